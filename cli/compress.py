@@ -1,0 +1,106 @@
+"""``rudcodec compress``: a labelled image set becomes one .rud file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .preview import write_preview
+from .progress import ProgressView
+from .values import amount, byte_amount, check_writable, clock, finite, short
+
+if TYPE_CHECKING:
+    from rudcodec.data import Split
+    from rudcodec.distill.settings import Progress
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--bpc", type=amount, metavar="N", help="Budget in bits per class, such as 50k.")
+@click.option("--bytes", "size_bytes", type=byte_amount, metavar="N", help="Or in bytes, such as 62kB.")
+@click.option("--ipc", type=int, metavar="N", help="Images per class (else chosen to suit).")
+@click.option(
+    "--share",
+    type=click.Choice(["dataset", "class"]),
+    help="Networks for all (default) or per class.",
+)
+@click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
+@click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    default="train",
+    help="Part of SRC (train).",
+)
+@click.option("--warmup", type=int, metavar="N", help="Passes of rate-distortion training.")
+@click.option("--joint", type=int, metavar="N", help="Passes of rate-utility training.")
+@click.option("--tune", type=int, metavar="N", help="Passes on the latents, networks fixed.")
+@click.option("--seed", type=int, metavar="N", help="Same seed, same machine: same file.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (auto).")
+@click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
+@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Write metrics as JSON lines.")
+def compress(
+    source: str,
+    out: Path,
+    bpc: float | None,
+    size_bytes: int | None,
+    size: int | None,
+    split: Split,
+    preview: Path | None,
+    log: Path | None,
+    **settings: Any,
+) -> None:
+    """Distill the image set SRC into the file OUT (- is standard output).
+
+    SRC is a folder with one folder per class (train/, val/, test/ above them or not), a .zip or .tar of that,
+    an .npz, an IDX file, or a name: digits, cifar10, cifar100, fashion-mnist, svhn, ...
+    """
+    if (bpc is None) == (size_bytes is None):
+        raise click.UsageError("give a budget, either --bpc or --bytes")
+    for path in filter(None, (out if str(out) != "-" else None, preview, log)):
+        check_writable(path)
+
+    import rudcodec
+    from rudcodec import data
+
+    estimate = math.nan
+    with ExitStack() as stack:
+        # for -, a file that is copied to standard output when it is complete
+        target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
+        lines = stack.enter_context(log.open("w", encoding="utf-8")) if log is not None else None
+        view = stack.enter_context(ProgressView())
+        images = data.load(source, split, size, lambda done, total: view("reading", done, total))
+        if size_bytes is not None:
+            bpc = 8 * size_bytes / len(images.classes)
+        assert bpc is not None
+
+        def report(progress: Progress) -> None:
+            nonlocal estimate
+            estimate = progress.bpc
+            facts = [f"{short(progress.bpc)} bpc"] if math.isfinite(progress.bpc) else []
+            facts += [f"utility {progress.utility:.4g}"] if progress.utility is not None else []
+            facts += [f"{progress.psnr:.2f} dB"] if progress.psnr is not None else []
+            view(progress.stage, progress.step, progress.steps, *facts, remaining=progress.remaining)
+            if lines is not None:
+                print(json.dumps(finite(dataclasses.asdict(progress))), file=lines, flush=True)
+
+        given = {name: value for name, value in settings.items() if value is not None}
+        result = rudcodec.compress(images, target, bpc=bpc, report=report, **given)
+        if preview is not None:
+            write_preview(rudcodec.load(target), preview)
+        if target is not out:
+            sys.stdout.buffer.write(target.read_bytes())
+    click.echo(
+        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({100 * result.bpc / bpc:.1f} % of the budget; "
+        f"estimate {estimate:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
+        err=str(out) == "-",
+    )

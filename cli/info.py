@@ -1,0 +1,96 @@
+"""``rudcodec info``: what is in a .rud file, byte by byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .tables import print_table
+from .values import naming, read_input, short
+
+if TYPE_CHECKING:
+    from rudcodec.bitstream import Part
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--bits", is_flag=True, help="Decode, too: which network and which latents take how many bits.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def info(file: str, bits: bool, as_json: bool) -> None:
+    """Explain every byte of FILE (- is standard input).
+
+    Checksums of all sections are verified; only --bits decodes them.
+    """
+    from rudcodec import bitstream
+    from rudcodec.bitstream import codec
+
+    data = read_input(file)
+    with naming(file):
+        head, _ = codec.parse(data)
+        rows = bitstream.describe(data).rows
+        parts = bitstream.code_length(bitstream.decode(data)) if bits else ()
+    architecture, classes = head.architecture, head.classes
+    images = sum(map(sum, head.counts))
+    facts: dict[str, Any] = {
+        "file": file,
+        "bytes": len(data),
+        "bpc": 8 * len(data) / len(classes),
+        "images": images,
+        "ipc": images / len(classes),
+        "height": architecture.height,
+        "width": architecture.width,
+        "channels": architecture.channels,
+        "share": head.share,
+        "classes": list(classes),
+        "recipe": dataclasses.asdict(head.recipe),
+    }
+    if as_json:
+        facts["sections"] = [row._asdict() for row in rows]
+        if bits:
+            facts["ideal"] = [part._asdict() for part in parts]
+        click.echo(json.dumps(facts, indent=1))
+        return
+
+    recipe = head.recipe
+    names = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    colour = "grey" if architecture.channels == 1 else "colour"
+    click.echo(f"{Path(file).name}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
+    click.echo(
+        f"{images:,} {colour} images of {architecture.width}x{architecture.height}, "
+        f"{facts['ipc']:g} a class; networks per {head.share}"
+    )
+    click.echo(f"{len(classes)} classes: {names}")
+    click.echo(
+        f"recipe: {recipe.steps} steps of {recipe.batch}, {recipe.optimizer}, lr {recipe.lr:g}, "
+        f"weight decay {recipe.weight_decay:g}, momentum {recipe.momentum:g}"
+    )
+    click.echo(
+        f"        mean {_numbers(recipe.mean)}, std {_numbers(recipe.std)}, "
+        f"augmentation {' '.join(recipe.augment) or 'none'}"
+    )
+    table = [(f"{row.offset:,}", f"{row.bytes:,}", row.section, row.note) for row in rows]
+    click.echo()
+    print_table((">offset", ">bytes", "section", "contents"), table, ("", f"{len(data):,}", "total", ""))
+    if bits:
+        _print_parts(parts, len(data))
+
+
+def _numbers(values: tuple[int, ...]) -> str:
+    return " ".join(map(str, values))
+
+
+def _print_parts(parts: tuple[Part, ...], size: int) -> None:
+    ideal = sum(part.bits for part in parts)
+    rows = [
+        (f"{part.bits:,.0f}", f"{part.symbols:,}", f"{part.bits / max(part.symbols, 1):.3f}", part.name)
+        for part in parts
+    ]
+    rows.append((f"{8 * size - ideal:,.0f}", "", "", "head, checksums, rounding of the coder"))
+    click.echo()
+    print_table(
+        (">bits", ">symbols", ">each", "ideal code length of"), rows, (f"{8 * size:,}", "", "", "total")
+    )

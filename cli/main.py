@@ -1,0 +1,98 @@
+"""The ``rudcodec`` command: its subcommands, and the one place where an error becomes a line on stderr.
+
+Heavy imports (torch above all) stay inside the functions that need them: ``info`` answers in a blink.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from rudcodec.errors import RudError
+
+from .compress import compress
+from .decompress import decompress
+from .evaluate import evaluate
+from .info import info
+from .verify import verify
+
+_OPTIONAL = ("torch", "torchvision", "sklearn")
+
+
+class Failure(click.ClickException):
+    """An error a user can cause: one line, exit code 2."""
+
+    exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C: one line, the exit code shells use for it."""
+
+    exit_code = 130
+
+
+class Commands(click.Group):
+    """A group whose failures are one line each: ``rudcodec: what and where``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; what a user can cause comes out as a ClickException."""
+        try:
+            return super().invoke(ctx)
+        except RudError as error:
+            raise Failure(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
+        except MemoryError as error:
+            raise Failure("out of memory") from error
+        except ModuleNotFoundError as error:
+            if error.name not in _OPTIONAL:
+                raise
+            raise Failure(f"this needs {error.name}: pip install 'rudcodec[train]'") from error
+        except OSError as error:
+            if error.errno == errno.EPIPE or error.strerror is None:
+                raise
+            raise Failure(f"{error.filename or 'input/output'}: {error.strerror.lower()}") from error
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Like click's, but every error is one line on stderr (click shows usage errors on four)."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            sys.exit(super().main(args, prog_name, complete_var, standalone_mode=False, **extra))
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            _fail(error)
+
+
+def _fail(error: click.ClickException) -> NoReturn:
+    text = " ".join(error.format_message().splitlines())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        text = f"{text.rstrip('.')} (see {error.ctx.command_path} --help)"
+    click.echo(f"rudcodec: {text}", err=True)
+    sys.exit(2 if isinstance(error, click.FileError) else error.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rudcodec", prog_name="rudcodec", message="%(prog)s %(version)s")
+def main() -> None:
+    """Turn a labelled image set into a tiny synthetic training set, and back into images.
+
+    The size of a .rud file is rated in bits per class (bpc): 8 * bytes / classes.
+    """
+
+
+for command in (compress, info, decompress, evaluate, verify):
+    main.add_command(command)

@@ -1,0 +1,39 @@
+"""``rudcodec verify``: is a .rud file whole, and does it decode here to the pixels its encoder saw?"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from rudcodec.errors import RudError
+
+from .values import naming, read_input
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def verify(files: tuple[str, ...], as_json: bool) -> None:
+    """Check all checksums of each FILE (- is standard input), decode it, and check its pixels' digest.
+
+    Exit code 2 if any FILE fails.
+    """
+    from rudcodec import bitstream
+
+    results = []
+    for file in files:
+        error = None
+        try:
+            data = read_input(file)
+            with naming(file):
+                bitstream.decode_images(data)
+        except RudError as reason:
+            error = str(reason)
+        results.append({"file": file, "ok": error is None, "error": error})
+        if not as_json:
+            click.echo(f"{file}: ok" if error is None else f"rudcodec: {error}", err=error is not None)
+    if as_json:
+        click.echo(json.dumps(results, indent=1))
+    if not all(result["ok"] for result in results):
+        raise click.exceptions.Exit(2)

@@ -1,0 +1,40 @@
+"""rudcodec: labelled image sets as tiny synthetic training sets.
+
+``load`` and ``decompress`` need numpy and constriction only; ``compress`` and ``evaluate`` import torch when
+first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
+from rudcodec.synthetic import SyntheticSet, decompress, load
+
+if TYPE_CHECKING:
+    from rudcodec.distill import compress
+    from rudcodec.evaluation import evaluate
+
+__version__ = "0.1.0"
+__all__ = [
+    "BudgetError",
+    "DataError",
+    "FormatError",
+    "RudError",
+    "SettingError",
+    "SyntheticSet",
+    "compress",
+    "decompress",
+    "evaluate",
+    "load",
+]
+
+_LAZY = {"compress": "rudcodec.distill", "evaluate": "rudcodec.evaluation"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,34 @@
+"""What a user would pick instead of a ``.rud`` file, at equal bytes. Choosing by student needs torch; the
+rest is numpy and Pillow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rudcodec.baselines.codecs import Codec
+from rudcodec.baselines.psnr import RatePoint, psnr, rate_points
+from rudcodec.baselines.real import Candidate, default_counts, real_images
+
+if TYPE_CHECKING:
+    from rudcodec.baselines.best import Baseline, Trial, best_baseline
+
+__all__ = [
+    "Baseline",
+    "Candidate",
+    "Codec",
+    "RatePoint",
+    "Trial",
+    "best_baseline",
+    "default_counts",
+    "psnr",
+    "rate_points",
+    "real_images",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Baseline", "Trial", "best_baseline"):
+        from rudcodec.baselines import best
+
+        return getattr(best, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,119 @@
+"""The best a user can do with real images at equal bytes, as judged by students."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from rudcodec.baselines.codecs import Codec
+from rudcodec.baselines.real import Candidate, default_counts, real_images
+from rudcodec.data import LabelledImages
+from rudcodec.evaluation import EvalResult, Progress, evaluate
+from rudcodec.payload import Recipe
+
+_TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One candidate and the accuracy (0..1) of the small student that it was chosen, or not chosen, by."""
+
+    candidate: Candidate
+    accuracy: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """The winner, what its students reach, and all candidates in ascending order of count.
+
+    A single candidate has no trial accuracy, since nothing was chosen.
+    """
+
+    winner: Candidate
+    result: EvalResult
+    trials: tuple[Trial, ...]
+
+
+def best_baseline(
+    train: LabelledImages,
+    real: LabelledImages,
+    recipe: Recipe,
+    budget_bytes: int,
+    codec: Codec = "avif",
+    *,
+    ipc: float = 50,
+    counts: Sequence[int] | None = None,
+    seeds: int = 3,
+    first_seed: int = 0,
+    width: int = 128,
+    depth: int | None = None,
+    device: str | torch.device = "auto",
+    compile: bool | None = None,
+    progress: Progress | None = None,
+) -> Baseline:
+    """Find how many real images a class serve students best at a size, and judge them with full students.
+
+    Each candidate trains one student of half the width for half the steps; the best one's set is then judged
+    as :func:`rudcodec.evaluation.evaluate` does, with the recipe as it is. The choice is made on ``real``
+    itself, which is in the baseline's favour.
+
+    Args:
+        train: where real images come from.
+        real: what students are judged on.
+        recipe: how they are trained: the one of the set that this is compared with.
+        budget_bytes: size of that set's file.
+        ipc: images per class of that set; ``counts`` follow from it (:func:`default_counts`) unless given.
+        seeds, first_seed, width, depth, device, compile, progress: as in
+            :func:`rudcodec.evaluation.evaluate`.
+
+    Raises:
+        BudgetError: no candidate fits; DataError, SettingError: as in ``evaluate``.
+    """
+    if counts is None:
+        counts = default_counts(ipc, min(train.ipc_counts()))
+    coding = None if progress is None else partial(progress, f"coding {codec}")
+    candidates = real_images(train, budget_bytes, codec, first_seed, counts, coding)
+    short = dataclasses.replace(recipe, steps=max(1, recipe.steps // 2))
+    trials = []
+    for candidate in candidates if len(candidates) > 1 else ():
+        staged = (
+            None if progress is None else partial(_renamed, progress, f"trial of {candidate.count} a class")
+        )
+        result = evaluate(
+            candidate.as_set(),
+            real,
+            recipe=short,
+            seeds=1,
+            first_seed=_TRIAL_SEED + first_seed,
+            width=max(1, width // 2),
+            depth=depth,
+            device=device,
+            compile=compile,
+            progress=staged,
+        )
+        trials.append(Trial(candidate, result.mean))
+    if trials:
+        winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
+    else:
+        winner, trials = candidates[0], [Trial(candidates[0], None)]
+    result = evaluate(
+        winner.as_set(),
+        real,
+        recipe=recipe,
+        seeds=seeds,
+        first_seed=first_seed,
+        width=width,
+        depth=depth,
+        device=device,
+        compile=compile,
+        progress=progress,
+    )
+    return Baseline(winner, result, tuple(trials))
+
+
+def _renamed(progress: Progress, stage: str, _: str, step: int, steps: int) -> None:
+    progress(stage, step, steps)

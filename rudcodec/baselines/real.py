@@ -1,0 +1,190 @@
+"""Random real images in one coded picture that fits a budget: fewer good ones or more bad ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.baselines.codecs import (
+    LONGEST,
+    LOWEST,
+    Codec,
+    Subsampling,
+    check_codec,
+    decode,
+    encode,
+    subsamplings,
+)
+from rudcodec.baselines.psnr import psnr
+from rudcodec.baselines.tiles import columns_for, tile, untile
+from rudcodec.data import LabelledImages
+from rudcodec.errors import BudgetError, SettingError
+
+HIGHEST = 100  # quality
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Real images as a user would store them: ``count`` of each class, in one picture.
+
+    Attributes:
+        count: images of each class.
+        codec, quality, subsampling: how the picture was coded.
+        size: bytes of the picture; names and labels go free.
+        bpp, psnr: bits per pixel of the images, and their PSNR against the originals in dB.
+        images: as decoded, uint8 (classes * count, H, W, C), ordered by class.
+        labels: int64.
+        classes: their names.
+    """
+
+    count: int
+    codec: Codec
+    quality: int
+    subsampling: Subsampling
+    size: int
+    bpp: float
+    psnr: float
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def as_set(self) -> LabelledImages:
+        """The images as a set to train on."""
+        name = f"{self.count} real images a class as {self.codec} q{self.quality}"
+        return LabelledImages(self.images, self.labels, self.classes, name)
+
+
+def default_counts(ipc: float, available: int) -> tuple[int, ...]:
+    """Images per class worth trying against a set of ``ipc``: half as many, as many, then doubling up to
+    ``available``, the size of the smallest class. :func:`real_images` drops what doesn't fit a budget."""
+    counts = [max(1, round(ipc / 2))]
+    while counts[-1] * 2 <= available:
+        counts.append(counts[-1] * 2)
+    return tuple(min(n, available) for n in counts)
+
+
+def real_images(
+    train: LabelledImages,
+    budget_bytes: int,
+    codec: Codec,
+    seed: int,
+    counts: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Candidate]:
+    """Random images of each class, as many as ``counts`` say, each at the best quality that fits the budget.
+
+    The choice is nested: the images for a smaller count are among those for a larger one. Each class has a
+    block of rows in the one picture; the chroma subsampling is that with the higher PSNR in a quick trial. A
+    count whose picture doesn't fit at the codec's lowest tolerable quality, or is too large for the codec, is
+    left out, and so are larger ones.
+
+    Args:
+        train: where the images come from.
+        budget_bytes: limit on the picture's size.
+        seed: of the choice.
+        counts: images per class, none more than the smallest class has.
+        progress: called with (counts done, counts).
+
+    Raises:
+        SettingError: a count that the smallest class can't meet, or no such codec.
+        BudgetError: not even the smallest count fits.
+    """
+    check_codec(codec)
+    smallest = min(train.ipc_counts())
+    for count in counts:
+        if not 1 <= count <= smallest:
+            raise SettingError(f"{count} images a class: the smallest class of {train.name} has {smallest}")
+    rng = np.random.default_rng(seed)
+    rows = [rng.permutation(np.flatnonzero(train.labels == k)) for k in range(len(train.classes))]
+    ordered = sorted(set(counts))
+    found: list[Candidate] = []
+    for done, count in enumerate(ordered):
+        chosen = np.concatenate([row[:count] for row in rows])
+        candidate = _fit(train, chosen, count, codec, budget_bytes)
+        if candidate is None:
+            break
+        found.append(candidate)
+        if progress is not None:
+            progress(done + 1, len(ordered))
+    if progress is not None:
+        progress(len(ordered), len(ordered))
+    if not found:
+        raise BudgetError(f"{budget_bytes} bytes are too few for {ordered[0]} images a class as {codec}")
+    return found
+
+
+def _fit(
+    train: LabelledImages, chosen: NDArray[np.int64], count: int, codec: Codec, budget: int
+) -> Candidate | None:
+    images, classes = train.images[chosen], len(train.classes)
+    picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
+    if max(picture.shape) > LONGEST[codec]:
+        return None
+    best: tuple[float, Subsampling, int] | None = None
+    for subsampling in subsamplings(codec, train.channels):
+        scouted = _scout(picture, codec, subsampling, budget)
+        if scouted is not None:
+            fidelity = psnr(picture, decode(scouted[1], train.channels))
+            best = max(best or (-math.inf, subsampling, 0), (fidelity, subsampling, scouted[0]))
+    if best is None:
+        return None
+    _, subsampling, start = best
+    fitted = _highest_quality(picture, codec, subsampling, start, budget)
+    if fitted is None:
+        return None
+    quality, data = fitted
+    coded = untile(decode(data, train.channels), classes, count, train.height, train.width)
+    return Candidate(
+        count=count,
+        codec=codec,
+        quality=quality,
+        subsampling=subsampling,
+        size=len(data),
+        bpp=8 * len(data) / (len(images) * train.height * train.width),
+        psnr=psnr(images, coded),
+        images=coded,
+        labels=train.labels[chosen],
+        classes=train.classes,
+    )
+
+
+def _scout(
+    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, budget: int
+) -> tuple[int, bytes] | None:
+    # about the quality that fits, by quick bisection; None if nothing comes near
+    low, high = LOWEST[codec], HIGHEST
+    data = encode(picture, codec, low, subsampling, scout=True)
+    if len(data) > 1.2 * budget:
+        return None
+    while low < high:
+        middle = (low + high + 1) // 2
+        more = encode(picture, codec, middle, subsampling, scout=True)
+        if len(more) <= budget:
+            low, data = middle, more
+        else:
+            high = middle - 1
+    return low, data
+
+
+def _highest_quality(
+    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, start: int, budget: int
+) -> tuple[int, bytes] | None:
+    # the highest quality whose picture fits, found by steps from a guess; None if even the lowest doesn't
+    quality, data = start, encode(picture, codec, start, subsampling)
+    if len(data) > budget:
+        while len(data) > budget:
+            quality -= 1
+            if quality < LOWEST[codec]:
+                return None
+            data = encode(picture, codec, quality, subsampling)
+        return quality, data
+    while quality < HIGHEST:
+        more = encode(picture, codec, quality + 1, subsampling)
+        if len(more) > budget:
+            break
+        quality, data = quality + 1, more
+    return quality, data

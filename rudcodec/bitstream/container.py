@@ -1,0 +1,229 @@
+"""Bytes: primitive fields, sections with checksums, and files that appear only when complete.
+
+``Writer`` and ``Reader`` share one set of methods that check, code and return a value, so that one
+description of a structure serves both directions and both apply the same limits.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rudcodec.errors import DataError, FormatError
+
+MAGIC = b"RUD"
+VERSION = 1
+HEAD, WEIGHTS, LABELS, SEGMENT = 1, 2, 3, 4
+LARGEST_FILE = 1 << 30
+
+
+class Fields(Protocol):
+    """What a structure needs to describe itself: methods check limits, code, and return the value."""
+
+    def number(self, name: str, value: int, low: int, high: int) -> int: ...
+    def byte(self, name: str, value: int, low: int, high: int) -> int: ...
+    def text(self, name: str, value: str, longest: int) -> str: ...
+    def mark(self, name: str) -> None: ...
+    def fail(self, reason: str) -> FormatError: ...
+
+
+class Writer:
+    """Appends fields to ``data``; a value out of its limits raises FormatError."""
+
+    def __init__(self, section: str) -> None:
+        self.section = section
+        self.data = bytearray()
+
+    def mark(self, name: str) -> None:
+        """A part of the structure begins; of interest to readers only."""
+
+    def fail(self, reason: str) -> FormatError:
+        return FormatError(self.section, -1, reason)
+
+    def number(self, name: str, value: int, low: int, high: int) -> int:
+        self._check(name, value, low, high)
+        rest = int(value)
+        while rest > 127:
+            self.data.append(rest & 127 | 128)
+            rest >>= 7
+        self.data.append(rest)
+        return int(value)
+
+    def byte(self, name: str, value: int, low: int, high: int) -> int:
+        self._check(name, value, low, high)
+        self.data.append(int(value))
+        return int(value)
+
+    def text(self, name: str, value: str, longest: int) -> str:
+        try:
+            raw = value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise self.fail(f"{name} is not valid Unicode") from None
+        self.number(f"length of {name}", len(raw), 1, longest)
+        self.data += raw
+        return value
+
+    def _check(self, name: str, value: int, low: int, high: int) -> None:
+        if isinstance(value, bool) or int(value) != value or not low <= value <= high:
+            raise self.fail(f"{name} is {value}, must be {low}..{high}")
+
+
+class Reader:
+    """Takes fields from ``data[start:end]``; errors name the section and where the field begins."""
+
+    def __init__(self, data: bytes, section: str, start: int, end: int) -> None:
+        self.data = data
+        self.section = section
+        self.position = start
+        self.marks: list[tuple[str, int]] = []
+        self.end = end
+        self._field = start
+
+    def mark(self, name: str) -> None:
+        """Note where a part of the structure begins."""
+        self.marks.append((name, self.position))
+
+    def fail(self, reason: str) -> FormatError:
+        return FormatError(self.section, self._field, reason)
+
+    def number(self, name: str, value: int, low: int, high: int) -> int:
+        self._field = self.position
+        result = shift = 0
+        while True:
+            if shift > 28:
+                raise self.fail(f"{name} takes more than 5 bytes")
+            byte = self._take(name, 1)[0]
+            result |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        if byte == 0 and shift > 7:
+            raise self.fail(f"{name} is coded with more bytes than needed")
+        return self._check(name, result, low, high)
+
+    def byte(self, name: str, value: int, low: int, high: int) -> int:
+        self._field = self.position
+        return self._check(name, self._take(name, 1)[0], low, high)
+
+    def text(self, name: str, value: str, longest: int) -> str:
+        length = self.number(f"length of {name}", 0, 1, longest)
+        self._field = self.position
+        try:
+            return self._take(name, length).decode("utf-8")
+        except UnicodeDecodeError:
+            raise self.fail(f"{name} is not UTF-8") from None
+
+    def finish(self) -> None:
+        """Raise FormatError if bytes are left."""
+        if self.position != self.end:
+            self._field = self.position
+            raise self.fail(f"{self.end - self.position} bytes too many")
+
+    def _take(self, name: str, count: int) -> bytes:
+        if self.end - self.position < count:
+            raise self.fail(f"ends inside {name}")
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def _check(self, name: str, value: int, low: int, high: int) -> int:
+        if not low <= value <= high:
+            raise self.fail(f"{name} is {value}, must be {low}..{high}")
+        return value
+
+
+@dataclass(frozen=True)
+class Section:
+    """Where a section lies: tag at ``offset``, body at ``start:end``, checksum at ``end:end + 4``."""
+
+    tag: int
+    offset: int
+    start: int
+    end: int
+
+
+def pack(tag: int, body: bytes) -> bytes:
+    """Tag, length, body, CRC-32 of these three."""
+    framed = Writer("container")
+    framed.byte("tag", tag, 1, 255)
+    framed.number("length", len(body), 0, LARGEST_FILE)
+    framed.data += body
+    return bytes(framed.data) + zlib.crc32(framed.data).to_bytes(4, "little")
+
+
+def start(data: bytes) -> int:
+    """Check magic and version; returns the offset of the first section."""
+    if data[:3] != MAGIC:
+        raise FormatError("file", 0, "does not begin with 'RUD', not a .rud file")
+    if len(data) < 4:
+        raise FormatError("file", 3, "ends before the version byte")
+    if data[3] != VERSION:
+        raise FormatError("file", 3, f"format version {data[3]}, this decoder knows version {VERSION}")
+    if len(data) > LARGEST_FILE:
+        raise FormatError("file", 0, f"has {len(data)} bytes, at most {LARGEST_FILE} are allowed")
+    return 4
+
+
+def unpack(data: bytes, offset: int, tag: int, name: str) -> Section:
+    """Find the section ``name`` at ``offset`` and check tag, length and checksum."""
+    if offset >= len(data):
+        raise FormatError(name, offset, "missing, the file ends here")
+    reader = Reader(data, name, offset, len(data))
+    found = reader.byte("tag", 0, 0, 255)
+    if found != tag:
+        raise FormatError(name, offset, f"expected a section with tag {tag}, found {found}")
+    length = reader.number("length", 0, 0, LARGEST_FILE)
+    begin = reader.position
+    if length + 4 > len(data) - begin:
+        raise FormatError(name, offset, f"needs {length + 4} more bytes, the file has {len(data) - begin}")
+    stored = int.from_bytes(data[begin + length : begin + length + 4], "little")
+    if zlib.crc32(memoryview(data)[offset : begin + length]) != stored:
+        raise FormatError(name, offset, "checksum does not match, the file is damaged")
+    return Section(tag, offset, begin, begin + length)
+
+
+def unpack_all(data: bytes, offset: int, names: Iterator[tuple[int, str]]) -> list[Section]:
+    """The given sections one after another, and nothing behind them."""
+    result = []
+    for tag, name in names:
+        result.append(unpack(data, offset, tag, name))
+        offset = result[-1].end + 4
+    if offset != len(data):
+        raise FormatError("file", offset, f"{len(data) - offset} bytes behind the last section")
+    return result
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """A file's contents. Raises DataError when it can't be read, FormatError when it is too large."""
+    try:
+        if os.path.getsize(path) > LARGEST_FILE:
+            raise FormatError("file", 0, f"has more than {LARGEST_FILE} bytes")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)}: can't be read ({error.strerror})") from None
+
+
+def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
+    """Write a file that is either complete or not there. Raises DataError when it can't be written."""
+    target = Path(path)
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+        temporary = ""
+    except OSError as error:
+        raise DataError(f"{target}: can't be written ({error.strerror})") from None
+    finally:
+        if temporary:
+            os.unlink(temporary)

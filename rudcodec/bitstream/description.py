@@ -1,0 +1,130 @@
+"""What is in a file: a table of its bytes, and ideal code lengths under the integer model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import NamedTuple
+
+from rudcodec.bitstream import limits
+from rudcodec.bitstream.codec import decode, largest_latent, parse
+from rudcodec.bitstream.coder import Meter
+from rudcodec.bitstream.container import HEAD, Reader, unpack
+from rudcodec.bitstream.header import code_head
+from rudcodec.bitstream.latents import Grid, code_latents
+from rudcodec.bitstream.weights import code_layers
+from rudcodec.errors import FormatError
+from rudcodec.payload import Payload
+
+
+class Row(NamedTuple):
+    """Some bytes of a file: the section they belong to, where they begin, how many, what they are."""
+
+    section: str
+    offset: int
+    bytes: int
+    note: str
+
+
+class Part(NamedTuple):
+    """The ideal code length of part of a payload: ``symbols`` integers take ``bits``."""
+
+    name: str
+    symbols: int
+    bits: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """``rows`` cover the file, in order, without gaps; ``parts`` explain its coder streams.
+
+    ``parts`` is found when first asked for: only then are the streams decoded, and may raise FormatError.
+    """
+
+    rows: tuple[Row, ...]
+    data: bytes = field(repr=False)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        return code_length(decode(self.data))
+
+
+def describe(data: bytes) -> Description:
+    """Explain the bytes of a file. Raises FormatError when head or checksums are wrong."""
+    head, sections = parse(data)
+    groups = len(head.classes) if head.share == "class" else 1
+    rows = [Row("file", 0, 4, "magic 'RUD' and format version 1")]
+    rows += _head_rows(data)
+    for i, section in enumerate(sections):
+        name = "weights" if i == 0 else f"segment {i - 1}"
+        rows.append(Row(name, section.offset, section.start - section.offset, "tag, length"))
+        body = section.end - section.start
+        if i == 0:
+            symbols = limits.parameters(head.architecture) * groups
+            note = f"{groups} group(s), {symbols} parameters, {8 * body / symbols:.2f} bits each"
+            rows.append(Row(name, section.start, body, note))
+        else:
+            images = sum(head.counts[i - 1])
+            note = f"latents of {images} images, {8 * (body - 4) / images:.1f} bits each"
+            rows.append(Row(name, section.start, 4, "digest of the pixels"))
+            rows.append(Row(name, section.start + 4, body - 4, note))
+        rows.append(Row(name, section.end, 4, "checksum"))
+    return Description(tuple(rows), data)
+
+
+def code_length(payload: Payload) -> tuple[Part, ...]:
+    """Ideal code lengths of weights and latents: the sum over all symbols of -log2 of their probability.
+
+    A file adds its head, some 12 bytes a section, and at most 8 bytes a coder stream.
+    """
+    architecture = payload.architecture
+    shapes = limits.layer_shapes(architecture)
+    depth = len(architecture.context_hidden) + 1
+    parts = []
+    for network, mine in (("context", shapes[:depth]), ("synthesis", shapes[depth:])):
+        meter = Meter()
+        for group in payload.groups:
+            layers = group.context if network == "context" else group.synthesis
+            code_layers(meter, mine, layers, network, partial(FormatError, "weights", -1))
+        count = sum(limits.product(shape.weight) + limits.product(shape.bias) for shape in mine)
+        parts.append(Part(f"weights: {network} network", count * len(payload.groups), meter.bits))
+    meter = Meter()
+    spent = [0.0] * len(architecture.grids)
+
+    def note(grid: Grid) -> None:
+        spent[grid.level] += meter.bits - sum(spent)
+
+    code_latents(
+        [meter] * len(payload.segments),
+        architecture,
+        payload.groups,
+        payload.share,
+        tuple(segment.counts for segment in payload.segments),
+        largest_latent(payload.segments),
+        payload.segments,
+        [partial(FormatError, "segment", -1)] * len(payload.segments),
+        note,
+    )
+    images = sum(sum(segment.counts) for segment in payload.segments)
+    for i, ((h, w), c) in enumerate(zip(limits.level_sizes(architecture), architecture.grids, strict=True)):
+        parts.append(Part(f"latents: level {i}, {c} x {h} x {w}", images * c * h * w, spent[i]))
+    return tuple(parts)
+
+
+def _head_rows(data: bytes) -> list[Row]:
+    section = unpack(data, 4, HEAD, "head")
+    reader = Reader(data, "head", section.start, section.end)
+    head = code_head(reader, None)
+    a = head.architecture
+    notes = {
+        "picture": f"{a.width} x {a.height}, {a.channels} channel(s); hard labels; networks per {head.share}",
+        "networks": f"grids {a.grids}, context {a.context_hidden}, {len(a.synthesis)} synthesis layers",
+        "recipe": f"{head.recipe.optimizer}, {head.recipe.steps} steps of {head.recipe.batch}",
+        "classes": f"names of {len(head.classes)} classes",
+        "segments": f"images of each class in {len(head.counts)} segment(s)",
+    }
+    rows = [Row("head", section.offset, section.start - section.offset, "tag, length")]
+    ends = [start for _, start in reader.marks[1:]] + [section.end]
+    for (name, start), end in zip(reader.marks, ends, strict=True):
+        rows.append(Row("head", start, end - start, f"{name}: {notes[name]}"))
+    return [*rows, Row("head", section.end, 4, "checksum")]

@@ -1,0 +1,175 @@
+"""The head: what the pictures are, how the networks look, how to train, which images each segment holds.
+
+Every ``_code_*`` function takes the value to write, or None when reading, and returns it: one description for
+both directions. Limits are those of ``bitstream_spec.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from rudcodec.bitstream import limits
+from rudcodec.bitstream.container import Fields
+from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Architecture, Recipe, SynthesisLayer
+
+DIGITS = 10**9
+SMALLEST = 20  # decimal places
+
+
+@dataclass(frozen=True)
+class Head:
+    """``ymax``: no latent is larger in magnitude. ``counts``: per segment, images of each class."""
+
+    architecture: Architecture
+    recipe: Recipe
+    classes: tuple[str, ...]
+    share: Literal["dataset", "class"]
+    ymax: int
+    counts: tuple[tuple[int, ...], ...]
+
+
+def code_head(fields: Fields, head: Head | None) -> Head:
+    """Code the whole head; ``head`` is None when reading."""
+    fields.mark("picture")
+    flags = fields.byte("flags", int(head.share == "class") if head else 0, 0, 255)
+    if flags & 6:
+        raise fields.fail(
+            f"label mode {flags >> 1 & 3} is reserved, only hard labels (0) exist in this version"
+        )
+    if flags >> 3:
+        raise fields.fail(f"reserved flags are set (0x{flags:02x})")
+    architecture = _code_architecture(fields, head.architecture if head else None)
+    ymax = fields.number("largest latent", head.ymax if head else 0, 0, limits.LATENT)
+    recipe = _code_recipe(fields, head.recipe if head else None, architecture.channels)
+    classes = _code_classes(fields, head.classes if head else None)
+    counts = _code_counts(fields, head.counts if head else None, len(classes))
+    return Head(architecture, recipe, classes, "class" if flags & 1 else "dataset", ymax, counts)
+
+
+def _code_architecture(fields: Fields, given: Architecture | None) -> Architecture:
+    height = fields.number("height", given.height if given else 0, 1, limits.SIDE)
+    width = fields.number("width", given.width if given else 0, 1, limits.SIDE)
+    channels = fields.byte("channels", given.channels if given else 0, 1, 3)
+    if channels == 2:
+        raise fields.fail("channels is 2, must be 1 or 3")
+    fields.mark("networks")
+    levels = fields.byte("number of levels", len(given.grids) if given else 0, 1, limits.LEVELS)
+    grids: list[int] = []
+    for i in range(levels):
+        most = grids[-1] if grids else limits.COMPONENTS
+        grids.append(fields.byte(f"components of level {i}", given.grids[i] if given else 0, 1, most))
+    hidden = given.context_hidden if given else ()
+    depth = fields.byte("hidden context layers", len(hidden), 0, limits.CONTEXT_LAYERS)
+    hidden = tuple(
+        fields.number(f"width of context layer {i}", hidden[i] if given else 0, 1, limits.CONTEXT_WIDTH)
+        for i in range(depth)
+    )
+    layers: list[SynthesisLayer] = []
+    before = sum(grids)
+    count = fields.byte("synthesis layers", len(given.synthesis) if given else 0, 1, limits.SYNTHESIS_LAYERS)
+    for i in range(count):
+        layer = given.synthesis[i] if given else None
+        layers.append(_code_layer(fields, layer, i, before))
+        before = layers[-1].out_channels
+    if layers[-1].relu or before != channels:
+        raise fields.fail(f"last synthesis layer must have {channels} channels and no ReLU")
+    return Architecture(height, width, channels, tuple(grids), hidden, tuple(layers))
+
+
+def _code_layer(fields: Fields, given: SynthesisLayer | None, index: int, before: int) -> SynthesisLayer:
+    name = f"synthesis layer {index}"
+    out = fields.number(f"channels of {name}", given.out_channels if given else 0, 1, limits.SYNTHESIS_WIDTH)
+    if given and given.kernel not in (1, 3):
+        raise fields.fail(f"kernel of {name} is {given.kernel}, must be 1 or 3")
+    shape = (given.kernel == 3) + 2 * given.relu + 4 * given.residual if given else 0
+    shape = fields.byte(f"shape of {name}", shape, 0, 7)
+    if shape & 4 and (index == 0 or out != before):
+        raise fields.fail(f"{name} can't be residual: it is the first, or changes the number of channels")
+    return SynthesisLayer(out, 3 if shape & 1 else 1, bool(shape & 2), bool(shape & 4))
+
+
+def _code_recipe(fields: Fields, given: Recipe | None, channels: int) -> Recipe:
+    if given and not len(given.mean) == len(given.std) == channels:
+        raise fields.fail(f"recipe's mean and std must have {channels} entries")
+    fields.mark("recipe")
+    mean = tuple(fields.byte("mean", given.mean[i] if given else 0, 0, 255) for i in range(channels))
+    std = tuple(fields.byte("std", given.std[i] if given else 0, 1, 255) for i in range(channels))
+    if given and tuple(name for name in AUGMENTATIONS if name in given.augment) != tuple(given.augment):
+        raise fields.fail(f"augment is {given.augment}, must be some of {AUGMENTATIONS} in this order")
+    chosen = sum(1 << i for i, name in enumerate(AUGMENTATIONS) if given and name in given.augment)
+    chosen = fields.byte("augmentations", chosen, 0, (1 << len(AUGMENTATIONS)) - 1)
+    if given and given.optimizer not in OPTIMIZERS:
+        raise fields.fail(f"optimizer is {given.optimizer!r}, must be one of {OPTIMIZERS}")
+    optimizer = OPTIMIZERS.index(given.optimizer) if given else 0
+    optimizer = fields.byte("optimizer", optimizer, 0, len(OPTIMIZERS) - 1)
+    return Recipe(
+        mean=mean,
+        std=std,
+        augment=tuple(name for i, name in enumerate(AUGMENTATIONS) if chosen >> i & 1),
+        optimizer=OPTIMIZERS[optimizer],
+        steps=fields.number("steps", given.steps if given else 0, 1, DIGITS),
+        batch=fields.number("batch", given.batch if given else 0, 1, DIGITS),
+        lr=_code_decimal(fields, "learning rate", given.lr if given else None),
+        weight_decay=_code_decimal(fields, "weight decay", given.weight_decay if given else None),
+        momentum=_code_decimal(fields, "momentum", given.momentum if given else None),
+    )
+
+
+def _code_decimal(fields: Fields, name: str, given: float | None) -> float:
+    """digits * 10**-places, in its shortest form."""
+    digits = places = 0
+    if given is not None:
+        if not (math.isfinite(given) and given >= 0):
+            raise fields.fail(f"{name} is {given}, must be a number >= 0")
+        exponent = Decimal(repr(float(given))).normalize().as_tuple().exponent
+        assert isinstance(exponent, int)
+        places = max(-exponent, 0)
+        digits = int(Decimal(repr(float(given))).scaleb(places))
+    digits = fields.number(name, digits, 0, DIGITS - 1)
+    places = fields.byte(f"decimal places of {name}", places, 0, SMALLEST)
+    if places and digits % 10 == 0:
+        raise fields.fail(f"{name} is not in its shortest form")
+    return float(f"{digits}e-{places}")
+
+
+def _code_classes(fields: Fields, given: tuple[str, ...] | None) -> tuple[str, ...]:
+    fields.mark("classes")
+    count = fields.number("number of classes", len(given) if given is not None else 0, 1, limits.CLASSES)
+    seen: dict[str, None] = {}
+    for k in range(count):
+        name = fields.text(f"name of class {k}", given[k] if given else "", limits.NAME)
+        if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
+            raise fields.fail(f"name of class {k} has control characters")
+        if name in seen:
+            raise fields.fail(f"name of class {k} is used twice")
+        seen[name] = None
+    return tuple(seen)
+
+
+def _code_counts(
+    fields: Fields, given: tuple[tuple[int, ...], ...] | None, classes: int
+) -> tuple[tuple[int, ...], ...]:
+    """Per segment: the number of images of each class if it is the same, else 0 and one number a class."""
+    fields.mark("segments")
+    most = min(limits.SEGMENTS, limits.COUNTS // classes)
+    segments = fields.number("number of segments", len(given) if given is not None else 0, 1, most)
+    result = []
+    for i in range(segments):
+        counts = given[i] if given else ()
+        if given and len(counts) != classes:
+            raise fields.fail(f"segment {i} has {len(counts)} counts for {classes} classes")
+        same = counts[0] if counts and len(set(counts)) == 1 else 0
+        same = fields.number(f"images per class of segment {i}", same, 0, limits.IMAGES)
+        if same:
+            result.append((same,) * classes)
+            continue
+        name = f"images of a class in segment {i}"
+        result.append(
+            tuple(fields.number(name, counts[k] if given else 0, 0, limits.IMAGES) for k in range(classes))
+        )
+        if len(set(result[-1])) == 1:
+            raise fields.fail(f"segment {i} is empty or spells out equal counts")
+    return tuple(result)

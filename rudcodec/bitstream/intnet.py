@@ -1,0 +1,119 @@
+"""Exact integer layers on floating-point matrix products.
+
+A product of integers whose partial sums stay below 2**24 is exact in float32 (2**53: float64) in whatever
+order it is summed. A layer's right shift by ``s`` is folded into its parameters: they are scaled by 2**-s,
+which is exact, and one half is added to the bias, so that ``floor`` of the product is the shifted, rounded
+accumulator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rudcodec.bitstream.limits import INPUT_MAX, INPUTS
+from rudcodec.payload import Architecture, Group, QLayer
+
+ACTIVATION_BITS = 7
+CEILING = 4095.0
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A layer's parameters, scaled so that the accumulator comes out in units of the result.
+
+    ``weight``: as the layer's, float64; ``bias``: the rounding half included; ``bound``: of the magnitude of
+        every partial sum, in units of the accumulator's last place.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    bound: int
+
+
+def fold(layer: QLayer, fraction: int, result: int, largest: int) -> Folded:
+    """Fold the shift of ``layer``: inputs |x| <= largest with ``fraction`` bits, results with ``result``
+    bits.
+    """
+    total = fraction + layer.weight.exponent
+    weight = layer.weight.values.astype(np.int64)
+    bias = layer.bias.values.astype(np.int64) << (total - layer.bias.exponent)
+    shift = total - result
+    half = 1 << (shift - 1) if shift > 0 else 0
+    sums = np.abs(weight).reshape(len(weight), -1).sum(axis=1) * largest
+    bound = int((sums + np.abs(bias).reshape(-1, len(weight))).max()) + half
+    # the format's limits keep every sum below 2**43
+    assert bound < 1 << 53
+    step = 2.0**-shift
+    return Folded(weight * step, (bias + half) * step, bound)
+
+
+def carrier(bound: int) -> type[np.float32] | type[np.float64]:
+    """The smallest type that is exact for partial sums up to ``bound``."""
+    return np.float32 if bound < 1 << 24 else np.float64
+
+
+class ContextNet:
+    """The context networks of all groups, evaluated side by side.
+
+    ``predict`` takes inputs (groups, 22, columns) whose last row is one, and returns the location in 1/8 and
+    the scale index, int32 (groups, 2, columns).
+    """
+
+    def __init__(self, architecture: Architecture, groups: tuple[Group, ...]) -> None:
+        depth = len(architecture.context_hidden)
+        folded = [
+            [
+                fold(layer, 7 if i else 0, 3 if i == depth else 7, int(CEILING) if i else INPUT_MAX)
+                for i, layer in enumerate(group.context)
+            ]
+            for group in groups
+        ]
+        self.dtype = carrier(max(layer.bound for group in folded for layer in group))
+        self._depth = depth
+        self._first: list[np.ndarray] = []  # one matrix per grid
+        for grid in range(sum(architecture.grids)):
+            self._first.append(self._stack([group[0] for group in folded], grid))
+        self._rest = [self._stack([group[i] for group in folded], None) for i in range(1, depth + 1)]
+        self._pool: list[np.ndarray] = [np.empty(0, self.dtype) for _ in range(depth + 1)]
+
+    def _stack(self, layers: list[Folded], grid: int | None) -> np.ndarray:
+        """(groups, out, in + 1) with the bias as last column."""
+        matrices = []
+        for layer in layers:
+            bias = layer.bias if grid is None else layer.bias[grid]
+            matrices.append(np.concatenate([layer.weight, bias[:, None]], axis=1))
+        return np.ascontiguousarray(np.stack(matrices), dtype=self.dtype)
+
+    def inputs(self, groups: int, columns: int) -> np.ndarray:
+        """A fresh input block with its row of ones set."""
+        block = np.empty((groups, INPUTS + 1, columns), self.dtype)
+        block[:, INPUTS] = 1
+        return block
+
+    def predict(self, block: np.ndarray, grid: int, chosen: slice) -> np.ndarray:
+        """Evaluate groups ``chosen`` on ``block`` (groups, 22, columns)."""
+        groups, _, columns = block.shape
+        x = block
+        for i, matrix in enumerate([self._first[grid], *self._rest]):
+            out = matrix.shape[1]
+            last = i == self._depth
+            y = self._buffer(i, groups, out + (not last), columns)
+            z = y if last else y[:, :out]
+            np.matmul(matrix[chosen], x, out=z)
+            np.floor(z, out=z)
+            if last:
+                np.clip(z[:, 0], -32768.0, 32767.0, out=z[:, 0])
+                np.clip(z[:, 1] + 32, 0.0, 63.0, out=z[:, 1])
+            else:
+                np.clip(z, 0.0, CEILING, out=z)
+                y[:, out] = 1
+            x = y
+        return x.astype(np.int32)
+
+    def _buffer(self, index: int, *shape: int) -> np.ndarray:
+        size = shape[0] * shape[1] * shape[2]
+        if self._pool[index].size < size:
+            self._pool[index] = np.empty(size, self.dtype)
+        return self._pool[index][:size].reshape(shape)

@@ -1,0 +1,133 @@
+"""What a version 1 file may ask for. Checked before memory is taken, when writing and when reading alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rudcodec.errors import FormatError
+from rudcodec.payload import Architecture
+
+SIDE = 1024  # pixels
+LEVELS = 12
+COMPONENTS = 8
+LATENT = 32767
+CONTEXT_LAYERS = 8
+CONTEXT_WIDTH = 128
+SYNTHESIS_LAYERS = 8
+SYNTHESIS_WIDTH = 256
+CLASSES = 65535
+NAME = 255  # bytes
+SEGMENTS = 65535
+COUNTS = 1 << 20  # segments * classes
+IMAGES = 1 << 24  # of a class in a segment
+WEIGHT = 2047
+EXPONENT = 15
+PARAMETERS = 1 << 22
+WIDEST = 1 << 25  # pixels of an image, times the widest layer's channels
+# the following hold for each MiB (begun) of the file
+TOTAL = 1 << 20  # images
+ELEMENTS = 1 << 25  # latents of all images; samples of all images
+WORK = 1 << 36  # see work()
+
+INPUTS = 21
+INPUT_MAX = 127
+ACTIVATION = 4095
+
+
+def level_sizes(architecture: Architecture) -> list[tuple[int, int]]:
+    """(height, width) of each level, coarse to fine."""
+    sizes = [(architecture.height, architecture.width)]
+    for _ in architecture.grids[1:]:
+        h, w = sizes[-1]
+        sizes.append(((h + 1) // 2, (w + 1) // 2))
+    return sizes[::-1]
+
+
+class LayerShape(NamedTuple):
+    """Shapes of a layer's tensors, and the fractional bits of its input."""
+
+    weight: tuple[int, ...]
+    bias: tuple[int, ...]
+    fraction: int
+
+
+def layer_shapes(architecture: Architecture) -> list[LayerShape]:
+    """Context layers, then synthesis layers."""
+    shapes: list[LayerShape] = []
+    widths = [INPUTS, *architecture.context_hidden, 2]
+    for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        bias = (sum(architecture.grids), after) if i == 0 else (after,)
+        shapes.append(LayerShape((after, before), bias, 7 if i else 0))
+    before = sum(architecture.grids)
+    for i, layer in enumerate(architecture.synthesis):
+        weight = (layer.out_channels, before, layer.kernel, layer.kernel)
+        shapes.append(LayerShape(weight, (layer.out_channels,), 7 if i else 6))
+        before = layer.out_channels
+    return shapes
+
+
+def product(shape: tuple[int, ...]) -> int:
+    result = 1
+    for size in shape:
+        result *= size
+    return result
+
+
+def parameters(architecture: Architecture) -> int:
+    """Weights and biases of one group."""
+    return sum(product(shape.weight) + product(shape.bias) for shape in layer_shapes(architecture))
+
+
+def work(architecture: Architecture, counts: tuple[tuple[int, ...], ...], share: str) -> int:
+    """Estimated cost of decoding, in units of a multiply-accumulate; the format bounds it by WORK.
+
+    With one group a class, every class costs the latents of the largest.
+    """
+    sizes = level_sizes(architecture)
+    depth = len(architecture.context_hidden) + 1
+    shapes = layer_shapes(architecture)
+    totals = [sum(column) for column in zip(*counts, strict=True)]
+    groups = len(totals) if share == "class" else 1
+    columns = max(totals) * groups if share == "class" else sum(totals)
+    levels = list(zip(architecture.grids, sizes, strict=True))
+    steps = sum(c * (w + 3 * (h - 1)) for c, (h, w) in levels)
+    latents = sum(c * h * w for c, (h, w) in levels)
+    latent = 2048 + sum(product(shape.weight) for shape in shapes[:depth])
+    pixel = 512 + 64 * sum(architecture.grids)
+    for shape, layer in zip(shapes[depth:], architecture.synthesis, strict=True):
+        shifted = min(shape.weight[:2]) * layer.kernel**2
+        pixel += product(shape.weight) + 12 * shifted + 48 * layer.out_channels
+    pixels = architecture.height * architecture.width
+    return (
+        steps * ((1 << 21) + (len(counts) << 18) + (groups << 16))
+        + (groups << 24)
+        + columns * latents * latent
+        + sum(totals) * pixels * pixel
+    )
+
+
+def check_cost(
+    architecture: Architecture,
+    counts: tuple[tuple[int, ...], ...],
+    share: str,
+    size: int,
+    fail: Callable[[str], FormatError],
+) -> None:
+    """Raise ``fail(...)`` if decoding a file of ``size`` bytes would take too much memory or time."""
+    groups = len(counts[0]) if share == "class" else 1
+    images = sum(map(sum, counts))
+    area = architecture.height * architecture.width
+    latents = sum(c * h * w for c, (h, w) in zip(architecture.grids, level_sizes(architecture), strict=True))
+    widest = max(sum(architecture.grids), *(layer.out_channels for layer in architecture.synthesis))
+    scale = -(-size // (1 << 20))
+    for name, value, limit in (
+        ("network parameters", parameters(architecture) * groups, PARAMETERS),
+        ("pixels times channels of the widest layer", area * widest, WIDEST),
+        ("images", images, TOTAL * scale),
+        ("samples", images * area * architecture.channels, ELEMENTS * scale),
+        ("latents", images * latents, ELEMENTS * scale),
+        ("units of work", work(architecture, counts, share), WORK * scale),
+    ):
+        if value > limit:
+            raise fail(f"asks for {value} {name}, at most {limit} are allowed in a file of {size} bytes")

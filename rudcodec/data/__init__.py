@@ -1,0 +1,10 @@
+"""Labelled image sets, from wherever they come, as one uint8 array with labels. Needs numpy and Pillow only;
+scikit-learn and torchvision are imported for the sets they bring, and not before."""
+
+from __future__ import annotations
+
+from rudcodec.data.images import LabelledImages
+from rudcodec.data.source import load, splits
+from rudcodec.data.splits import Split
+
+__all__ = ["LabelledImages", "Split", "load", "splits"]

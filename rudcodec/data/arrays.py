@@ -1,0 +1,135 @@
+"""The source that is made of arrays already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.data.decode import fit
+from rudcodec.data.images import check_classes
+from rudcodec.data.splits import Part, Rows
+from rudcodec.errors import DataError
+
+Arrays = tuple[NDArray[Any], NDArray[Any]]
+"""Images and labels as they were found."""
+
+
+class ArraySource:
+    """The source made of image and label arrays.
+
+    Args:
+        name: what the set is called.
+        where: what messages begin with.
+        found: reads the arrays of each part; called when they are needed, once.
+        classes: the names of labels 0, 1, ...; without, the labels that occur in train are the names.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        where: str,
+        found: Mapping[Part, Callable[[], Arrays]],
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        self.name, self.where = name, where
+        self.parts = tuple(found)
+        self._found = found
+        self._given = classes
+        self._arrays: dict[Part, Arrays] = {}
+        self._sorted: dict[Part, tuple[Rows, NDArray[np.int64]]] = {}
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Raises DataError if these can't be class names."""
+        # names become folders
+        names = tuple(re.sub(r"[/\\]", "-", str(key)) for key in self._keys.tolist())
+        check_classes(names, self.where)
+        return names
+
+    def labels(self, part: Part) -> NDArray[np.int64]:
+        """int64 (N,), ascending. Raises DataError if the arrays aren't images and their labels."""
+        return self._order(part)[1]
+
+    def locate(self, part: Part, row: int) -> str:
+        return f"{self.where}: {part} image {self._order(part)[0][row]}"
+
+    def stream(self, part: Part, rows: Rows, size: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        images, _ = self._read(part)
+        for i, index in enumerate(self._order(part)[0][rows]):
+            yield i, fit(images[index], size)
+
+    @cached_property
+    def _keys(self) -> NDArray[Any]:
+        """What the labels of classes 0, 1, ... are, or are called."""
+        if self._given is not None:
+            return np.asarray(self._given, dtype=str)
+        return np.unique(self._read("train" if "train" in self.parts else self.parts[0])[1])
+
+    def _read(self, part: Part) -> Arrays:
+        """uint8 (N, H, W, C); int64 or str (N,)."""
+        if part not in self._arrays:
+            where = f"{self.where}: {part}" if len(self.parts) > 1 else self.where
+            found, named = self._found[part]()
+            images, labels = _pixels(found, where), _flat(named, where)
+            if len(images) != len(labels):
+                raise DataError(f"{where}: {len(images)} images but {len(labels)} labels")
+            self._arrays[part] = images, labels
+        return self._arrays[part]
+
+    def _order(self, part: Part) -> tuple[Rows, NDArray[np.int64]]:
+        """Where in the arrays each row is, and its label."""
+        if part not in self._sorted:
+            labels = self._numbered(self._read(part)[1])
+            order = np.argsort(labels, kind="stable")
+            self._sorted[part] = order, labels[order]
+        return self._sorted[part]
+
+    def _numbered(self, labels: NDArray[Any]) -> NDArray[np.int64]:
+        """int64 (N,) within 0..K-1, in the order of the arrays."""
+        keys = self._keys
+        if self._given is not None and labels.dtype.kind == "i":
+            keys = np.arange(len(keys))
+        if keys.dtype.kind != labels.dtype.kind:
+            raise DataError(f"{self.where}: some labels are numbers, some texts")
+        order = np.argsort(keys)
+        found = order[np.searchsorted(keys, labels, sorter=order).clip(max=len(keys) - 1)]
+        bad = keys[found] != labels
+        if bad.any():
+            expected = f"{len(keys)} class names" if self._given is not None else "the classes of train"
+            raise DataError(f"{self.where}: label {labels[bad][0]} is none of {expected}")
+        return np.asarray(found, dtype=np.int64)
+
+
+def _pixels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """uint8 (N, H, W, 1 or 3) of what may be (N, H, W) or (N, C, H, W), in any type of integers."""
+    if images.ndim == 3:
+        images = images[..., None]
+    elif images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
+        images = images.transpose(0, 2, 3, 1)
+    if images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise DataError(f"{where}: images must be (N, H, W) or (N, H, W, 1 or 3), not {images.shape}")
+    if not images.size:
+        raise DataError(f"{where}: no images (shape {images.shape})")
+    if images.dtype != np.uint8:
+        if images.dtype.kind not in "iu":
+            raise DataError(f"{where}: images must be uint8, not {images.dtype}")
+        if images.min() < 0 or images.max() > 255:
+            raise DataError(f"{where}: pixels must lie in 0..255, not {images.min()}..{images.max()}")
+        images = images.astype(np.uint8)
+    return images
+
+
+def _flat(labels: NDArray[Any], where: str) -> NDArray[Any]:
+    """int64 or str (N,)."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "iuU":
+        raise DataError(
+            f"{where}: labels must be one whole number or text per image, not {labels.dtype} {labels.shape}"
+        )
+    return labels if labels.dtype.kind == "U" else labels.astype(np.int64)

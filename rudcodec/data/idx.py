@@ -1,0 +1,95 @@
+"""Sets in the IDX format: MNIST and its family (http://yann.lecun.com/exdb/mnist)."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import zlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.data.arrays import Arrays, ArraySource
+from rudcodec.data.splits import Part
+from rudcodec.errors import DataError
+
+FASHION_MNIST = (
+    "T-shirt-top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+"""Its files hold numbers only."""
+
+_NAME = re.compile(
+    r"(?P<stem>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE
+)
+
+
+def idx_stem(path: Path) -> str | None:
+    """What precedes train-, t10k- or test- in the name of an IDX file, or of those in a folder.
+
+    Returns:
+        the stem, often empty; None where there is no such file.
+
+    Raises:
+        DataError: the folder holds several sets.
+    """
+    if not path.is_dir():
+        match = _NAME.fullmatch(path.name)
+        return match["stem"] if match else None
+    stems = sorted({match["stem"] for file in path.iterdir() if (match := _NAME.fullmatch(file.name))})
+    if len(stems) > 1:
+        raise DataError(f"{path}: holds several sets ({', '.join(stems)}); name a file of one")
+    return stems[0] if stems else None
+
+
+def open_idx(folder: Path, stem: str) -> ArraySource:
+    """The IDX pairs in ``folder`` whose names begin with ``stem``; t10k is test.
+
+    Raises:
+        DataError: half of a pair is missing.
+    """
+    files: dict[tuple[Part, str], Path] = {}
+    for path in sorted(folder.iterdir(), reverse=True):  # of x and x.gz, x comes last and stays
+        match = _NAME.fullmatch(path.name)
+        if match and match["stem"] == stem:
+            part: Part = "train" if match["part"].lower() == "train" else "test"
+            files[part, match["kind"].lower()] = path
+    found: dict[Part, Callable[[], Arrays]] = {}
+    for part in sorted({part for part, _ in files}):
+        images, labels = files.get((part, "images")), files.get((part, "labels"))
+        if images is None or labels is None:
+            missing = "images" if images is None else "labels"
+            raise DataError(f"{images or labels}: the {missing} that go with it are missing")
+        # EMNIST's are stored on their side
+        found[part] = partial(_read_both, images, labels, "emnist" in stem.lower())
+    fashion = "fashion" in f"{folder.resolve()}/{stem}".lower()
+    name = stem.strip("-_.") or folder.resolve().name
+    return ArraySource(name, str(folder), found, FASHION_MNIST if fashion else None)
+
+
+def _read_both(images: Path, labels: Path, turned: bool) -> Arrays:
+    pixels = _read(images, 3)
+    return (pixels.transpose(0, 2, 1) if turned else pixels), _read(labels, 1)
+
+
+def _read(path: Path, dims: int) -> NDArray[np.uint8]:
+    try:
+        with open(path, "rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if zipped else open(path, "rb") as file:
+            head = file.read(4 + 4 * dims)
+            if len(head) < 4 + 4 * dims or head[:4] != bytes((0, 0, 8, dims)):
+                raise DataError(f"{path}: not an IDX file of bytes in {dims} dimension{'s' * (dims > 1)}")
+            shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, len(head), 4)]
+            # deflate can't shrink more than 1032 times: don't take memory for what can't be there
+            needed = math.prod(shape)
+            body = file.read(needed + 1) if needed <= 1032 * path.stat().st_size else b""
+    except (OSError, EOFError, zlib.error, MemoryError) as error:
+        raise DataError(f"{path}: can't be read ({' '.join(str(error).split())})") from None
+    if len(body) != needed:
+        found = "more" if len(body) > needed else "fewer"
+        raise DataError(f"{path}: holds {found} than the {needed} bytes its head promises")
+    return np.frombuffer(body, dtype=np.uint8).reshape(shape)

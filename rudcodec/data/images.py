@@ -1,0 +1,89 @@
+"""The labelled image set in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images of one size with a class each.
+
+    Attributes:
+        images: uint8 (N, H, W, C), N >= 1, C = 1 (grey) or 3 (RGB).
+        labels: int64 (N,), each in 0..K-1.
+        classes: the K class names, distinct and fit to be folder names.
+        name: what the set is called in messages.
+
+    Raises:
+        DataError: if the fields don't fit together.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    name: str
+
+    def __post_init__(self) -> None:
+        images, labels = self.images, self.labels
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+            raise DataError(
+                f"{self.name}: images must be uint8 (N, H, W, 1 or 3), not {images.dtype} {images.shape}"
+            )
+        if not images.size:
+            raise DataError(f"{self.name}: no images (shape {images.shape})")
+        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+            raise DataError(
+                f"{self.name}: labels must be int64 ({len(images)},), not {labels.dtype} {labels.shape}"
+            )
+        check_classes(self.classes, self.name)
+        if labels.min() < 0 or labels.max() >= len(self.classes):
+            raise DataError(
+                f"{self.name}: labels run from {labels.min()} to {labels.max()}, "
+                f"but there are {len(self.classes)} classes"
+            )
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return int(self.images.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return int(self.images.shape[2])
+
+    @property
+    def channels(self) -> int:
+        """1 (grey) or 3 (RGB)."""
+        return int(self.images.shape[3])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def ipc_counts(self) -> tuple[int, ...]:
+        """Images of each class, in the order of ``classes``; a class may have none."""
+        return tuple(int(n) for n in np.bincount(self.labels, minlength=len(self.classes)))
+
+
+def check_classes(classes: tuple[str, ...], where: str) -> None:
+    """Raise DataError unless the names are two or more, distinct, and fit to be folder names."""
+    if len(classes) < 2:
+        raise DataError(f"{where}: needs two classes or more, has only {', '.join(classes) or 'none'}")
+    if len(set(classes)) < len(classes):
+        twice = next(name for name in classes if classes.count(name) > 1)
+        raise DataError(f"{where}: two classes are named {twice!r}")
+    for name in classes:
+        # isprintable also turns down the surrogates of a file name that isn't UTF-8
+        if name in ("", ".", "..") or not name.isprintable() or "/" in name or "\\" in name:
+            raise DataError(f"{where}: {name!r} can't be a class name (it could not name a folder)")
+
+
+def shown(name: str) -> str:
+    """A file's name as it may stand in a message of one line."""
+    return name if name.isprintable() else repr(name)

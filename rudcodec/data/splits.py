@@ -1,0 +1,80 @@
+"""Which images belong to which split.
+
+A source brings some of train, val and test. If it brings train but no val, the last 10 % of each class of
+train (rounded down, but at least one image) are val and leave train: the same images for all who have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.errors import DataError, SettingError
+
+Part = Literal["train", "val", "test"]
+"""A split that a source brings."""
+
+Split = Literal["train", "val", "test", "all"]
+"""What can be asked for; ``all`` is train and val together."""
+
+Rows = NDArray[np.intp]
+
+ALIASES: dict[str, Part] = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+"""What folders and array keys are called, in lower case."""
+
+
+def offered(parts: Collection[Part]) -> tuple[Part, ...]:
+    """The splits that can be asked for (beside ``all``) of a source that brings ``parts``."""
+    return tuple(s for s in get_args(Part) if s in parts or (s == "val" and "train" in parts))
+
+
+def parts_of(split: Split, parts: Collection[Part], where: str) -> tuple[Part, ...]:
+    """The parts of the source that ``split`` draws on.
+
+    Raises:
+        SettingError: ``split`` isn't the name of a split.
+        DataError: the source has no such split.
+    """
+    if split not in get_args(Split):
+        raise SettingError(f"no such split: {split!r} (there are {', '.join(get_args(Split))})")
+    if split == "all" and "train" in parts:
+        return ("train", "val") if "val" in parts else ("train",)
+    if split == "all" or split not in offered(parts):
+        raise DataError(f"{where}: has no {split} split, only {', '.join(offered(parts))}")
+    return ("train",) if split == "val" and "val" not in parts else (split,)
+
+
+def rows_of(
+    split: Split,
+    labels: NDArray[np.int64],
+    parts: Collection[Part],
+    classes: tuple[str, ...],
+    where: str,
+) -> Rows:
+    """The rows of one part that belong to ``split``, ascending.
+
+    Args:
+        labels: int64 (N,), ascending: the labels of a part that :func:`parts_of` named.
+
+    Raises:
+        DataError: a class has one image, which can't be both train and val.
+    """
+    rows = np.arange(len(labels))
+    if "val" in parts or split in ("test", "all"):
+        return rows
+    held = np.zeros(len(labels), dtype=bool)
+    for k, name in enumerate(classes):
+        start, stop = np.searchsorted(labels, [k, k + 1])
+        count = int(stop - start)
+        if count == 1:
+            raise DataError(f"{where}: class {name!r} has one image, too few to hold one out for validation")
+        if count:
+            held[stop - max(1, count // 10) : stop] = True
+    return rows[held] if split == "val" else rows[~held]

@@ -1,0 +1,56 @@
+"""From a trained model to the Payload, and to the size of its file."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec import bitstream
+from rudcodec.model.latents import SyntheticModel
+from rudcodec.payload import Group, Payload, Recipe, Segment
+
+IMAGES_PER_SEGMENT = 10
+
+
+def segment_count(ipc: int) -> int:
+    """Segments of about ten images a class: small enough to cut a set short, large enough to cost little."""
+    return min(16, max(1, ipc // IMAGES_PER_SEGMENT))
+
+
+def assemble(
+    model: SyntheticModel,
+    latents: list[NDArray[np.int32]],
+    groups: tuple[Group, ...],
+    classes: tuple[str, ...],
+    share: str,
+    recipe: Recipe,
+) -> Payload:
+    """``latents``: coarse to fine, int32 (N, c, h, w), images ordered by class, the same count for each.
+
+    Segment s holds every image of a class whose number within it is s modulo the number of segments.
+    """
+    count = model.count // len(classes)
+    parts = segment_count(count)
+    number = np.arange(model.count) % count
+    segments = []
+    for s in range(parts):
+        mine = np.flatnonzero(number % parts == s)
+        grids = tuple(
+            np.ascontiguousarray(level[mine, component])
+            for level in latents
+            for component in range(level.shape[1])
+        )
+        segments.append(Segment(counts=(len(mine) // len(classes),) * len(classes), latents=grids))
+    return Payload(
+        architecture=model.architecture,
+        classes=classes,
+        share="class" if share == "class" else "dataset",
+        groups=groups,
+        segments=tuple(segments),
+        recipe=recipe,
+    )
+
+
+def file_size(payload: Payload) -> int:
+    """Exact size in bytes of the payload's file."""
+    return len(bitstream.encode(payload))

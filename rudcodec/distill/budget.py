@@ -1,0 +1,60 @@
+"""From a budget in bits per class to images, networks, and what is left for latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rudcodec.bitstream.limits import parameters
+from rudcodec.distill.assemble import segment_count
+from rudcodec.errors import BudgetError
+from rudcodec.model.architecture import default_architecture
+from rudcodec.payload import Architecture
+
+BITS_PER_PIXEL = 0.25
+BITS_PER_PARAMETER = 5.0
+LEAST_BITS_PER_IMAGE = 8.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``budget`` of the file and ``overhead`` (all but latents, estimated), in bits."""
+
+    ipc: int
+    architecture: Architecture
+    budget: float
+    overhead: float
+
+
+def images_per_class(bpc: float, height: int, width: int, fewest: int) -> int:
+    """Images of about a quarter of a bit per pixel; ``fewest`` is the number of images of the smallest class.
+
+    At equal bytes more and coarser images train better students than fewer and finer ones, down to there.
+    """
+    return max(1, min(fewest, round(bpc / (BITS_PER_PIXEL * height * width))))
+
+
+def plan(
+    bpc: float,
+    classes: tuple[str, ...],
+    shape: tuple[int, int, int],
+    ipc: int | None,
+    fewest: int,
+    share: str,
+) -> Plan:
+    """What fits the budget; ``shape`` is (height, width, channels).
+
+    Raises BudgetError if head and networks leave too little for latents.
+    """
+    height, width, channels = shape
+    if ipc is None:
+        ipc = images_per_class(bpc, height, width, fewest)
+    budget = bpc * len(classes)
+    groups = len(classes) if share == "class" else 1
+    architecture = default_architecture(height, width, channels, budget / groups)
+    names = sum(len(name.encode()) + 1 for name in classes)
+    head = 8 * (64 + names + segment_count(ipc) * 20)
+    overhead = head + groups * parameters(architecture) * BITS_PER_PARAMETER
+    least = (overhead + LEAST_BITS_PER_IMAGE * ipc * len(classes)) / len(classes)
+    if least > bpc:
+        raise BudgetError(f"bpc: {bpc:.0f} is too small for {ipc} images per class; at least {least:.0f} is needed")
+    return Plan(ipc, architecture, budget, overhead)

@@ -1,0 +1,172 @@
+"""The encoder: a labelled image set in, a Payload out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rudcodec.data import LabelledImages
+from rudcodec.distill import fit
+from rudcodec.distill.assemble import assemble
+from rudcodec.distill.budget import Plan, plan
+from rudcodec.distill.fit import Latents
+from rudcodec.distill.initial import initial_model
+from rudcodec.distill.integers import quantize_networks
+from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.selection import choose_images
+from rudcodec.distill.settings import Progress, Settings
+from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
+from rudcodec.distill.training import Report, Training
+from rudcodec.evaluation import default_recipe, pick_device
+from rudcodec.model.synthesis import from_grey_levels
+from rudcodec.nets.speed import keep_freed_memory
+from rudcodec.payload import Group, Payload, Recipe
+from rudcodec.utility.dm import DistributionMatching
+
+# Zero-order entropy of the pyramid over bits of the trained model's latents, about.
+HEAD_START = 1.05
+SURVEY_AT = 0.6
+# Once networks are fixed the rate is easy to lower and hard to raise.
+SURPLUS = 1.04
+
+
+def distill(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Payload:
+    """Distill a set under ``rate + lmbda * (distortion + utility)`` (Bao et al., ICCV 2025, section 3).
+
+    Args:
+        data: the real training images.
+        settings: budget, seed, length of the stages.
+        report: called about once a second.
+
+    Returns:
+        The synthetic set as integers, whose file is within the budget.
+
+    Raises:
+        BudgetError: the budget can't be met. DataError: a class has too few images. SettingError.
+    """
+    device = pick_device(settings.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    recipe = default_recipe(data, flip=settings.flip)
+    shape = (data.height, data.width, data.channels)
+    fewest = min(data.ipc_counts())
+    planned = plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(settings.seed)
+        chosen = _choose(data, planned.ipc, recipe, settings.seed, device, report)
+        training = _start(data, chosen, planned, settings, device, report)
+        term = _term(data, chosen, recipe, settings, device)
+        return _run(training, term, planned, settings, data.classes, recipe)
+
+
+def _choose(
+    data: LabelledImages, ipc: int, recipe: Recipe, seed: int, device: torch.device, report: Report
+) -> NDArray[np.int64]:
+    start = time.monotonic()
+
+    def progress(step: int, steps: int) -> None:
+        elapsed = time.monotonic() - start
+        remaining = elapsed / step * (steps - step)
+        report(Progress("selection", step, steps, float("nan"), None, None, elapsed, remaining))
+
+    return choose_images(data, ipc, recipe, seed, device, progress)
+
+
+def _start(
+    data: LabelledImages,
+    chosen: NDArray[np.int64],
+    planned: Plan,
+    settings: Settings,
+    device: torch.device,
+    report: Report,
+) -> Training:
+    images = from_grey_levels(torch.from_numpy(data.images[chosen]).permute(0, 3, 1, 2)).contiguous()
+    labels = torch.from_numpy(data.labels[chosen])
+    groups = labels if settings.share == "class" else torch.zeros_like(labels)
+    bits = planned.budget - planned.overhead
+    model, lmbda = initial_model(images, groups, planned.architecture, HEAD_START * bits, settings.chunk)
+    pixels = images.shape[0] * images.shape[2] * images.shape[3]
+    control = RateControl(bits / pixels, lmbda, len(model.chunks))
+    return Training(
+        model.to(device),
+        images.to(device),
+        len(data.classes),
+        control,
+        planned.overhead,
+        settings.seed,
+        report,
+    )
+
+
+def _term(
+    data: LabelledImages,
+    chosen: NDArray[np.int64],
+    recipe: Recipe,
+    settings: Settings,
+    device: torch.device,
+) -> UtilityTerm | None:
+    if settings.joint == 0:
+        return None
+    utility = DistributionMatching(recipe)
+    utility.prepare(data, device)
+
+    def per_channel(values: tuple[int, ...]) -> Tensor:
+        return torch.tensor(values, device=device).view(1, -1, 1, 1) / 255
+
+    labels = torch.from_numpy(data.labels[chosen]).to(device)
+    return UtilityTerm(
+        utility,
+        per_channel(recipe.mean),
+        per_channel(recipe.std),
+        labels,
+        settings.balance,
+        settings.utility_images,
+    )
+
+
+def _run(
+    training: Training,
+    term: UtilityTerm | None,
+    planned: Plan,
+    settings: Settings,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+) -> Payload:
+    def payload(groups: tuple[Group, ...], latents: Latents) -> Payload:
+        return assemble(training.model, latents, groups, classes, settings.share, recipe)
+
+    first = round(SURVEY_AT * settings.warmup)
+    run_stage(training, Stage("warm-up", first, soft=1.0, learning_rate=1.0, train_networks=True, settle=0.3))
+    _survey(training, payload, planned.budget)
+    run_stage(training, Stage("warm-up 2", settings.warmup - first, 0.5, 0.5, train_networks=True))
+    if term is not None:
+        run_stage(training, Stage("joint", settings.joint, 0.5, 0.5, train_networks=True), term)
+    build = partial(payload, quantize_networks(training))
+    fit.aim(training, build, planned.budget)
+    run_stage(training, Stage("tune", settings.tune, 0.0, 0.5, train_networks=False), term)
+    return fit.fit(training, build, planned.budget, term)
+
+
+def _survey(
+    training: Training, payload: Callable[[tuple[Group, ...], Latents], Payload], budget: float
+) -> None:
+    """Write a file on trial, to learn what all but the latents will cost, and set the step by it.
+
+    Where latents are large the rate follows the step, not lmbda, and the step is the networks' to learn: slowly.
+    """
+    model, control = training.model, training.control
+    kept = {name: value.clone() for name, value in model.networks.state_dict().items()}
+    fit.aim(training, partial(payload, quantize_networks(training)), budget, SURPLUS)
+    model.networks.load_state_dict(kept)
+    assert control.rate is not None
+    large = sum(int((level != 0).sum()) for level in model.latents())
+    missing = (control.target - control.rate) * training.pixels
+    factor = 2 ** max(-1.0, min(1.0, missing / max(large, 1)))
+    model.refine(factor)
+    control.lmbda *= factor**2

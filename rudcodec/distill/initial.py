@@ -1,0 +1,136 @@
+"""Where training starts: the pyramid of real images as latents, and a synthesis network that inverts it.
+
+Starting from a working linear transform codec leaves warm-up only the improvement of it to do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rudcodec.model.latents import GroupNetworks, SyntheticModel
+from rudcodec.payload import Architecture
+
+# Orthonormal opponent colours: luma, red-blue, green-magenta; rows are planes.
+OPPONENT = torch.tensor(
+    [
+        [1 / math.sqrt(3)] * 3,
+        [1 / math.sqrt(2), 0.0, -1 / math.sqrt(2)],
+        [1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)],
+    ]
+)
+
+
+def colour_planes(channels: int) -> Tensor:
+    """(planes, channels), orthonormal."""
+    return OPPONENT if channels == 3 else torch.ones(1, 1)
+
+
+def pyramid(images: Tensor, grids: Sequence[int]) -> list[Tensor]:
+    """Laplacian pyramid in opponent colours, coarse to fine: what each level adds to the upsampled coarser.
+
+    ``images`` (n, C, H, W) -> per level (n, c, h, w); a level of fewer components leaves the rest out.
+    """
+    planes = torch.einsum("pc,nchw->nphw", colour_planes(images.shape[1]), images)
+    means = [planes]
+    for _ in grids[1:]:
+        finer = means[-1]
+        padded = F.pad(finer, (0, finer.shape[3] % 2, 0, finer.shape[2] % 2), mode="replicate")
+        means.append(F.avg_pool2d(padded, 2))
+    levels: list[Tensor] = []
+    previous: Tensor | None = None
+    for target, c in zip(reversed(means), grids, strict=True):
+        if previous is None:
+            levels.append(target[:, :c])
+            previous = target
+            continue
+        predicted = F.interpolate(previous, scale_factor=2, mode="bilinear", align_corners=False)
+        predicted = predicted[..., : target.shape[2], : target.shape[3]]
+        levels.append((target - predicted)[:, :c])
+        previous = torch.cat((target[:, :c], predicted[:, c:]), 1)
+    return levels
+
+
+def _entropy_bits(values: Tensor) -> float:
+    """Zero-order entropy of rounded values, in bits altogether."""
+    _, counts = values.round().flatten().unique(return_counts=True)
+    p = counts.double() / counts.sum()
+    return float(-(counts * p.log2()).sum())
+
+
+def step_for(levels: Sequence[Tensor], bits: float) -> float:
+    """The finest level's step at which the pyramid's zero-order entropy is ``bits``.
+
+    A coarser latent moves four times the pixels of the next finer one, so its step is half as long.
+    """
+    low, high = 1e-3, 1e2
+    for _ in range(24):
+        step = math.sqrt(low * high)
+        total = sum(
+            _entropy_bits(y / (step * 2.0 ** (i + 1 - len(levels)))) for i, y in enumerate(levels)
+        )
+        low, high = (step, high) if total > bits else (low, step)
+    return math.sqrt(low * high)
+
+
+def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float, channels: int) -> None:
+    """Set the synthesis network to the pyramid's inverse, plus a little noise to break symmetries.
+
+    Planes travel through ReLU layers as pairs of opposite sign.
+    """
+    synthesis = networks.synthesis
+    planes = colour_planes(channels)
+    count = planes.shape[0]
+    with torch.no_grad():
+        for i, (layer, weight, bias) in enumerate(
+            zip(synthesis.layers, synthesis.weights, synthesis.biases, strict=True)
+        ):
+            weight.mul_(0.3 if i < len(synthesis.layers) - 1 else 0.1)
+            bias.zero_()
+            centre = weight[:, :, layer.kernel // 2, layer.kernel // 2]
+            if i == 0:
+                weight[: 2 * count] = 0.0
+                column = 0
+                for level, c in enumerate(grids):
+                    gain = step * 2.0 ** (level + 1 - len(grids))
+                    weight[2 * count :, column : column + c] *= gain
+                    for plane in range(c):
+                        centre[2 * plane, column + plane] = gain
+                        centre[2 * plane + 1, column + plane] = -gain
+                    column += c
+            elif i < len(synthesis.layers) - 1:
+                weight[: 2 * count] = 0.0
+                centre[: 2 * count, : 2 * count] = torch.eye(2 * count)
+            else:
+                weight[:, : 2 * count] = 0.0
+                for plane in range(count):
+                    centre[:, 2 * plane] = planes[plane]
+                    centre[:, 2 * plane + 1] = -planes[plane]
+
+
+def first_lmbda(step: float, channels: int) -> float:
+    """The lmbda of ``bpp + lmbda * mse`` that suits a quantization step.
+
+    At high rate an entropy-coded sample's squared error falls by 2 ln 2 step^2 / 12 for a bit more.
+    """
+    return channels * 6 / (math.log(2) * step**2)
+
+
+def initial_model(
+    images: Tensor, groups: Tensor, architecture: Architecture, bits: float, chunk_size: int
+) -> tuple[SyntheticModel, float]:
+    """A model whose images are already near ``images`` at about ``bits`` bits of latents altogether, and the
+    lmbda that goes with its quantization step."""
+    grids = architecture.grids
+    levels = pyramid(images, grids)
+    step = step_for(levels, bits)
+    units = [y / (step * 2.0 ** (i + 1 - len(levels))) for i, y in enumerate(levels)]
+    model = SyntheticModel(architecture, units, groups, chunk_size)
+    for networks in model.networks:
+        assert isinstance(networks, GroupNetworks)
+        inverse_synthesis(networks, grids, step, architecture.channels)
+    return model, first_lmbda(step, architecture.channels)

@@ -1,0 +1,76 @@
+"""What a user can set, and what a running encoder tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rudcodec.errors import SettingError
+
+Share = Literal["dataset", "class"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one encode; the defaults are for a few thousand images on two CPU cores.
+
+    Attributes:
+        bpc: budget in bits per class, of the whole file.
+        ipc: images per class; ``None`` lets :func:`rudcodec.distill.budget.images_per_class` choose.
+        share: one group of networks for the ``"dataset"`` or one for each ``"class"``.
+        seed: of everything random; the same seed on the same machine gives the same file.
+        device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
+        warmup: passes over the images of rate-distortion training.
+        joint: passes of rate + lmbda * utility.
+        tune: passes on the latents after the networks have become integers.
+        chunk: images worked on together, which bounds memory.
+        balance: weight of the utility: its gradient's norm over the distortion's, where the joint phase begins.
+        utility_images: synthetic images that one evaluation of the utility sees.
+        flip: whether a mirrored image keeps its label; ``None``: colour yes, grey no.
+    """
+
+    bpc: float
+    ipc: int | None = None
+    share: Share = "dataset"
+    seed: int = 0
+    device: str = "auto"
+    warmup: int = 240
+    joint: int = 60
+    tune: int = 80
+    chunk: int = 100
+    balance: float = 1.0
+    utility_images: int = 500
+    flip: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not self.bpc > 0:
+            raise SettingError(f"bpc: {self.bpc} is not a positive number of bits")
+        for name in ("ipc", "chunk"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingError(f"{name}: {value} is less than 1")
+        for name in ("warmup", "tune"):
+            if getattr(self, name) < 2:
+                raise SettingError(f"{name}: {getattr(self, name)} passes; at least 2 are needed")
+        if self.joint < 0:
+            raise SettingError(f"joint: {self.joint} passes")
+        if self.share not in ("dataset", "class"):
+            raise SettingError(f"share: {self.share!r} is neither 'dataset' nor 'class'")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of a running encode.
+
+    ``bpc``: estimate for the whole file; ``utility`` and ``psnr`` (dB, against the real images it started
+    from) where the stage knows them; ``elapsed`` and ``remaining`` (of this stage) in seconds.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    bpc: float
+    utility: float | None
+    psnr: float | None
+    elapsed: float
+    remaining: float

@@ -1,0 +1,119 @@
+"""The state that every stage of encoding works on: model, targets, optimizers, rate control."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.settings import Progress
+from rudcodec.model.latents import Chunk, Decoded, SyntheticModel
+from rudcodec.model.quantization import SoftRounding
+from rudcodec.model.synthesis import to_grey_levels
+from rudcodec.nets.speed import autocast
+
+LATENT_LR = 2e-2
+NETWORK_LR = 2e-3
+BETAS = (0.9, 0.99)
+REPORT_SECONDS = 1.0
+
+Report = Callable[[Progress], None]
+
+
+def cosine(progress: float) -> float:
+    """Factor of the learning rate, 1 -> .02 as ``progress`` goes 0 -> 1."""
+    return 0.02 + 0.49 * (1 + math.cos(math.pi * progress))
+
+
+def _reach(level: Tensor) -> float:
+    """How far latents of a level have to go, in steps of quantization: large ones take larger strides."""
+    return float(level.detach().abs().mean().clamp(1.0, 4.0))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("reach", 1.0)
+
+
+class Training:
+    """A model on its way from real images to a file.
+
+    ``images`` (N, C, H, W) are the real images it started from, in synthesis units; ``overhead`` is what the
+    file holds besides latents, in bits, as far as one knows; ``control`` steers the latents' bits (of the
+    whole set) to the rest of the budget.
+    """
+
+    def __init__(
+        self,
+        model: SyntheticModel,
+        images: Tensor,
+        classes: int,
+        control: RateControl,
+        overhead: float,
+        seed: int,
+        report: Report,
+    ) -> None:
+        self.model = model
+        self.images = images
+        self.classes = classes
+        self.control = control
+        self.overhead = overhead
+        self.device = images.device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.report = report
+        self.chunks = list(model.each_chunk())
+        self.pixels = images.shape[0] * images.shape[2] * images.shape[3]
+
+    def optimizers(self) -> tuple[list[torch.optim.Optimizer], torch.optim.Optimizer]:
+        """One for the latents of each chunk, one for the networks."""
+        latents: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(
+                [{"params": [y], "reach": _reach(y)} for y in chunk.levels], lr=LATENT_LR, betas=BETAS
+            )
+            for chunk in self.chunks
+        ]
+        networks = torch.optim.Adam(self.model.networks.parameters(), lr=NETWORK_LR, betas=BETAS)
+        return latents, networks
+
+    def decode(self, chunk: Chunk, mode: SoftRounding | None, rate: bool = True) -> Decoded:
+        with autocast(self.device):
+            decoded = self.model.decode(chunk, mode, self.generator, rate)
+        return Decoded(decoded.images.float(), decoded.bits)
+
+    def bpp(self, decoded: Decoded) -> Tensor:
+        """Bits per pixel of a chunk's latents: the rate in every loss."""
+        return decoded.bits.mean() / (self.pixels / self.images.shape[0])
+
+    def psnr(self) -> float:
+        """dB, of the rounded images against the real ones they started from."""
+        squared = 0.0
+        with torch.no_grad():
+            for chunk in self.chunks:
+                decoded = to_grey_levels(self.decode(chunk, None, rate=False).images).round()
+                real = to_grey_levels(self.images[chunk.index])
+                squared += float((decoded - real).square().sum())
+        return 10 * math.log10(255**2 / max(squared / self.images.numel(), 1e-9))
+
+    def watch(self, stage: str, steps: int) -> Iterator[tuple[int, Callable[[float | None, float | None], None]]]:
+        """Steps of a stage, each with a function that reports (utility, psnr) if a report is due."""
+        start = last = time.monotonic()
+        for step in range(steps):
+
+            def tell(utility: float | None = None, psnr: float | None = None, step: int = step) -> None:
+                nonlocal last
+                now = time.monotonic()
+                if now - last < REPORT_SECONDS and step + 1 < steps:
+                    return
+                last = now
+                elapsed = now - start
+                bits = (self.control.rate or 0.0) * self.pixels + self.overhead
+                remaining = elapsed / (step + 1) * (steps - step - 1)
+                self.report(
+                    Progress(stage, step + 1, steps, bits / self.classes, utility, psnr, elapsed, remaining)
+                )
+
+            yield step, tell

@@ -1,0 +1,190 @@
+"""What a set is worth: students trained on it from scratch, judged on real images."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+
+from rudcodec.data import LabelledImages, Split
+from rudcodec.data import load as load_images
+from rudcodec.errors import DataError, SettingError
+from rudcodec.nets.speed import has_fast_bf16
+from rudcodec.payload import Recipe
+from rudcodec.student import (
+    Trainer,
+    accuracy,
+    default_recipe,
+    normalise,
+    pick_device,
+    predict,
+    train_student,
+)
+from rudcodec.synthetic import SyntheticSet
+from rudcodec.synthetic import load as load_set
+
+__all__ = [
+    "EvalResult",
+    "Progress",
+    "accuracy",
+    "default_recipe",
+    "evaluate",
+    "normalise",
+    "pick_device",
+    "predict",
+    "train_student",
+]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """Accuracy of students on real images, and how it came about.
+
+    Attributes:
+        mean: of the accuracies, 0..1.
+        std: their sample standard deviation (n - 1); 0 for one student.
+        accuracies: of each student, after its last step; nothing is selected.
+        seeds: of each student.
+        per_class: mean accuracy on each class; NaN where the real split has no image of it.
+        train_images, real_images: how many were trained on, and judged on.
+        steps, batch: optimizer steps of each student and images per step, as done.
+        net: what was trained, such as ``ConvNet-3``; ``width``: its channels.
+        device, precision, compiled: how it was run.
+        seconds: in all.
+    """
+
+    mean: float
+    std: float
+    accuracies: tuple[float, ...]
+    seeds: tuple[int, ...]
+    per_class: tuple[float, ...]
+    train_images: int
+    real_images: int
+    steps: int
+    batch: int
+    net: str
+    width: int
+    device: str
+    precision: str
+    compiled: bool
+    seconds: float
+
+
+def evaluate(
+    synthetic: SyntheticSet | LabelledImages | str | os.PathLike[str],
+    real: LabelledImages | str | os.PathLike[str],
+    *,
+    split: Split = "val",
+    recipe: Recipe | None = None,
+    seeds: int = 3,
+    first_seed: int = 0,
+    steps: int | None = None,
+    width: int = 128,
+    depth: int | None = None,
+    device: str | torch.device = "auto",
+    compile: bool | None = None,
+    progress: Progress | None = None,
+) -> EvalResult:
+    """Train students on a set, each from scratch for a fixed number of steps, and judge them on real images.
+
+    The accuracy is that after the last step: the real images are looked at once, at the end.
+
+    Args:
+        synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
+            ``recipe``).
+        real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
+        recipe: how to train; by default the set's own.
+        seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
+        steps: instead of the recipe's.
+        width, depth, device, compile: as in :func:`train_student`.
+        progress: called with (stage, steps done, steps), a few times a second at most.
+
+    Raises:
+        DataError: the sets can't be read or differ in image size, channels or classes; SettingError.
+    """
+    started = time.monotonic()
+    if seeds < 1:
+        raise SettingError(f"seeds must be at least 1, not {seeds}")
+    if isinstance(synthetic, str | os.PathLike):
+        synthetic = load_set(synthetic)
+    if isinstance(synthetic, SyntheticSet):
+        recipe = recipe or synthetic.recipe
+    if recipe is None:
+        raise SettingError("labelled images bring no recipe: give one")
+    if steps is not None:
+        recipe = replace(recipe, steps=steps)
+    images, labels, classes = synthetic.images, synthetic.labels, synthetic.classes
+    trainer = Trainer(
+        images,
+        labels,
+        len(classes),
+        recipe,
+        device=device,
+        width=width,
+        depth=depth,
+        compile=compile,
+        runs=seeds,
+    )
+    real = _matching(real, split, images.shape[1:], classes)
+    numbers = tuple(range(first_seed, first_seed + seeds))
+    hits = []
+    for index, seed in enumerate(numbers):
+        stage = f"student {index + 1} of {seeds}"
+        net = trainer.train(seed, None if progress is None else partial(progress, stage))
+        hits.append(predict(net, real.images, recipe) == real.labels)
+    accuracies = tuple(float(np.mean(hit)) for hit in hits)
+    each = np.mean(hits, axis=0)
+    present = np.bincount(real.labels, minlength=len(classes))
+    right = np.bincount(real.labels, weights=each, minlength=len(classes))
+    with np.errstate(invalid="ignore"):
+        per_class = right / present
+    return EvalResult(
+        mean=float(np.mean(accuracies)),
+        std=float(np.std(accuracies, ddof=1)) if seeds > 1 else 0.0,
+        accuracies=accuracies,
+        seeds=numbers,
+        per_class=tuple(per_class.tolist()),
+        train_images=len(images),
+        real_images=len(real),
+        steps=recipe.steps,
+        batch=trainer.batch,
+        net=f"ConvNet-{trainer.depth}",
+        width=width,
+        device=str(trainer.device),
+        precision="bfloat16" if has_fast_bf16(trainer.device) else "float32",
+        compiled=trainer.compiled,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _matching(
+    real: LabelledImages | str | os.PathLike[str],
+    split: Split,
+    shape: tuple[int, ...],
+    classes: tuple[str, ...],
+) -> LabelledImages:
+    # real images in the shape and with the class numbers of the set
+    if isinstance(real, str | os.PathLike):
+        real = load_images(real, split, size=shape[0] if shape[0] == shape[1] else None)
+    if real.images.shape[1:] != shape:
+        raise DataError(
+            f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
+        )
+    if other := set(real.classes) ^ set(classes):
+        raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")
+    if real.classes == classes:
+        return real
+    number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)
+    return LabelledImages(real.images, number[real.labels], classes, real.name)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    height, width, channels = shape
+    return f"{width}x{height} {'grey' if channels == 1 else 'colour'}"

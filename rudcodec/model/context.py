@@ -1,0 +1,116 @@
+"""The context model (entropy network): location and scale of a discretized Laplace for each latent.
+
+The float twin of the integer network of ``rudcodec.bitstream``; what a latent sees, and in which order, is
+drawn in ``bitstream_spec.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+OWN = (
+    *((0, -1), (0, -2)),
+    *((-1, dx) for dx in range(-2, 3)),
+    *((-2, dx) for dx in range(-2, 3)),
+)
+SIBLING = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
+INPUTS = len(OWN) + 4 + len(SIBLING)
+INPUT_LIMIT = 127.0
+ACTIVATION_LIMIT = 4095 / 128
+LOCATION_LIMIT = 4095.0
+LOG2_SCALE_RANGE = (-4.0, 31 / 8)
+
+
+def _shifted(y: Tensor, offsets: Sequence[tuple[int, int]]) -> list[Tensor]:
+    height, width = y.shape[-2:]
+    padded = F.pad(y, (2, 2, 2, 2))
+    return [padded[..., 2 + dy : 2 + dy + height, 2 + dx : 2 + dx + width] for dy, dx in offsets]
+
+
+def _parents(parent: Tensor, height: int, width: int) -> list[Tensor]:
+    """The four coarser latents around each finer position: nearest, beside, above or below, diagonal."""
+
+    def spread(rows: Tensor, first: slice, second: slice) -> Tensor:
+        return torch.stack((rows[..., first], rows[..., second]), -1).flatten(-2)
+
+    n = parent.shape[-1]
+    padded = F.pad(parent, (1, 1, 1, 1))
+    near = spread(padded, slice(1, n + 1), slice(1, n + 1))
+    beside = spread(padded, slice(0, n), slice(2, n + 2))
+    out = []
+    m = parent.shape[-2]
+    for columns in (near, beside):
+        rows = columns.transpose(-1, -2)
+        out.append(spread(rows, slice(1, m + 1), slice(1, m + 1)).transpose(-1, -2))
+        out.append(spread(rows, slice(0, m), slice(2, m + 2)).transpose(-1, -2))
+    nearest, above, side, diagonal = out
+    return [t[..., :height, :width] for t in (nearest, side, above, diagonal)]
+
+
+def contexts(y: Tensor, parent: Tensor | None) -> Tensor:
+    """What the context model sees of each latent of a level: (n, c, h, w) -> (n, c, h, w, 21).
+
+    ``parent`` is the next coarser level (n, c' >= c, ceil(h/2), ceil(w/2)), None for the coarsest.
+    """
+    n, c, h, w = y.shape
+    inputs = _shifted(y, OWN)
+    zero = torch.zeros_like(y)
+    inputs += [zero] * 4 if parent is None else _parents(parent[:, :c], h, w)
+    siblings = F.pad(y[:, :-1], (0, 0, 0, 0, 1, 0))
+    inputs += _shifted(siblings, SIBLING) if c > 1 else [zero] * len(SIBLING)
+    return torch.stack(inputs, -1).clamp(-INPUT_LIMIT, INPUT_LIMIT)
+
+
+def laplace_bits(y: Tensor, location: Tensor, log2_scale: Tensor) -> Tensor:
+    """Code length in bits of integers ``y`` under a discretized Laplace; same shape, differentiable.
+
+    Also defined between the integers, which is what noisy latents need.
+    """
+    rate = torch.exp2(-log2_scale)
+    distance = (y - location).abs()
+    # Beyond half a step the logarithm is linear: exact where the probability itself would underflow.
+    inside = distance.clamp(max=0.5)
+    centre = 1 - 0.5 * torch.exp((inside - 0.5) * rate) - 0.5 * torch.exp(-(inside + 0.5) * rate)
+    return ((distance - inside) * rate - torch.log(centre.clamp(min=1e-9))) / math.log(2)
+
+
+class ContextModel(nn.Module):
+    """MLP 21 -> hidden... -> 2 with a bias of its own for each grid in the first layer."""
+
+    def __init__(self, grids: Sequence[int], hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.grids = tuple(grids)
+        widths = (INPUTS, *hidden, 2)
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for i, (fan_in, out) in enumerate(zip(widths, widths[1:], strict=False)):
+            gain = 0.1 if i == len(hidden) else 1.0
+            self.weights.append(torch.randn(out, fan_in) * gain / math.sqrt(fan_in))
+            self.biases.append(torch.zeros(sum(grids), out) if i == 0 else torch.zeros(out))
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Bits of each image: levels coarse to fine, each (n, c, h, w) -> (n,)."""
+        bits = levels[0].new_zeros(levels[0].shape[0])
+        first = 0
+        parent: Tensor | None = None
+        for y, c in zip(levels, self.grids, strict=True):
+            x = contexts(y, parent)
+            for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+                if i == 0:
+                    x = F.linear(x, weight) + bias[first : first + c].view(c, 1, 1, -1)
+                else:
+                    x = F.linear(x, weight, bias)
+                if i < len(self.weights) - 1:
+                    x = F.hardtanh(x, 0.0, ACTIVATION_LIMIT)
+            out = x.float()
+            location = out[..., 0].clamp(-LOCATION_LIMIT, LOCATION_LIMIT)
+            log2_scale = out[..., 1].clamp(*LOG2_SCALE_RANGE)
+            bits = bits + laplace_bits(y, location, log2_scale).sum((1, 2, 3))
+            first += c
+            parent = y
+        return bits

@@ -1,0 +1,120 @@
+"""The trained state of a synthetic set: latents of every image and the networks that decode them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rudcodec.model.context import ContextModel
+from rudcodec.model.quantization import SoftRounding, quantize
+from rudcodec.model.synthesis import Synthesis
+from rudcodec.payload import Architecture
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """``images`` (n, C, H, W) in units of the synthesis output; ``bits`` (n,) of each image's latents."""
+
+    images: Tensor
+    bits: Tensor
+
+
+class GroupNetworks(nn.Module):
+    """The context model and the synthesis network that a group of images shares."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.context = ContextModel(architecture.grids, architecture.context_hidden)
+        self.synthesis = Synthesis(sum(architecture.grids), architecture.synthesis)
+
+
+class Chunk(nn.Module):
+    """Latents of some images that are worked on together.
+
+    ``index`` (n,): which images of the set these are, ascending. ``slices``: the part of each group, for
+    groups are runs of classes and images are ordered by class.
+    """
+
+    def __init__(self, index: Tensor, levels: Sequence[Tensor], groups: Tensor) -> None:
+        super().__init__()
+        self.index = index
+        self.levels = nn.ParameterList([level[index].clone() for level in levels])
+        owners = groups[index]
+        self.slices = [
+            (int(g), slice(int((owners < g).sum()), int((owners <= g).sum()))) for g in owners.unique()
+        ]
+
+
+class SyntheticModel(nn.Module):
+    """All images' latents, in balanced chunks, and the networks of every group.
+
+    ``levels`` holds the initial latents, coarse to fine, each (N, c, h, w) in units of the quantization
+    step; ``groups`` (N,) the group of each image, ascending.
+    """
+
+    def __init__(
+        self, architecture: Architecture, levels: Sequence[Tensor], groups: Tensor, chunk_size: int
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        count = groups.numel()
+        chunks = max(1, -(-count // chunk_size))
+        self.networks = nn.ModuleList(GroupNetworks(architecture) for _ in range(int(groups.max()) + 1))
+        self.chunks = nn.ModuleList(
+            Chunk(torch.arange(i, count, chunks), levels, groups) for i in range(chunks)
+        )
+        self.count = count
+
+    def each_chunk(self) -> Iterator[Chunk]:
+        for chunk in self.chunks:
+            assert isinstance(chunk, Chunk)
+            yield chunk
+
+    def decode(
+        self,
+        chunk: Chunk,
+        mode: SoftRounding | None,
+        generator: torch.Generator | None = None,
+        rate: bool = True,
+    ) -> Decoded:
+        """Images and, if ``rate``, bits of a chunk under a quantizer (``None``: straight-through rounding)."""
+        levels = [quantize(y, mode, generator) for y in chunk.levels]
+        images, bits = [], []
+        for group, part in chunk.slices:
+            networks = self.networks[group]
+            assert isinstance(networks, GroupNetworks)
+            own = [y[part] for y in levels]
+            images.append(networks.synthesis(own))
+            if rate:
+                bits.append(networks.context(own))
+        return Decoded(torch.cat(images), torch.cat(bits) if rate else torch.empty(0))
+
+    def latents(self) -> list[Tensor]:
+        """The rounded latents of the whole set: coarse to fine, each int32 (N, c, h, w)."""
+        chunks = list(self.each_chunk())
+        out = []
+        for level, first in enumerate(chunks[0].levels):
+            whole = first.new_zeros((self.count, *first.shape[1:]), dtype=torch.int32)
+            for chunk in chunks:
+                whole[chunk.index] = chunk.levels[level].detach().round().to(torch.int32)
+            out.append(whole)
+        return out
+
+    def refine(self, factor: float) -> None:
+        """Divide the quantization step by ``factor``: latents grow, and the networks take them for the same."""
+        with torch.no_grad():
+            for chunk in self.each_chunk():
+                for level in chunk.levels:
+                    level.mul_(factor)
+            for networks in self.networks:
+                assert isinstance(networks, GroupNetworks)
+                networks.synthesis.weights[0].div_(factor)
+                context = networks.context
+                context.weights[0].div_(factor)
+                context.weights[-1][0].mul_(factor)
+                context.biases[-1][..., 0].mul_(factor)
+                context.biases[-1][..., 1].add_(math.log2(factor))

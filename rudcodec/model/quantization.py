@@ -1,0 +1,49 @@
+"""Quantization that a gradient can pass: soft rounding with noise, then straight-through rounding.
+
+Sources: Agustsson & Theis, "Universally Quantized Neural Compression" (NeurIPS 2020), section 4.1;
+Kim et al., "C3" (2023), section 3.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SoftRounding:
+    """State of the quantizer at one iteration.
+
+    ``temperature`` of the soft rounding (towards 0: hard rounding) and ``noise``, the standard deviation of
+    the Gaussian added between its two applications, both in units of the quantization step.
+    """
+
+    temperature: float
+    noise: float
+
+    @classmethod
+    def at(cls, progress: float) -> SoftRounding:
+        """The schedule: temperature .3 -> .1 and noise .25 -> .1 as ``progress`` goes 0 -> 1."""
+        return cls(temperature=0.3 - 0.2 * progress, noise=0.25 - 0.15 * progress)
+
+
+def soft_round(y: Tensor, temperature: float) -> Tensor:
+    """Differentiable rounding of ``y`` (any shape), the identity for a high temperature."""
+    base = y.floor()
+    offset = y - base - 0.5
+    scale = 0.5 / torch.tanh(torch.tensor(0.5 / temperature)).item()
+    return base + 0.5 + scale * torch.tanh(offset / temperature)
+
+
+def quantize(y: Tensor, mode: SoftRounding | None, generator: torch.Generator | None = None) -> Tensor:
+    """Quantize latents ``y`` for training.
+
+    With a ``mode``: soft-round, add noise from ``generator``, soft-round again. Without: round, and let the
+    gradient pass as if nothing had happened (straight-through).
+    """
+    if mode is None:
+        return y + (y.round() - y).detach()
+    noise = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype) * mode.noise
+    return soft_round(soft_round(y, mode.temperature) + noise, mode.temperature)

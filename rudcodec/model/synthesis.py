@@ -1,0 +1,65 @@
+"""Upsampling and synthesis: latents to pixels, the float twin of ``rudcodec.bitstream``'s integer network.
+
+One real unit of output is 64 grey levels and 0 is mid grey, so that values are of the order of 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rudcodec.payload import SynthesisLayer
+
+ACTIVATION_LIMITS = (-32.0, 4095 / 128)
+GREY_LEVELS = 64.0
+MID_GREY = 128.0
+
+
+def upsample_stack(levels: Sequence[Tensor]) -> Tensor:
+    """All levels brought to full resolution by repeated bilinear x2: -> (n, sum of channels, H, W)."""
+    stack = levels[0]
+    for y in levels[1:]:
+        stack = F.interpolate(stack, scale_factor=2, mode="bilinear", align_corners=False)
+        stack = torch.cat((stack[..., : y.shape[-2], : y.shape[-1]], y), 1)
+    return stack
+
+
+class Synthesis(nn.Module):
+    """Convolutions of 1x1 and 3x3 from the stacked latents to (n, channels, H, W)."""
+
+    def __init__(self, inputs: int, layers: Sequence[SynthesisLayer]) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for layer in layers:
+            fan_in = inputs * layer.kernel**2
+            gain = 0.1 if layer.residual else math.sqrt(2.0)
+            shape = (layer.out_channels, inputs, layer.kernel, layer.kernel)
+            self.weights.append(torch.randn(shape) * gain / math.sqrt(fan_in))
+            self.biases.append(torch.zeros(layer.out_channels))
+            inputs = layer.out_channels
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        x = upsample_stack(levels)
+        for layer, weight, bias in zip(self.layers, self.weights, self.biases, strict=True):
+            v = F.conv2d(x, weight, bias, padding=layer.kernel // 2)
+            if layer.residual:
+                v = v + x
+            low, high = ACTIVATION_LIMITS
+            x = F.hardtanh(v, 0.0 if layer.relu else low, high)
+        return x
+
+
+def to_grey_levels(x: Tensor) -> Tensor:
+    """Synthesis output (real units) to pixel values 0..255, still real."""
+    return (MID_GREY + GREY_LEVELS * x).clamp(0.0, 255.0)
+
+
+def from_grey_levels(pixels: Tensor) -> Tensor:
+    """uint8 or real pixel values to the units of the synthesis output."""
+    return (pixels.float() - MID_GREY) / GREY_LEVELS

@@ -1,0 +1,125 @@
+"""The hand-over between encoder and bitstream: frozen dataclasses of integer numpy arrays, without behaviour.
+
+Everything a decoder needs to reproduce the synthetic set bit for bit. Shapes and limits are stated here,
+checked in :mod:`rudcodec.bitstream`, and specified in ``bitstream_spec.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
+OPTIMIZERS = ("sgd", "adamw")
+
+
+@dataclass(frozen=True, eq=False)
+class QTensor:
+    """Integers with a power-of-two step: real value = ``values * 2**-exponent``.
+
+    ``values``: int32, any shape, |value| <= 2047. ``exponent``: 0..15.
+    """
+
+    values: np.ndarray
+    exponent: int
+
+
+@dataclass(frozen=True, eq=False)
+class QLayer:
+    """One layer: ``weight`` (out, in) or (out, in, kernel, kernel); ``bias`` (out,).
+
+    The first context layer has one bias row for each grid: (number of grids, out).
+    """
+
+    weight: QTensor
+    bias: QTensor
+
+
+@dataclass(frozen=True)
+class SynthesisLayer:
+    """One convolution: ``kernel`` 1 or 3 (zero padding, same size); ``residual`` adds the layer's input."""
+
+    out_channels: int
+    kernel: int
+    relu: bool
+    residual: bool
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of pictures, latent grids and networks.
+
+    Attributes:
+        height, width, channels: of a decoded image, in pixels; ``channels`` is 1 or 3.
+        grids: number of components of each level, coarse to fine, non-increasing; the last level has full
+            resolution, each coarser one half of it (rounded up).
+        context_hidden: widths of the context network's hidden layers; may be empty.
+        synthesis: layers of the synthesis network; the last has ``out_channels == channels`` and no ReLU.
+    """
+
+    height: int
+    width: int
+    channels: int
+    grids: tuple[int, ...]
+    context_hidden: tuple[int, ...]
+    synthesis: tuple[SynthesisLayer, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Networks shared by a group of images: context layers (hidden, then output) and synthesis layers."""
+
+    context: tuple[QLayer, ...]
+    synthesis: tuple[QLayer, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a student should be trained on the set: what the encoder itself evaluated with.
+
+    Attributes:
+        mean, std: one entry per channel, units of 1/255 (0..255; std at least 1).
+        augment: DSA operations, a subset of :data:`AUGMENTATIONS` in that order.
+        optimizer: one of :data:`OPTIMIZERS`.
+        steps, batch: optimizer steps and images per step.
+        lr, weight_decay, momentum: decimal numbers with at most 9 significant digits. ``momentum`` is SGD's;
+            AdamW takes it as its first beta.
+    """
+
+    mean: tuple[int, ...]
+    std: tuple[int, ...]
+    augment: tuple[str, ...] = AUGMENTATIONS
+    optimizer: str = "sgd"
+    steps: int = 1000
+    batch: int = 256
+    lr: float = 0.01
+    weight_decay: float = 0.0005
+    momentum: float = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A balanced subset of the images, ordered by class, in a coder stream of its own.
+
+    Attributes:
+        counts: images of each class (length: number of classes).
+        latents: one int32 array (images, h, w) per grid in coding order: coarse level first, components
+            ascending.
+    """
+
+    counts: tuple[int, ...]
+    latents: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Payload:
+    """A whole set. ``share="class"``: images of class k use ``groups[k]``; ``"dataset"``: ``groups[0]``."""
+
+    architecture: Architecture
+    classes: tuple[str, ...]
+    share: Literal["dataset", "class"]
+    groups: tuple[Group, ...]
+    segments: tuple[Segment, ...]
+    recipe: Recipe

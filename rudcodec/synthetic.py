@@ -1,0 +1,143 @@
+"""What a user gets out of a ``.rud`` file: images, labels and the recipe to train with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rudcodec.errors import DataError
+from rudcodec.payload import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticSet:
+    """A decoded set.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        labels: int64 (N,), indices into ``classes``.
+        classes: class names.
+        size: bytes of the file it came from.
+        recipe: how to train on it.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    size: int
+    recipe: Recipe
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def bpc(self) -> float:
+        """Bits per class: 8 * size / number of classes."""
+        return 8 * self.size / len(self.classes)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Images of each class."""
+        return tuple(int(n) for n in np.bincount(self.labels, minlength=len(self.classes)))
+
+    @property
+    def ipc(self) -> float:
+        """Images per class, on average."""
+        return len(self) / len(self.classes)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``folder/<class>/NNNN.png`` and ``folder/labels.json``; torchvision's ImageFolder reads the
+        result.
+
+        The folder appears only when complete. Raises DataError if it exists and isn't an empty folder, or
+        can't be written.
+        """
+        target = Path(folder)
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise DataError(f"{target}: exists already and is not an empty folder")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        except OSError as error:
+            raise DataError(f"{target}: can't be created ({error.strerror})") from None
+        try:
+            self._write(temporary)
+            temporary.chmod(0o755)
+            os.replace(temporary, target)
+        except OSError as error:
+            raise DataError(f"{target}: can't be written ({error.strerror})") from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        from PIL import Image
+
+        names = folder_names(self.classes)
+        for name in names:
+            (folder / name).mkdir()
+        files: dict[str, int] = {}
+        seen = [0] * len(names)
+        for image, label in zip(self.images, self.labels.tolist(), strict=True):
+            path = f"{names[label]}/{seen[label]:05d}.png"
+            seen[label] += 1
+            Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / path)
+            files[path] = label
+        text = {
+            "classes": list(self.classes),
+            "folders": names,
+            "size_bytes": self.size,
+            "bits_per_class": self.bpc,
+            "recipe": asdict(self.recipe),
+            "labels": files,
+        }
+        (folder / "labels.json").write_text(
+            json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def folder_names(classes: tuple[str, ...]) -> list[str]:
+    """Distinct folder names for class names out of an untrusted file: no separators, dots in front, or odd
+    lengths.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for index, label in enumerate(classes):
+        name = re.sub(r"[^\w.+ -]", "_", label).strip(" .")[:60].strip(" .") or f"class_{index}"
+        if name.casefold() in taken or name.casefold() == "labels.json":
+            name = f"{name}_{index}"
+        while name.casefold() in taken:
+            name += "_"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def load(path: str | os.PathLike[str]) -> SyntheticSet:
+    """Decode a ``.rud`` file. Raises DataError (no such file) or FormatError (bad contents)."""
+    from rudcodec import bitstream
+
+    data = bitstream.read_bytes(path)
+    payload, images = bitstream.decode_images(data)
+    return SyntheticSet(
+        images=images,
+        labels=bitstream.hard_labels(payload),
+        classes=payload.classes,
+        size=len(data),
+        recipe=payload.recipe,
+    )
+
+
+def decompress(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> SyntheticSet:
+    """Decode a ``.rud`` file and save it as class folders of PNG; returns the set. See
+    :meth:`SyntheticSet.save`.
+    """
+    result = load(path)
+    result.save(folder)
+    return result

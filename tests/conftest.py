@@ -1,0 +1,60 @@
+"""Fixtures shared by the tests: a small valid payload and the file made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rudcodec import bitstream
+from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment, SynthesisLayer
+
+
+def _layer(rng: np.random.Generator, shape: tuple[int, ...], bias: tuple[int, ...], exponent: int) -> QLayer:
+    return QLayer(
+        QTensor(rng.integers(-12, 13, shape, dtype=np.int32), exponent),
+        QTensor(rng.integers(-12, 13, bias, dtype=np.int32), 4),
+    )
+
+
+def small_payload(seed: int = 0, *, channels: int = 3, segments: int = 2, size: int = 8) -> Payload:
+    """A random valid payload: three classes, ``size`` x ``size`` pixels, two images a class and segment."""
+    rng = np.random.default_rng(seed)
+    grids = (2, 1, 1)
+    sides = [size // 4] * 2 + [size // 2, size]
+    synthesis = (
+        SynthesisLayer(5, 1, relu=True, residual=False),
+        SynthesisLayer(channels, 1, relu=False, residual=False),
+        SynthesisLayer(channels, 3, relu=False, residual=True),
+    )
+    group = Group(
+        context=(_layer(rng, (4, 21), (4, 4), 6), _layer(rng, (2, 4), (2,), 6)),
+        synthesis=(
+            _layer(rng, (5, 4, 1, 1), (5,), 5),
+            _layer(rng, (channels, 5, 1, 1), (channels,), 4),
+            _layer(rng, (channels, channels, 3, 3), (channels,), 8),
+        ),
+    )
+    parts = tuple(
+        Segment(
+            (2, 2, 2), tuple(np.rint(rng.laplace(0, 2, (6, side, side))).astype(np.int32) for side in sides)
+        )
+        for _ in range(segments)
+    )
+    return Payload(
+        architecture=Architecture(size, size, channels, grids, (4,), synthesis),
+        classes=("ant", "bee", "cicada"),
+        share="dataset",
+        groups=(group,),
+        segments=parts,
+        recipe=Recipe(mean=(128,) * channels, std=(64,) * channels, steps=4, batch=8),
+    )
+
+
+@pytest.fixture
+def rud(tmp_path: Path) -> Path:
+    """A valid .rud file of twelve 8 x 8 colour images in three classes."""
+    path = tmp_path / "small.rud"
+    bitstream.write(small_payload(), path)
+    return path

@@ -1,0 +1,135 @@
+"""Random payloads for the tests of the format: valid, small, and nothing like a trained one."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from rudcodec.payload import (
+    Architecture,
+    Group,
+    Payload,
+    QLayer,
+    QTensor,
+    Recipe,
+    Segment,
+    SynthesisLayer,
+)
+
+
+def layer(out: int, kernel: int = 1, relu: bool = True, residual: bool = False) -> SynthesisLayer:
+    return SynthesisLayer(out, kernel, relu, residual)
+
+
+def random_payload(
+    architecture: Architecture,
+    counts: list[tuple[int, ...]],
+    *,
+    seed: int,
+    share: str = "dataset",
+    weights: float = 6.0,
+    latents: float = 2.0,
+    exponent: int = 5,
+    classes: tuple[str, ...] | None = None,
+    recipe: Recipe | None = None,
+) -> Payload:
+    """Laplace-distributed latents and normally distributed weights of the given spread."""
+    rng = np.random.default_rng(seed)
+    a = architecture
+
+    def tensor(shape: tuple[int, ...], finest: int) -> QTensor:
+        values = np.clip(np.rint(rng.normal(size=shape) * weights), -2047, 2047)
+        return QTensor(values.astype(np.int32), int(min(exponent, finest)))
+
+    def group() -> Group:
+        widths = [21, *a.context_hidden, 2]
+        context = []
+        for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+            bias = (sum(a.grids), after) if i == 0 else (after,)
+            context.append(QLayer(tensor((after, before), 15), tensor(bias, exponent + 7 * (i > 0))))
+        synthesis = []
+        before = sum(a.grids)
+        for shape in a.synthesis:
+            weight = tensor((shape.out_channels, before, shape.kernel, shape.kernel), 15)
+            synthesis.append(QLayer(weight, tensor((shape.out_channels,), 15)))
+            before = shape.out_channels
+        return Group(tuple(context), tuple(synthesis))
+
+    sizes = [(a.height, a.width)]
+    for _ in a.grids[1:]:
+        sizes.insert(0, ((sizes[0][0] + 1) // 2, (sizes[0][1] + 1) // 2))
+    segments = []
+    for images in counts:
+        grids = [
+            np.clip(np.rint(rng.laplace(size=(sum(images), *size)) * latents), -32767, 32767).astype(np.int32)
+            for size, components in zip(sizes, a.grids, strict=True)
+            for _ in range(components)
+        ]
+        segments.append(Segment(images, tuple(grids)))
+    k = len(counts[0])
+    return Payload(
+        architecture=a,
+        classes=classes or tuple(f"class {i}" for i in range(k)),
+        share="class" if share == "class" else "dataset",
+        groups=tuple(group() for _ in range(k if share == "class" else 1)),
+        segments=tuple(segments),
+        recipe=recipe or Recipe(mean=(120,) * a.channels, std=(60,) * a.channels),
+    )
+
+
+def small_payload(seed: int = 0) -> Payload:
+    """Two segments of 4 x 5 colour images of two classes; a file of some 400 bytes."""
+    architecture = Architecture(4, 5, 3, (2, 1), (3,), (layer(4, 3), layer(3, 1, relu=False)))
+    return random_payload(architecture, [(2, 2), (1, 0)], seed=seed)
+
+
+def example_payload() -> Payload:
+    """The worked example of bitstream_spec.md."""
+    architecture = Architecture(2, 2, 1, (1, 1), (), (layer(1, relu=False),))
+    context = np.zeros((2, 21), dtype=np.int32)
+    context[0, 12] = 1
+    networks = Group(
+        context=(QLayer(QTensor(context, 0), QTensor(np.array([[4, 1], [1, 0]], dtype=np.int32), 0)),),
+        synthesis=(
+            QLayer(QTensor(np.ones((1, 2, 1, 1), dtype=np.int32), 4), QTensor(np.ones(1, dtype=np.int32), 2)),
+        ),
+    )
+    latents = (np.array([[[5]]], dtype=np.int32), np.array([[[7, 0], [-2, 40]]], dtype=np.int32))
+    return Payload(
+        architecture=architecture,
+        classes=("a",),
+        share="dataset",
+        groups=(networks,),
+        segments=(Segment((1,), latents),),
+        recipe=Recipe(mean=(128,), std=(64,), augment=("flip",)),
+    )
+
+
+def split(data: bytes) -> list[tuple[int, bytes]]:
+    """Tag and body of each section of an intact file."""
+    sections, at = [], 4
+    while at < len(data):
+        tag, length, shift = data[at], 0, 0
+        while True:
+            at += 1
+            length |= (data[at] & 127) << shift
+            shift += 7
+            if data[at] < 128:
+                break
+        sections.append((tag, data[at + 1 : at + 1 + length]))
+        at += 1 + length + 4
+    return sections
+
+
+def join(sections: list[tuple[int, bytes]]) -> bytes:
+    """A file of these sections, with the right lengths and checksums."""
+    data = b"RUD\x01"
+    for tag, body in sections:
+        length, rest = b"", len(body)
+        while rest > 127:
+            length += bytes([rest & 127 | 128])
+            rest >>= 7
+        framed = bytes([tag]) + length + bytes([rest]) + body
+        data += framed + zlib.crc32(framed).to_bytes(4, "little")
+    return data

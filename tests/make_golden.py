@@ -1,0 +1,129 @@
+"""Writes the golden files that are missing from tests/golden. It never changes a file that is there.
+
+``golden/manifest.json`` has, for each file, the SHA-256 of its decoded pixels or the error it must give.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+from golden_payloads import example_payload, join, layer, random_payload, small_payload, split
+
+from rudcodec import FormatError, bitstream
+from rudcodec.payload import Architecture, Payload, Recipe
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def good() -> dict[str, Payload]:
+    grey = Architecture(17, 23, 1, (2, 1, 1), (6,), (layer(4, 3), layer(1, 3, relu=False)))
+    colour = Architecture(
+        28,
+        28,
+        3,
+        (3, 2, 1, 1),
+        (5, 4),
+        (layer(6), layer(4, 3), layer(4, 3, residual=True), layer(3, relu=False)),
+    )
+    groups = Architecture(
+        17, 23, 3, (1, 1), (4,), (layer(3, 3, relu=False), layer(3, 3, relu=False, residual=True))
+    )
+    many = Architecture(5, 3, 1, (2, 2), (3,), (layer(2), layer(1, relu=False)))
+    linear = Architecture(3, 2, 1, (8, 8, 3, 1), (), (layer(1, relu=False),))
+    one = Architecture(1, 1, 1, (1,), (), (layer(1, relu=False),))
+    recipe = Recipe(
+        mean=(0,),
+        std=(255,),
+        augment=(),
+        optimizer="adamw",
+        steps=1,
+        batch=1,
+        lr=0.0,
+        weight_decay=1e-20,
+        momentum=123.456789,
+    )
+    return {
+        "example": example_payload(),
+        "grey-17x23": random_payload(grey, [(2,)], seed=1),
+        "colour-28x28-segments": random_payload(
+            colour, [(1, 1, 1), (1, 0, 1)], seed=2, classes=("cat", "dog", "œuf 卵")
+        ),
+        "groups-17x23": random_payload(groups, [(1, 2, 0), (1, 1, 1)], seed=3, share="class"),
+        "classes-200": random_payload(many, [(1,) * 200], seed=4),
+        "classes-200-groups": random_payload(
+            many, [(1,) * 200, (0,) * 150 + (1,) * 50], seed=5, share="class", weights=2
+        ),
+        "escapes": random_payload(
+            linear, [(3, 1), (1, 1), (2, 2)], seed=6, latents=9000, weights=900, exponent=15
+        ),
+        "negative-shift": random_payload(linear, [(4,)], seed=7, exponent=0, recipe=recipe),
+        "zeros": random_payload(colour, [(1, 1, 1)], seed=8, latents=0, weights=0),
+        "pixel": random_payload(one, [(1,)], seed=9),
+    }
+
+
+def bad() -> dict[str, bytes]:
+    """Files that must be refused, one rule broken in each."""
+    whole = bitstream.encode(small_payload())
+    head, weights, first, second = split(whole)
+
+    def with_head(offset: int, value: int) -> bytes:
+        body = head[1][:offset] + bytes([value]) + head[1][offset + 1 :]
+        return join([(1, body), weights, first, second])
+
+    def with_byte(offset: int, value: int) -> bytes:
+        return whole[:offset] + bytes([value]) + whole[offset + 1 :]
+
+    digest = bytes([second[1][0] ^ 1]) + second[1][1:]
+    return {
+        "empty": b"",
+        "text": b"not a rud file\n",
+        "version-2": with_byte(3, 2),
+        "cut-in-head": whole[:20],
+        "cut-in-weights": whole[:200],
+        "cut-at-segment": join([head, weights, first]),
+        "trailing": whole + b"\0",
+        "flipped-head": with_byte(10, whole[10] ^ 1),
+        "flipped-segment": with_byte(len(whole) - 6, whole[-6] ^ 128),
+        "no-head": join([weights, first, second]),
+        "labels-section": join([head, weights, (3, b""), first, second]),
+        "soft-labels": with_head(0, 2),
+        "reserved-flag": with_head(0, 8),
+        "height-0": with_head(1, 0),
+        "two-channels": with_head(3, 2),
+        "growing-grids": with_head(6, 3),
+        "residual-first": with_head(11, 5),
+        "head-too-long": join([(1, head[1] + b"\0"), weights, first, second]),
+        "head-too-short": join([(1, head[1][:-1]), weights, first, second]),
+        "no-weights": join([head, (2, b""), first, second]),
+        "odd-weights": join([head, (2, weights[1][:-1]), first, second]),
+        "long-weights": join([head, (2, weights[1] + b"too much"), first, second]),
+        "zero-word": join([head, weights, (4, first[1] + bytes(4)), second]),
+        "impossible-value": join([head, weights, (4, first[1][:4] + b"\xff" * 16), second]),
+        "no-digest": join([head, weights, first, (4, second[1][:3])]),
+        "digest": join([head, weights, first, (4, digest)]),
+    }
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / "manifest.json"
+    manifest = json.loads(path.read_text()) if path.exists() else {"pixels": {}, "errors": {}}
+    files = {name: bitstream.encode(payload) for name, payload in good().items()} | bad()
+    for name, data in files.items():
+        target = FOLDER / f"{name}.rud"
+        if target.exists():
+            continue
+        target.write_bytes(data)
+        try:
+            _, images = bitstream.decode_images(data)
+            manifest["pixels"][name] = sha256(images.tobytes()).hexdigest()
+        except FormatError as error:
+            manifest["errors"][name] = str(error)
+    path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Real images at equal bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rudcodec.baselines import best_baseline, default_counts, psnr, rate_points, real_images
+from rudcodec.baselines.codecs import Codec, decode, encode
+from rudcodec.baselines.tiles import columns_for, tile, untile
+from rudcodec.data import LabelledImages, load
+from rudcodec.errors import BudgetError, SettingError
+from rudcodec.evaluation import default_recipe
+
+CIFAR = Path(__file__).parent / "../../shared/data/cifar10-train.zip"
+
+every_codec = pytest.mark.parametrize("codec", ["avif", "webp", "jpeg"])
+
+
+@pytest.fixture(scope="module")
+def digits() -> LabelledImages:
+    return load("digits", "train")
+
+
+@pytest.fixture(scope="module")
+def colour() -> LabelledImages:
+    """Smooth random pictures, 12 of each of 3 classes, which codecs can do something with."""
+    rng = np.random.default_rng(0)
+    coarse = rng.uniform(0, 255, (36, 3, 3, 3))
+    steps = np.linspace(0, 2, 16)
+    weight = np.maximum(0, 1 - np.abs(steps[:, None] - np.arange(3)))
+    images = np.einsum("yi,nijc,xj->nyxc", weight, coarse, weight).astype(np.uint8)
+    return LabelledImages(images, np.repeat(np.arange(3), 12), ("a", "b", "c"), "smooth")
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (7, 3), (8, 4), (5, 9)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiles_come_back(count: int, columns: int, channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4 * count, 6, 5, channels), dtype=np.uint8)
+    picture = tile(images, 4, columns)
+    assert picture.shape == (4 * math.ceil(count / columns) * 6, columns * 5, channels)
+    assert np.array_equal(untile(picture, 4, count, 6, 5), images)
+
+
+def test_a_class_has_rows_of_its_own() -> None:
+    images = np.repeat(np.arange(3, dtype=np.uint8), 5)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
+    picture = tile(images, 3, 2)
+    assert picture[:, :, 0].tolist() == [[k] * 4 for k in (0, 1, 2) for _ in range(6)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 50, 97, 400])
+def test_pictures_are_squarish_and_waste_little(count: int) -> None:
+    columns = columns_for(count, 32, 32, 10)
+    rows = 10 * math.ceil(count / columns)
+    assert rows * columns <= 1.1 * 10 * count
+    assert columns == count or rows / columns <= 4
+
+
+@every_codec
+@pytest.mark.parametrize("channels", [1, 3])
+def test_codecs_code_both_grey_and_colour(codec: Codec, channels: int) -> None:
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)
+    picture = np.ascontiguousarray(np.broadcast_to(ramp[:, None, None], (64, 48, channels)))
+    data = encode(picture, codec, 80)
+    again = decode(data, channels)
+    assert again.shape == picture.shape and again.dtype == np.uint8
+    assert psnr(picture, again) > 35
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format or "").lower() == codec
+
+
+@every_codec
+def test_candidates_fill_the_budget(colour: LabelledImages, codec: Codec) -> None:
+    budget = 1800
+    candidates = real_images(colour, budget, codec, seed=0, counts=(2, 4, 8))
+    assert [c.count for c in candidates] == [2, 4, 8]
+    for c in candidates:
+        assert c.size <= budget
+        assert c.images.shape == (3 * c.count, 16, 16, 3) and c.images.dtype == np.uint8
+        assert c.labels.tolist() == [k for k in range(3) for _ in range(c.count)]
+        assert c.bpp == 8 * c.size / (3 * c.count * 256)
+        assert c.psnr > 20
+        assert c.as_set().ipc_counts() == (c.count,) * 3
+    qualities = [c.quality for c in candidates]
+    assert qualities == sorted(qualities, reverse=True)
+
+
+@every_codec
+def test_one_quality_more_would_not_fit(colour: LabelledImages, codec: Codec) -> None:
+    (c,) = real_images(colour, 1800, codec, seed=0, counts=(8,))
+    order = np.random.default_rng(0)
+    rows = [order.permutation(np.flatnonzero(colour.labels == k))[:8] for k in range(3)]
+    picture = tile(colour.images[np.concatenate(rows)], 3, columns_for(8, 16, 16, 3))
+    assert len(encode(picture, codec, c.quality, c.subsampling)) == c.size
+    assert c.quality < 100
+    assert len(encode(picture, codec, c.quality + 1, c.subsampling)) > 1800
+
+
+def test_images_are_those_of_their_class(digits: LabelledImages) -> None:
+    (c,) = real_images(digits, 10**6, "jpeg", seed=1, counts=(5,))
+    flat = digits.images.reshape(len(digits), -1).astype(int)
+    for image, label in zip(c.images, c.labels, strict=True):
+        distance = np.abs(flat - image.reshape(-1)).mean(1)
+        assert distance.min() < 10 and digits.labels[distance.argmin()] == label
+
+
+def test_seed_decides_the_choice(digits: LabelledImages) -> None:
+    first, again, other = (real_images(digits, 4000, "webp", seed, (8,))[0] for seed in (0, 0, 1))
+    assert np.array_equal(first.images, again.images)
+    assert not np.array_equal(first.images, other.images)
+
+
+def test_counts_that_do_not_fit_are_dropped(digits: LabelledImages) -> None:
+    counts = default_counts(8, min(digits.ipc_counts()))
+    assert counts == (4, 8, 16, 32, 64, 128)
+    done: list[tuple[int, int]] = []
+    candidates = real_images(digits, 3000, "webp", 0, counts, lambda *report: done.append(report))
+    assert 1 <= len(candidates) < len(counts)
+    assert [c.count for c in candidates] == list(counts[: len(candidates)])
+    assert done[-1] == (len(counts), len(counts))
+
+
+@pytest.mark.parametrize(
+    ("ipc", "available", "counts"),
+    [(1, 3, (1, 2)), (0.4, 9, (1, 2, 4, 8)), (50, 10, (10,)), (20, 45, (10, 20, 40))],
+)
+def test_default_counts(ipc: float, available: int, counts: tuple[int, ...]) -> None:
+    assert default_counts(ipc, available) == counts
+
+
+def test_mistakes(digits: LabelledImages) -> None:
+    with pytest.raises(BudgetError, match="200 bytes are too few for 10 images a class as avif"):
+        real_images(digits, 200, "avif", 0, (10, 20))
+    with pytest.raises(SettingError, match="5000 images a class: the smallest class of digits has"):
+        real_images(digits, 10**6, "avif", 0, (10, 5000))
+    with pytest.raises(SettingError, match="'gif'"):
+        real_images(digits, 10**6, "gif", 0, (10,))  # type: ignore[arg-type]
+
+
+def test_psnr() -> None:
+    black = np.zeros((2, 4, 4, 3), dtype=np.uint8)
+    assert psnr(black, black) == math.inf
+    assert psnr(black, black + np.uint8(255)) == 0
+    assert psnr(black, black + np.uint8(1)) == pytest.approx(48.13, abs=0.01)
+
+
+@every_codec
+def test_rate_points_rise(colour: LabelledImages, codec: Codec) -> None:
+    points = rate_points(colour.images, codec, (20, 50, 90))
+    assert [p.quality for p in points] == [20, 50, 90]
+    assert points[0].bpp < points[1].bpp < points[2].bpp
+    assert points[0].psnr < points[1].psnr < points[2].psnr
+    assert points[0].bpp == 8 * points[0].size / (36 * 256)
+
+
+@pytest.mark.skipif(not CIFAR.exists(), reason=f"{CIFAR} is not here")
+def test_avif_on_cifar_thumbnails_is_as_good_as_known() -> None:
+    with zipfile.ZipFile(CIFAR) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))[::200]
+        images = np.stack([np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names])
+    low, high = rate_points(images, "avif", (27, 46))
+    assert low.bpp < 0.56 and low.psnr > 24.6
+    assert high.bpp < 0.98 and high.psnr > 28.3
+
+
+def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
+    recipe = dataclasses.replace(
+        default_recipe(digits), optimizer="adamw", steps=60, batch=64, lr=0.01, weight_decay=0.01
+    )
+    stages: list[str] = []
+    best = best_baseline(
+        digits,
+        load("digits", "val"),
+        recipe,
+        3500,
+        "webp",
+        counts=(1, 8),
+        seeds=2,
+        width=16,
+        progress=lambda stage, *_: stages.append(stage),
+    )
+    assert [t.candidate.count for t in best.trials] == [1, 8]
+    assert best.winner.count == 8 and best.winner.size <= 3500
+    accuracies = [t.accuracy for t in best.trials]
+    assert accuracies[0] is not None and accuracies[1] is not None and accuracies[0] < accuracies[1]
+    assert len(best.result.accuracies) == 2 and best.result.mean > 0.5
+    assert (best.result.steps, best.result.width) == (60, 16)
+    assert list(dict.fromkeys(stages)) == [
+        "coding webp",
+        "trial of 1 a class",
+        "trial of 8 a class",
+        "student 1 of 2",
+        "student 2 of 2",
+    ]
+
+
+def test_a_single_candidate_needs_no_trial(digits: LabelledImages) -> None:
+    recipe = dataclasses.replace(default_recipe(digits), steps=2, batch=16)
+    best = best_baseline(digits, load("digits", "val"), recipe, 3000, "jpeg", counts=(4,), seeds=1, width=4)
+    (trial,) = best.trials
+    assert trial.candidate is best.winner and trial.accuracy is None

@@ -1,0 +1,103 @@
+"""The encoder through its door: budgets, determinism, errors. Runs are short: quality is not what is asked here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rudcodec
+from rudcodec import bitstream
+from rudcodec.data import LabelledImages, load
+from rudcodec.distill import Progress, Settings, distill
+from rudcodec.distill.selection import choose_images
+from rudcodec.errors import BudgetError, DataError, SettingError
+from rudcodec.evaluation import default_recipe, pick_device
+
+QUICK = {"warmup": 40, "joint": 3, "tune": 20}
+
+
+@pytest.fixture(scope="module")
+def digits() -> LabelledImages:
+    return load("digits", "train")
+
+
+@pytest.fixture(scope="module")
+def colour() -> LabelledImages:
+    """Three classes of coloured stripes, 12 x 10."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), 30).astype(np.int64)
+    phase = rng.integers(0, 10, (90, 1, 1))
+    x, y = np.arange(10)[None, None, :], np.arange(12)[None, :, None]
+    wave = np.sin((x + phase) * (1 + labels[:, None, None]) / 2 + y / 3)
+    tint = np.eye(3)[labels][:, None, None, :] * 60
+    images = np.clip(128 + 80 * wave[..., None] + tint + rng.normal(0, 8, (90, 12, 10, 3)), 0, 255)
+    return LabelledImages(images.astype(np.uint8), labels, ("a", "b", "c"), "stripes")
+
+
+def test_file_uses_its_budget_and_no_more(digits: LabelledImages, tmp_path: Path) -> None:
+    path = tmp_path / "digits.rud"
+    result = rudcodec.compress(digits, path, bpc=2500, ipc=8, **{**QUICK, "warmup": 100})
+    assert path.stat().st_size == result.size
+    assert 0.97 * 2500 <= result.bpc <= 2500
+    assert rudcodec.load(path).ipc == 8
+
+
+@pytest.mark.parametrize("share", ["dataset", "class"])
+def test_same_seed_same_bytes(colour: LabelledImages, share: str) -> None:
+    settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)  # type: ignore[arg-type]
+    first, second = (bitstream.encode(distill(colour, settings)) for _ in range(2))
+    assert first == second
+    assert len(first) * 8 <= 9000 * 3
+
+
+def test_decoded_images_resemble_real_ones(colour: LabelledImages, tmp_path: Path) -> None:
+    path = tmp_path / "stripes.rud"
+    rudcodec.compress(colour, path, bpc=6000, ipc=5, warmup=100, joint=0, tune=20)
+    decoded = rudcodec.load(path)
+    for k in range(3):
+        real = colour.images[colour.labels == k].astype(float)
+        for image in decoded.images[decoded.labels == k].astype(float):
+            nearest = np.square(real - image).mean((1, 2, 3)).min()
+            assert nearest < 0.5 * real.var()
+
+
+def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
+    seen: list[Progress] = []
+    distill(colour, Settings(bpc=6000, ipc=4, **QUICK), seen.append)  # type: ignore[arg-type]
+    stages = list(dict.fromkeys(p.stage for p in seen))
+    assert stages[:5] == ["selection", "warm-up", "warm-up 2", "joint", "tune"]
+    assert all(0 < p.step <= p.steps for p in seen)
+    assert [p for p in seen if p.stage == "joint"][-1].utility is not None
+
+
+def test_impossible_budget_says_what_would_do(colour: LabelledImages) -> None:
+    with pytest.raises(BudgetError, match=r"bpc: 100 is too small .* at least \d+"):
+        distill(colour, Settings(bpc=100, ipc=5))
+
+
+def test_more_images_than_there_are(colour: LabelledImages) -> None:
+    with pytest.raises(DataError, match="class a has 30 training images, fewer than 31"):
+        distill(colour, Settings(bpc=50_000, ipc=31))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"bpc": 0}, "bpc"), ({"ipc": 0}, "ipc"), ({"warmup": 0}, "warmup"), ({"share": "both"}, "share")],
+)
+def test_wrong_settings(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        Settings(**{"bpc": 1000.0, **wrong})  # type: ignore[arg-type]
+
+
+def test_failed_compress_leaves_no_file(colour: LabelledImages, tmp_path: Path) -> None:
+    with pytest.raises(BudgetError):
+        rudcodec.compress(colour, tmp_path / "out.rud", bpc=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_selection_takes_different_images_of_every_class(colour: LabelledImages) -> None:
+    chosen = choose_images(colour, 7, default_recipe(colour), 0, pick_device("cpu"))
+    assert len(np.unique(chosen)) == 21
+    assert colour.labels[chosen].tolist() == [0] * 7 + [1] * 7 + [2] * 7

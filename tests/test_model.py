@@ -1,0 +1,144 @@
+"""The float model against the integer decoder, and the parts that make it trainable."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rudcodec import bitstream
+from rudcodec.distill.assemble import assemble
+from rudcodec.distill.initial import initial_model, pyramid
+from rudcodec.distill.integers import quantize_networks
+from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.training import Training
+from rudcodec.model.architecture import default_architecture
+from rudcodec.model.context import laplace_bits
+from rudcodec.model.latents import SyntheticModel
+from rudcodec.model.quantization import SoftRounding, quantize, soft_round
+from rudcodec.model.synthesis import to_grey_levels
+from rudcodec.payload import Group, Payload, Recipe
+
+CLASSES = ("left", "right")
+
+
+def blobs(count: int, channels: int, height: int, width: int) -> torch.Tensor:
+    """Smooth random images in synthesis units."""
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.randn(count, channels, 4, 4, generator=generator)
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+
+
+def quantized(
+    shape: tuple[int, int, int], share: str
+) -> tuple[SyntheticModel, Training, tuple[Group, ...], Payload]:
+    """A model right after its initialisation, its networks made integers."""
+    torch.manual_seed(0)
+    height, width, channels = shape
+    images = blobs(12, channels, height, width)
+    groups = torch.arange(12) // 6 if share == "class" else torch.zeros(12, dtype=torch.long)
+    architecture = default_architecture(height, width, channels, 50_000)
+    bits = 0.7 * 12 * height * width
+    model, lmbda = initial_model(images, groups, architecture, bits, chunk_size=5)
+    control = RateControl(2.0, lmbda, 3)
+    training = Training(model, images, 2, control, 0.0, 0, lambda progress: None)
+    integers = quantize_networks(training)
+    latents = [level.numpy() for level in model.latents()]
+    recipe = Recipe(mean=(128,) * channels, std=(64,) * channels)
+    payload = assemble(model, latents, integers, CLASSES, share, recipe)
+    return model, training, integers, payload
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (17, 23, 3), (28, 28, 1)])
+@pytest.mark.parametrize("share", ["dataset", "class"])
+def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: str) -> None:
+    model, _, _, payload = quantized(shape, share)
+    exact = bitstream.synthesize(payload).astype(np.float64)
+    coded = sum(part.bits for part in bitstream.code_length(payload) if part.name.startswith("latents"))
+    bits = 0.0
+    for chunk in model.each_chunk():
+        with torch.no_grad():
+            decoded = model.decode(chunk, None)
+        bits += float(decoded.bits.sum())
+        ours = to_grey_levels(decoded.images).permute(0, 2, 3, 1).numpy()
+        assert np.abs(ours - exact[chunk.index.numpy()]).max() < 3.0
+    assert bits == pytest.approx(coded, rel=0.05)
+
+
+def test_finer_step_changes_neither_images_nor_their_prediction() -> None:
+    model, _, _, _ = quantized((16, 16, 3), "dataset")
+    chunk = next(model.each_chunk())
+
+    def unrounded() -> torch.Tensor:
+        return model.networks[0].synthesis(list(chunk.levels)).detach()  # type: ignore[union-attr, operator]
+
+    before = unrounded()
+    first = chunk.levels[-1].detach().clone()
+    model.refine(1.5)
+    assert torch.allclose(chunk.levels[-1], first * 1.5)
+    assert torch.allclose(unrounded(), before, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (17, 23, 3), (8, 8, 1)])
+def test_initial_model_starts_near_the_real_images(shape: tuple[int, int, int]) -> None:
+    height, width, channels = shape
+    images = blobs(6, channels, height, width)
+    architecture = default_architecture(height, width, channels, 50_000)
+    torch.manual_seed(0)
+    model, _ = initial_model(images, torch.zeros(6, dtype=torch.long), architecture, 1e9, chunk_size=6)
+    (chunk,) = model.each_chunk()
+    with torch.no_grad():
+        error = (model.decode(chunk, None, rate=False).images - images).square().mean()
+    assert error < 0.05 * images.square().mean()
+
+
+def test_pyramid_levels_have_the_components_asked_for() -> None:
+    levels = pyramid(blobs(2, 3, 9, 7), (3, 3, 2, 1))
+    assert [tuple(level.shape) for level in levels] == [(2, 3, 2, 1), (2, 3, 3, 2), (2, 2, 5, 4), (2, 1, 9, 7)]
+
+
+@given(st.floats(-3, 3), st.floats(-3.5, 3.5))
+@settings(deadline=None)
+def test_laplace_code_lengths_are_those_of_a_distribution(location: float, log2_scale: float) -> None:
+    y = torch.arange(-400, 401, dtype=torch.float64)
+    bits = laplace_bits(y, torch.tensor(location), torch.tensor(log2_scale))
+    assert float(torch.exp2(-bits).sum()) == pytest.approx(1.0, abs=1e-3)
+    assert float(bits.min()) >= 0
+
+
+def test_soft_rounding_goes_from_identity_to_rounding() -> None:
+    y = torch.linspace(-2, 2, 401)
+    assert torch.allclose(soft_round(y, 10.0), y, atol=1e-3)
+    inner = ((y - y.floor()) - 0.5).abs() > 0.05
+    assert torch.allclose(soft_round(y, 0.01)[inner], y.round()[inner], atol=1e-3)
+    assert bool((soft_round(y, 0.2).diff() >= 0).all())
+
+
+def test_straight_through_rounding_passes_the_gradient() -> None:
+    y = torch.tensor([0.3, 1.7, -2.2], requires_grad=True)
+    q = quantize(y, None)
+    q.sum().backward()
+    assert q.tolist() == [0.0, 2.0, -2.0]
+    assert y.grad is not None and y.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_soft_quantization_is_seeded() -> None:
+    y = torch.zeros(50)
+    mode = SoftRounding.at(0.5)
+    first, second = (quantize(y, mode, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert float(first.abs().max()) > 0
+
+
+def test_rate_control_finds_the_target() -> None:
+    control = RateControl(target=1.0, lmbda=1.0, chunks=2)
+    rate = 4.0
+    for _ in range(2000):
+        # A codec that follows lmbda slowly: rate ~ lmbda ** .5 in the end.
+        rate += 0.02 * (0.3 * math.sqrt(control.lmbda) - rate)
+        control.observe(rate)
+    assert rate == pytest.approx(1.0, rel=0.05)
