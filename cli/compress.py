@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ import click
 
 from .preview import write_preview
 from .progress import ProgressView
-from .values import amount, byte_amount, check_writable, clock, finite, short
+from .values import amount, byte_amount, check_writable, clock, short
 
 if TYPE_CHECKING:
     from rudcodec.data import Split
@@ -72,7 +71,7 @@ def compress(
     import rudcodec
     from rudcodec import data
 
-    estimate = math.nan
+    estimate = 0.0
     with ExitStack() as stack:
         # for -, a file that is copied to standard output when it is complete
         target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
@@ -85,13 +84,13 @@ def compress(
 
         def report(progress: Progress) -> None:
             nonlocal estimate
-            estimate = progress.bpc
-            facts = [f"{short(progress.bpc)} bpc"] if math.isfinite(progress.bpc) else []
+            estimate = progress.bpc or estimate
+            facts = [f"{short(progress.bpc)} bpc"] if progress.bpc is not None else []
             facts += [f"utility {progress.utility:.4g}"] if progress.utility is not None else []
             facts += [f"{progress.psnr:.2f} dB"] if progress.psnr is not None else []
             view(progress.stage, progress.step, progress.steps, *facts, remaining=progress.remaining)
             if lines is not None:
-                print(json.dumps(finite(dataclasses.asdict(progress))), file=lines, flush=True)
+                print(json.dumps(dataclasses.asdict(progress)), file=lines, flush=True)
 
         given = {name: value for name, value in settings.items() if value is not None}
         result = rudcodec.compress(images, target, bpc=bpc, report=report, **given)

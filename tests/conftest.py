@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+# small tensors: more threads only wait for each other (set before torch is imported; subprocesses inherit it)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from rudcodec import bitstream
 from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment, SynthesisLayer

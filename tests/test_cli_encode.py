@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import signal
 import subprocess
 import sys
@@ -50,7 +49,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def compress(data: LabelledImages, path: Path, *, report: Report, **settings: Any) -> CompressResult:
         calls.append({"images": len(data), **settings})
-        report(Progress("selection", 1, 1, math.nan, None, None, 0.0, 0.0))
+        report(Progress("selection", 1, 1, None, None, None, 0.0, 0.0))
         report(Progress("warm-up", 1, 2, 5000.0, None, 31.5, 1.0, 62.0))
         report(Progress("joint", 2, 2, 4000.0, 0.25, 30.0, 1.0, 0.0))
         size = bitstream.write(small_payload(), path)

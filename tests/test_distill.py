@@ -1,4 +1,4 @@
-"""The encoder through its door: budgets, determinism, errors. Runs are short: quality is not what is asked here."""
+"""The encoder through its door: budgets, determinism, errors. Runs are short: quality is not the question."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def quantized(
     architecture = default_architecture(height, width, channels, 50_000)
     bits = 0.7 * 12 * height * width
     model, lmbda = initial_model(images, groups, architecture, bits, chunk_size=5)
-    control = RateControl(2.0, lmbda, 3)
+    control = RateControl(2.0, lmbda)
     training = Training(model, images, 2, control, 0.0, 0, lambda progress: None)
     integers = quantize_networks(training)
     latents = [level.numpy() for level in model.latents()]
@@ -92,13 +92,18 @@ def test_initial_model_starts_near_the_real_images(shape: tuple[int, int, int]) 
     model, _ = initial_model(images, torch.zeros(6, dtype=torch.long), architecture, 1e9, chunk_size=6)
     (chunk,) = model.each_chunk()
     with torch.no_grad():
-        error = (model.decode(chunk, None, rate=False).images - images).square().mean()
+        error = (model.decode(chunk, None).images - images).square().mean()
     assert error < 0.05 * images.square().mean()
 
 
 def test_pyramid_levels_have_the_components_asked_for() -> None:
     levels = pyramid(blobs(2, 3, 9, 7), (3, 3, 2, 1))
-    assert [tuple(level.shape) for level in levels] == [(2, 3, 2, 1), (2, 3, 3, 2), (2, 2, 5, 4), (2, 1, 9, 7)]
+    assert [tuple(level.shape) for level in levels] == [
+        (2, 3, 2, 1),
+        (2, 3, 3, 2),
+        (2, 2, 5, 4),
+        (2, 1, 9, 7),
+    ]
 
 
 @given(st.floats(-3, 3), st.floats(-3.5, 3.5))
@@ -135,10 +140,10 @@ def test_soft_quantization_is_seeded() -> None:
 
 
 def test_rate_control_finds_the_target() -> None:
-    control = RateControl(target=1.0, lmbda=1.0, chunks=2)
+    control = RateControl(target=1.0, lmbda=1.0)
     rate = 4.0
     for _ in range(2000):
         # A codec that follows lmbda slowly: rate ~ lmbda ** .5 in the end.
         rate += 0.02 * (0.3 * math.sqrt(control.lmbda) - rate)
-        control.observe(rate)
+        control.observe(rate, 0.5)
     assert rate == pytest.approx(1.0, rel=0.05)

@@ -30,7 +30,9 @@ def test_dm_is_the_papers_equation_4() -> None:
     expected = torch.zeros((), dtype=torch.float64)
     for k in range(3):
         rows = rng.choice(np.flatnonzero(data.labels == k), 16, replace=False)
-        real = (torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2).float() - recipe.mean[0]) / recipe.std[0]
+        real = (
+            torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2).float() - recipe.mean[0]
+        ) / recipe.std[0]
         means = []
         for batch in (real.double(), images[labels == k]):
             generator = torch.Generator().manual_seed(seed)

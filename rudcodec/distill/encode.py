@@ -16,24 +16,21 @@ from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
 from rudcodec.distill.budget import Plan, plan
 from rudcodec.distill.fit import Latents
-from rudcodec.distill.initial import initial_model
+from rudcodec.distill.initial import initial_model, refinement_for
 from rudcodec.distill.integers import quantize_networks
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
-from rudcodec.evaluation import default_recipe, pick_device
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.payload import Group, Payload, Recipe
+from rudcodec.student import default_recipe, pick_device
 from rudcodec.utility.dm import DistributionMatching
 
-# Zero-order entropy of the pyramid over bits of the trained model's latents, about.
-HEAD_START = 1.05
+SETTLE_STEPS = 300
 SURVEY_AT = 0.6
-# Once networks are fixed the rate is easy to lower and hard to raise.
-SURPLUS = 1.04
 
 
 def distill(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Payload:
@@ -73,7 +70,7 @@ def _choose(
     def progress(step: int, steps: int) -> None:
         elapsed = time.monotonic() - start
         remaining = elapsed / step * (steps - step)
-        report(Progress("selection", step, steps, float("nan"), None, None, elapsed, remaining))
+        report(Progress("selection", step, steps, None, None, None, elapsed, remaining))
 
     return choose_images(data, ipc, recipe, seed, device, progress)
 
@@ -90,9 +87,9 @@ def _start(
     labels = torch.from_numpy(data.labels[chosen])
     groups = labels if settings.share == "class" else torch.zeros_like(labels)
     bits = planned.budget - planned.overhead
-    model, lmbda = initial_model(images, groups, planned.architecture, HEAD_START * bits, settings.chunk)
+    model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
     pixels = images.shape[0] * images.shape[2] * images.shape[3]
-    control = RateControl(bits / pixels, lmbda, len(model.chunks))
+    control = RateControl(bits / pixels, lmbda)
     return Training(
         model.to(device),
         images.to(device),
@@ -141,32 +138,49 @@ def _run(
     def payload(groups: tuple[Group, ...], latents: Latents) -> Payload:
         return assemble(training.model, latents, groups, classes, settings.share, recipe)
 
+    _settle(training)
     first = round(SURVEY_AT * settings.warmup)
-    run_stage(training, Stage("warm-up", first, soft=1.0, learning_rate=1.0, train_networks=True, settle=0.3))
+    run_stage(training, Stage("warm-up", first, 1.0, start=0.0))
     _survey(training, payload, planned.budget)
-    run_stage(training, Stage("warm-up 2", settings.warmup - first, 0.5, 0.5, train_networks=True))
+    run_stage(training, Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
-        run_stage(training, Stage("joint", settings.joint, 0.5, 0.5, train_networks=True), term)
+        run_stage(training, Stage("joint", settings.joint, 0.5, start=0.5), term)
     build = partial(payload, quantize_networks(training))
     fit.aim(training, build, planned.budget)
-    run_stage(training, Stage("tune", settings.tune, 0.0, 0.5, train_networks=False), term)
-    return fit.fit(training, build, planned.budget, term)
+    run_stage(training, Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
+    return fit.fit(training, build, planned.budget)
+
+
+def _settle(training: Training) -> None:
+    """Teach the networks the initial latents, then choose the step by the rate that is left.
+
+    An untrained context model overrates the rate ten times, which would send lmbda astray.
+    """
+    passes = -(-SETTLE_STEPS // len(training.chunks))
+    stage = Stage("settle", passes, 2.0, start=None, train_latents=False, steer=False)
+    run_stage(training, stage)
+    _set_step(training)
 
 
 def _survey(
     training: Training, payload: Callable[[tuple[Group, ...], Latents], Payload], budget: float
 ) -> None:
-    """Write a file on trial, to learn what all but the latents will cost, and set the step by it.
+    """Write a file on trial, to learn what all but the latents will cost."""
+    networks = training.model.networks
+    kept = {name: value.clone() for name, value in networks.state_dict().items()}
+    fit.aim(training, partial(payload, quantize_networks(training)), budget)
+    networks.load_state_dict(kept)
+    _set_step(training)
 
-    Where latents are large the rate follows the step, not lmbda, and the step is the networks' to learn: slowly.
+
+def _set_step(training: Training) -> None:
+    """Change the quantization step so that the rate is on target.
+
+    Where latents are large the rate follows the step rather than lmbda, and networks learn a step slowly.
     """
-    model, control = training.model, training.control
-    kept = {name: value.clone() for name, value in model.networks.state_dict().items()}
-    fit.aim(training, partial(payload, quantize_networks(training)), budget, SURPLUS)
-    model.networks.load_state_dict(kept)
+    control = training.control
     assert control.rate is not None
-    large = sum(int((level != 0).sum()) for level in model.latents())
-    missing = (control.target - control.rate) * training.pixels
-    factor = 2 ** max(-1.0, min(1.0, missing / max(large, 1)))
-    model.refine(factor)
+    factor = refinement_for(training.model.unrounded(), control.target / control.rate)
+    training.model.refine(factor)
     control.lmbda *= factor**2
+    control.rate = control.target

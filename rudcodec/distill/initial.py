@@ -67,13 +67,22 @@ def step_for(levels: Sequence[Tensor], bits: float) -> float:
 
     A coarser latent moves four times the pixels of the next finer one, so its step is half as long.
     """
-    low, high = 1e-3, 1e2
-    for _ in range(24):
-        step = math.sqrt(low * high)
-        total = sum(
-            _entropy_bits(y / (step * 2.0 ** (i + 1 - len(levels)))) for i, y in enumerate(levels)
-        )
-        low, high = (step, high) if total > bits else (low, step)
+    units = [y * 2.0 ** (len(levels) - 1 - i) for i, y in enumerate(levels)]
+    return 1 / _factor_for(units, bits)
+
+
+def refinement_for(latents: Sequence[Tensor], ratio: float) -> float:
+    """Factor on latents that changes their zero-order entropy by ``ratio``; within 1/2..2."""
+    before = sum(_entropy_bits(y) for y in latents)
+    return max(0.5, min(2.0, _factor_for(latents, ratio * before)))
+
+
+def _factor_for(latents: Sequence[Tensor], bits: float) -> float:
+    low, high = 1e-2, 1e3
+    for _ in range(30):
+        factor = math.sqrt(low * high)
+        total = sum(_entropy_bits(y * factor) for y in latents)
+        low, high = (low, factor) if total > bits else (factor, high)
     return math.sqrt(low * high)
 
 
@@ -115,9 +124,10 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
 def first_lmbda(step: float, channels: int) -> float:
     """The lmbda of ``bpp + lmbda * mse`` that suits a quantization step.
 
-    At high rate an entropy-coded sample's squared error falls by 2 ln 2 step^2 / 12 for a bit more.
+    At high rate an entropy-coded sample's squared error falls by 2 ln 2 step^2 / 12 for a bit more; the
+    factor of two is for encoders that choose levels by rate and distortion and so spend less.
     """
-    return channels * 6 / (math.log(2) * step**2)
+    return 2 * channels * 6 / (math.log(2) * step**2)
 
 
 def initial_model(

@@ -24,7 +24,7 @@ class Settings:
         joint: passes of rate + lmbda * utility.
         tune: passes on the latents after the networks have become integers.
         chunk: images worked on together, which bounds memory.
-        balance: weight of the utility: its gradient's norm over the distortion's, where the joint phase begins.
+        balance: weight of the utility: its gradient's norm over the distortion's, as the joint phase begins.
         utility_images: synthetic images that one evaluation of the utility sees.
         flip: whether a mirrored image keeps its label; ``None``: colour yes, grey no.
     """
@@ -34,11 +34,11 @@ class Settings:
     share: Share = "dataset"
     seed: int = 0
     device: str = "auto"
-    warmup: int = 240
-    joint: int = 60
-    tune: int = 80
+    warmup: int = 200
+    joint: int = 240
+    tune: int = 60
     chunk: int = 100
-    balance: float = 1.0
+    balance: float = 3.0
     utility_images: int = 500
     flip: bool | None = None
 
@@ -62,14 +62,15 @@ class Settings:
 class Progress:
     """One report of a running encode.
 
-    ``bpc``: estimate for the whole file; ``utility`` and ``psnr`` (dB, against the real images it started
-    from) where the stage knows them; ``elapsed`` and ``remaining`` (of this stage) in seconds.
+    ``bpc``: estimate for the whole file, where there is one yet; ``utility`` and ``psnr`` (dB, against the
+    real images it started from) where the stage knows them; ``elapsed`` and ``remaining`` (of this stage) in
+    seconds.
     """
 
     stage: str
     step: int
     steps: int
-    bpc: float
+    bpc: float | None
     utility: float | None
     psnr: float | None
     elapsed: float

@@ -18,22 +18,32 @@ from rudcodec.model.quantization import SoftRounding
 from rudcodec.model.synthesis import GREY_LEVELS
 from rudcodec.utility import Utility
 
+OBSERVE_EVERY = 3
+SOFT = 0.8
+
 
 @dataclass(frozen=True)
 class Stage:
     """What a stage does.
 
-    ``passes`` over all images; ``soft`` is the part of them with soft rounding and noise (the rest rounds
-    straight through); ``learning_rate`` a factor; ``train_networks``: or latents only; ``settle``: the part
-    before the rate control trusts the context model's rate.
+    ``passes`` over all images; ``learning_rate``, a factor; ``start``, where the schedule of soft rounding
+    begins (0: much noise, 1: little; ``None``: rounding straight through from the first step);
+    ``train_latents`` and ``train_networks``: which of the two move; ``steer``: whether lmbda does.
     """
 
     name: str
     passes: int
-    soft: float
     learning_rate: float
-    train_networks: bool
-    settle: float = 0.0
+    start: float | None
+    train_latents: bool = True
+    train_networks: bool = True
+    steer: bool = True
+
+    def mode(self, progress: float) -> SoftRounding | None:
+        """Quantizer at ``progress`` (0..1) through the stage: soft first, straight through at its end."""
+        if self.start is None or progress >= SOFT:
+            return None
+        return SoftRounding.at(self.start + (1 - self.start) * progress / SOFT)
 
 
 class UtilityTerm:
@@ -61,8 +71,7 @@ class UtilityTerm:
 
         Images are decoded without a graph here, so that memory holds the utility's graph only.
         """
-        with torch.no_grad():
-            parts = [training.decode(chunk, mode, rate=False).images for chunk in chunks]
+        parts = [training.images_of(chunk, mode) for chunk in chunks]
         images = torch.cat(parts).requires_grad_()
         index = torch.cat([chunk.index for chunk in chunks])
         value = self.utility(images * self.scale + self.shift, self.labels[index], training.generator)
@@ -83,7 +92,7 @@ def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None)
     steps = -(-stage.passes * count // window)
     for step, tell in training.watch(stage.name, steps):
         progress = step / steps
-        mode = SoftRounding.at(progress / stage.soft) if progress < stage.soft else None
+        mode = stage.mode(progress)
         numbers = [(step * window + i) % count for i in range(window)]
         chunks = [training.chunks[i] for i in numbers]
 
@@ -92,26 +101,30 @@ def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None)
         if term is not None:
             utility, found = term.gradients(training, chunks, mode)
             gradients = list(found)
-        total_rate = total_mse = 0.0
+        mean_mse = 0.0
         network_optimizer.zero_grad()
         for number, chunk, gradient in zip(numbers, chunks, gradients, strict=True):
             optimizer = latent_optimizers[number]
             optimizer.zero_grad()
             decoded = training.decode(chunk, mode)
-            rate = training.bpp(decoded)
+            rate = decoded.bits.sum() / training.pixels_of(chunk)
             mse = (decoded.images - training.images[chunk.index]).square().mean()
-            loss = rate / window + training.control.lmbda * mse / window
+            loss = (rate + training.control.lmbda * mse) / window
             if gradient is not None:
                 loss = loss + training.control.lmbda * (decoded.images * gradient).sum()
             loss.backward()
-            set_learning_rate(optimizer, LATENT_LR * stage.learning_rate * cosine(progress))
-            optimizer.step()
-            total_rate += float(rate.detach()) / window
-            total_mse += float(mse.detach()) / window
+            if stage.train_latents:
+                set_learning_rate(optimizer, LATENT_LR * stage.learning_rate * cosine(progress))
+                optimizer.step()
+            mean_mse += float(mse.detach()) / window
         if stage.train_networks:
             set_learning_rate(network_optimizer, NETWORK_LR * stage.learning_rate * cosine(progress))
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             network_optimizer.step()
 
-        training.control.observe(total_rate, steer=progress >= stage.settle)
-        tell(utility, 10 * math.log10((255 / GREY_LEVELS) ** 2 / max(total_mse, 1e-9)))
+        if step % OBSERVE_EVERY == 0:
+            # Noise has a price of its own; the file's rate is that of rounded latents.
+            chunk = chunks[0]
+            part = OBSERVE_EVERY * window / count
+            training.control.observe(training.bits_of(chunk) / training.pixels_of(chunk), part, stage.steer)
+        tell(utility, 10 * math.log10((255 / GREY_LEVELS) ** 2 / max(mean_mse, 1e-9)))

@@ -12,12 +12,11 @@ from torch import Tensor
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.settings import Progress
 from rudcodec.model.latents import Chunk, Decoded, SyntheticModel
-from rudcodec.model.quantization import SoftRounding
-from rudcodec.model.synthesis import to_grey_levels
+from rudcodec.model.quantization import SoftRounding, quantize
 from rudcodec.nets.speed import autocast
 
 LATENT_LR = 2e-2
-NETWORK_LR = 2e-3
+NETWORK_LR = 5e-3
 BETAS = (0.9, 0.99)
 REPORT_SECONDS = 1.0
 
@@ -79,26 +78,28 @@ class Training:
         networks = torch.optim.Adam(self.model.networks.parameters(), lr=NETWORK_LR, betas=BETAS)
         return latents, networks
 
-    def decode(self, chunk: Chunk, mode: SoftRounding | None, rate: bool = True) -> Decoded:
+    def decode(self, chunk: Chunk, mode: SoftRounding | None) -> Decoded:
         with autocast(self.device):
-            decoded = self.model.decode(chunk, mode, self.generator, rate)
+            decoded = self.model.decode(chunk, mode, self.generator)
         return Decoded(decoded.images.float(), decoded.bits)
 
-    def bpp(self, decoded: Decoded) -> Tensor:
-        """Bits per pixel of a chunk's latents: the rate in every loss."""
-        return decoded.bits.mean() / (self.pixels / self.images.shape[0])
+    def images_of(self, chunk: Chunk, mode: SoftRounding | None) -> Tensor:
+        """Images alone, without a graph."""
+        with torch.no_grad(), autocast(self.device):
+            levels = [quantize(y, mode, self.generator) for y in chunk.levels]
+            return self.model.images(chunk, levels).float()
 
-    def psnr(self) -> float:
-        """dB, of the rounded images against the real ones they started from."""
-        squared = 0.0
-        with torch.no_grad():
-            for chunk in self.chunks:
-                decoded = to_grey_levels(self.decode(chunk, None, rate=False).images).round()
-                real = to_grey_levels(self.images[chunk.index])
-                squared += float((decoded - real).square().sum())
-        return 10 * math.log10(255**2 / max(squared / self.images.numel(), 1e-9))
+    def bits_of(self, chunk: Chunk) -> float:
+        """Bits of a chunk's rounded latents: what it would cost in a file."""
+        with torch.no_grad(), autocast(self.device):
+            return float(self.model.bits(chunk, [y.round() for y in chunk.levels]).sum())
 
-    def watch(self, stage: str, steps: int) -> Iterator[tuple[int, Callable[[float | None, float | None], None]]]:
+    def pixels_of(self, chunk: Chunk) -> int:
+        return len(chunk.index) * self.images.shape[2] * self.images.shape[3]
+
+    def watch(
+        self, stage: str, steps: int
+    ) -> Iterator[tuple[int, Callable[[float | None, float | None], None]]]:
         """Steps of a stage, each with a function that reports (utility, psnr) if a report is due."""
         start = last = time.monotonic()
         for step in range(steps):

