@@ -4,7 +4,7 @@
 BIN := .venv/bin
 STAMP := .venv/.rudcodec-installed
 
-.PHONY: test lint types unit demo setup clean
+.PHONY: test lint types unit fuzz demo setup clean
 
 test: lint types unit
 
@@ -18,9 +18,13 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/python -m pytest
 
+FUZZ_SECONDS := 60
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py --seconds $(FUZZ_SECONDS)
+
 demo: $(STAMP)
 	rm -rf out/demo && mkdir -p out/demo
-	$(BIN)/rudcodec compress digits out/demo/digits.rud --ipc 10 --bpc 3k --preview out/demo/digits.png
+	$(BIN)/rudcodec compress digits out/demo/digits.rud --bpc 1.5k --preview out/demo/digits.png
 	$(BIN)/rudcodec info out/demo/digits.rud
 	$(BIN)/rudcodec verify out/demo/digits.rud
 	$(BIN)/rudcodec decompress out/demo/digits.rud out/demo/digits

@@ -26,13 +26,12 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     Checksums of all sections are verified; only --bits decodes them.
     """
     from rudcodec import bitstream
-    from rudcodec.bitstream import codec
 
     data = read_input(file)
     with naming(file):
-        head, _ = codec.parse(data)
-        rows = bitstream.describe(data).rows
-        parts = bitstream.code_length(bitstream.decode(data)) if bits else ()
+        description = bitstream.describe(data)
+        parts = description.parts if bits else ()
+    head, rows = description.head, description.rows
     architecture, classes = head.architecture, head.classes
     images = sum(map(sum, head.counts))
     facts: dict[str, Any] = {
@@ -61,7 +60,7 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     click.echo(f"{Path(file).name}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
         f"{images:,} {colour} images of {architecture.width}x{architecture.height}, "
-        f"{facts['ipc']:g} a class; networks per {head.share}"
+        f"{facts['ipc']:,.10g} a class; networks per {head.share}"
     )
     click.echo(f"{len(classes)} classes: {names}")
     click.echo(

@@ -18,6 +18,7 @@ from .compress import compress
 from .decompress import decompress
 from .evaluate import evaluate
 from .info import info
+from .truncate import truncate
 from .verify import verify
 
 _OPTIONAL = ("torch", "torchvision", "sklearn")
@@ -94,5 +95,5 @@ def main() -> None:
     """
 
 
-for command in (compress, info, decompress, evaluate, verify):
+for command in (compress, info, decompress, truncate, evaluate, verify):
     main.add_command(command)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
-from rudcodec.synthetic import SyntheticSet, decompress, load
+from rudcodec.synthetic import SyntheticSet, decompress, load, salvage, stream, truncate
 
 if TYPE_CHECKING:
     from rudcodec.distill import compress
@@ -27,6 +27,9 @@ __all__ = [
     "decompress",
     "evaluate",
     "load",
+    "salvage",
+    "stream",
+    "truncate",
 ]
 
 _LAZY = {"compress": "rudcodec.distill", "evaluate": "rudcodec.evaluation"}

@@ -7,13 +7,18 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rudcodec.errors import DataError
-from rudcodec.payload import Recipe
+from rudcodec.errors import DataError, FormatError
+from rudcodec.payload import Payload, Recipe
+
+if TYPE_CHECKING:
+    from rudcodec.bitstream import Truncation
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,19 +124,54 @@ def folder_names(classes: tuple[str, ...]) -> list[str]:
     return names
 
 
-def load(path: str | os.PathLike[str]) -> SyntheticSet:
-    """Decode a ``.rud`` file. Raises DataError (no such file) or FormatError (bad contents)."""
+def load(
+    path: str | os.PathLike[str],
+    *,
+    classes: Iterable[str] | None = None,
+    segments: Iterable[int] | None = None,
+) -> SyntheticSet:
+    """Decode a ``.rud`` file, or only some of its classes and segments.
+
+    Segments that aren't asked for, or have no image of the classes asked for, are not read; images of other
+    classes in the rest are not synthesized. Labels stay indices into all classes, ``size`` is the file's.
+    The digest of a segment's pixels is checked where all of them are wanted.
+
+    Raises DataError (no such file), FormatError (bad contents) or SettingError (no such class or segment).
+    """
+    from rudcodec import bitstream
+
+    with bitstream.opened(path) as data:
+        payload, images = bitstream.decode_images(data, segments, classes)
+        return _wrap(payload, images, len(data))
+
+
+def stream(
+    path: str | os.PathLike[str],
+    *,
+    classes: Iterable[str] | None = None,
+    segments: Iterable[int] | None = None,
+) -> Iterator[SyntheticSet]:
+    """As :func:`load`, one segment after another: memory for one segment, whatever the size of the file.
+
+    Each set has its segment's images, in order of class. Errors come with the segment they are in.
+    """
+    from rudcodec import bitstream
+
+    with bitstream.opened(path) as data:
+        for payload, images in bitstream.stream(data, segments, classes):
+            yield _wrap(payload, images, len(data))
+
+
+def salvage(path: str | os.PathLike[str]) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
+    """What is intact in a damaged ``.rud`` file, and for each lost segment why; none if nothing is wrong.
+
+    Raises DataError (no such file), FormatError when head or weights are damaged or no segment is intact.
+    """
     from rudcodec import bitstream
 
     data = bitstream.read_bytes(path)
-    payload, images = bitstream.decode_images(data)
-    return SyntheticSet(
-        images=images,
-        labels=bitstream.hard_labels(payload),
-        classes=payload.classes,
-        size=len(data),
-        recipe=payload.recipe,
-    )
+    payload, images, lost = bitstream.salvage(data)
+    return _wrap(payload, images, len(data)), lost
 
 
 def decompress(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> SyntheticSet:
@@ -141,3 +181,30 @@ def decompress(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> 
     result = load(path)
     result.save(folder)
     return result
+
+
+def truncate(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    ipc: float | None = None,
+    bpc: float | None = None,
+) -> Truncation:
+    """Write the first segments of a ``.rud`` file as a file of their own, without decoding or encoding.
+
+    As many segments as have at most ``ipc`` images a class, or ``bpc`` bits a class (or both): the result
+    says how many that were. Raises BudgetError when one segment alone is too much, SettingError without a
+    limit, DataError or FormatError when a file can't be read or written.
+    """
+    from rudcodec import bitstream
+
+    result = bitstream.truncate(bitstream.read_bytes(path), ipc=ipc, bpc=bpc)
+    bitstream.write_bytes(result.data, out)
+    return result
+
+
+def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
+    from rudcodec import bitstream
+
+    labels = bitstream.hard_labels(payload)
+    return SyntheticSet(images, labels, payload.classes, size, payload.recipe)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# small arrays: more threads only wait for each other (set before numpy and torch load, subprocesses too)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
-
-# small tensors: more threads only wait for each other (set before torch is imported; subprocesses inherit it)
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from rudcodec import bitstream
 from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment, SynthesisLayer

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
+from random import Random
 
 from golden_payloads import example_payload, join, layer, random_payload, small_payload, split
 
 from rudcodec import FormatError, bitstream
-from rudcodec.payload import Architecture, Payload, Recipe
+from rudcodec.payload import Architecture, Payload, Recipe, Segment
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -64,6 +67,15 @@ def good() -> dict[str, Payload]:
     }
 
 
+def largest_last() -> Payload:
+    """Three segments; a file without the last one still names its largest latent."""
+    architecture = Architecture(7, 6, 3, (2, 1), (4,), (layer(5), layer(3, 3, relu=False)))
+    payload = random_payload(architecture, [(1, 1), (2, 0), (1, 1)], seed=10)
+    *segments, last = payload.segments
+    larger = Segment(last.counts, tuple(9 * grid for grid in last.latents))
+    return replace(payload, segments=(*segments, larger))
+
+
 def bad() -> dict[str, bytes]:
     """Files that must be refused, one rule broken in each."""
     whole = bitstream.encode(small_payload())
@@ -107,11 +119,67 @@ def bad() -> dict[str, bytes]:
     }
 
 
+def bad_fields() -> dict[str, bytes]:
+    """Heads and streams that break a rule behind right checksums."""
+    whole = bitstream.encode(small_payload())
+    head, weights, *segments = split(whole)
+    begin = whole.index(head[1])
+    at = {row.note.split(":")[0]: row.offset - begin for row in bitstream.describe(whole).rows}
+    body, names, counts = head[1], at["classes"], at["segments"]
+
+    def edited(offset: int, old: int, new: bytes) -> bytes:
+        return join([(1, body[:offset] + new + body[offset + old :]), weights, *segments])
+
+    decimals = body.index(bytes([1, 2, 5, 4, 9, 1]))
+    return {
+        "long-number": edited(1, 1, b"\x84\0"),
+        "endless-number": edited(1, 1, b"\xff" * 9),
+        "width-2000": edited(2, 1, b"\xd0\x0f"),
+        "no-levels": edited(4, 1, b"\0"),
+        "wide-context": edited(8, 1, b"\x81\1"),
+        "no-layers": edited(9, 1, b"\0"),
+        "relu-last": edited(13, 1, b"\2"),
+        "shape-of-layer": edited(11, 1, b"\x08"),
+        "latent-beyond": edited(at["recipe"] - 1, 1, b"\1"),
+        "std-0": edited(at["recipe"] + 3, 1, b"\0"),
+        "augment-64": edited(at["recipe"] + 6, 1, b"\x40"),
+        "optimizer-2": edited(at["recipe"] + 7, 1, b"\2"),
+        "decimal-form": edited(decimals, 2, bytes([10, 3])),
+        "decimal-places": edited(decimals + 1, 1, b"\x15"),
+        "no-classes": edited(names, 1, b"\0"),
+        "name-empty": edited(names + 1, 8, b"\0"),
+        "name-twice": edited(names + 16, 1, b"0"),
+        "name-not-utf8": edited(names + 5, 1, b"\xff"),
+        "name-control": edited(names + 5, 1, b"\7"),
+        "no-segments": edited(counts, 1, b"\0"),
+        "equal-counts": edited(counts + 2, 3, b"\0\1\1"),
+        "empty-segment": edited(counts + 2, 3, b"\0\0\0"),
+        "too-many-images": edited(counts + 1, 1, b"\xff\xff\xff\7"),
+        "too-many-samples": edited(counts + 1, 1, b"\xe0\xa7\x12"),
+        "weight-beyond": noise(head, segments, " has values beyond "),
+        "bias-too-fine": noise(head, segments, " has exponent "),
+    }
+
+
+def noise(head: tuple[int, bytes], segments: list[tuple[int, bytes]], reason: str) -> bytes:
+    """A file whose weights are the first random words that fail for this reason."""
+    for seed in count():
+        stream = Random(seed).randbytes(400)
+        data = join([head, (2, stream), *segments])
+        try:
+            bitstream.decode(data)
+        except FormatError as error:
+            if reason in error.reason:
+                return data
+    raise AssertionError
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {"pixels": {}, "errors": {}}
-    files = {name: bitstream.encode(payload) for name, payload in good().items()} | bad()
+    files = {name: bitstream.encode(payload) for name, payload in good().items()} | bad() | bad_fields()
+    files["truncated"] = bitstream.truncate(bitstream.encode(largest_last()), ipc=2).data
     for name, data in files.items():
         target = FOLDER / f"{name}.rud"
         if target.exists():

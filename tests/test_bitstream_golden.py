@@ -29,7 +29,8 @@ def test_golden_pixels(name: str) -> None:
     data = (FOLDER / f"{name}.rud").read_bytes()
     payload, images = bitstream.decode_images(data)
     assert sha256(images.tobytes()).hexdigest() == MANIFEST["pixels"][name]
-    assert bitstream.encode(payload) == data
+    # the truncated one's head names a larger latent than it has left
+    assert (bitstream.encode(payload) == data) == (name != "truncated")
 
 
 @pytest.mark.parametrize("name", sorted(MANIFEST["pixels"]))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import reference_decoder
+from click.testing import CliRunner
 from golden_payloads import layer, random_payload, small_payload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudcodec import DataError, FormatError, bitstream
+from rudcodec.cli.main import main
 from rudcodec.payload import AUGMENTATIONS, Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment
 
 
@@ -129,8 +132,8 @@ def test_size_is_near_the_ideal_and_fully_explained(payload: Payload) -> None:
     assert parts == bitstream.code_length(payload)
 
 
-def test_a_file_of_ordinary_size_is_near_the_ideal() -> None:
-    """Half a percent and 64 bytes: head, framing and checksums of a single-segment file included."""
+def test_a_file_of_ordinary_size_is_near_the_ideal(tmp_path: Path) -> None:
+    """Half a percent and 64 bytes, framing and checksums of one segment included; info says both."""
     architecture = Architecture(16, 16, 3, (2, 2, 1), (8,), (layer(8), layer(8, 3), layer(3, 3, relu=False)))
     payload = random_payload(architecture, [(10, 10)], seed=3)
     data = bitstream.encode(payload)
@@ -138,6 +141,13 @@ def test_a_file_of_ordinary_size_is_near_the_ideal() -> None:
     ideal = sum(part.bits for part in bitstream.code_length(payload)) / 8
     assert len(data) - head <= 1.005 * ideal + 64
     assert len(data) >= ideal
+    (tmp_path / "set.rud").write_bytes(data)
+    result = CliRunner().invoke(main, ["info", str(tmp_path / "set.rud"), "--bits", "--json"])
+    facts = json.loads(result.stdout)
+    assert facts["bytes"] == len(data)
+    assert sum(part["bits"] for part in facts["ideal"]) == pytest.approx(8 * ideal)
+    result = CliRunner().invoke(main, ["info", str(tmp_path / "set.rud"), "--bits"])
+    assert f"{8 * len(data):,}" in result.stdout.splitlines()[-1]
 
 
 def test_images_do_not_depend_on_their_neighbours() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -94,7 +95,9 @@ def test_damage_is_reported_on_loading(file: Path) -> None:
         rudcodec.load(file)
 
 
-def test_reading_needs_no_training_libraries(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_reading_needs_no_training_libraries(tmp_path: Path, threads: str) -> None:
+    """And gives the digested pixels however many threads the matrix products take."""
     program = (
         "import sys, rudcodec; light = set(sys.modules); s = rudcodec.decompress(sys.argv[1], sys.argv[2]);"
         "banned = {'torch', 'torchvision', 'compressai', 'sklearn', 'scipy'};"
@@ -103,7 +106,10 @@ def test_reading_needs_no_training_libraries(tmp_path: Path) -> None:
     )
     path = GOLDEN / "colour-28x28-segments.rud"
     result = subprocess.run(
-        [sys.executable, "-c", program, str(path), str(tmp_path / "out")], capture_output=True, text=True
+        [sys.executable, "-c", program, str(path), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
     )
     assert (result.stderr, result.stdout.strip()) == ("", "(5, 28, 28, 3)")
 

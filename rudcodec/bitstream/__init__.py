@@ -4,23 +4,19 @@
 Needs numpy and constriction only.
 """
 
-from rudcodec.bitstream.codec import (
-    check_limits,
-    decode,
-    decode_images,
-    encode,
-    hard_labels,
-    read,
-    synthesize,
-    write,
-)
-from rudcodec.bitstream.container import read_bytes, write_bytes
+from rudcodec.bitstream.codec import check_limits, encode, hard_labels, synthesize, write
 from rudcodec.bitstream.description import Description, Part, Row, code_length, describe
+from rudcodec.bitstream.files import opened, read_bytes, write_bytes
+from rudcodec.bitstream.header import Head
+from rudcodec.bitstream.reading import decode, decode_images, read, salvage, stream
+from rudcodec.bitstream.truncation import Truncation, truncate
 
 __all__ = [
     "Description",
+    "Head",
     "Part",
     "Row",
+    "Truncation",
     "check_limits",
     "code_length",
     "decode",
@@ -28,9 +24,13 @@ __all__ = [
     "describe",
     "encode",
     "hard_labels",
+    "opened",
     "read",
     "read_bytes",
+    "salvage",
+    "stream",
     "synthesize",
+    "truncate",
     "write",
     "write_bytes",
 ]

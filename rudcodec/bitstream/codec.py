@@ -1,16 +1,16 @@
-"""From Payload to bytes and back, and from Payload to pixels."""
+"""From Payload to bytes, and from Payload to pixels."""
 
 from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterable
 from functools import partial
-from itertools import chain, repeat
 
 import numpy as np
 
-from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.coder import Decoder, Encoder
+from rudcodec.bitstream import container, files, limits
+from rudcodec.bitstream.coder import Encoder
 from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.latents import code_latents
 from rudcodec.bitstream.synthesis import Synthesis
@@ -37,37 +37,19 @@ def encode(payload: Payload) -> bytes:
     )
     parts = [container.MAGIC, bytes([container.VERSION]), container.pack(container.HEAD, bytes(writer.data))]
     parts.append(container.pack(container.WEIGHTS, weights.finish()))
-    for coder, digest in zip(coders, _digests(head, synthesize(payload)), strict=True):
+    for coder, digest in zip(coders, digests(head.counts, synthesize(payload)), strict=True):
         parts.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
     data = b"".join(parts)
     limits.check_cost(head.architecture, head.counts, head.share, len(data), writer.fail)
     return data
 
 
-def decode(data: bytes) -> Payload:
-    """The payload in the bytes of a ``.rud`` file. Raises FormatError when they are malformed."""
-    head, sections = parse(data)
-    return _decode(data, head, sections)
-
-
-def decode_images(data: bytes) -> tuple[Payload, np.ndarray]:
-    """Payload and images, uint8 (N, H, W, C), after checking these against the file's pixel digests.
-
-    Raises FormatError when the file is malformed or the images aren't those its encoder saw.
-    """
-    head, sections = parse(data)
-    payload = _decode(data, head, sections)
-    images = synthesize(payload)
-    for i, (section, digest) in enumerate(zip(sections[1:], _digests(head, images), strict=True)):
-        if digest != int.from_bytes(data[section.start : section.start + 4], "little"):
-            raise FormatError(f"segment {i}", section.start, "decoded images do not match their digest")
-    return payload, images
-
-
 def synthesize(payload: Payload) -> np.ndarray:
     """Images, uint8 (N, H, W, C): segment after segment, in each class after class."""
     architecture = payload.architecture
     ymax = largest_latent(payload.segments)
+    if not payload.segments:
+        return np.empty((0, architecture.height, architecture.width, architecture.channels), dtype=np.uint8)
     if payload.share == "dataset":
         network = Synthesis(architecture, payload.groups[0], ymax)
         return np.concatenate([network.run(segment.latents) for segment in payload.segments])
@@ -87,9 +69,8 @@ def synthesize(payload: Payload) -> np.ndarray:
 def hard_labels(payload: Payload) -> np.ndarray:
     """Class index of each image of :func:`synthesize`, int64 (N,)."""
     classes = np.arange(len(payload.classes))
-    return np.concatenate([np.repeat(classes, segment.counts) for segment in payload.segments]).astype(
-        np.int64
-    )
+    parts = [np.repeat(classes, segment.counts) for segment in payload.segments]
+    return np.concatenate([classes[:0], *parts]).astype(np.int64)
 
 
 def write(payload: Payload, path: str | os.PathLike[str]) -> int:
@@ -98,13 +79,8 @@ def write(payload: Payload, path: str | os.PathLike[str]) -> int:
     Raises FormatError when the format can't express the payload, DataError when the file can't be written.
     """
     data = encode(payload)
-    container.write_bytes(data, path)
+    files.write_bytes(data, path)
     return len(data)
-
-
-def read(path: str | os.PathLike[str]) -> Payload:
-    """Decode a file. Raises DataError when it can't be read, FormatError when it is malformed."""
-    return decode(container.read_bytes(path))
 
 
 def check_limits(
@@ -116,41 +92,6 @@ def check_limits(
     ``counts``: per segment, images of each class.
     """
     limits.check_cost(architecture, counts, share, size, partial(FormatError, "head", -1))
-
-
-def parse(data: bytes) -> tuple[Head, list[container.Section]]:
-    """The head, and where weights and segments lie; all checksums and limits checked, nothing decoded."""
-    section = container.unpack(data, container.start(data), container.HEAD, "head")
-    reader = container.Reader(data, "head", section.start, section.end)
-    head = code_head(reader, None)
-    reader.finish()
-    limits.check_cost(head.architecture, head.counts, head.share, len(data), reader.fail)
-    segments = zip(repeat(container.SEGMENT), (f"segment {i}" for i in range(len(head.counts))), strict=False)
-    names = chain([(container.WEIGHTS, "weights")], segments)
-    return head, container.unpack_all(data, section.end + 4, names)
-
-
-def _decode(data: bytes, head: Head, sections: list[container.Section]) -> Payload:
-    weights, segments = sections[0], sections[1:]
-    coder = Decoder(data[weights.start : weights.end], "weights", weights.start)
-    groups = tuple(
-        code_group(coder, head.architecture, None, "weights", weights.start)
-        for _ in range(_group_count(head))
-    )
-    coder.finish()
-    names = [f"segment {i}" for i in range(len(segments))]
-    coders = []
-    for name, section in zip(names, segments, strict=True):
-        if section.end - section.start < 4:
-            raise FormatError(name, section.start, "ends inside the pixel digest")
-        coders.append(Decoder(data[section.start + 4 : section.end], name, section.start + 4))
-    fails = [
-        partial(FormatError, name, section.start + 4) for name, section in zip(names, segments, strict=True)
-    ]
-    found = code_latents(coders, head.architecture, groups, head.share, head.counts, head.ymax, None, fails)
-    for coder in coders:
-        coder.finish()
-    return Payload(head.architecture, head.classes, head.share, groups, found, head.recipe)
 
 
 def _group_count(head: Head) -> int:
@@ -185,7 +126,10 @@ def _check_segments(payload: Payload) -> None:
             raise FormatError(f"segment {i}", -1, "latents must be integers")
 
 
-def _digests(head: Head, images: np.ndarray) -> list[int]:
-    """CRC-32 of each segment's pixels."""
-    ends = np.cumsum([sum(counts) for counts in head.counts])
-    return [zlib.crc32(np.ascontiguousarray(part).data) for part in np.split(images, ends[:-1])]
+def digests(counts: Iterable[tuple[int, ...]], images: np.ndarray) -> list[int]:
+    """CRC-32 of the pixels of each segment with these counts."""
+    found, end = [], 0
+    for segment in counts:
+        begin, end = end, end + sum(segment)
+        found.append(zlib.crc32(np.ascontiguousarray(images[begin:end]).data))
+    return found

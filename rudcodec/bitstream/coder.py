@@ -27,12 +27,11 @@ class Coder(ABC):
 
     def code(self, rows: np.ndarray, values: np.ndarray | None) -> np.ndarray:
         """Code differences, int32 (n,), each with the table row in ``rows`` (intp, n); then their escapes."""
-        known = (
-            None
-            if values is None
-            else np.where(np.abs(values) > tables.REACH, tables.ESCAPE, values + tables.REACH)
-        )
-        symbols = self._symbols(rows, None if known is None else known.astype(np.int32))
+        known = None
+        if values is not None:
+            known = np.where(np.abs(values) > tables.REACH, tables.ESCAPE, values + tables.REACH)
+            known = known.astype(np.int32)
+        symbols = self._symbols(rows, known)
         escaped = np.flatnonzero(symbols == tables.ESCAPE)
         symbols -= tables.REACH
         if len(escaped):
@@ -46,9 +45,7 @@ class Coder(ABC):
         return int((found << shifts).sum())
 
     def _escapes(self, count: int, values: np.ndarray | None) -> np.ndarray:
-        """|value| = 23 + v, v >= 1: first all classes floor(log2 v); then, one by one, the sign and v's lower
-        bits.
-        """
+        """|value| = 23 + v: all classes floor(log2 v); then, one by one, the sign and v's lower bits."""
         classes = words = None
         if values is not None:
             excess = np.abs(values.astype(np.int64)) - tables.REACH

@@ -1,4 +1,4 @@
-"""Bytes: primitive fields, sections with checksums, and files that appear only when complete.
+"""Primitive fields, and sections with checksums.
 
 ``Writer`` and ``Reader`` share one set of methods that check, code and return a value, so that one
 description of a structure serves both directions and both apply the same limits.
@@ -6,20 +6,17 @@ description of a structure serves both directions and both apply the same limits
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from rudcodec.errors import DataError, FormatError
+from rudcodec.bitstream.files import LARGEST_FILE, Source
+from rudcodec.errors import FormatError
 
 MAGIC = b"RUD"
 VERSION = 1
 HEAD, WEIGHTS, LABELS, SEGMENT = 1, 2, 3, 4
-LARGEST_FILE = 1 << 30
+LONGEST_FRAME = 6  # bytes of tag and length
 
 
 class Fields(Protocol):
@@ -76,12 +73,13 @@ class Writer:
 class Reader:
     """Takes fields from ``data[start:end]``; errors name the section and where the field begins."""
 
-    def __init__(self, data: bytes, section: str, start: int, end: int) -> None:
-        self.data = data
+    def __init__(self, data: Source, section: str, start: int, end: int) -> None:
         self.section = section
         self.position = start
         self.marks: list[tuple[str, int]] = []
         self.end = end
+        self._data = data[start:end]
+        self._start = start
         self._field = start
 
     def mark(self, name: str) -> None:
@@ -127,8 +125,9 @@ class Reader:
     def _take(self, name: str, count: int) -> bytes:
         if self.end - self.position < count:
             raise self.fail(f"ends inside {name}")
+        at = self.position - self._start
         self.position += count
-        return self.data[self.position - count : self.position]
+        return self._data[at : at + count]
 
     def _check(self, name: str, value: int, low: int, high: int) -> int:
         if not low <= value <= high:
@@ -155,24 +154,25 @@ def pack(tag: int, body: bytes) -> bytes:
     return bytes(framed.data) + zlib.crc32(framed.data).to_bytes(4, "little")
 
 
-def start(data: bytes) -> int:
+def start(data: Source) -> int:
     """Check magic and version; returns the offset of the first section."""
-    if data[:3] != MAGIC:
+    found = data[:4]
+    if found[:3] != MAGIC:
         raise FormatError("file", 0, "does not begin with 'RUD', not a .rud file")
-    if len(data) < 4:
+    if len(found) < 4:
         raise FormatError("file", 3, "ends before the version byte")
-    if data[3] != VERSION:
-        raise FormatError("file", 3, f"format version {data[3]}, this decoder knows version {VERSION}")
+    if found[3] != VERSION:
+        raise FormatError("file", 3, f"format version {found[3]}, this decoder knows version {VERSION}")
     if len(data) > LARGEST_FILE:
         raise FormatError("file", 0, f"has {len(data)} bytes, at most {LARGEST_FILE} are allowed")
     return 4
 
 
-def unpack(data: bytes, offset: int, tag: int, name: str) -> Section:
-    """Find the section ``name`` at ``offset`` and check tag, length and checksum."""
+def frame(data: Source, offset: int, tag: int, name: str) -> Section:
+    """Find the section ``name`` at ``offset``: its tag is the expected one and it lies within the file."""
     if offset >= len(data):
         raise FormatError(name, offset, "missing, the file ends here")
-    reader = Reader(data, name, offset, len(data))
+    reader = Reader(data, name, offset, min(offset + LONGEST_FRAME, len(data)))
     found = reader.byte("tag", 0, 0, 255)
     if found != tag:
         raise FormatError(name, offset, f"expected a section with tag {tag}, found {found}")
@@ -180,50 +180,18 @@ def unpack(data: bytes, offset: int, tag: int, name: str) -> Section:
     begin = reader.position
     if length + 4 > len(data) - begin:
         raise FormatError(name, offset, f"needs {length + 4} more bytes, the file has {len(data) - begin}")
-    stored = int.from_bytes(data[begin + length : begin + length + 4], "little")
-    if zlib.crc32(memoryview(data)[offset : begin + length]) != stored:
-        raise FormatError(name, offset, "checksum does not match, the file is damaged")
     return Section(tag, offset, begin, begin + length)
 
 
-def unpack_all(data: bytes, offset: int, names: Iterator[tuple[int, str]]) -> list[Section]:
-    """The given sections one after another, and nothing behind them."""
-    result = []
-    for tag, name in names:
-        result.append(unpack(data, offset, tag, name))
-        offset = result[-1].end + 4
-    if offset != len(data):
-        raise FormatError("file", offset, f"{len(data) - offset} bytes behind the last section")
-    return result
+def check(data: Source, section: Section, name: str) -> None:
+    """Compare a section with its checksum."""
+    stored = int.from_bytes(data[section.end : section.end + 4], "little")
+    if zlib.crc32(data[section.offset : section.end]) != stored:
+        raise FormatError(name, section.offset, "checksum does not match, the file is damaged")
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A file's contents. Raises DataError when it can't be read, FormatError when it is too large."""
-    try:
-        if os.path.getsize(path) > LARGEST_FILE:
-            raise FormatError("file", 0, f"has more than {LARGEST_FILE} bytes")
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{os.fspath(path)}: can't be read ({error.strerror})") from None
-
-
-def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Write a file that is either complete or not there. Raises DataError when it can't be written."""
-    target = Path(path)
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-        temporary = ""
-    except OSError as error:
-        raise DataError(f"{target}: can't be written ({error.strerror})") from None
-    finally:
-        if temporary:
-            os.unlink(temporary)
+def unpack(data: Source, offset: int, tag: int, name: str) -> Section:
+    """Find the section ``name`` at ``offset`` and check tag, length and checksum."""
+    section = frame(data, offset, tag, name)
+    check(data, section, name)
+    return section

@@ -7,11 +7,12 @@ from functools import cached_property, partial
 from typing import NamedTuple
 
 from rudcodec.bitstream import limits
-from rudcodec.bitstream.codec import decode, largest_latent, parse
+from rudcodec.bitstream.codec import largest_latent
 from rudcodec.bitstream.coder import Meter
 from rudcodec.bitstream.container import HEAD, Reader, unpack
-from rudcodec.bitstream.header import code_head
+from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.latents import Grid, code_latents
+from rudcodec.bitstream.reading import decode, parse
 from rudcodec.bitstream.weights import code_layers
 from rudcodec.errors import FormatError
 from rudcodec.payload import Payload
@@ -36,11 +37,13 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Description:
-    """``rows`` cover the file, in order, without gaps; ``parts`` explain its coder streams.
+    """``rows`` cover the file, in order, without gaps; ``head`` is what it says of itself; ``parts`` explain
+    its coder streams.
 
     ``parts`` is found when first asked for: only then are the streams decoded, and may raise FormatError.
     """
 
+    head: Head
     rows: tuple[Row, ...]
     data: bytes = field(repr=False)
 
@@ -51,7 +54,8 @@ class Description:
 
 def describe(data: bytes) -> Description:
     """Explain the bytes of a file. Raises FormatError when head or checksums are wrong."""
-    head, sections = parse(data)
+    layout = parse(data)
+    head, sections = layout.head, [layout.weights, *layout.segments.values()]
     groups = len(head.classes) if head.share == "class" else 1
     rows = [Row("file", 0, 4, "magic 'RUD' and format version 1")]
     rows += _head_rows(data)
@@ -69,7 +73,7 @@ def describe(data: bytes) -> Description:
             rows.append(Row(name, section.start, 4, "digest of the pixels"))
             rows.append(Row(name, section.start + 4, body - 4, note))
         rows.append(Row(name, section.end, 4, "checksum"))
-    return Description(tuple(rows), data)
+    return Description(head, tuple(rows), data)
 
 
 def code_length(payload: Payload) -> tuple[Part, ...]:

@@ -87,6 +87,11 @@ def columns_of(counts: tuple[tuple[int, ...], ...], share: str) -> tuple[int, in
     return len(totals), most, parts
 
 
+def fail_at_once(index: int, error: FormatError) -> None:
+    """What to do when a segment fails: let it end everything."""
+    raise error
+
+
 def code_latents(
     coders: Sequence[Coder],
     architecture: Architecture,
@@ -97,17 +102,19 @@ def code_latents(
     given: tuple[Segment, ...] | None,
     fails: Sequence[Callable[[str], FormatError]],
     after_grid: Callable[[Grid], None] = lambda grid: None,
+    give_up: Callable[[int, FormatError], None] = fail_at_once,
 ) -> tuple[Segment, ...]:
     """Code the latents of all segments, each with its coder; ``given`` is None when decoding.
 
     ``fails`` makes the error for a latent of a segment beyond ``ymax``; ``after_grid`` is called when a grid
-    is coded.
+    is coded. ``give_up`` gets the index of a segment that fails, and why; if it returns, the others go on.
     """
     net = ContextNet(architecture, groups)
     count, most, parts = columns_of(counts, share)
     grids, rows = plan(architecture)
     state = _State(net, count, most, rows)
     found: list[list[np.ndarray]] = [[] for _ in counts]
+    active = dict(enumerate(zip(coders, parts, strict=True)))
     for index, grid in enumerate(grids):
         target = np.zeros((grid.height * grid.width, count * most), dtype=np.int32)
         if given is not None:
@@ -120,17 +127,23 @@ def code_latents(
             tables, location = state.predict(gather(y, x), index)
             position = y * grid.width + x
             values = target[position]
-            for coder, part in zip(coders, parts, strict=True):
+            for i, (coder, part) in tuple(active.items()):
                 shift = location[:, part]
                 known = (values[:, part] - shift).ravel() if given is not None else None
-                differences = coder.code(tables[:, part].ravel(), known)
+                try:
+                    differences = coder.code(tables[:, part].ravel(), known)
+                except FormatError as error:
+                    del active[i]
+                    give_up(i, error)
+                    continue
                 values[:, part] = differences.reshape(shift.shape) + shift
             target[position] = values
             state.store(grid.rows(y, x), values)
-        for part, fail, latents in zip(parts, fails, found, strict=True):
+        for i, (part, latents) in enumerate(zip(parts, found, strict=True)):
             latents.append(target[:, part].T.reshape(len(part), grid.height, grid.width))
-            if max(int(latents[-1].max()), -int(latents[-1].min())) > ymax:
-                raise fail(f"a latent of level {grid.level} is beyond the largest one declared, {ymax}")
+            if i in active and max(int(latents[-1].max()), -int(latents[-1].min())) > ymax:
+                del active[i]
+                give_up(i, fails[i](f"a latent of level {grid.level} is beyond the largest declared, {ymax}"))
         after_grid(grid)
     return tuple(Segment(n, tuple(latents)) for n, latents in zip(counts, found, strict=True))
 

@@ -41,15 +41,12 @@ def code_layers(
     layers = []
     for i, shape in enumerate(shapes):
         layer = given[i] if given is not None else None
-        w = _code_tensor(
-            coder, shape.weight, layer.weight if layer else None, f"weight of {network} layer {i}", fail
-        )
-        b = _code_tensor(
-            coder, shape.bias, layer.bias if layer else None, f"bias of {network} layer {i}", fail
-        )
+        name = f"{network} layer {i}"
+        w = _code_tensor(coder, shape.weight, layer.weight if layer else None, f"weight of {name}", fail)
+        b = _code_tensor(coder, shape.bias, layer.bias if layer else None, f"bias of {name}", fail)
         most = shape.fraction + w.exponent
         if b.exponent > most:
-            raise fail(f"bias of {network} layer {i} has exponent {b.exponent}, at most {most} is allowed")
+            raise fail(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
         layers.append(QLayer(w, b))
     return tuple(layers)
 

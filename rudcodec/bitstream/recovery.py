@@ -1,0 +1,65 @@
+"""Where the segments of a damaged file lie."""
+
+from __future__ import annotations
+
+from rudcodec.bitstream.container import SEGMENT, Section, check, frame
+from rudcodec.errors import FormatError
+
+_TAG = bytes([SEGMENT])
+_EFFORT = 64  # bytes looked at in a search, for each byte of the file
+_CANDIDATE = 1024  # what a candidate costs besides its length, in such bytes
+
+
+def locate(data: bytes, offset: int, count: int) -> list[Section | FormatError]:
+    """For each of ``count`` segments from ``offset`` on: where it lies intact, or why it is lost.
+
+    A damaged segment's length is believed if a segment or the end of the file follows it. Behind one whose
+    length isn't, intact segments are searched for byte by byte; they are taken for the last ones if they
+    reach the end of the file, else for the next ones.
+    """
+    found: list[Section | FormatError] = []
+    while len(found) < count:
+        name = f"segment {len(found)}"
+        try:
+            section = frame(data, offset, SEGMENT, name)
+        except FormatError as error:
+            found.append(error)
+            break
+        end = section.end + 4
+        try:
+            check(data, section, name)
+            found.append(section)
+        except FormatError as error:
+            found.append(error)
+            if data[end : end + 1] not in (b"", _TAG):
+                break
+        offset = end
+    missing = count - len(found)
+    rest = _search(data, offset + 1)[-missing:] if missing else []
+    gap = missing - len(rest)
+    first = len(found) if rest and rest[-1].end + 4 == len(data) else count - gap
+    lost = [
+        FormatError(f"segment {i}", len(data), "missing, no intact section is left for it")
+        for i in range(first, first + gap)
+    ]
+    return [*found, *lost, *rest] if first == len(found) else [*found, *rest, *lost]
+
+
+def _search(data: bytes, offset: int) -> list[Section]:
+    """Intact segments anywhere from ``offset`` on."""
+    found = []
+    effort = _EFFORT * len(data)
+    at = data.find(_TAG, offset)
+    while at >= 0 and effort > 0:
+        effort -= _CANDIDATE
+        end = at + 1
+        try:
+            section = frame(data, at, SEGMENT, "segment")
+            effort -= section.end - section.start
+            check(data, section, "segment")
+            found.append(section)
+            end = section.end + 4
+        except FormatError:
+            pass
+        at = data.find(_TAG, end)
+    return found

@@ -1,0 +1,91 @@
+"""Smaller files out of a file: its first segments, as they are."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+
+from rudcodec.bitstream import container, limits
+from rudcodec.bitstream.header import Head, code_head
+from rudcodec.bitstream.reading import parse
+from rudcodec.errors import BudgetError, FormatError, SettingError
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """A truncated file, ``data``: the first ``segments`` of ``total``, ``images`` of ``classes`` classes."""
+
+    data: bytes = field(repr=False)
+    segments: int
+    total: int
+    images: int
+    classes: int
+
+    @property
+    def ipc(self) -> float:
+        """Images per class, on average."""
+        return self.images / self.classes
+
+    @property
+    def bpc(self) -> float:
+        """Bits per class: 8 * size / number of classes."""
+        return 8 * len(self.data) / self.classes
+
+
+def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None) -> Truncation:
+    """A file of a file's first segments: as many as have at most ``ipc`` images and ``bpc`` bits a class.
+
+    Nothing is decoded. Raises FormatError when the file is malformed, BudgetError when even one segment is
+    too much, SettingError when no limit is given, or one that isn't positive.
+    """
+    if ipc is None and bpc is None:
+        raise SettingError("truncate needs ipc or bpc")
+    for name, value in (("ipc", ipc), ("bpc", bpc)):
+        if value is not None and not value > 0:
+            raise SettingError(f"{name} is {value}, must be above zero")
+    layout = parse(data)
+    head, total = layout.head, len(layout.segments)
+    classes = len(head.classes)
+    ends = [section.end + 4 for section in layout.segments.values()]
+    images = [0]
+    for counts in head.counts:
+        images.append(images[-1] + sum(counts))
+    begin = layout.weights.offset
+
+    def size(count: int) -> int:
+        return len(_opening(head, count)) + ends[count - 1] - begin
+
+    kept = total
+    if ipc is not None:
+        kept = bisect_right(images, ipc * classes) - 1
+        if not kept:
+            raise BudgetError(
+                f"one segment has {images[1] / classes:.10g} images a class, the least possible"
+            )
+    if bpc is not None and 8 * size(kept) > bpc * classes:
+        kept = bisect_right(range(1, kept), bpc * classes, key=lambda count: 8 * size(count))
+        if not kept:
+            raise BudgetError(
+                f"one segment takes {-(-8 * size(1) // classes)} bits a class, the least possible"
+            )
+    result = _opening(head, kept) + data[begin : ends[kept - 1]]
+    try:
+        limits.check_cost(
+            head.architecture,
+            head.counts[:kept],
+            head.share,
+            len(result),
+            lambda reason: FormatError("head", -1, reason),
+        )
+    except FormatError as error:
+        raise BudgetError(
+            f"the first {kept} segments are no valid file of their own: {error.reason}"
+        ) from None
+    return Truncation(result, kept, total, images[kept], classes)
+
+
+def _opening(head: Head, count: int) -> bytes:
+    """What comes before the weights in a file of the first ``count`` segments."""
+    writer = container.Writer("head")
+    code_head(writer, replace(head, counts=head.counts[:count]))
+    return container.MAGIC + bytes([container.VERSION]) + container.pack(container.HEAD, bytes(writer.data))

@@ -1,0 +1,224 @@
+"""Parts of a file: chosen segments and classes, one segment after another, and what damage has left."""
+
+from __future__ import annotations
+
+import os
+import threading
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden_payloads import join, layer, random_payload, split
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rudcodec
+from rudcodec import DataError, FormatError, SettingError, bitstream
+from rudcodec.payload import Architecture, Payload
+
+COUNTS = [(2, 1, 1), (1, 1, 0), (1, 1, 1), (0, 2, 1), (3, 0, 0)]
+
+
+def payload_of(share: str = "dataset") -> Payload:
+    architecture = Architecture(6, 5, 3, (2, 1), (3,), (layer(4, 3), layer(3, relu=False)))
+    return random_payload(architecture, COUNTS, seed=4, share=share, classes=("ant", "bee", "cat"))
+
+
+@pytest.fixture(params=["dataset", "class"])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "set.rud"
+    bitstream.write(payload_of(request.param), path)
+    return path
+
+
+def segment_of(count: int = len(COUNTS)) -> np.ndarray:
+    """Segment of each image."""
+    return np.repeat(np.arange(count), [sum(row) for row in COUNTS[:count]])
+
+
+def test_chosen_segments(file: Path) -> None:
+    whole = rudcodec.load(file)
+    for chosen in ([0], [4, 1], range(5), (3, 3, 2), []):
+        keep = np.isin(segment_of(), list(chosen))
+        part = rudcodec.load(file, segments=chosen)
+        np.testing.assert_array_equal(part.images, whole.images[keep])
+        np.testing.assert_array_equal(part.labels, whole.labels[keep])
+        assert (part.classes, part.size, part.recipe) == (whole.classes, whole.size, whole.recipe)
+
+
+def test_chosen_classes(file: Path) -> None:
+    whole = rudcodec.load(file)
+    for chosen in (["bee"], ["cat", "ant"], ["ant", "bee", "cat"], []):
+        keep = np.isin(whole.labels, [whole.classes.index(name) for name in chosen])
+        part = rudcodec.load(file, classes=chosen)
+        np.testing.assert_array_equal(part.images, whole.images[keep])
+        np.testing.assert_array_equal(part.labels, whole.labels[keep])
+    both = rudcodec.load(file, classes=["bee"], segments=[1, 4])
+    np.testing.assert_array_equal(both.images, whole.images[(segment_of() == 1) & (whole.labels == 1)])
+
+
+def test_what_is_not_asked_for_is_not_read(file: Path) -> None:
+    """Damage in another segment isn't even noticed; in one that is read, it is."""
+    whole = rudcodec.load(file)
+    rows = [row for row in bitstream.describe(file.read_bytes()).rows if "latents" in row.note]
+    data = bytearray(file.read_bytes())
+    data[rows[1].offset] ^= 1
+    file.write_bytes(data)
+    np.testing.assert_array_equal(rudcodec.load(file, segments=[0]).images, whole.images[:4])
+    assert len(rudcodec.load(file, classes=["cat"])) == 3
+    with pytest.raises(FormatError, match="segment 1"):
+        rudcodec.load(file, segments=[1])
+    with pytest.raises(FormatError, match="segment 1"):
+        rudcodec.load(file, classes=["bee"])
+
+
+def test_unknown_parts_are_named(file: Path) -> None:
+    with pytest.raises(SettingError, match=r"segment 5: .*0\.\.4"):
+        rudcodec.load(file, segments=[0, 5])
+    with pytest.raises(SettingError, match="segment -1"):
+        rudcodec.load(file, segments=[-1])
+    with pytest.raises(SettingError, match="'dog'"):
+        rudcodec.load(file, classes=["ant", "dog"])
+
+
+def test_stream_gives_the_same_segment_by_segment(file: Path) -> None:
+    whole = rudcodec.load(file)
+    parts = list(rudcodec.stream(file))
+    assert [part.counts for part in parts] == COUNTS
+    np.testing.assert_array_equal(np.concatenate([part.images for part in parts]), whole.images)
+    np.testing.assert_array_equal(np.concatenate([part.labels for part in parts]), whole.labels)
+    some = list(rudcodec.stream(file, classes=["cat"], segments=[0, 1, 3]))
+    assert [part.counts for part in some] == [(0, 0, 1), (0, 0, 1)]
+    with pytest.raises(DataError, match="absent.rud"):
+        next(rudcodec.stream(file.parent / "absent.rud"))
+
+
+def test_streaming_takes_the_memory_of_a_segment(tmp_path: Path) -> None:
+    architecture = Architecture(20, 20, 3, (1, 1), (), (layer(3, relu=False),))
+    path = tmp_path / "set.rud"
+    bitstream.write(random_payload(architecture, [(24,)] * 12, seed=1), path)
+    rudcodec.load(path)  # tables are made once
+    peaks = []
+    for read in (rudcodec.load, lambda file: [len(part) for part in rudcodec.stream(file)]):
+        tracemalloc.start()
+        read(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] / 2
+
+
+def test_a_pipe_is_read_as_a_whole(file: Path) -> None:
+    pipe = file.parent / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(file.read_bytes()))
+    writer.start()
+    np.testing.assert_array_equal(rudcodec.load(pipe).images, rudcodec.load(file).images)
+    writer.join()
+
+
+def salvaged(data: bytes) -> tuple[list[int], list[str]]:
+    """Segments saved, and the text of each loss; what was saved is checked against the whole."""
+    whole = bitstream.synthesize(payload_of())
+    payload, images, lost = bitstream.salvage(data)
+    kept = [i for i in range(len(COUNTS)) if all(error.section != f"segment {i}" for error in lost)]
+    assert [segment.counts for segment in payload.segments] == [COUNTS[i] for i in kept]
+    np.testing.assert_array_equal(images, whole[np.isin(segment_of(), kept)])
+    assert len(bitstream.hard_labels(payload)) == len(images)
+    assert all(0 <= error.offset <= len(data) for error in lost)
+    return kept, [str(error) for error in lost]
+
+
+class TestSalvage:
+    data = bitstream.encode(payload_of())
+    rows = [row for row in bitstream.describe(data).rows if row.section.startswith("segment")]
+    starts = [row.offset for row in rows if row.note == "tag, length"]
+
+    def test_nothing_wrong(self) -> None:
+        assert salvaged(self.data) == ([0, 1, 2, 3, 4], [])
+
+    @pytest.mark.parametrize("where", ["tag", "length", "body", "checksum"])
+    @pytest.mark.parametrize("index", range(5))
+    def test_one_byte(self, index: int, where: str) -> None:
+        ends = [*self.starts[1:], len(self.data)]
+        at = {"tag": 0, "length": 1, "body": 9, "checksum": ends[index] - self.starts[index] - 1}[where]
+        for change in (1, 4, 64, 255):
+            data = bytearray(self.data)
+            data[self.starts[index] + at] ^= change
+            kept, lost = salvaged(bytes(data))
+            assert kept == [i for i in range(5) if i != index]
+            assert len(lost) == 1 and lost[0].startswith(f"segment {index}, byte ")
+
+    def test_two_neighbours(self) -> None:
+        data = bytearray(self.data)
+        data[self.starts[1] + 9] ^= 1
+        data[self.starts[2] + 1] ^= 128
+        kept, lost = salvaged(bytes(data))
+        assert kept == [0, 3, 4] and len(lost) == 2
+
+    def test_cut_anywhere(self) -> None:
+        for length in range(self.starts[1], len(self.data), 3):
+            kept, lost = salvaged(self.data[:length])
+            assert kept == [i for i in range(5) if [*self.starts, len(self.data)][i + 1] <= length]
+            assert len(lost) == 5 - len(kept)
+
+    def test_bytes_missing_in_the_middle_or_too_many(self) -> None:
+        for at in range(self.starts[2], self.starts[3]):
+            kept, _ = salvaged(self.data[:at] + self.data[at + 2 :])
+            assert kept in ([0, 1, 3, 4], [0, 1, 4])
+            kept, _ = salvaged(self.data[:at] + b"xyz" + self.data[at:])
+            assert set(kept) >= {0, 1, 3, 4}
+
+    def test_what_checksums_do_not_see(self) -> None:
+        """A stream that can't be and a digest that is another's, behind right checksums."""
+        sections = split(self.data)
+        sections[3] = (4, sections[3][1][:4] + b"\xff" * 16)
+        sections[5] = (4, b"1234" + sections[5][1][4:])
+        kept, lost = salvaged(join(sections))
+        assert kept == [0, 2, 4]
+        assert "impossible value" in lost[0] and "digest" in lost[1]
+
+    def test_nothing_left(self) -> None:
+        with pytest.raises(FormatError, match="segment 0"):
+            bitstream.salvage(self.data[: self.starts[1] - 1])
+        with pytest.raises(FormatError, match="weights"):
+            bitstream.salvage(self.data[: self.starts[0] - 1])
+        for section, offset in (("head", 8), ("weights", self.starts[0] - 9)):
+            data = bytearray(self.data)
+            data[offset] ^= 1
+            with pytest.raises(FormatError, match=section):
+                bitstream.salvage(bytes(data))
+
+    def test_limits_are_those_of_what_is_left(self) -> None:
+        """A long file's beginning is not held to what the whole would cost in so few bytes."""
+        one = random_payload(payload_of().architecture, [(2,)], seed=1)
+        head, *rest = split(bitstream.encode(one))
+        assert head[1][-2:] == bytes([1, 2])  # one segment, two images
+        data = join([(1, head[1][:-2] + bytes([2, 2]) + b"\xff\xff\xff\x07"), *rest])
+        with pytest.raises(FormatError, match="at most"):
+            bitstream.decode(data)
+        _, images, lost = bitstream.salvage(data)
+        np.testing.assert_array_equal(images, bitstream.synthesize(one))
+        assert [error.section for error in lost] == ["segment 1"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_salvage_never_invents(data: st.DataObject) -> None:
+    """Whatever is done behind the weights, what comes out are segments of the file."""
+    whole = TestSalvage.data
+    begin = TestSalvage.starts[0]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(begin, len(whole)))
+        whole = whole[:at] + data.draw(st.binary(max_size=5)) + whole[at + data.draw(st.integers(0, 90)) :]
+    expected = bitstream.synthesize(payload_of())
+    segments = {expected[segment_of() == i].tobytes() for i in range(len(COUNTS))}
+    try:
+        payload, images, lost = bitstream.salvage(whole)
+    except FormatError:
+        return
+    at = 0
+    for segment in payload.segments:
+        assert images[at : at + sum(segment.counts)].tobytes() in segments
+        at += sum(segment.counts)
+    assert len(lost) + len(payload.segments) == len(COUNTS)

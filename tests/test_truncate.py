@@ -1,0 +1,160 @@
+"""Smaller files without encoding anew, from Python and from the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference_decoder
+from click.testing import CliRunner, Result
+from golden_payloads import layer, random_payload, split
+
+import rudcodec
+from rudcodec import BudgetError, FormatError, SettingError, bitstream
+from rudcodec.cli.main import main
+from rudcodec.payload import Architecture, Payload
+
+COUNTS = [(2, 2), (2, 2), (3, 1), (2, 0), (2, 2)]  # 2, 4, 6, 7, 9 a class
+
+
+def payload_of(share: str = "dataset") -> Payload:
+    architecture = Architecture(6, 5, 3, (2, 1), (3,), (layer(4, 3), layer(3, relu=False)))
+    return random_payload(architecture, COUNTS, seed=4, share=share)
+
+
+@pytest.fixture(params=["dataset", "class"])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "set.rud"
+    bitstream.write(payload_of(request.param), path)
+    return path
+
+
+@pytest.mark.parametrize(("ipc", "kept"), [(2, 1), (3.9, 1), (4, 2), (6.5, 3), (8, 4), (9, 5), (1000, 5)])
+def test_images_a_class(file: Path, tmp_path: Path, ipc: float, kept: int) -> None:
+    out = tmp_path / "out.rud"
+    result = rudcodec.truncate(file, out, ipc=ipc)
+    data = out.read_bytes()
+    assert (result.segments, result.total, result.data) == (kept, 5, data)
+    assert result.bpc == 8 * len(data) / 2
+    images = sum(map(sum, COUNTS[:kept]))
+    assert (result.images, result.ipc) == (images, images / 2)
+    whole, part = rudcodec.load(file), rudcodec.load(out)
+    np.testing.assert_array_equal(part.images, whole.images[:images])
+    np.testing.assert_array_equal(part.labels, whole.labels[:images])
+    assert (part.classes, part.recipe) == (whole.classes, whole.recipe)
+    # weights and segments are the same bytes, and the independent decoder takes the file
+    assert split(data)[1:] == split(file.read_bytes())[1 : kept + 2]
+    assert b"".join(reference_decoder.decode(data)[1]) == part.images.tobytes()
+    if kept == 5:
+        assert data == file.read_bytes()
+
+
+def test_every_size(file: Path) -> None:
+    """At each possible size exactly, just below it, and just above it."""
+    data = file.read_bytes()
+    sizes = [bitstream.truncate(data, ipc=ipc).bpc for ipc in (2, 4, 6, 7, 9)]
+    assert sizes == sorted(set(sizes)) and sizes[-1] == 8 * len(data) / 2
+    for kept, bpc in enumerate(sizes, 1):
+        assert bitstream.truncate(data, bpc=bpc).segments == kept
+        assert bitstream.truncate(data, bpc=bpc + 1).segments == kept
+        if kept > 1:
+            assert bitstream.truncate(data, bpc=bpc - 1).segments == kept - 1
+    with pytest.raises(BudgetError, match=f"{sizes[0]:g} bits a class, the least"):
+        bitstream.truncate(data, bpc=sizes[0] - 1)
+    assert bitstream.truncate(data, ipc=4, bpc=1e9).segments == 2
+    assert bitstream.truncate(data, ipc=7, bpc=sizes[1]).segments == 2
+
+
+def test_twice_is_once(file: Path) -> None:
+    data = file.read_bytes()
+    once, more = bitstream.truncate(data, ipc=4), bitstream.truncate(data, ipc=7)
+    assert bitstream.truncate(more.data, ipc=4).data == once.data
+
+
+def test_what_cannot_be_done_is_said(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.rud"
+    with pytest.raises(BudgetError, match="2 images a class, the least"):
+        rudcodec.truncate(file, out, ipc=1)
+    with pytest.raises(SettingError, match="ipc or bpc"):
+        rudcodec.truncate(file, out)
+    for value in (0, -3, float("nan")):
+        with pytest.raises(SettingError, match="above zero"):
+            rudcodec.truncate(file, out, bpc=value)
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(FormatError, match="segment 4"):
+        rudcodec.truncate(file, out, ipc=2)
+    assert not out.exists()
+
+
+def test_in_place(file: Path) -> None:
+    images = rudcodec.load(file).images
+    rudcodec.truncate(file, file, ipc=4)
+    np.testing.assert_array_equal(rudcodec.load(file).images, images[:8])
+
+
+def run(*args: str | os.PathLike[str], stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(main, [os.fspath(a) for a in args], input=stdin, prog_name="rudcodec")
+
+
+class TestCommand:
+    def test_says_what_was_kept(self, file: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.rud"
+        result = run("truncate", file, out, "--ipc", "5")
+        assert result.exit_code == 0, result.output
+        assert f"{out.stat().st_size:,} bytes" in result.stdout
+        assert "4 images a class; 2 of 5 segments" in result.stdout
+        piped = run("truncate", "-", tmp_path / "piped.rud", "--bpc", "1M", stdin=file.read_bytes())
+        assert "5 of 5 segments" in piped.stdout
+        assert (tmp_path / "piped.rud").read_bytes() == file.read_bytes()
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ([], ["--ipc", "--bpc"]),
+            (["--ipc", "0"], ["--ipc", "above zero"]),
+            (["--ipc", "1"], ["set.rud", "2 images a class"]),
+            (["--bpc", "90"], ["set.rud", "bits a class"]),
+        ],
+    )
+    def test_errors_are_one_line(
+        self, file: Path, tmp_path: Path, options: list[str], words: list[str]
+    ) -> None:
+        result = run("truncate", file, tmp_path / "out.rud", *options)
+        assert result.exit_code == 2 and result.stdout == "" and result.stderr.count("\n") == 1
+        assert all(word in result.stderr for word in words)
+        assert not (tmp_path / "out.rud").exists()
+
+    def test_bad_files_are_named(self, file: Path, tmp_path: Path) -> None:
+        file.write_bytes(file.read_bytes()[:-1])
+        assert "set.rud: segment 4" in run("truncate", file, tmp_path / "out.rud", "--ipc", "2").stderr
+        assert "no such directory" in run("truncate", file, tmp_path / "no" / "x.rud", "--ipc", "2").stderr
+
+
+class TestSalvageCommand:
+    def test_saves_and_names_the_rest(self, file: Path, tmp_path: Path) -> None:
+        whole = rudcodec.load(file)
+        file.write_bytes(file.read_bytes()[:-9])
+        plain = run("decompress", file, tmp_path / "plain")
+        assert plain.exit_code == 2 and not (tmp_path / "plain").exists()
+        result = run("decompress", file, tmp_path / "out", "--salvage")
+        assert result.exit_code == 0
+        assert result.stderr.count("\n") == 1 and "lost: segment 4, byte" in result.stderr
+        assert "14 images" in result.stdout
+        assert len(list((tmp_path / "out").rglob("*.png"))) == 14 < len(whole)
+
+    def test_an_intact_file_is_just_decompressed(self, file: Path, tmp_path: Path) -> None:
+        result = run("decompress", file, tmp_path / "out", "--salvage")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert len(list((tmp_path / "out").rglob("*.png"))) == 18
+
+    def test_nothing_to_save(self, file: Path, tmp_path: Path) -> None:
+        data = bytearray(file.read_bytes())
+        data[8] ^= 1
+        file.write_bytes(data)
+        result = run("decompress", file, tmp_path / "out", "--salvage")
+        assert result.exit_code == 2 and result.stderr.startswith("rudcodec: ") and "head" in result.stderr
+        assert result.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
