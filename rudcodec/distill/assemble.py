@@ -12,9 +12,10 @@ from rudcodec.payload import Group, Payload, Recipe, Segment
 IMAGES_PER_SEGMENT = 10
 
 
-def segment_count(ipc: int) -> int:
-    """Segments of about ten images a class: small enough to cut a set short, large enough to cost little."""
-    return min(16, max(1, ipc // IMAGES_PER_SEGMENT))
+def segment_sizes(ipc: int) -> tuple[int, ...]:
+    """Images of a class in each segment: about ten, few enough to cut a set short, enough to cost little."""
+    parts = min(16, max(1, ipc // IMAGES_PER_SEGMENT))
+    return tuple(len(range(s, ipc, parts)) for s in range(parts))
 
 
 def assemble(
@@ -30,17 +31,17 @@ def assemble(
     Segment s holds every image of a class whose number within it is s modulo the number of segments.
     """
     count = model.count // len(classes)
-    parts = segment_count(count)
+    sizes = segment_sizes(count)
     number = np.arange(model.count) % count
     segments = []
-    for s in range(parts):
-        mine = np.flatnonzero(number % parts == s)
+    for s, size in enumerate(sizes):
+        mine = np.flatnonzero(number % len(sizes) == s)
         grids = tuple(
             np.ascontiguousarray(level[mine, component])
             for level in latents
             for component in range(level.shape[1])
         )
-        segments.append(Segment(counts=(len(mine) // len(classes),) * len(classes), latents=grids))
+        segments.append(Segment(counts=(size,) * len(classes), latents=grids))
     return Payload(
         architecture=model.architecture,
         classes=classes,

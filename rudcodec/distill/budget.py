@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from rudcodec.bitstream import check_limits
 from rudcodec.bitstream.limits import parameters
-from rudcodec.distill.assemble import segment_count
+from rudcodec.distill.assemble import segment_sizes
 from rudcodec.errors import BudgetError
 from rudcodec.model.architecture import default_architecture
 from rudcodec.payload import Architecture
@@ -44,7 +45,8 @@ def plan(
 ) -> Plan:
     """What fits the budget; ``shape`` is (height, width, channels).
 
-    Raises BudgetError if head and networks leave too little for latents.
+    Raises BudgetError if head and networks leave too little for latents, FormatError if a file of this size
+    may not hold so many images.
     """
     height, width, channels = shape
     if ipc is None:
@@ -52,8 +54,10 @@ def plan(
     budget = bpc * len(classes)
     groups = len(classes) if share == "class" else 1
     architecture = default_architecture(height, width, channels, budget / groups)
+    counts = tuple((size,) * len(classes) for size in segment_sizes(ipc))
+    check_limits(architecture, counts, share, math.ceil(budget / 8))
     names = sum(len(name.encode()) + 1 for name in classes)
-    head = 8 * (64 + names + segment_count(ipc) * 20)
+    head = 8 * (64 + names + len(counts) * 20)
     overhead = head + groups * parameters(architecture) * BITS_PER_PARAMETER
     least = (overhead + LEAST_BITS_PER_IMAGE * ipc * len(classes)) / len(classes)
     if least > bpc:
