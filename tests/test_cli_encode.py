@@ -141,7 +141,13 @@ def test_killed_compress_leaves_nothing(
     source: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     out = tmp_path / "out.rud"
-    command = [sys.executable, "-m", "rudcodec.cli", "compress", source, out, "--bpc", "3k", "--ipc", "2"]
+    # a suite that runs in the background ignores SIGINT, and so would its children
+    script = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("rudcodec.cli", run_name="__main__")
+"""
+    command = [sys.executable, "-c", script, "compress", str(source), str(out), "--bpc", "3k", "--ipc", "2"]
     with subprocess.Popen([*command, "--warmup", "1000000"], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         lines = [next(line for line in process.stderr if not line.startswith("reading"))]
