@@ -25,7 +25,7 @@ def test_dm_is_the_papers_equation_4() -> None:
 
     # The same draws: network, real images, augmentation.
     seed = int(torch.randint(2**62, (), generator=torch.Generator().manual_seed(5)))
-    net = ConvNet(1, 10, 8, depth=1, width=8, generator=torch.Generator().manual_seed(seed)).double()
+    net = ConvNet(1, 10, 8, depth=3, width=8, generator=torch.Generator().manual_seed(seed)).double()
     rng = np.random.default_rng(seed)
     expected = torch.zeros((), dtype=torch.float64)
     for k in range(3):
@@ -40,5 +40,6 @@ def test_dm_is_the_papers_equation_4() -> None:
         expected = expected + ((means[0] - means[1]) ** 2).sum()
     (expected_gradient,) = torch.autograd.grad(expected, images)
 
+    value, expected = value.detach(), expected.detach()
     assert abs(float(value - expected)) < 1e-5 * float(expected)
     assert float((gradient - expected_gradient).abs().max()) < 1e-5 * float(expected_gradient.abs().max())
