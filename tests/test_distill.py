@@ -52,6 +52,11 @@ def test_same_seed_same_bytes(colour: LabelledImages, share: str) -> None:
     assert len(first) * 8 <= 9000 * 3
 
 
+def test_networks_per_class_where_a_chunk_does_not_hold_every_class(colour: LabelledImages) -> None:
+    settings = Settings(bpc=9000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
+    assert len(distill(colour, settings).groups) == 3
+
+
 def test_decoded_images_resemble_real_ones(colour: LabelledImages, tmp_path: Path) -> None:
     path = tmp_path / "stripes.rud"
     rudcodec.compress(colour, path, bpc=6000, ipc=5, warmup=100, joint=0, tune=20)

@@ -62,13 +62,21 @@ def _entropy_bits(values: Tensor) -> float:
     return float(-(counts * p.log2()).sum())
 
 
-def step_for(levels: Sequence[Tensor], bits: float) -> float:
-    """The finest level's step at which the pyramid's zero-order entropy is ``bits``.
+def _level_step(step: float, level: int, levels: int) -> float:
+    """Step of a level (0: coarsest), given the finest one's.
 
     A coarser latent moves four times the pixels of the next finer one, so its step is half as long.
     """
-    units = [y * 2.0 ** (len(levels) - 1 - i) for i, y in enumerate(levels)]
-    return 1 / _factor_for(units, bits)
+    return step * 2.0 ** (level + 1 - levels)
+
+
+def _in_steps(levels: Sequence[Tensor], step: float) -> list[Tensor]:
+    return [y / _level_step(step, i, len(levels)) for i, y in enumerate(levels)]
+
+
+def step_for(levels: Sequence[Tensor], bits: float) -> float:
+    """The finest level's step at which the pyramid's zero-order entropy is ``bits``."""
+    return 1 / _factor_for(_in_steps(levels, 1.0), bits)
 
 
 def refinement_for(latents: Sequence[Tensor], ratio: float) -> float:
@@ -105,7 +113,7 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
                 weight[: 2 * count] = 0.0
                 column = 0
                 for level, c in enumerate(grids):
-                    gain = step * 2.0 ** (level + 1 - len(grids))
+                    gain = _level_step(step, level, len(grids))
                     weight[2 * count :, column : column + c] *= gain
                     for plane in range(c):
                         centre[2 * plane, column + plane] = gain
@@ -138,9 +146,7 @@ def initial_model(
     grids = architecture.grids
     levels = pyramid(images, grids)
     step = step_for(levels, bits)
-    units = [y / (step * 2.0 ** (i + 1 - len(levels))) for i, y in enumerate(levels)]
-    model = SyntheticModel(architecture, units, groups, chunk_size)
-    for networks in model.networks:
-        assert isinstance(networks, GroupNetworks)
-        inverse_synthesis(networks, grids, step, architecture.channels)
+    model = SyntheticModel(architecture, _in_steps(levels, step), groups, chunk_size)
+    for group in range(len(model.networks)):
+        inverse_synthesis(model.of(group), grids, step, architecture.channels)
     return model, first_lmbda(step, architecture.channels)

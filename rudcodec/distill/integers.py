@@ -12,19 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rudcodec.bitstream import limits
+from rudcodec.bitstream.limits import LayerShape
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.distill.training import Training
 from rudcodec.model.latents import GroupNetworks
 from rudcodec.payload import Group, QLayer, QTensor
 
-LARGEST = 2047
 EXPONENTS = range(12, -1, -1)
-ACTIVATION_BITS = 7
-STACK_BITS = 6
 
 
 def _rounded(tensor: Tensor, exponent: int) -> Tensor:
-    return (tensor * 2.0**exponent).round().clamp(-LARGEST, LARGEST)
+    return (tensor * 2.0**exponent).round().clamp(-limits.WEIGHT, limits.WEIGHT)
 
 
 def _quantize_tensor(
@@ -52,43 +51,42 @@ def _quantize_tensor(
 def _quantize_network(
     weights: nn.ParameterList,
     biases: nn.ParameterList,
-    input_bits: int,
+    shapes: list[LayerShape],
     loss: Callable[[], float],
     pixels: int,
 ) -> tuple[QLayer, ...]:
     layers = []
-    for weight, bias in zip(weights, biases, strict=True):
-        w = _quantize_tensor(weight, loss, pixels, 15)
-        b = _quantize_tensor(bias, loss, pixels, min(15, input_bits + w.exponent))
+    for weight, bias, shape in zip(weights, biases, shapes, strict=True):
+        w = _quantize_tensor(weight, loss, pixels, limits.EXPONENT)
+        b = _quantize_tensor(bias, loss, pixels, min(limits.EXPONENT, shape.fraction + w.exponent))
         layers.append(QLayer(w, b))
-        input_bits = ACTIVATION_BITS
     return tuple(layers)
 
 
 def quantize_networks(training: Training) -> tuple[Group, ...]:
-    """Turn every network into integers, in place (the model then computes with their values)."""
-    chunk = training.chunks[0]
-    target = training.images[chunk.index]
+    """Turn every network into integers, in place (the model then computes with their values).
 
-    def loss(networks: GroupNetworks, levels: list[Tensor], real: Tensor) -> float:
-        with torch.no_grad():
-            mse = (networks.synthesis(levels) - real).square().mean()
-            bpp = networks.context(levels).mean() / (real.shape[2] * real.shape[3])
-            return float(bpp + training.control.lmbda * mse)
-
+    A group is judged by its images in the first chunk that has any.
+    """
+    model = training.model
+    depth = len(model.architecture.context_hidden) + 1
+    shapes = limits.layer_shapes(model.architecture)
+    pixels = training.pixels // len(model.networks)
     groups = []
-    pixels = training.pixels // len(training.model.networks)
-    for group, part in chunk.slices:
-        networks = training.model.networks[group]
-        assert isinstance(networks, GroupNetworks)
+    for group in range(len(model.networks)):
+        chunk, part = next((c, part) for c in training.chunks for owner, part in c.slices if owner == group)
+        networks = model.of(group)
         levels = [level.detach()[part].round() for level in chunk.levels]
-        real = target[part]
+        real = training.images[chunk.index][part]
 
-        def current(n: GroupNetworks = networks, y: list[Tensor] = levels, r: Tensor = real) -> float:
-            return loss(n, y, r)
+        def loss(n: GroupNetworks = networks, y: list[Tensor] = levels, r: Tensor = real) -> float:
+            with torch.no_grad():
+                mse = (n.synthesis(y) - r).square().mean()
+                bpp = n.context(y).mean() / (r.shape[2] * r.shape[3])
+                return float(bpp + training.control.lmbda * mse)
 
         synthesis, context = networks.synthesis, networks.context
-        s = _quantize_network(synthesis.weights, synthesis.biases, STACK_BITS, current, pixels)
-        c = _quantize_network(context.weights, context.biases, 0, current, pixels)
+        s = _quantize_network(synthesis.weights, synthesis.biases, shapes[depth:], loss, pixels)
+        c = _quantize_network(context.weights, context.biases, shapes[:depth], loss, pixels)
         groups.append(Group(context=c, synthesis=s))
     return tuple(groups)

@@ -7,15 +7,6 @@ from rudcodec.payload import Architecture, SynthesisLayer
 CHROMA = 3
 
 
-def level_sizes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
-    """Height and width of each level, coarse to fine; each is half the next, rounded up."""
-    sizes = [(height, width)]
-    for _ in range(levels - 1):
-        height, width = (height + 1) // 2, (width + 1) // 2
-        sizes.append((height, width))
-    return sizes[::-1]
-
-
 def default_architecture(height: int, width: int, channels: int, budget_bits: float) -> Architecture:
     """Grids down to 1x1 (at most 8), colour at half resolution, networks of about a tenth of the budget.
 
