@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     type=click.Choice(["dataset", "class"]),
     help="Networks for all (default) or per class.",
 )
+@click.option(
+    "--labels",
+    type=click.Choice(["auto", "hard", "network"]),
+    help="Classes, or a network that labels any view (auto).",
+)
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
 @click.option(

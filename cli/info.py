@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rudcodec.bitstream import Part
 
 
+_LABELS = {"hard": "hard labels", "network": "labels from a network"}
+
+
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.option("--bits", is_flag=True, help="Decode, too: which network and which latents take how many bits.")
@@ -44,6 +47,7 @@ def info(file: str, bits: bool, as_json: bool) -> None:
         "width": architecture.width,
         "channels": architecture.channels,
         "share": head.share,
+        "labels": head.labels,
         "classes": list(classes),
         "recipe": dataclasses.asdict(head.recipe),
     }
@@ -60,7 +64,7 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     click.echo(f"{Path(file).name}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
         f"{images:,} {colour} images of {architecture.width}x{architecture.height}, "
-        f"{facts['ipc']:,.10g} a class; networks per {head.share}"
+        f"{facts['ipc']:,.10g} a class; networks per {head.share}; {_LABELS[head.labels]}"
     )
     click.echo(f"{len(classes)} classes: {names}")
     click.echo(

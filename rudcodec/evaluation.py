@@ -11,15 +11,17 @@ from functools import partial
 import numpy as np
 import torch
 
+from rudcodec import bitstream
 from rudcodec.data import LabelledImages, Split
 from rudcodec.data import load as load_images
 from rudcodec.errors import DataError, SettingError
 from rudcodec.nets.speed import has_fast_bf16
-from rudcodec.payload import Recipe
+from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.student import (
     Trainer,
     accuracy,
     default_recipe,
+    hard_recipe,
     normalise,
     pick_device,
     predict,
@@ -34,6 +36,9 @@ __all__ = [
     "accuracy",
     "default_recipe",
     "evaluate",
+    "hard_recipe",
+    "label_accuracy",
+    "matching",
     "normalise",
     "pick_device",
     "predict",
@@ -83,6 +88,8 @@ def evaluate(
     *,
     split: Split = "val",
     recipe: Recipe | None = None,
+    network: LabelNetwork | None = None,
+    hard: bool = False,
     seeds: int = 3,
     first_seed: int = 0,
     steps: int | None = None,
@@ -100,7 +107,9 @@ def evaluate(
         synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
             ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
-        recipe: how to train; by default the set's own.
+        recipe: how to train; by default the set's own (with ``hard``: :func:`hard_recipe` of it).
+        network: labels the views that students are trained on; by default the set's own, if it has one.
+        hard: train on the images and their classes, whatever labels there are.
         seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
         steps: instead of the recipe's.
         width, depth, device, compile: as in :func:`train_student`.
@@ -115,7 +124,8 @@ def evaluate(
     if isinstance(synthetic, str | os.PathLike):
         synthetic = load_set(synthetic)
     if isinstance(synthetic, SyntheticSet):
-        recipe = recipe or synthetic.recipe
+        own = hard_recipe(synthetic.recipe) if hard and synthetic.network else synthetic.recipe
+        recipe, network = recipe or own, network or synthetic.network
     if recipe is None:
         raise SettingError("labelled images bring no recipe: give one")
     if steps is not None:
@@ -126,13 +136,14 @@ def evaluate(
         labels,
         len(classes),
         recipe,
+        network=None if hard else network,
         device=device,
         width=width,
         depth=depth,
         compile=compile,
         runs=seeds,
     )
-    real = _matching(real, split, images.shape[1:], classes)
+    real = matching(real, split, images.shape[1:], classes)
     numbers = tuple(range(first_seed, first_seed + seeds))
     hits = []
     for index, seed in enumerate(numbers):
@@ -164,13 +175,21 @@ def evaluate(
     )
 
 
-def _matching(
+def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
+    """Part of ``real`` (0..1) that a label network classifies correctly, in exact arithmetic.
+
+    ``real`` has the classes of the network in their order.
+    """
+    return float(np.mean(bitstream.logits(network, real.images).argmax(1) == real.labels))
+
+
+def matching(
     real: LabelledImages | str | os.PathLike[str],
     split: Split,
     shape: tuple[int, ...],
     classes: tuple[str, ...],
 ) -> LabelledImages:
-    # real images in the shape and with the class numbers of the set
+    """Real images in the shape and with the class numbers of a set. Raises DataError if they can't be."""
     if isinstance(real, str | os.PathLike):
         real = load_images(real, split, size=shape[0] if shape[0] == shape[1] else None)
     if real.images.shape[1:] != shape:

@@ -99,6 +99,60 @@ class Recipe:
     momentum: float = 0.9
 
 
+@dataclass(frozen=True)
+class ViewRecipe:
+    """How views of the images are drawn for the label network to label: see :mod:`rudcodec.views`.
+
+    Attributes:
+        zoom_min, zoom_max: side of the window a view looks through, in 1/64 of the image's side; 1..127.
+        shift: how far the window may lie beyond the image, in 1/64 of the side; 0..64.
+        rotate: largest sine of a turn, in 1/256; 0..255.
+        flip: mirror every second view.
+        contrast: largest change of the gain about mid grey, in 1/256; 0..255.
+        brightness: largest change, in grey levels; 0..255.
+        mixup, cutmix: chances, in 1/256, that a view is a blend of two, or has a box of another in it;
+            together at most 256, each at most 255.
+    """
+
+    zoom_min: int = 45
+    zoom_max: int = 77
+    shift: int = 8
+    rotate: int = 32
+    flip: bool = True
+    contrast: int = 60
+    brightness: int = 25
+    mixup: int = 40
+    cutmix: int = 40
+
+
+@dataclass(frozen=True)
+class LabelLayer:
+    """A 3x3 convolution, instance norm, bias, ReLU; then ``residual`` adds the layer's input and ``pool``
+    takes means of 2x2."""
+
+    out_channels: int
+    pool: bool
+    residual: bool
+
+
+@dataclass(frozen=True, eq=False)
+class LabelNetwork:
+    """A quantized classifier that labels any view of the images.
+
+    Attributes:
+        layers: the convolutions; behind the last one come the mean over all positions and a linear layer.
+        parameters: weight and bias of each of ``layers``, then of the linear one (classes, channels). The
+            norm takes convolutions' scale away: their weights have exponent 0.
+        temperature: of the softmax that makes probabilities of logits, in 1/16; 1..255.
+        views: what it was trained on, and is good at.
+    """
+
+    layers: tuple[LabelLayer, ...]
+    parameters: tuple[QLayer, ...]
+    temperature: int
+    views: ViewRecipe
+
+
 @dataclass(frozen=True, eq=False)
 class Segment:
     """A balanced subset of the images, ordered by class, in a coder stream of its own.
@@ -115,7 +169,8 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Payload:
-    """A whole set. ``share="class"``: images of class k use ``groups[k]``; ``"dataset"``: ``groups[0]``."""
+    """A whole set. ``share="class"``: images of class k use ``groups[k]``; ``"dataset"``: ``groups[0]``.
+    ``labels``: a label network, or None: images have their class for a label."""
 
     architecture: Architecture
     classes: tuple[str, ...]
@@ -123,3 +178,4 @@ class Payload:
     groups: tuple[Group, ...]
     segments: tuple[Segment, ...]
     recipe: Recipe
+    labels: LabelNetwork | None = None

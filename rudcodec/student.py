@@ -1,9 +1,11 @@
-"""One student: a ConvNet trained from scratch as a recipe says."""
+"""One student: a ConvNet trained from scratch as a recipe says, on images or on views of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,9 +16,13 @@ from torch import Tensor, nn
 from rudcodec.augment import augment, check_ops, default_ops
 from rudcodec.data import LabelledImages
 from rudcodec.errors import DataError, SettingError
+from rudcodec.labels import ViewStream
 from rudcodec.nets import ConvNet, literature_depth
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
-from rudcodec.payload import Recipe
+from rudcodec.payload import LabelNetwork, Recipe
+
+VIEW_STEPS = 2000
+VIEW_LR = 0.002
 
 # Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
 # about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
@@ -38,6 +44,16 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
         std=tuple(max(1, int(round(s))) for s in std.tolist()),
         augment=default_ops(data.channels, flip),
     )
+
+
+def view_recipe(recipe: Recipe) -> Recipe:
+    """The recipe for students on views, of which there is no end: longer, with AdamW."""
+    return replace(recipe, optimizer="adamw", steps=VIEW_STEPS, batch=256, lr=VIEW_LR)
+
+
+def hard_recipe(recipe: Recipe) -> Recipe:
+    """The recipe for students on the images themselves, with a recipe's mean, std and augmentation."""
+    return Recipe(mean=recipe.mean, std=recipe.std, augment=recipe.augment)
 
 
 def normalise(images: Tensor, recipe: Recipe) -> Tensor:
@@ -68,6 +84,8 @@ class Trainer:
         labels: int64 (N,), in 0..classes-1.
         recipe: how to train.
         width, depth: of the ConvNet; by default the literature's depth for the image size.
+        network: labels views of the images, which are then what is trained on; their softmax has its
+            temperature. None: images with their labels, augmented.
         compile: use torch.compile; by default where ``runs`` students are work enough to repay it and a
             compiler exists.
 
@@ -82,6 +100,7 @@ class Trainer:
         classes: int,
         recipe: Recipe,
         *,
+        network: LabelNetwork | None = None,
         device: str | torch.device = "auto",
         width: int = 128,
         depth: int | None = None,
@@ -91,7 +110,7 @@ class Trainer:
         _check(images, labels, classes, recipe, width)
         self.recipe, self.classes, self.width = recipe, classes, width
         self.device = pick_device(device)
-        self.batch = min(recipe.batch, len(images))
+        self.batch = recipe.batch if network else min(recipe.batch, len(images))
         _, height, columns, channels = images.shape
         self.shape = (channels, height, columns)
         self.depth = depth or literature_depth(height, columns)
@@ -99,16 +118,21 @@ class Trainer:
             work = runs * recipe.steps * self.batch * height * columns * width
             compile = work >= _COMPILE_FROM and has_compiler(self.device)
         self.compiled = compile
-        self._loss = compiled(_loss) if compile else _loss
+        loss = partial(_soft_loss, network.temperature / 16) if network else _loss
+        self._loss = compiled(loss) if compile else loss
         self._layout = torch.channels_last if compile else torch.contiguous_format
+        self._stream: ViewStream | None = None
+        if network is not None:
+            self._stream = ViewStream(images, network, batch=self.batch, device=self.device)
         self._images = _tensor(images).to(self.device)
         self._labels = _tensor(labels).to(self.device)
 
     def train(self, seed: int, progress: Callable[[int, int], None] | None = None) -> ConvNet:
         """A student after ``recipe.steps`` steps, the learning rate having fallen to 0 on a cosine.
 
-        Batches are cut from shuffled passes over the set and have ``recipe.batch`` images, or all where there
-        are fewer; one augmentation is drawn per batch, as in the published DSA code.
+        Views come in batches of ``recipe.batch``. Batches of images are cut from shuffled passes over the set
+        and have as many, or all where there are fewer; one augmentation is drawn per batch, as in the
+        published DSA code.
 
         Args:
             seed: of weights, order and augmentation; the same on the same machine gives the same network.
@@ -123,10 +147,9 @@ class Trainer:
         optimizer = _optimizer(net, recipe)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
         reported = time.monotonic()
-        for step, rows in enumerate(self._batches(generator), start=1):
-            x = augment(normalise(self._images[rows], recipe), recipe.augment, generator)
+        for step, (x, target) in enumerate(self._batches(seed, generator), start=1):
             with autocast(device):
-                loss = self._loss(net, x.contiguous(memory_format=layout), self._labels[rows])
+                loss = self._loss(net, x.contiguous(memory_format=layout), target)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -136,13 +159,21 @@ class Trainer:
                 reported = time.monotonic()
         return net
 
-    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+    def _batches(self, seed: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalised pictures, and classes (n,) or probabilities (n, classes)."""
+        recipe = self.recipe
         rows = torch.empty(0, dtype=torch.int64)
-        for _ in range(self.recipe.steps):
+        for step in range(recipe.steps):
+            if self._stream is not None:
+                views, target = self._stream.at(seed * recipe.steps + step)
+                yield normalise(views, recipe), target
+                continue
             while len(rows) < self.batch:
                 rows = torch.cat((rows, torch.randperm(len(self._images), generator=generator)))
-            yield rows[: self.batch].to(self.device)
+            chosen = rows[: self.batch].to(self.device)
             rows = rows[self.batch :]
+            x = normalise(self._images[chosen], recipe)
+            yield augment(x, recipe.augment, generator), self._labels[chosen]
 
 
 def train_student(
@@ -183,6 +214,11 @@ def accuracy(net: nn.Module, real: LabelledImages, recipe: Recipe) -> float:
 
 def _loss(net: ConvNet, x: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(net(x).float(), labels)
+
+
+def _soft_loss(temperature: float, net: ConvNet, x: Tensor, probabilities: Tensor) -> Tensor:
+    """Cross entropy at a temperature, times its square: gradients of the usual size (Hinton et al., 2015)."""
+    return F.cross_entropy(net(x).float() / temperature, probabilities) * temperature**2
 
 
 def _optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,11 +15,47 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rudcodec.errors import DataError, FormatError
-from rudcodec.payload import Payload, Recipe
+from rudcodec.errors import DataError, FormatError, SettingError
+from rudcodec.payload import LabelNetwork, Payload, Recipe
 
 if TYPE_CHECKING:
     from rudcodec.bitstream import Truncation
+
+
+VIEWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Labelled views of a set.
+
+    Attributes:
+        images: uint8 (n, H, W, C).
+        probs: float32 (n, classes), the label network's probabilities at its temperature.
+        classes: class names.
+    """
+
+    images: np.ndarray
+    probs: np.ndarray
+    classes: tuple[str, ...]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most probable class of each view, int64 (n,)."""
+        return np.asarray(self.probs.argmax(1), dtype=np.int64)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one .npz file with ``images``, ``probs``, ``labels`` and ``classes``, complete or not at all.
+
+        Raises DataError when it can't be written.
+        """
+        from rudcodec.bitstream import write_bytes
+
+        data = io.BytesIO()
+        np.savez(
+            data, images=self.images, probs=self.probs, labels=self.labels, classes=np.array(self.classes)
+        )
+        write_bytes(data.getvalue(), path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +68,7 @@ class SyntheticSet:
         classes: class names.
         size: bytes of the file it came from.
         recipe: how to train on it.
+        network: the label network the file carries, or None: then labels are all there is.
     """
 
     images: np.ndarray
@@ -38,6 +76,7 @@ class SyntheticSet:
     classes: tuple[str, ...]
     size: int
     recipe: Recipe
+    network: LabelNetwork | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -56,6 +95,27 @@ class SyntheticSet:
     def ipc(self) -> float:
         """Images per class, on average."""
         return len(self) / len(self.classes)
+
+    def views(self, count: int, *, seed: int = 0, start: int = 0) -> Views:
+        """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.
+
+        The same on every machine. For views made on a training device, faster, see
+        :class:`rudcodec.labels.ViewStream`. Raises SettingError where the file has no label network.
+        """
+        from rudcodec import bitstream, views
+
+        if self.network is None:
+            raise SettingError("the file has no label network to label views with: its labels are hard")
+        if count < 0 or start < 0 or seed < 0:
+            raise SettingError("views: count, start and seed must not be negative")
+        height, width = self.images.shape[1:3]
+        parts = []
+        for first in range(start, start + count, VIEWS_AT_ONCE):
+            n = min(VIEWS_AT_ONCE, start + count - first)
+            drawn = views.draw(self.network.views, len(self), height, width, seed, first, n)
+            parts.append(views.render(self.images, drawn, np))
+        images = np.concatenate([self.images[:0], *parts])
+        return Views(images, bitstream.probabilities(self.network, images).astype(np.float32), self.classes)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``folder/<class>/NNNN.png`` and ``folder/labels.json``; torchvision's ImageFolder reads the
@@ -207,4 +267,4 @@ def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
     from rudcodec import bitstream
 
     labels = bitstream.hard_labels(payload)
-    return SyntheticSet(images, labels, payload.classes, size, payload.recipe)
+    return SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)

@@ -13,7 +13,7 @@ from rudcodec.baselines.codecs import Codec
 from rudcodec.baselines.real import Candidate, default_counts, real_images
 from rudcodec.data import LabelledImages
 from rudcodec.evaluation import EvalResult, Progress, evaluate
-from rudcodec.payload import Recipe
+from rudcodec.payload import LabelNetwork, Recipe
 
 _TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
 
@@ -46,6 +46,7 @@ def best_baseline(
     codec: Codec = "avif",
     *,
     ipc: float = 50,
+    network: LabelNetwork | None = None,
     counts: Sequence[int] | None = None,
     seeds: int = 3,
     first_seed: int = 0,
@@ -67,6 +68,7 @@ def best_baseline(
         recipe: how they are trained: the one of the set that this is compared with.
         budget_bytes: size of that set's file.
         ipc: images per class of that set; ``counts`` follow from it (:func:`default_counts`) unless given.
+        network: labels views of the real images; ``budget_bytes`` are then without it. None: hard labels.
         seeds, first_seed, width, depth, device, compile, progress: as in
             :func:`rudcodec.evaluation.evaluate`.
 
@@ -87,6 +89,7 @@ def best_baseline(
             candidate.as_set(),
             real,
             recipe=short,
+            network=network,
             seeds=1,
             first_seed=_TRIAL_SEED + first_seed,
             width=max(1, width // 2),
@@ -104,6 +107,7 @@ def best_baseline(
         winner.as_set(),
         real,
         recipe=recipe,
+        network=network,
         seeds=seeds,
         first_seed=first_seed,
         width=width,

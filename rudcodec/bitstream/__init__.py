@@ -4,10 +4,11 @@
 Needs numpy and constriction only.
 """
 
-from rudcodec.bitstream.codec import check_limits, encode, hard_labels, synthesize, write
+from rudcodec.bitstream.codec import check_limits, encode, hard_labels, labels_size, synthesize, write
 from rudcodec.bitstream.description import Description, Part, Row, code_length, describe
 from rudcodec.bitstream.files import opened, read_bytes, write_bytes
 from rudcodec.bitstream.header import Head
+from rudcodec.bitstream.labelnet import logits, probabilities
 from rudcodec.bitstream.reading import decode, decode_images, read, salvage, stream
 from rudcodec.bitstream.truncation import Truncation, truncate
 
@@ -24,7 +25,10 @@ __all__ = [
     "describe",
     "encode",
     "hard_labels",
+    "labels_size",
+    "logits",
     "opened",
+    "probabilities",
     "read",
     "read_bytes",
     "salvage",

@@ -12,11 +12,12 @@ import numpy as np
 from rudcodec.bitstream import container, files, limits
 from rudcodec.bitstream.coder import Encoder
 from rudcodec.bitstream.header import Head, code_head
+from rudcodec.bitstream.labels import code_fields, code_parameters
 from rudcodec.bitstream.latents import code_latents
 from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError
-from rudcodec.payload import Architecture, Payload, Segment
+from rudcodec.payload import Architecture, LabelNetwork, Payload, Segment
 
 
 def encode(payload: Payload) -> bytes:
@@ -37,6 +38,8 @@ def encode(payload: Payload) -> bytes:
     )
     parts = [container.MAGIC, bytes([container.VERSION]), container.pack(container.HEAD, bytes(writer.data))]
     parts.append(container.pack(container.WEIGHTS, weights.finish()))
+    if payload.labels is not None:
+        parts.append(_labels_section(payload.labels, image_size(head.architecture), len(head.classes)))
     for coder, digest in zip(coders, digests(head.counts, synthesize(payload)), strict=True):
         parts.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
     data = b"".join(parts)
@@ -94,6 +97,11 @@ def check_limits(
     limits.check_cost(architecture, counts, share, size, partial(FormatError, "head", -1))
 
 
+def image_size(architecture: Architecture) -> tuple[int, int, int]:
+    """Height, width, channels."""
+    return architecture.height, architecture.width, architecture.channels
+
+
 def _group_count(head: Head) -> int:
     return len(head.classes) if head.share == "class" else 1
 
@@ -111,7 +119,28 @@ def _head_of(payload: Payload) -> Head:
         raise FormatError("head", -1, f"share is {payload.share!r}, must be 'dataset' or 'class'")
     counts = tuple(tuple(int(n) for n in segment.counts) for segment in payload.segments)
     ymax = largest_latent(payload.segments)
-    return Head(payload.architecture, payload.recipe, payload.classes, payload.share, ymax, counts)
+    return Head(
+        payload.architecture,
+        payload.recipe,
+        payload.classes,
+        payload.share,
+        ymax,
+        counts,
+        "hard" if payload.labels is None else "network",
+    )
+
+
+def labels_size(network: LabelNetwork, size: tuple[int, int, int], classes: int) -> int:
+    """Bytes that a label network takes in a file; ``size``: height, width, channels. Raises FormatError."""
+    return len(_labels_section(network, size, classes))
+
+
+def _labels_section(network: LabelNetwork, size: tuple[int, int, int], classes: int) -> bytes:
+    writer = container.Writer("labels")
+    code_fields(writer, size, classes, network)
+    coder = Encoder()
+    code_parameters(coder, network.layers, size[2], classes, network.parameters, writer.fail)
+    return container.pack(container.LABELS, bytes(writer.data) + coder.finish())
 
 
 def _check_segments(payload: Payload) -> None:

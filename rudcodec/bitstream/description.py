@@ -7,12 +7,13 @@ from functools import cached_property, partial
 from typing import NamedTuple
 
 from rudcodec.bitstream import limits
-from rudcodec.bitstream.codec import largest_latent
+from rudcodec.bitstream.codec import image_size, largest_latent
 from rudcodec.bitstream.coder import Meter
-from rudcodec.bitstream.container import HEAD, Reader, unpack
+from rudcodec.bitstream.container import HEAD, Reader, Section, unpack
 from rudcodec.bitstream.header import Head, code_head
+from rudcodec.bitstream.labels import code_fields, code_parameters, label_parameters
 from rudcodec.bitstream.latents import Grid, code_latents
-from rudcodec.bitstream.reading import decode, parse
+from rudcodec.bitstream.reading import Layout, decode, parse
 from rudcodec.bitstream.weights import code_layers
 from rudcodec.errors import FormatError
 from rudcodec.payload import Payload
@@ -55,25 +56,31 @@ class Description:
 def describe(data: bytes) -> Description:
     """Explain the bytes of a file. Raises FormatError when head or checksums are wrong."""
     layout = parse(data)
-    head, sections = layout.head, [layout.weights, *layout.segments.values()]
+    head = layout.head
     groups = len(head.classes) if head.share == "class" else 1
     rows = [Row("file", 0, 4, "magic 'RUD' and format version 1")]
     rows += _head_rows(data)
-    for i, section in enumerate(sections):
-        name = "weights" if i == 0 else f"segment {i - 1}"
-        rows.append(Row(name, section.offset, section.start - section.offset, "tag, length"))
-        body = section.end - section.start
-        if i == 0:
-            symbols = limits.parameters(head.architecture) * groups
-            note = f"{groups} group(s), {symbols} parameters, {8 * body / symbols:.2f} bits each"
-            rows.append(Row(name, section.start, body, note))
-        else:
-            images = sum(head.counts[i - 1])
-            note = f"latents of {images} images, {8 * (body - 4) / images:.1f} bits each"
-            rows.append(Row(name, section.start, 4, "digest of the pixels"))
-            rows.append(Row(name, section.start + 4, body - 4, note))
-        rows.append(Row(name, section.end, 4, "checksum"))
+    symbols = limits.parameters(head.architecture) * groups
+    start, end = layout.weights.start, layout.weights.end
+    note = f"{groups} group(s), {symbols} parameters, {8 * (end - start) / symbols:.2f} bits each"
+    rows += _framed("weights", layout.weights, [Row("weights", start, end - start, note)])
+    if layout.labels is not None:
+        rows += _framed("labels", layout.labels, _label_rows(data, layout))
+    for i, section in layout.segments.items():
+        name, images = f"segment {i}", sum(head.counts[i])
+        body = section.end - section.start - 4
+        note = f"latents of {images} images, {8 * body / images:.1f} bits each"
+        rows += _framed(
+            name,
+            section,
+            [Row(name, section.start, 4, "digest of the pixels"), Row(name, section.start + 4, body, note)],
+        )
     return Description(head, tuple(rows), data)
+
+
+def _framed(name: str, section: Section, body: list[Row]) -> list[Row]:
+    opening = Row(name, section.offset, section.start - section.offset, "tag, length")
+    return [opening, *body, Row(name, section.end, 4, "checksum")]
 
 
 def code_length(payload: Payload) -> tuple[Part, ...]:
@@ -85,13 +92,18 @@ def code_length(payload: Payload) -> tuple[Part, ...]:
     shapes = limits.layer_shapes(architecture)
     depth = len(architecture.context_hidden) + 1
     parts = []
-    for network, mine in (("context", shapes[:depth]), ("synthesis", shapes[depth:])):
+    for which, mine in (("context", shapes[:depth]), ("synthesis", shapes[depth:])):
         meter = Meter()
         for group in payload.groups:
-            layers = group.context if network == "context" else group.synthesis
-            code_layers(meter, mine, layers, network, partial(FormatError, "weights", -1))
+            layers = group.context if which == "context" else group.synthesis
+            code_layers(meter, mine, layers, which, partial(FormatError, "weights", -1))
         count = sum(limits.product(shape.weight) + limits.product(shape.bias) for shape in mine)
-        parts.append(Part(f"weights: {network} network", count * len(payload.groups), meter.bits))
+        parts.append(Part(f"weights: {which} network", count * len(payload.groups), meter.bits))
+    if payload.labels is not None:
+        classes, channels, meter = len(payload.classes), architecture.channels, Meter()
+        network, given = payload.labels.layers, payload.labels.parameters
+        code_parameters(meter, network, channels, classes, given, partial(FormatError, "labels", -1))
+        parts.append(Part("labels: label network", label_parameters(network, channels, classes), meter.bits))
     meter = Meter()
     spent = [0.0] * len(architecture.grids)
 
@@ -115,13 +127,31 @@ def code_length(payload: Payload) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def _label_rows(data: bytes, layout: Layout) -> list[Row]:
+    section = layout.labels
+    assert section is not None
+    size, classes = image_size(layout.head.architecture), len(layout.head.classes)
+    reader = Reader(data, "labels", section.start, section.end)
+    network = code_fields(reader, size, classes, None)
+    (_, first), (_, views) = reader.marks
+    symbols = label_parameters(network.layers, size[2], classes)
+    coded = section.end - reader.position
+    widths = " ".join(str(layer.out_channels) for layer in network.layers)
+    return [
+        Row("labels", first, views - first, f"label network of widths {widths}, softmax"),
+        Row("labels", views, reader.position - views, "how views are drawn"),
+        Row("labels", reader.position, coded, f"{symbols} parameters, {8 * coded / symbols:.2f} bits each"),
+    ]
+
+
 def _head_rows(data: bytes) -> list[Row]:
     section = unpack(data, 4, HEAD, "head")
     reader = Reader(data, "head", section.start, section.end)
     head = code_head(reader, None)
     a = head.architecture
     notes = {
-        "picture": f"{a.width} x {a.height}, {a.channels} channel(s); hard labels; networks per {head.share}",
+        "picture": f"{a.width} x {a.height}, {a.channels} channel(s); labels: {head.labels}; "
+        f"networks per {head.share}",
         "networks": f"grids {a.grids}, context {a.context_hidden}, {len(a.synthesis)} synthesis layers",
         "recipe": f"{head.recipe.optimizer}, {head.recipe.steps} steps of {head.recipe.batch}",
         "classes": f"names of {len(head.classes)} classes",

@@ -15,13 +15,15 @@ from rudcodec.bitstream import limits
 from rudcodec.bitstream.container import Fields
 from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Architecture, Recipe, SynthesisLayer
 
+LABEL_MODES = {"hard": 0, "network": 2}
 DIGITS = 10**9
 SMALLEST = 20  # decimal places
 
 
 @dataclass(frozen=True)
 class Head:
-    """``ymax``: no latent is larger in magnitude. ``counts``: per segment, images of each class."""
+    """``ymax``: no latent is larger in magnitude. ``counts``: per segment, images of each class. ``labels``:
+    whether the file has a label network."""
 
     architecture: Architecture
     recipe: Recipe
@@ -29,16 +31,17 @@ class Head:
     share: Literal["dataset", "class"]
     ymax: int
     counts: tuple[tuple[int, ...], ...]
+    labels: Literal["hard", "network"]
 
 
 def code_head(fields: Fields, head: Head | None) -> Head:
     """Code the whole head; ``head`` is None when reading."""
     fields.mark("picture")
-    flags = fields.byte("flags", int(head.share == "class") if head else 0, 0, 255)
-    if flags & 6:
-        raise fields.fail(
-            f"label mode {flags >> 1 & 3} is reserved, only hard labels (0) exist in this version"
-        )
+    flags = (head.share == "class") + 2 * LABEL_MODES[head.labels] if head else 0
+    flags = fields.byte("flags", flags, 0, 255)
+    mode = flags >> 1 & 3
+    if mode not in LABEL_MODES.values():
+        raise fields.fail(f"label mode {mode} is reserved, only hard labels (0) and a network (2) exist")
     if flags >> 3:
         raise fields.fail(f"reserved flags are set (0x{flags:02x})")
     architecture = _code_architecture(fields, head.architecture if head else None)
@@ -46,7 +49,8 @@ def code_head(fields: Fields, head: Head | None) -> Head:
     recipe = _code_recipe(fields, head.recipe if head else None, architecture.channels)
     classes = _code_classes(fields, head.classes if head else None)
     counts = _code_counts(fields, head.counts if head else None, len(classes))
-    return Head(architecture, recipe, classes, "class" if flags & 1 else "dataset", ymax, counts)
+    share: Literal["dataset", "class"] = "class" if flags & 1 else "dataset"
+    return Head(architecture, recipe, classes, share, ymax, counts, "network" if mode else "hard")
 
 
 def _code_architecture(fields: Fields, given: Architecture | None) -> Architecture:

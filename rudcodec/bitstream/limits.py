@@ -30,6 +30,13 @@ TOTAL = 1 << 20  # images
 ELEMENTS = 1 << 25  # latents of all images; samples of all images
 WORK = 1 << 36  # see work()
 
+LABEL_LAYERS = 16
+LABEL_WIDTH = 512
+LABEL_PARAMETERS = 1 << 20
+LABEL_ROW = 4096  # sum of the magnitudes of the weights of a label convolution's output channel
+LABEL_BIAS = 4  # largest exponent of a label convolution's bias
+LABEL_WORK = 1 << 30  # multiply-accumulates of a view
+
 INPUTS = 21
 INPUT_MAX = 127
 ACTIVATION = 4095

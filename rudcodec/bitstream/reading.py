@@ -10,26 +10,29 @@ from functools import partial
 import numpy as np
 
 from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.codec import digests, synthesize
+from rudcodec.bitstream.codec import digests, image_size, synthesize
 from rudcodec.bitstream.coder import Decoder
 from rudcodec.bitstream.container import Section
 from rudcodec.bitstream.files import Source, read_bytes
 from rudcodec.bitstream.header import Head, code_head
+from rudcodec.bitstream.labels import code_fields, code_parameters
 from rudcodec.bitstream.latents import code_latents, fail_at_once
 from rudcodec.bitstream.recovery import locate
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.payload import Group, Payload, Segment
+from rudcodec.payload import Group, LabelNetwork, Payload, Segment
 
 _DIGEST = 4  # bytes
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The head of a file, and where weights and (chosen) segments lie; these by number, in order."""
+    """The head of a file, and where weights, labels (if there are any) and (chosen) segments lie; these by
+    number, in order."""
 
     head: Head
     weights: Section
+    labels: Section | None
     segments: dict[int, Section]
 
 
@@ -41,8 +44,8 @@ def parse(data: Source, choose: Callable[[Head], Collection[int]] | None = None)
     head, section = _read_head(data)
     _check_cost(head, head.counts, len(data), section)
     chosen = choose(head) if choose else range(len(head.counts))
-    weights = container.unpack(data, section.end + 4, container.WEIGHTS, "weights")
-    end = weights.end + 4
+    weights, labels = _networks(data, head, section.end + 4)
+    end = (labels or weights).end + 4
     segments = {}
     for i in range(len(head.counts)):
         name = f"segment {i}"
@@ -53,7 +56,14 @@ def parse(data: Source, choose: Callable[[Head], Collection[int]] | None = None)
         end = section.end + 4
     if end != len(data):
         raise FormatError("file", end, f"{len(data) - end} bytes behind the last section")
-    return Layout(head, weights, segments)
+    return Layout(head, weights, labels, segments)
+
+
+def _networks(data: Source, head: Head, offset: int) -> tuple[Section, Section | None]:
+    weights = container.unpack(data, offset, container.WEIGHTS, "weights")
+    if head.labels == "hard":
+        return weights, None
+    return weights, container.unpack(data, weights.end + 4, container.LABELS, "labels")
 
 
 def read(path: str | os.PathLike[str]) -> Payload:
@@ -66,7 +76,7 @@ def decode(data: Source) -> Payload:
     layout = parse(data)
     groups = _read_groups(data, layout)
     segments = _read_latents(data, layout.head, groups, layout.segments, fail_at_once)
-    return _payload(layout.head, groups, segments)
+    return _payload(layout.head, groups, read_labels(data, layout), segments)
 
 
 def decode_images(
@@ -80,7 +90,7 @@ def decode_images(
     """
     wanted = _names(classes)
     layout = parse(data, partial(_choose, segments, wanted))
-    return _read_images(data, layout, _read_groups(data, layout), wanted)
+    return _read_images(data, layout, _read_groups(data, layout), read_labels(data, layout), wanted)
 
 
 def stream(
@@ -89,32 +99,33 @@ def stream(
     """As :func:`decode_images`, segment after segment, with no more than one in memory."""
     wanted = _names(classes)
     layout = parse(data, partial(_choose, segments, wanted))
-    groups = _read_groups(data, layout)
+    groups, labels = _read_groups(data, layout), read_labels(data, layout)
     for i, section in layout.segments.items():
-        yield _read_images(data, replace(layout, segments={i: section}), groups, wanted)
+        yield _read_images(data, replace(layout, segments={i: section}), groups, labels, wanted)
 
 
 def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
     """Payload and images of the intact segments of a damaged file, and one error for each of the others.
 
-    Raises FormatError when head or weights are damaged, or no segment is intact.
+    Raises FormatError when head, weights or labels are damaged, or no segment is intact.
     """
     head, section = _read_head(data)
-    weights = container.unpack(data, section.end + 4, container.WEIGHTS, "weights")
-    found = dict(enumerate(locate(data, weights.end + 4, len(head.counts))))
+    weights, network = _networks(data, head, section.end + 4)
+    found = dict(enumerate(locate(data, (network or weights).end + 4, len(head.counts))))
     lost = {i: place for i, place in found.items() if isinstance(place, FormatError)}
     sections = {i: place for i, place in found.items() if isinstance(place, Section)}
     if sections:
         _check_cost(head, tuple(head.counts[i] for i in sections), len(data), section)
-        groups = _read_groups(data, Layout(head, weights, sections))
+        layout = Layout(head, weights, network, sections)
+        groups, labels = _read_groups(data, layout), read_labels(data, layout)
         segments = _read_latents(data, head, groups, sections, lost.__setitem__)
-        images = synthesize(_payload(head, groups, segments))
+        images = synthesize(_payload(head, groups, labels, segments))
         _check_digests(data, images, sections, segments, head.counts, lost.__setitem__)
     if len(lost) == len(found):
         raise lost[0]
     good = {i: segment for i, segment in segments.items() if i not in lost}
     keep = np.repeat([i in good for i in segments], [sum(s.counts) for s in segments.values()])
-    return _payload(head, groups, good), images[keep], tuple(lost[i] for i in sorted(lost))
+    return _payload(head, groups, labels, good), images[keep], tuple(lost[i] for i in sorted(lost))
 
 
 def _names(classes: Iterable[str] | None) -> frozenset[str] | None:
@@ -155,6 +166,22 @@ def _read_groups(data: Source, layout: Layout) -> tuple[Group, ...]:
     groups = tuple(code_group(coder, head.architecture, None, "weights", section.start) for _ in range(count))
     coder.finish()
     return groups
+
+
+def read_labels(data: Source, layout: Layout) -> LabelNetwork | None:
+    """The label network of a file, None if it has none."""
+    section = layout.labels
+    if section is None:
+        return None
+    size, classes = image_size(layout.head.architecture), len(layout.head.classes)
+    reader = container.Reader(data, "labels", section.start, section.end)
+    network = code_fields(reader, size, classes, None)
+    at = reader.position
+    coder = Decoder(data[at : section.end], "labels", at)
+    fail = partial(FormatError, "labels", at)
+    parameters = code_parameters(coder, network.layers, size[2], classes, None, fail)
+    coder.finish()
+    return replace(network, parameters=parameters)
 
 
 def _read_latents(
@@ -203,12 +230,20 @@ def _read_latents(
     return {i: segment for i, segment in zip(numbers, segments, strict=True) if i not in failed}
 
 
-def _payload(head: Head, groups: tuple[Group, ...], segments: dict[int, Segment]) -> Payload:
-    return Payload(head.architecture, head.classes, head.share, groups, tuple(segments.values()), head.recipe)
+def _payload(
+    head: Head, groups: tuple[Group, ...], labels: LabelNetwork | None, segments: dict[int, Segment]
+) -> Payload:
+    return Payload(
+        head.architecture, head.classes, head.share, groups, tuple(segments.values()), head.recipe, labels
+    )
 
 
 def _read_images(
-    data: Source, layout: Layout, groups: tuple[Group, ...], classes: frozenset[str] | None
+    data: Source,
+    layout: Layout,
+    groups: tuple[Group, ...],
+    labels: LabelNetwork | None,
+    classes: frozenset[str] | None,
 ) -> tuple[Payload, np.ndarray]:
     """Payload and images of the layout's segments, both without the classes not asked for."""
     head = layout.head
@@ -216,7 +251,7 @@ def _read_images(
     if classes is not None:
         mine = [name in classes for name in head.classes]
         segments = {i: _restrict(segment, mine) for i, segment in segments.items()}
-    payload = _payload(head, groups, segments)
+    payload = _payload(head, groups, labels, segments)
     images = synthesize(payload)
     _check_digests(data, images, layout.segments, segments, head.counts, fail_at_once)
     return payload, images

@@ -42,8 +42,8 @@ def code_layers(
     for i, shape in enumerate(shapes):
         layer = given[i] if given is not None else None
         name = f"{network} layer {i}"
-        w = _code_tensor(coder, shape.weight, layer.weight if layer else None, f"weight of {name}", fail)
-        b = _code_tensor(coder, shape.bias, layer.bias if layer else None, f"bias of {name}", fail)
+        w = code_tensor(coder, shape.weight, layer.weight if layer else None, f"weight of {name}", fail)
+        b = code_tensor(coder, shape.bias, layer.bias if layer else None, f"bias of {name}", fail)
         most = shape.fraction + w.exponent
         if b.exponent > most:
             raise fail(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
@@ -51,7 +51,7 @@ def code_layers(
     return tuple(layers)
 
 
-def _code_tensor(
+def code_tensor(
     coder: Coder, shape: tuple[int, ...], given: QTensor | None, name: str, fail: Callable[[str], FormatError]
 ) -> QTensor:
     values = None

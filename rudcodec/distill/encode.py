@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
-from rudcodec.distill.budget import Plan, plan
+from rudcodec.distill.budget import Plan, label_mode, plan
 from rudcodec.distill.fit import Latents
 from rudcodec.distill.initial import initial_model, refinement_for
 from rudcodec.distill.integers import quantize_networks
@@ -23,10 +25,11 @@ from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
+from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.nets.speed import keep_freed_memory
-from rudcodec.payload import Group, Payload, Recipe
-from rudcodec.student import default_recipe, pick_device
+from rudcodec.payload import Group, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.student import default_recipe, pick_device, view_recipe
 from rudcodec.utility.dm import DistributionMatching
 
 SETTLE_STEPS = 300
@@ -51,9 +54,48 @@ def distill(data: LabelledImages, settings: Settings, report: Report = lambda pr
     if device.type == "cpu":
         keep_freed_memory()
     recipe = default_recipe(data, flip=settings.flip)
+    if label_mode(settings.labels, settings.bpc) == "hard":
+        return _distill_images(data, settings, recipe, device, report)
+    share = settings.label_share * settings.bpc
+    _plan(data, replace(settings, bpc=settings.bpc - share))  # a budget that is too small fails at once
+    network = _label_network(data, share * len(data.classes), settings, recipe, device, report)
+    size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
+    rest = replace(settings, bpc=settings.bpc - 8 * size / len(data.classes), joint=0)
+    payload = _distill_images(data, rest, view_recipe(recipe), device, report)
+    return replace(payload, labels=network)
+
+
+def _label_network(
+    data: LabelledImages,
+    bits: float,
+    settings: Settings,
+    recipe: Recipe,
+    device: torch.device,
+    report: Report,
+) -> LabelNetwork:
+    start = time.monotonic()
+
+    def tell(step: int, steps: int, loss: float, spent: float) -> None:
+        elapsed = time.monotonic() - start
+        remaining = elapsed / step * (steps - step)
+        bpc = spent / len(data.classes)
+        report(Progress("label network", step, steps, bpc, loss, None, elapsed, remaining))
+
+    planned = plan_for(bits, data.height, data.width, settings.label_views)
+    views = ViewRecipe(flip="flip" in recipe.augment)
+    return train_label_network(data, planned, views, settings.seed, device, tell)
+
+
+def _plan(data: LabelledImages, settings: Settings) -> Plan:
     shape = (data.height, data.width, data.channels)
     fewest = min(data.ipc_counts())
-    planned = plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share)
+    return plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share)
+
+
+def _distill_images(
+    data: LabelledImages, settings: Settings, recipe: Recipe, device: torch.device, report: Report
+) -> Payload:
+    planned = _plan(data, settings)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         chosen = _choose(data, planned.ipc, recipe, settings.seed, device, report)

@@ -8,6 +8,7 @@ from typing import Literal
 from rudcodec.errors import SettingError
 
 Share = Literal["dataset", "class"]
+Labels = Literal["auto", "hard", "network"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Settings:
         bpc: budget in bits per class, of the whole file.
         ipc: images per class; ``None`` lets :func:`rudcodec.distill.budget.images_per_class` choose.
         share: one group of networks for the ``"dataset"`` or one for each ``"class"``.
+        labels: ``"hard"``, a ``"network"`` in the file that labels any view of the images, or ``"auto"``:
+            whichever makes better students at the budget (:func:`rudcodec.distill.budget.label_mode`).
         seed: of everything random; the same seed on the same machine gives the same file.
         device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
         warmup: passes over the images of rate-distortion training.
@@ -26,12 +29,15 @@ class Settings:
         chunk: images worked on together, which bounds memory.
         balance: weight of the utility: its gradient's norm over the distortion's, as the joint phase begins.
         utility_images: synthetic images that one evaluation of the utility sees.
+        label_share: part of the budget that the label network gets.
+        label_views: views of real images that the label network is trained on.
         flip: whether a mirrored image keeps its label; ``None``: colour yes, grey no.
     """
 
     bpc: float
     ipc: int | None = None
     share: Share = "dataset"
+    labels: Labels = "auto"
     seed: int = 0
     device: str = "auto"
     warmup: int = 200
@@ -40,6 +46,8 @@ class Settings:
     chunk: int = 100
     balance: float = 3.0
     utility_images: int = 500
+    label_share: float = 0.5
+    label_views: int = 1_500_000
     flip: bool | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +62,12 @@ class Settings:
                 raise SettingError(f"{name}: {getattr(self, name)} passes; at least 2 are needed")
         if self.joint < 0:
             raise SettingError(f"joint: {self.joint} passes")
+        if self.labels not in ("auto", "hard", "network"):
+            raise SettingError(f"labels: {self.labels!r} is none of 'auto', 'hard' and 'network'")
+        if not 0 < self.label_share < 1:
+            raise SettingError(f"label_share: {self.label_share} is not between 0 and 1")
+        if self.label_views < 1000:
+            raise SettingError(f"label_views: {self.label_views} views; at least 1000 are needed")
         if self.share not in ("dataset", "class"):
             raise SettingError(f"share: {self.share!r} is neither 'dataset' nor 'class'")
 

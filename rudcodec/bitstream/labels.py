@@ -1,0 +1,139 @@
+"""The LABELS section: a label network's sizes, how views are drawn, and its parameters.
+
+As elsewhere, one description serves both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from rudcodec.bitstream import limits
+from rudcodec.bitstream.coder import Coder
+from rudcodec.bitstream.container import Fields
+from rudcodec.bitstream.weights import code_tensor
+from rudcodec.errors import FormatError
+from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, ViewRecipe
+
+KERNEL = 3
+
+
+def code_fields(
+    fields: Fields, size: tuple[int, int, int], classes: int, given: LabelNetwork | None
+) -> LabelNetwork:
+    """Code all but the parameters, which are missing in the result; ``given`` is None when reading.
+
+    ``size``: height, width, channels of the images.
+    """
+    fields.mark("label network")
+    count = fields.byte("label layers", len(given.layers) if given else 0, 1, limits.LABEL_LAYERS)
+    layers: list[LabelLayer] = []
+    before = 0
+    for i in range(count):
+        layer = given.layers[i] if given else None
+        layers.append(_code_layer(fields, layer, i, before))
+        before = layers[-1].out_channels
+    _check_cost(fields, tuple(layers), size, classes)
+    temperature = fields.byte("temperature", given.temperature if given else 0, 1, 255)
+    fields.mark("views")
+    views = _code_views(fields, given.views if given else None)
+    return LabelNetwork(tuple(layers), (), temperature, views)
+
+
+def _code_layer(fields: Fields, given: LabelLayer | None, index: int, before: int) -> LabelLayer:
+    name = f"label layer {index}"
+    out = fields.number(f"channels of {name}", given.out_channels if given else 0, 1, limits.LABEL_WIDTH)
+    shape = fields.byte(f"shape of {name}", given.pool + 2 * given.residual if given else 0, 0, 3)
+    if shape & 2 and out != before:
+        raise fields.fail(f"{name} can't be residual: it is the first, or changes the number of channels")
+    return LabelLayer(out, bool(shape & 1), bool(shape & 2))
+
+
+def _code_views(fields: Fields, given: ViewRecipe | None) -> ViewRecipe:
+    g = given or ViewRecipe()
+    zoom_min = fields.byte("smallest zoom", g.zoom_min, 1, 127)
+    views = ViewRecipe(
+        zoom_min=zoom_min,
+        zoom_max=fields.byte("largest zoom", g.zoom_max, zoom_min, 127),
+        shift=fields.byte("shift", g.shift, 0, 64),
+        rotate=fields.byte("rotation", g.rotate, 0, 255),
+        flip=bool(fields.byte("flip", int(g.flip), 0, 1)),
+        contrast=fields.byte("contrast", g.contrast, 0, 255),
+        brightness=fields.byte("brightness", g.brightness, 0, 255),
+        mixup=fields.byte("chance of mixup", g.mixup, 0, 255),
+        cutmix=fields.byte("chance of cutmix", g.cutmix, 0, 255),
+    )
+    if views.mixup + views.cutmix > 256:
+        raise fields.fail("chances of mixup and cutmix exceed 256 together")
+    return views
+
+
+def shapes(
+    layers: tuple[LabelLayer, ...], channels: int, classes: int
+) -> list[tuple[tuple[int, ...], tuple[int]]]:
+    """Shapes of weight and bias of each convolution, and of the linear layer at the end."""
+    widths = [channels, *(layer.out_channels for layer in layers)]
+    convolutions: list[tuple[tuple[int, ...], tuple[int]]] = [
+        ((out, before, KERNEL, KERNEL), (out,)) for before, out in zip(widths, widths[1:], strict=False)
+    ]
+    return [*convolutions, ((classes, widths[-1]), (classes,))]
+
+
+def label_parameters(layers: tuple[LabelLayer, ...], channels: int, classes: int) -> int:
+    """Weights and biases of a label network."""
+    return sum(limits.product(weight) + bias[0] for weight, bias in shapes(layers, channels, classes))
+
+
+def _check_cost(
+    fields: Fields, layers: tuple[LabelLayer, ...], size: tuple[int, int, int], classes: int
+) -> None:
+    """Limits on parameters and on the work of a view; pooling needs two pixels either way."""
+    height, width, channels = size
+    work = 0
+    for layer, (weight, _) in zip(layers, shapes(layers, channels, classes), strict=False):
+        work += limits.product(weight) * height * width
+        if layer.pool:
+            height, width = height // 2, width // 2
+        if not height * width:
+            raise fields.fail("label network pools images to nothing")
+    parameters = label_parameters(layers, channels, classes)
+    if parameters > limits.LABEL_PARAMETERS:
+        raise fields.fail(
+            f"label network has {parameters} parameters, at most {limits.LABEL_PARAMETERS} are allowed"
+        )
+    if work > limits.LABEL_WORK:
+        raise fields.fail(f"a label takes {work} units of work, at most {limits.LABEL_WORK} are allowed")
+
+
+def code_parameters(
+    coder: Coder,
+    layers: tuple[LabelLayer, ...],
+    channels: int,
+    classes: int,
+    given: tuple[QLayer, ...] | None,
+    fail: Callable[[str], FormatError],
+) -> tuple[QLayer, ...]:
+    """Code weights and biases; ``given`` is None when decoding."""
+    wanted = shapes(layers, channels, classes)
+    if given is not None and len(given) != len(wanted):
+        raise fail(f"label network has {len(given)} layers of parameters, must have {len(wanted)}")
+    found = []
+    for i, (weight, bias) in enumerate(wanted):
+        layer = given[i] if given is not None else None
+        name = f"label layer {i}"
+        code = partial(code_tensor, coder, fail=fail)
+        w = code(weight, layer.weight if layer else None, f"weight of {name}")
+        b = code(bias, layer.bias if layer else None, f"bias of {name}")
+        last = i == len(layers)
+        if not last and w.exponent:
+            raise fail(f"weight of {name} has exponent {w.exponent}, must be 0")
+        row = int(np.abs(w.values.astype(np.int64)).reshape(len(w.values), -1).sum(1).max())
+        if not last and row > limits.LABEL_ROW:
+            raise fail(f"weights of an output of {name} sum to {row}, at most {limits.LABEL_ROW} are allowed")
+        most = 8 + w.exponent if last else limits.LABEL_BIAS
+        if b.exponent > most:
+            raise fail(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
+        found.append(QLayer(w, b))
+    return tuple(found)

@@ -1,0 +1,143 @@
+"""The label network in torch: what trains, and the fast twin of the integer network in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rudcodec.bitstream import limits
+from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
+from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
+
+BIAS_EXPONENT = 4
+LINEAR_EXPONENT = 4
+BIAS_BITS = 6.0  # about what one costs
+FIRST_SCALE = 2.0
+# The integer network's 8 bits of activation end here.
+CEILING = 255 / 16
+
+
+def straight_through(x: Tensor) -> Tensor:
+    """``x`` rounded, with the gradient of ``x``."""
+    return x + (x.round() - x).detach()
+
+
+def centred(views: Tensor) -> Tensor:
+    """What the networks take: float32 (n, C, H, W) of uint8 (n, H, W, C)."""
+    return ((views.permute(0, 3, 1, 2).float() - 128) / 32).contiguous()
+
+
+def _run(
+    layers: Sequence[LabelLayer],
+    x: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    linear: Tensor,
+    linear_bias: Tensor,
+) -> Tensor:
+    for layer, weight, bias in zip(layers, weights, biases, strict=True):
+        y = F.conv2d(x, weight, padding=1)
+        # a single pixel is its own mean; otherwise eps is far below any variance but that of a flat picture
+        y = F.group_norm(y, layer.out_channels, eps=1e-3) if y.shape[2] * y.shape[3] > 1 else y * 0
+        y = F.relu(y + bias.view(1, -1, 1, 1))
+        if layer.residual:
+            y = y + x
+        y = y.clamp(max=CEILING)
+        x = F.avg_pool2d(y, 2) if layer.pool else y
+    return F.linear(x.mean((2, 3)), linear, linear_bias).float()
+
+
+class LabelNet(nn.Module):
+    """A label network in training: weights in units of their quantization step, rounded straight through.
+
+    The norm hides the size of convolutions' weights, so that any step is as good as another; only the rate
+    keeps them from growing.
+
+    Args:
+        layers: of the network.
+        channels, classes: what goes in and what comes out.
+        generator: draws the first weights.
+    """
+
+    def __init__(
+        self, layers: Sequence[LabelLayer], channels: int, classes: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+        widths = [channels, *(layer.out_channels for layer in layers)]
+        shapes = [(out, before, 3, 3) for before, out in zip(widths, widths[1:], strict=False)]
+        self.weights = nn.ParameterList(
+            torch.randn(shape, generator=generator) * FIRST_SCALE for shape in shapes
+        )
+        self.biases = nn.ParameterList(torch.zeros(out) for out in widths[1:])
+        self.linear = nn.Parameter(torch.randn(classes, widths[-1], generator=generator) * FIRST_SCALE)
+        self.linear_bias = nn.Parameter(torch.zeros(classes))
+        self.log2_scales = nn.Parameter(torch.zeros(len(shapes) + 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, float32 (n, classes), of :func:`centred` views."""
+        weights = [straight_through(weight) for weight in self.weights]
+        linear = straight_through(self.linear) * 2.0**-LINEAR_EXPONENT
+        return _run(self.layers, x, weights, list(self.biases), linear, self.linear_bias)
+
+    def bits(self) -> Tensor:
+        """Code length of the parameters, differentiable in weights and in the scales of their tables."""
+        total = torch.zeros((), device=self.linear.device)
+        for weight, scale in zip([*self.weights, self.linear], self.log2_scales, strict=True):
+            rounded = straight_through(weight)
+            spread = scale.clamp(*LOG2_SCALE_RANGE).expand_as(rounded)
+            total = total + laplace_bits(rounded, torch.zeros_like(rounded), spread).sum()
+        biases = sum(bias.numel() for bias in [*self.biases, self.linear_bias])
+        return total + BIAS_BITS * biases
+
+    def quantized(self, temperature: int, views: ViewRecipe) -> LabelNetwork:
+        """The network as it goes into a file."""
+        parameters = [
+            QLayer(_integers(_within_row(weight.detach()), 0), _integers(bias, BIAS_EXPONENT))
+            for weight, bias in zip(self.weights, self.biases, strict=True)
+        ]
+        linear = QTensor(_integers(self.linear, 0).values, LINEAR_EXPONENT)
+        last = QLayer(linear, _integers(self.linear_bias, 8))
+        return LabelNetwork(self.layers, (*parameters, last), temperature, views)
+
+
+class Labeller(nn.Module):
+    """The fast twin of a file's label network, for any device.
+
+    Activations are carried as they come, where the file's network rounds them to a sixteenth: logits agree to
+    about a tenth (a test holds it), probabilities to about a hundredth.
+    """
+
+    def __init__(self, network: LabelNetwork) -> None:
+        super().__init__()
+        self.layers = network.layers
+        self.temperature = network.temperature / 16
+        for i, layer in enumerate(network.parameters):
+            self.register_buffer(f"weight{i}", _real(layer.weight))
+            self.register_buffer(f"bias{i}", _real(layer.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, float32 (n, classes), of :func:`centred` views."""
+        count = len(self.layers)
+        weights = [getattr(self, f"weight{i}") for i in range(count + 1)]
+        biases = [getattr(self, f"bias{i}") for i in range(count + 1)]
+        return _run(self.layers, x, weights[:-1], biases[:-1], weights[-1], biases[-1])
+
+
+def _integers(values: Tensor, exponent: int) -> QTensor:
+    scaled = (values.detach() * 2.0**exponent).round().clamp(-limits.WEIGHT, limits.WEIGHT)
+    return QTensor(scaled.cpu().numpy().astype(np.int32), exponent)
+
+
+def _within_row(weight: Tensor) -> Tensor:
+    """Rows whose magnitudes sum to more than the format allows, made smaller: the norm undoes it."""
+    total = weight.round().abs().sum((1, 2, 3), keepdim=True)
+    return torch.where(total > limits.LABEL_ROW, weight * (0.9 * limits.LABEL_ROW / total), weight)
+
+
+def _real(tensor: QTensor) -> Tensor:
+    return torch.from_numpy(tensor.values.astype(np.float32)) * 2.0**-tensor.exponent

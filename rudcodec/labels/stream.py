@@ -1,0 +1,66 @@
+"""Labelled views without end, made where a student trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from rudcodec import views
+from rudcodec.labels.network import Labeller, centred
+from rudcodec.nets.speed import autocast
+from rudcodec.payload import LabelNetwork
+
+
+class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
+    """Batches of views and their soft labels: the same for a seed, whatever the number of workers.
+
+    Yields (views, uint8 (batch, H, W, C); probabilities, float32 (batch, classes) at the network's
+    temperature), both on ``device``. Give it to a ``DataLoader`` with ``batch_size=None``, or iterate over
+    it. With workers, ``device`` must be the CPU.
+
+    Args:
+        images: uint8 (N, H, W, C), such as ``SyntheticSet.images``.
+        network: that labels them, such as ``SyntheticSet.network``.
+        batch: views at a time.
+        batches: how many; None: without end.
+        seed: of the views; batch ``b`` holds views ``b * batch ... (b + 1) * batch - 1`` of it.
+        device: where views are made and labelled.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        network: LabelNetwork,
+        *,
+        batch: int = 256,
+        batches: int | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        super().__init__()
+        self.device = torch.device(device)
+        self.batch, self.batches, self.seed = batch, batches, seed
+        self.recipe = network.views
+        self._images = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+        self._labeller = Labeller(network).to(self.device).eval()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = get_worker_info()
+        number, stride = (worker.id, worker.num_workers) if worker else (0, 1)
+        while self.batches is None or number < self.batches:
+            yield self.at(number)
+            number += stride
+
+    def at(self, number: int) -> tuple[Tensor, Tensor]:
+        """Batch ``number``."""
+        count, height, width, _ = self._images.shape
+        drawn = views.draw(self.recipe, count, height, width, self.seed, number * self.batch, self.batch)
+        made = views.render(self._images, views.on_device(drawn, self.device), torch)
+        with torch.no_grad(), autocast(self.device):
+            logits = self._labeller(centred(made))
+        return made, (logits / self._labeller.temperature).softmax(1)

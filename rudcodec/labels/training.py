@@ -1,0 +1,153 @@
+"""Training a label network under ``rate + lmbda * utility``: its code length against its loss on views.
+
+Rounded weights whose entropy is in the loss, after Oktay et al., "Scalable Model Compression by Entropy
+Penalized Reparameterization" (ICLR 2020); views and their labels after Beyer et al., "Knowledge distillation:
+A good teacher is patient and consistent" (CVPR 2022).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rudcodec import views
+from rudcodec.data import LabelledImages
+from rudcodec.labels.network import LabelNet, centred
+from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
+from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
+
+BATCH = 128
+WEIGHT_LR = 0.1  # in quantization steps
+BIAS_LR = 5e-3
+SCALE_LR = 2e-2
+RISE, FALL = 0.05, 0.7  # of the training: learning rate up, and down at the end
+SQUEEZE = (0.1, 0.7)  # of the training: the rate goes from what it is to the target
+RESPONSE = 0.2
+LIMIT = 0.03
+TEMPERATURE = 2.0
+COMPILE_FROM = 100_000  # views; below, compiling costs more than it gains
+BITS_PER_WEIGHT = 1.15
+WIDEST = 128
+REPORT_SECONDS = 1.0
+
+Tell = Callable[[int, int, float, float], None]
+"""Called with (steps done, steps, loss, bits)."""
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """``layers``; ``bits`` that the parameters should take; ``count`` of views to train on."""
+
+    layers: tuple[LabelLayer, ...]
+    bits: float
+    count: int
+
+
+def plan_for(bits: float, height: int, width: int, count: int) -> LabelPlan:
+    """A network whose weights have about ``BITS_PER_WEIGHT`` bits each: a stem of half the width, halvings
+    down to eight pixels, two residual layers there."""
+    side = min(height, width)
+    halvings = max(1, round(math.log2(max(side, 2) / 8)))
+    # weights: 9 width^2 for each layer, a half of that behind the stem
+    full = BITS_PER_WEIGHT * 9 * (halvings + 0.5)
+    wide = max(8, min(WIDEST, 8 * round(math.sqrt(bits / full) / 8)))
+    layers = [LabelLayer(max(8, wide // 2), side >= 16, False)]
+    layers += [LabelLayer(wide, side >= 16, False)] * max(1, halvings - 1)
+    layers += [LabelLayer(wide, False, True)] * 2
+    return LabelPlan(tuple(layers), bits, count)
+
+
+def train_label_network(
+    data: LabelledImages,
+    plan: LabelPlan,
+    recipe: ViewRecipe,
+    seed: int,
+    device: torch.device,
+    tell: Tell = lambda step, steps, loss, bits: None,
+) -> LabelNetwork:
+    """Train on ``plan.count`` views of real images, so that the parameters take about ``plan.bits`` bits."""
+    if device.type == "cpu":
+        keep_freed_memory()
+    generator = torch.Generator().manual_seed(seed)
+    classes = len(data.classes)
+    fast = plan.count >= COMPILE_FROM and has_compiler(device)
+    layout = torch.channels_last if fast else torch.contiguous_format
+    net = LabelNet(plan.layers, data.channels, classes, generator).to(device).to(memory_format=layout)
+    loss_of = compiled(_loss) if fast else _loss
+    images = torch.from_numpy(data.images).to(device)
+    labels = torch.from_numpy(data.labels).to(device)
+    optimizer = _optimizer(net)
+    rate = _RatePlan(plan.bits)
+    steps = max(2, plan.count // BATCH)
+    reported = 0.0
+    for step in range(steps):
+        progress = step / steps
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * min(1, progress / RISE + 0.05) * min(1, (1 - progress) / FALL)
+        x, first, second, part = _batch(images, labels, recipe, seed, step)
+        with autocast(device):
+            loss = loss_of(net, x.contiguous(memory_format=layout), first, second, part)
+        bits = net.bits()
+        optimizer.zero_grad()
+        (loss + rate.weight * bits).backward()
+        optimizer.step()
+        rate.follow(float(bits.detach()), progress)
+        if time.monotonic() - reported > REPORT_SECONDS or step + 1 == steps:
+            reported = time.monotonic()
+            tell(step + 1, steps, float(loss.detach()), float(bits.detach()))
+    return net.quantized(round(16 * TEMPERATURE), recipe)
+
+
+class _RatePlan:
+    """The rate's weight in the loss: steered so that the rate falls to the target on an exponential."""
+
+    def __init__(self, target: float) -> None:
+        self.target = target
+        self.weight = 1e-7
+        self.first: float | None = None
+
+    def follow(self, bits: float, progress: float) -> None:
+        self.first = self.first or max(bits, self.target)
+        begin, end = SQUEEZE
+        done = min(1.0, max(0.0, (progress - begin) / (end - begin)))
+        wanted = self.first * (self.target / self.first) ** done
+        move = RESPONSE * math.log(bits / wanted)
+        self.weight = min(max(self.weight * math.exp(max(-LIMIT, min(LIMIT, move))), 1e-9), 1e-3)
+
+
+def _batch(
+    images: Tensor, labels: Tensor, recipe: ViewRecipe, seed: int, step: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Views, the classes of both images in each, and the first one's part."""
+    height, width = images.shape[1:3]
+    drawn = views.draw(recipe, len(images), height, width, seed, step * BATCH, BATCH)
+    here = views.on_device(drawn, images.device)
+    first = labels[here.first.source]
+    second, part = first.clone(), torch.ones(BATCH, device=images.device)
+    second[here.mixed] = labels[here.second.source]
+    part[here.mixed] = torch.from_numpy(views.first_part(drawn, height, width)).to(images.device)
+    return centred(views.render(images, here, torch)), first, second, part
+
+
+def _loss(net: LabelNet, x: Tensor, first: Tensor, second: Tensor, part: Tensor) -> Tensor:
+    logits = net(x)
+    losses = (
+        F.cross_entropy(logits, first, reduction="none"),
+        F.cross_entropy(logits, second, reduction="none"),
+    )
+    return (part * losses[0] + (1 - part) * losses[1]).mean()
+
+
+def _optimizer(net: LabelNet) -> torch.optim.Optimizer:
+    groups = (
+        ([*net.weights, net.linear], WEIGHT_LR),
+        ([*net.biases, net.linear_bias], BIAS_LR),
+        ([net.log2_scales], SCALE_LR),
+    )
+    return torch.optim.Adam([{"params": p, "lr": lr, "peak": lr} for p, lr in groups], betas=(0.9, 0.99))

@@ -1,0 +1,204 @@
+"""Views: any number of crops, turns and mixtures of a set's images, drawn by a seed.
+
+Everything is integer arithmetic on the number of a view, so that view ``i`` of seed ``s`` is the same picture
+wherever it is made: in numpy or torch, in any batch, by any worker. ``docs/views.md`` states the arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import isqrt
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from rudcodec.payload import ViewRecipe
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_SLOTS = 32  # numbers of a view's own
+_PART = 8  # first slot of the first part; the second part has the next eight
+_ONE = 1 << 16
+
+Array = Any
+"""A numpy array or a torch tensor: what both spell alike is all that is used."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """How one image becomes (half of) a view; arrays (n,), int32, but ``source`` int64.
+
+    ``source``: index of the image; ``cosine``, ``sine``: of the turn, times the zoom, in 2**-16; ``x``,
+    ``y``: where the centre of the view looks, in 2**-16 pixels from the image's; ``flip``: 0 or 1; ``gain``
+    in 2**-8; ``offset`` in grey levels.
+    """
+
+    source: Array
+    cosine: Array
+    sine: Array
+    x: Array
+    y: Array
+    flip: Array
+    gain: Array
+    offset: Array
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The parameters of n views.
+
+    A view is ``first`` outside a box and, where ``share`` is below 256, also ``share / 256`` inside it,
+    ``second`` being the rest there. ``top``, ``left``, ``bottom``, ``right`` bound the box, in pixels; for a
+    mixup it is the whole view. ``mixed`` lists the views that have a second part, which ``second``, ``share``
+    and the box are for. All int64.
+    """
+
+    first: Part
+    second: Part
+    mixed: Array
+    share: Array
+    top: Array
+    left: Array
+    bottom: Array
+    right: Array
+
+
+def draw(recipe: ViewRecipe, count: int, height: int, width: int, seed: int, start: int, n: int) -> Draw:
+    """Parameters of views ``start .. start + n - 1`` of ``count`` images of a size.
+
+    ``seed`` and ``start`` are non-negative and below 2**58. numpy arrays.
+    """
+    words = _words(seed, start, n)
+    first = _part(recipe, count, height, width, words[:, _PART : 2 * _PART])
+    kind = _below(words[:, 0], 256)
+    mixed = np.flatnonzero(kind < recipe.mixup + recipe.cutmix)
+    words = words[mixed]
+    box = kind[mixed] >= recipe.mixup
+    amount = _below(words[:, 1], 257)
+    side = np.array([isqrt(v << 8) for v in amount.tolist()], dtype=np.int64).reshape(-1)  # in 1/256
+    rows = np.where(box, (height * side + 128) >> 8, height)
+    columns = np.where(box, (width * side + 128) >> 8, width)
+    top = _below(words[:, 2], height - rows + 1)
+    left = _below(words[:, 3], width - columns + 1)
+    second = _part(recipe, count, height, width, words[:, 2 * _PART : 3 * _PART])
+    share = np.where(box, 0, amount)
+    return Draw(first, second, mixed, share, top, left, top + rows, left + columns)
+
+
+def first_part(drawn: Draw, height: int, width: int) -> np.ndarray:
+    """What part of each mixed view's pixels shows the first image: float32, for the views in ``mixed``."""
+    box = (drawn.bottom - drawn.top) * (drawn.right - drawn.left) / (height * width)
+    return np.asarray(1 - box * (1 - drawn.share / 256), dtype=np.float32)
+
+
+def _words(seed: int, start: int, n: int) -> np.ndarray:
+    """uint64 (n, 32): outputs of SplitMix64 (Steele et al., 2014), numbered by view and slot."""
+    key = _mixed(np.array([seed + _GOLDEN & (1 << 64) - 1], dtype=np.uint64))
+    number = np.arange(start * _SLOTS, (start + n) * _SLOTS, dtype=np.uint64) + np.uint64(1)
+    return _mixed(key + number * np.uint64(_GOLDEN)).reshape(n, _SLOTS)
+
+
+def _mixed(z: np.ndarray) -> np.ndarray:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _below(words: np.ndarray, limit: Any) -> np.ndarray:
+    """Uniform integers 0..limit-1 from the upper 32 bits; limits up to 2**31."""
+    return ((words >> np.uint64(32)) * np.asarray(limit).astype(np.uint64) >> np.uint64(32)).astype(np.int64)
+
+
+def _within(words: np.ndarray, limit: Any) -> np.ndarray:
+    """Uniform integers -limit..limit."""
+    return _below(words, 2 * np.asarray(limit) + 1) - limit
+
+
+def _part(recipe: ViewRecipe, count: int, height: int, width: int, words: np.ndarray) -> Part:
+    zoom = (recipe.zoom_min << 10) + _below(words[:, 1], (recipe.zoom_max - recipe.zoom_min << 10) + 1)
+    sine = _within(words[:, 2], recipe.rotate << 8)
+    cosine = np.array([isqrt((1 << 32) - v * v) for v in sine.tolist()], dtype=np.int64).reshape(-1)
+    # a view smaller than its image may look at any part of it, and beyond by the shift
+    reach = (recipe.shift << 10) + (np.maximum(_ONE - zoom, 0) >> 1)
+    geometry = (
+        zoom * cosine >> 16,
+        zoom * sine >> 16,
+        _within(words[:, 3], reach) * width,
+        _within(words[:, 4], reach) * height,
+        _below(words[:, 5], 1 + recipe.flip),
+        256 + _within(words[:, 6], recipe.contrast),
+        _within(words[:, 7], recipe.brightness),
+    )
+    return Part(_below(words[:, 0], count), *(value.astype(np.int32) for value in geometry))
+
+
+def render(images: Array, drawn: Draw, xp: ModuleType) -> Array:
+    """Views of uint8 (N, H, W, C) images: uint8 (n, H, W, C).
+
+    ``images`` and the arrays of ``drawn`` belong to ``xp``, numpy or torch (and there to one device).
+    """
+    views = _render(images, drawn.first, xp)
+    if len(drawn.mixed):
+        height, width = views.shape[1:3]
+        rows = _range(height, images, xp)[None, :]
+        columns = _range(width, images, xp)[None, :]
+        down = (rows >= drawn.top[:, None]) & (rows < drawn.bottom[:, None])
+        across = (columns >= drawn.left[:, None]) & (columns < drawn.right[:, None])
+        inside = (down[:, :, None] & across[:, None, :])[..., None]
+        first, second = views[drawn.mixed], _render(images, drawn.second, xp)
+        share = _carried(drawn.share, xp)[:, None, None, None]
+        both = xp.floor((first * share + second * (256 - share) + 128) * 2.0**-8)
+        views[drawn.mixed] = xp.where(inside, both, first)
+    return views.astype(np.uint8) if xp is np else views.to(xp.uint8)
+
+
+def _range(stop: int, like: Array, xp: ModuleType) -> Array:
+    """0..stop-1 as int32, which is faster than int64; what it takes part in stays below 2**31."""
+    return xp.arange(stop, dtype=xp.int32, **({} if xp is np else {"device": like.device}))
+
+
+def _render(images: Array, part: Part, xp: ModuleType) -> Array:
+    """Bilinear samples, integers 0..255 as float32 (n, H, W, C); an image's edge goes on outside it."""
+    height, width = images.shape[1:3]
+    x = 2 * _range(width, images, xp)[None, None, :] + 1 - width
+    y = 2 * _range(height, images, xp)[None, :, None] + 1 - height
+    x = xp.where(part.flip[:, None, None] > 0, -x, x)
+    cosine, sine = part.cosine[:, None, None], part.sine[:, None, None]
+    # from twice the offset to the centre, in 2**-16 pixels, to that from the first pixel's middle, in 2**-8
+    u = (x * cosine - y * sine + 2 * part.x[:, None, None] + (width - 1 << 16)) >> 9
+    v = (x * sine + y * cosine + 2 * part.y[:, None, None] + (height - 1 << 16)) >> 9
+    u, v = u.clip(0, width - 1 << 8), v.clip(0, height - 1 << 8)
+    left, top = u >> 8, v >> 8
+    # rows of the set's pixels; samples are integers below 2**24, so that float32 carries them exactly
+    pixels = images.reshape(-1, images.shape[3])
+    here = part.source[:, None, None] * (height * width) + top * width + left
+    beside = (left < width - 1) * 1
+    below = (top < height - 1) * width
+    across, down = _carried(u & 255, xp), _carried(v & 255, xp)
+
+    def tap(place: Array, weight: Array) -> Array:
+        return _carried(pixels[place.reshape(-1)], xp) * weight.reshape(-1)[:, None]
+
+    samples = tap(here, (256 - across) * (256 - down))
+    samples += tap(here + beside, across * (256 - down))
+    samples += tap(here + below, (256 - across) * down)
+    samples += tap(here + beside + below, across * down)
+    samples = xp.floor((samples + (1 << 15)) * 2.0**-16).reshape(-1, height, width, images.shape[3])
+    gain, offset = (_carried(p, xp)[:, None, None, None] for p in (part.gain, part.offset))
+    return (128 + xp.floor(((samples - 128) * gain + 128) * 2.0**-8) + offset).clip(0, 255)
+
+
+def _carried(values: Array, xp: ModuleType) -> Array:
+    return values.astype(np.float32) if xp is np else values.to(xp.float32)
+
+
+def on_device(drawn: Draw, device: Any) -> Draw:
+    """The same parameters as torch tensors on a device."""
+    import torch
+
+    def move(value: Any) -> Any:
+        if isinstance(value, Part):
+            return Part(*(move(getattr(value, field.name)) for field in fields(Part)))
+        return torch.from_numpy(value).to(device)
+
+    return Draw(*(move(getattr(drawn, field.name)) for field in fields(Draw)))
