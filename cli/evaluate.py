@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
     from rudcodec.data import LabelledImages, Split
     from rudcodec.evaluation import EvalResult
+    from rudcodec.payload import LabelNetwork, Recipe
+    from rudcodec.synthetic import SyntheticSet
 
 
 @click.command("eval")
@@ -55,30 +57,21 @@ def evaluate(
     Each student follows FILE's recipe; the accuracy is that after its last step. --baseline does the same
     with random real images of SRC's train split, coded as one picture of at most FILE's size: of several
     counts per class the best is taken.
+
+    Where FILE has a label network, students train on views that it labels; beside them stand the network
+    itself, students of the same images with hard labels, and real images with the same network.
     """
     import rudcodec
 
     with naming(file):
         data = rudcodec.load(file)
     recipe = data.recipe if steps is None else dataclasses.replace(data.recipe, steps=steps)
-    other: Baseline | None = None
     with ProgressView() as view:
         real = _read(source, split, data, view)
-        result = rudcodec.evaluate(data, real, recipe=recipe, progress=view, **how)
+        rows = _judge(file, data, real, recipe, view, how)
         if baseline != "none":
-            from rudcodec.baselines import best_baseline
-
             train = _read(source, "train", data, view)
-            other = best_baseline(
-                train,
-                real,
-                recipe,
-                data.size,
-                baseline,
-                ipc=data.ipc,
-                progress=lambda stage, *steps: view(f"baseline: {stage}", *steps),
-                **how,
-            )
+            rows += _judge_real(train, data, real, recipe, baseline, view, how)
     if as_json:
         facts = {
             "file": file,
@@ -87,22 +80,109 @@ def evaluate(
             "ipc": data.ipc,
             "real": source,
             "split": split,
+            "rows": [row.facts() for row in rows],
         }
-        facts |= {"result": dataclasses.asdict(result), "baseline": _baseline_facts(other)}
         click.echo(json.dumps(finite(facts), indent=1))
         return
+    first = rows[0].result
+    assert first is not None
     click.echo(
-        f"{result.net} of width {result.width}, {len(result.seeds)} student(s), {result.steps} steps of "
-        f"{result.batch}; judged on {result.real_images:,} real images ({split})"
+        f"{first.net} of width {first.width}, {len(first.seeds)} student(s), {first.steps} steps of "
+        f"{first.batch}; judged on {first.real_images:,} real images ({split})"
     )
-    rows = [(file, f"{data.size:,}", f"{data.ipc:g}", _percent(result))]
-    if other is not None:
-        won = other.winner
-        name = f"real images, {won.codec} q{won.quality} {won.subsampling}"
-        rows.append((name, f"{won.size:,}", f"{won.count}", _percent(other.result)))
-    print_table(("trained on", ">bytes", ">images a class", ">accuracy"), rows)
-    if other is not None:
-        click.echo(f"{100 * (result.mean - other.result.mean):+.1f} points over the baseline")
+    table = [(row.name, f"{row.size:,}", f"{row.ipc:g}" if row.ipc else "", row.percent()) for row in rows]
+    print_table(("trained on", ">bytes", ">images a class", ">accuracy"), table)
+    for row in rows:
+        if row.baseline is not None:
+            click.echo(f"{100 * (rows[0].accuracy - row.accuracy):+.1f} points over {row.name}")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """One thing that was judged: students (``result``), or the label network by itself."""
+
+    name: str
+    size: int
+    ipc: float
+    accuracy: float
+    result: EvalResult | None = None
+    baseline: Baseline | None = None
+
+    def percent(self) -> str:
+        spread = f" ± {100 * self.result.std:.1f}" if self.result else ""
+        return f"{100 * self.accuracy:.1f}{spread} %"
+
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {"name": self.name, "bytes": self.size, "ipc": self.ipc}
+        facts["accuracy"] = self.accuracy
+        if self.result is not None:
+            facts["result"] = dataclasses.asdict(self.result)
+        return facts if self.baseline is None else facts | _baseline_facts(self.baseline)
+
+
+def _judge(
+    file: str, data: SyntheticSet, real: LabelledImages, recipe: Recipe, view: ProgressView, how: Any
+) -> list[_Row]:
+    import rudcodec
+
+    result = rudcodec.evaluate(data, real, recipe=recipe, progress=view, **how)
+    rows = [_Row(file, data.size, data.ipc, result.mean, result)]
+    if data.network is not None:
+        from rudcodec.evaluation import label_accuracy, matching
+
+        real = matching(real, "val", data.images.shape[1:], data.classes)
+        rows.append(_Row("  its label network", _network_size(data), 0, label_accuracy(data.network, real)))
+        hard = rudcodec.evaluate(data, real, hard=True, progress=view, **how)
+        rows.append(
+            _Row("  its images, hard labels", data.size - _network_size(data), data.ipc, hard.mean, hard)
+        )
+    return rows
+
+
+def _judge_real(
+    train: LabelledImages,
+    data: SyntheticSet,
+    real: LabelledImages,
+    recipe: Recipe,
+    codec: Codec,
+    view: ProgressView,
+    how: Any,
+) -> list[_Row]:
+    from rudcodec.baselines import best_baseline
+    from rudcodec.evaluation import hard_recipe
+
+    def judge(name: str, recipe: Recipe, budget: int, network: LabelNetwork | None) -> _Row:
+        found = best_baseline(
+            train,
+            real,
+            recipe,
+            budget,
+            codec,
+            ipc=data.ipc,
+            network=network,
+            progress=lambda stage, *steps: view(f"baseline: {stage}", *steps),
+            **how,
+        )
+        won = found.winner
+        label = f"real images, {won.codec} q{won.quality} {won.subsampling}{name}"
+        size = won.size + data.size - budget
+        return _Row(label, size, won.count, found.result.mean, found.result, found)
+
+    if data.network is None:
+        return [judge("", recipe, data.size, None)]
+    rest = data.size - _network_size(data)
+    return [
+        judge(", hard labels", hard_recipe(recipe), data.size, None),
+        judge(", the same label network", recipe, rest, data.network),
+    ]
+
+
+def _network_size(data: SyntheticSet) -> int:
+    from rudcodec import bitstream
+
+    assert data.network is not None
+    height, width, channels = data.images.shape[1:]
+    return bitstream.labels_size(data.network, (height, width, channels), len(data.classes))
 
 
 def _read(source: str, split: Split, data: Any, view: ProgressView) -> LabelledImages:
@@ -113,22 +193,13 @@ def _read(source: str, split: Split, data: Any, view: ProgressView) -> LabelledI
     return load(source, split, size, lambda done, total: view(f"reading {split}", done, total))
 
 
-def _percent(result: EvalResult) -> str:
-    return f"{100 * result.mean:.1f} ± {100 * result.std:.1f} %"
-
-
-def _baseline_facts(baseline: Baseline | None) -> dict[str, Any] | None:
-    if baseline is None:
-        return None
+def _baseline_facts(baseline: Baseline) -> dict[str, Any]:
     won = baseline.winner
     return {
         "codec": won.codec,
         "quality": won.quality,
         "subsampling": won.subsampling,
-        "ipc": won.count,
-        "bytes": won.size,
         "psnr": won.psnr,
-        "result": dataclasses.asdict(baseline.result),
         "trials": [
             {
                 "ipc": t.candidate.count,

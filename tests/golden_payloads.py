@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
 from rudcodec.payload import (
     Architecture,
     Group,
+    LabelLayer,
+    LabelNetwork,
     Payload,
     QLayer,
     QTensor,
     Recipe,
     Segment,
     SynthesisLayer,
+    ViewRecipe,
 )
 
 
@@ -76,6 +80,26 @@ def random_payload(
         segments=tuple(segments),
         recipe=recipe or Recipe(mean=(120,) * a.channels, std=(60,) * a.channels),
     )
+
+
+def random_labels(
+    payload: Payload, layers: tuple[LabelLayer, ...], *, seed: int, spread: float = 1.5, exponent: int = 3
+) -> Payload:
+    """The payload with a random label network."""
+    rng = np.random.default_rng(seed)
+
+    def tensor(shape: tuple[int, ...], exponent: int, spread: float) -> QTensor:
+        values = np.clip(np.rint(rng.laplace(size=shape) * spread), -2047, 2047)
+        return QTensor(values.astype(np.int32), exponent)
+
+    parameters, before = [], payload.architecture.channels
+    for layer in layers:
+        weight = tensor((layer.out_channels, before, 3, 3), 0, spread)
+        parameters.append(QLayer(weight, tensor((layer.out_channels,), min(exponent, 4), 4.0)))
+        before = layer.out_channels
+    last = tensor((len(payload.classes), before), exponent, 4.0)
+    parameters.append(QLayer(last, tensor((len(payload.classes),), exponent + 8, 100.0)))
+    return replace(payload, labels=LabelNetwork(layers, tuple(parameters), 32, ViewRecipe()))
 
 
 def small_payload(seed: int = 0) -> Payload:

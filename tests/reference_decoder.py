@@ -77,7 +77,9 @@ def take_section(data: bytes, at: int, tag: int) -> tuple[bytes, int]:
 # Section 4: head
 def read_head(body: bytes, file_size: int) -> Head:
     b, head = Bytes(body), Head()
-    head.per_class = b.byte(0, 1) == 1
+    flags = b.byte(0, 7)
+    require(flags >> 1 in (0, 2), "label mode")
+    head.per_class, head.labelled = flags & 1 == 1, flags >> 1 == 2
     head.height, head.width, head.channels = b.number(1, 1024), b.number(1, 1024), b.byte(1, 3)
     require(head.channels != 2, "two channels")
     head.grids, head.sizes, head.layers, head.counts = [], [(head.height, head.width)], [], []
@@ -367,6 +369,7 @@ def decode(data: bytes) -> tuple[Head, list[bytes], list[int]]:
     body, at = take_section(data, 4, 1)
     head = read_head(body, len(data))
     weights, at = take_section(data, at, 2)
+    head.labels, at = take_section(data, at, 3) if head.labelled else (b"", at)  # reference_labels.py
     segments: list[bytes] = []
     while len(segments) < len(head.counts):
         body, at = take_section(data, at, 4)
