@@ -1,17 +1,20 @@
 """Writes the golden files that are missing from tests/golden. It never changes a file that is there.
 
-``golden/manifest.json`` has, for each file, the SHA-256 of its decoded pixels or the error it must give.
+``golden/manifest.json`` has, for each file, its head and the SHA-256 of its decoded pixels, or the error it
+must give.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from random import Random
 
+from golden_labels import broken, networks, some_views
+from golden_limits import beyond, limits
 from golden_payloads import example_payload, join, layer, random_payload, small_payload, split
 
 from rudcodec import FormatError, bitstream
@@ -174,23 +177,41 @@ def noise(head: tuple[int, bytes], segments: list[tuple[int, bytes]], reason: st
     raise AssertionError
 
 
+def manifest_text(manifest: dict[str, dict[str, object]]) -> str:
+    """JSON with a line for each file."""
+    parts = []
+    for name, entries in sorted(manifest.items()):
+        lines = [f"  {json.dumps(file)}: {json.dumps(entry)}" for file, entry in sorted(entries.items())]
+        parts.append(f" {json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n }")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / "manifest.json"
-    manifest = json.loads(path.read_text()) if path.exists() else {"pixels": {}, "errors": {}}
-    files = {name: bitstream.encode(payload) for name, payload in good().items()} | bad() | bad_fields()
+    manifest = json.loads(path.read_text()) if path.exists() else {}
+    for part in ("errors", "heads", "logits", "pixels"):
+        manifest.setdefault(part, {})
+    payloads = good() | limits() | networks()
+    files = {name: bitstream.encode(payload) for name, payload in payloads.items()}
+    files |= bad() | bad_fields() | beyond() | broken()
     files["truncated"] = bitstream.truncate(bitstream.encode(largest_last()), ipc=2).data
     for name, data in files.items():
         target = FOLDER / f"{name}.rud"
-        if target.exists():
-            continue
-        target.write_bytes(data)
+        if not target.exists():
+            target.write_bytes(data)
+        data = target.read_bytes()
         try:
-            _, images = bitstream.decode_images(data)
-            manifest["pixels"][name] = sha256(images.tobytes()).hexdigest()
+            payload, images = bitstream.decode_images(data)
         except FormatError as error:
-            manifest["errors"][name] = str(error)
-    path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+            manifest["errors"].setdefault(name, str(error))
+        else:
+            manifest["heads"].setdefault(name, asdict(bitstream.describe(data).head))
+            manifest["pixels"].setdefault(name, sha256(images.tobytes()).hexdigest())
+            if payload.labels is not None:
+                logits = bitstream.logits(payload.labels, some_views(payload, images))
+                manifest["logits"].setdefault(name, logits.tolist())
+    path.write_text(manifest_text(manifest))
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ class Stream:
 
     def finish(self) -> None:
         spare = (self.point - self.lower) & self.MASK
-        require(self.next >= len(self.words) and spare < (1 << 33) - 1, "coded stream's end")
+        require(self.next > len(self.words) and spare < 1 << 32, "coded stream's end")
 
 
 # Section 7: weights

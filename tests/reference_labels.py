@@ -9,7 +9,7 @@ from math import isqrt, prod
 from types import SimpleNamespace as Network
 from typing import NamedTuple
 
-from reference_decoder import Bytes, Head, Stream, clamp, require, rshift
+from reference_decoder import Bytes, Head, Stream, clamp, make_tables, require, rshift
 
 Plane = list[list[int]]
 
@@ -21,7 +21,10 @@ class Parameters(NamedTuple):
     exponent: int  # the weight's
 
 
-def read_labels(head: Head, body: bytes, tables: list[list[int]]) -> Network:
+def read_labels(head: Head) -> Network:
+    """The network of a file with this head; one without has hard labels, and none."""
+    require(head.labelled, "no label network")
+    body, tables = head.labels, make_tables()
     b, network = Bytes(body), Network()
     network.layers, before, work, count = [], head.channels, 0, 0
     height, width = head.height, head.width

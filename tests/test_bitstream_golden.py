@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import reference_decoder
+import reference_labels
+from golden_labels import some_views
 
 from rudcodec import FormatError, bitstream
 from rudcodec.bitstream import tables
@@ -20,6 +23,7 @@ SPECIFICATION = (FOLDER.parent.parent / "bitstream_spec.md").read_text(encoding=
 
 def test_every_golden_file_is_listed() -> None:
     names = {path.stem for path in FOLDER.glob("*.rud")}
+    assert MANIFEST["heads"].keys() == MANIFEST["pixels"].keys()
     assert names == set(MANIFEST["pixels"]) | set(MANIFEST["errors"])
     assert len(names) > 20
 
@@ -33,6 +37,61 @@ def test_golden_pixels(name: str) -> None:
     assert (bitstream.encode(payload) == data) == (name != "truncated")
 
 
+@pytest.mark.parametrize("name", sorted(MANIFEST["heads"]))
+def test_golden_heads(name: str) -> None:
+    data = (FOLDER / f"{name}.rud").read_bytes()
+    expected = MANIFEST["heads"][name]
+    head = json.loads(json.dumps(asdict(bitstream.describe(data).head)))
+    assert {field: head[field] for field in expected} == expected
+    other = reference_decoder.decode(data)[0]
+    shape, recipe = expected["architecture"], expected["recipe"]
+    assert [shape[field] for field in ("height", "width", "channels")] == [
+        other.height,
+        other.width,
+        other.channels,
+    ]
+    assert (shape["grids"], shape["context_hidden"]) == (other.grids, other.hidden)
+    assert [list(layer.values()) for layer in shape["synthesis"]] == [list(layer) for layer in other.layers]
+    assert (expected["ymax"], expected["counts"]) == (other.ymax, other.counts)
+    assert (recipe["mean"], recipe["std"]) == (other.mean, other.std)
+    assert (recipe["steps"], recipe["batch"]) == (other.steps, other.batch)
+    rates = [float(text) for text in (other.lr, other.weight_decay, other.momentum)]
+    assert [recipe[field] for field in ("lr", "weight_decay", "momentum")] == rates
+
+
+CLAMPED = {
+    "input-127": {(-127, 127)},
+    "location": {(-32768, 32767)},
+    "scale": {(0, 63)},
+    "hidden-4095": {(0, 4095)},
+    "activation": {(-4096, 4095), (0, 4095)},
+    "pixel-255": {(0, 255)},
+}
+
+
+@pytest.mark.parametrize("name", sorted(CLAMPED))
+def test_golden_files_reach_every_clamp(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On both of its sides, and in between."""
+    met: set[tuple[int, int, int]] = set()
+
+    def clamp(a: int, low: int, high: int) -> int:
+        met.add((low, high, (a > high) - (a < low)))
+        return max(low, min(high, a))
+
+    monkeypatch.setattr(reference_decoder, "clamp", clamp)
+    reference_decoder.decode((FOLDER / f"{name}.rud").read_bytes())
+    for low, high in CLAMPED[name]:
+        assert {side for a, b, side in met if (a, b) == (low, high)} == {-1, 0, 1}
+
+
+def test_golden_files_reach_the_largest_values() -> None:
+    weights = bitstream.decode((FOLDER / "weight-2047.rud").read_bytes()).groups[0]
+    for tensor in (weights.context[0].weight, weights.context[0].bias):
+        assert (tensor.values.min(), tensor.values.max(), tensor.exponent) == (-2047, 2047, 15)
+    (latents,) = bitstream.decode((FOLDER / "latent-32767.rud").read_bytes()).segments[0].latents
+    assert (latents.min(), latents.max()) == (-32767, 32767)
+
+
 @pytest.mark.parametrize("name", sorted(MANIFEST["pixels"]))
 def test_reference_decoder_agrees(name: str) -> None:
     data = (FOLDER / f"{name}.rud").read_bytes()
@@ -41,7 +100,6 @@ def test_reference_decoder_agrees(name: str) -> None:
     payload = bitstream.decode(data)
     assert labels == bitstream.hard_labels(payload).tolist()
     assert tuple(head.classes) == payload.classes
-    assert float(head.lr) == payload.recipe.lr
 
 
 @pytest.mark.parametrize("name", sorted(MANIFEST["errors"]))
@@ -51,7 +109,21 @@ def test_golden_errors(name: str) -> None:
         bitstream.decode_images(data)
     assert str(caught.value) == MANIFEST["errors"][name]
     with pytest.raises(ValueError):
-        reference_decoder.decode(data)
+        reference_labels.read_labels(reference_decoder.decode(data)[0])
+
+
+@pytest.mark.parametrize("name", sorted(MANIFEST["logits"]))
+def test_golden_logits(name: str) -> None:
+    """Of the label network, for the first views of seed 0; from the reference decoder too."""
+    data = (FOLDER / f"{name}.rud").read_bytes()
+    payload, images = bitstream.decode_images(data)
+    assert payload.labels is not None
+    views = some_views(payload, images)
+    assert bitstream.logits(payload.labels, views).tolist() == MANIFEST["logits"][name]
+    network = reference_labels.read_labels(reference_decoder.decode(data)[0])
+    assert [reference_labels.logits(network, view.tolist()) for view in views] == MANIFEST["logits"][name]
+    recipe = asdict(payload.labels.views)
+    assert (network.temperature, network.views) == (payload.labels.temperature, list(recipe.values()))
 
 
 def test_tables_are_the_specified_ones() -> None:

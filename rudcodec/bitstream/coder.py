@@ -7,6 +7,7 @@ when they are to be found (decoding); either way they return them. ``bitstream_s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cache
 
 import constriction
 import numpy as np
@@ -15,6 +16,9 @@ from rudcodec.bitstream import tables
 from rudcodec.errors import FormatError
 
 _CHUNK = 2048  # symbols handed to constriction at once: their probabilities stay in the cache
+_SPANS = 8192  # the same when encoding, with fewer probabilities each
+_BIT_SPANS = tables.ROWS * tables.SYMBOLS  # first of the spans of a bit, then those of the classes
+_CLASS_SPANS = _BIT_SPANS + 2
 _TABLE = constriction.stream.model.Categorical(perfect=False)
 _BIT = constriction.stream.model.Uniform(2)
 LONGEST = 16  # largest class of an escape: |difference| <= 2**17 + 22
@@ -74,39 +78,97 @@ class Coder(ABC):
         """Code ``count`` equiprobable bits."""
 
 
+@cache
+def _spans() -> tuple[np.ndarray, np.ndarray]:
+    """All that a symbol means to the coder: which part of 0..2**24 it takes, for every symbol of every table.
+
+    Per symbol a model of three, and which of them it is, int32: what lies below it, itself, what lies above
+    it. Where nothing lies on a side, the other one counts as two. Models as in ``tables.weights``.
+    """
+    classes = _CLASS_WEIGHTS.astype(np.int64) + 1
+    alphabets = [*tables.frequencies().astype(np.int64), np.full(2, 1 << 23), classes]
+    own = np.concatenate(alphabets)
+    below = np.concatenate([np.cumsum(frequencies) - frequencies for frequencies in alphabets])
+    above = (1 << tables.PRECISION) - below - own
+    models = np.stack([below, own, above], axis=1)
+    chosen = np.ones(len(own), dtype=np.int32)
+    for i, side, order in ((0, above, [1, 0, 2]), (2, below, [0, 2, 1])):
+        alone = models[:, i] == 0
+        half = side[alone] // 2
+        models[alone] = np.stack([half, own[alone], side[alone] - half], axis=1)[:, order]
+        chosen[alone] = i
+    return models - 1.0, chosen
+
+
+class _Words:
+    """The words that encode what it is told, in batches."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+        self._waiting: list[np.ndarray] = []
+        self._count = 0
+
+    def symbols(self, rows: np.ndarray, symbols: np.ndarray) -> None:
+        self._append(rows * tables.SYMBOLS + symbols)
+
+    def bits(self, bits: np.ndarray) -> None:
+        self._append(bits + _BIT_SPANS)
+
+    def classes(self, classes: np.ndarray) -> None:
+        self._append(classes + _CLASS_SPANS)
+
+    def finish(self) -> np.ndarray:
+        """All words, uint32, without zeros at the end (a decoder supplies them)."""
+        self._flush()
+        words: np.ndarray = self._coder.get_compressed()
+        return words[: max(1, len(np.trim_zeros(words, "b")))]
+
+    def _append(self, spans: np.ndarray) -> None:
+        self._waiting.append(spans.astype(np.int32, copy=False))
+        self._count += len(spans)
+        if self._count >= _SPANS:
+            self._flush()
+
+    def _flush(self) -> None:
+        models, chosen = _spans()
+        spans = np.concatenate(self._waiting) if self._waiting else np.empty(0, dtype=np.int32)
+        for i in range(0, len(spans), _SPANS):
+            part = spans[i : i + _SPANS]
+            self._coder.encode(chosen.take(part), _TABLE, models.take(part, axis=0))
+        self._waiting, self._count = [], 0
+
+
 class Encoder(Coder):
     """Writes a stream."""
 
     def __init__(self) -> None:
-        self._coder = constriction.stream.queue.RangeEncoder()
+        self._words = _Words()
 
     def finish(self) -> bytes:
-        """The stream: 32-bit words, little-endian, without zeros at the end (a decoder supplies them)."""
-        words = self._coder.get_compressed()
-        used = max(1, len(np.trim_zeros(words, "b")))
-        return bytes(words[:used].astype("<u4").tobytes())
+        """The stream: 32-bit words, little-endian."""
+        return bytes(self._words.finish().astype("<u4").tobytes())
 
     def _symbols(self, rows: np.ndarray, symbols: np.ndarray | None) -> np.ndarray:
         assert symbols is not None
-        for i in range(0, len(rows), _CHUNK):
-            self._coder.encode(
-                symbols[i : i + _CHUNK], _TABLE, tables.weights().take(rows[i : i + _CHUNK], axis=0)
-            )
+        self._words.symbols(rows, symbols)
         return symbols
 
     def _classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
         assert classes is not None
-        self._coder.encode(classes.astype(np.int32), _CLASS)
+        self._words.classes(classes)
         return classes
 
     def _bits(self, bits: np.ndarray | None, count: int) -> np.ndarray:
         assert bits is not None
-        self._coder.encode(bits.astype(np.int32), _BIT)
+        self._words.bits(bits)
         return bits
 
 
 class Decoder(Coder):
-    """Reads a stream; FormatError, at ``section`` and ``offset``, for what no encoder writes."""
+    """Reads a stream; FormatError, at ``section`` and ``offset``, for all but the one an encoder writes.
+
+    To be sure of that, it encodes what it has decoded and compares.
+    """
 
     def __init__(self, data: bytes, section: str, offset: int) -> None:
         self._where = (section, offset)
@@ -115,11 +177,13 @@ class Decoder(Coder):
             raise FormatError(section, offset, reason)
         if len(data) > 4 and not any(data[-4:]):
             raise FormatError(section, offset + len(data) - 4, "coded stream ends with a zero word")
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
+        self._given = np.frombuffer(data, "<u4").astype(np.uint32)
+        self._coder = constriction.stream.queue.RangeDecoder(self._given)
+        self._words = _Words()
 
     def finish(self) -> None:
-        """Raise FormatError unless the stream ends where its last symbol does."""
-        if not self._coder.maybe_exhausted():
+        """Raise FormatError unless this is the stream of its symbols, no more and no less."""
+        if not np.array_equal(self._words.finish(), self._given):
             raise FormatError(*self._where, "coded stream does not end with its last symbol")
 
     def _symbols(self, rows: np.ndarray, symbols: np.ndarray | None) -> np.ndarray:
@@ -127,13 +191,18 @@ class Decoder(Coder):
         for i in range(0, len(rows), _CHUNK):
             weights = tables.weights().take(rows[i : i + _CHUNK], axis=0)
             found[i : i + _CHUNK] = self._decode(_TABLE, weights)
+        self._words.symbols(rows, found)
         return found
 
     def _classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
-        return self._decode(_CLASS, count)
+        found = self._decode(_CLASS, count)
+        self._words.classes(found)
+        return found
 
     def _bits(self, bits: np.ndarray | None, count: int) -> np.ndarray:
-        return self._decode(_BIT, count)
+        found = self._decode(_BIT, count)
+        self._words.bits(found)
+        return found
 
     def _decode(self, *arguments: object) -> np.ndarray:
         try:

@@ -17,6 +17,7 @@ from rudcodec.payload import Architecture, Group, QLayer
 
 ACTIVATION_BITS = 7
 CEILING = 4095.0
+_SMALL = 1 << 18  # multiply-accumulates
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,28 @@ def fold(layer: QLayer, fraction: int, result: int, largest: int) -> Folded:
 def carrier(bound: int) -> type[np.float32] | type[np.float64]:
     """The smallest type that is exact for partial sums up to ``bound``."""
     return np.float32 if bound < 1 << 24 else np.float64
+
+
+def multiply(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+    """``out = weight @ x``, arrays (..., rows, columns) with the columns of ``x`` and ``out`` side by side.
+
+    In blocks of columns, where the matrix is small: BLAS has a quick way for small products, and shares
+    larger ones out among threads, which on a busy machine wait for each other a hundred times as long as they
+    work.
+    """
+    columns = x.shape[-1]
+    block = min(columns, _SMALL // (weight.shape[-2] * weight.shape[-1]))
+    if block < 32:
+        np.matmul(weight, x, out=out)
+        return
+    whole = columns - columns % block
+
+    def blocks(array: np.ndarray) -> np.ndarray:
+        return array[..., :whole].reshape(*array.shape[:-1], -1, block).swapaxes(-2, -3)
+
+    np.matmul(weight[..., None, :, :], blocks(x), out=blocks(out))
+    if whole < columns:
+        np.matmul(weight, x[..., whole:], out=out[..., whole:])
 
 
 class ContextNet:
@@ -101,7 +124,7 @@ class ContextNet:
             last = i == self._depth
             y = self._buffer(i, groups, out + (not last), columns)
             z = y if last else y[:, :out]
-            np.matmul(matrix[chosen], x, out=z)
+            multiply(matrix[chosen], x, z)
             np.floor(z, out=z)
             if last:
                 np.clip(z[:, 0], -32768.0, 32767.0, out=z[:, 0])

@@ -69,14 +69,16 @@ def wavefront(height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]
         yield y, t - 3 * y
 
 
-def columns_of(counts: tuple[tuple[int, ...], ...], share: str) -> tuple[int, int, list[np.ndarray]]:
-    """How images stand in columns: (groups, columns per group, for each segment the flat column of each
-    image).
+Columns = slice | np.ndarray  # what to index with
+
+
+def columns_of(counts: tuple[tuple[int, ...], ...], share: str) -> tuple[int, int, Sequence[Columns]]:
+    """How images stand in columns: (groups, columns per group, for each segment the flat columns of its
+    images).
     """
     if share == "dataset":
-        ends = np.cumsum([sum(segment) for segment in counts])
-        parts = [np.arange(end - sum(segment), end) for end, segment in zip(ends, counts, strict=True)]
-        return 1, int(ends[-1]), parts
+        ends = np.cumsum([sum(segment) for segment in counts]).tolist()
+        return 1, ends[-1], [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
     totals = np.sum(counts, axis=0)
     most = int(totals.max())
     fill = np.zeros(len(totals), dtype=np.intp)
@@ -119,7 +121,7 @@ def code_latents(
         target = np.zeros((grid.height * grid.width, count * most), dtype=np.int32)
         if given is not None:
             for part, segment in zip(parts, given, strict=True):
-                target[:, part] = segment.latents[index].reshape(len(part), -1).T
+                target[:, part] = segment.latents[index].reshape(sum(segment.counts), -1).T
         coarser = [g for g in grids if (g.level, g.component) == (grid.level - 1, grid.component)]
         before = grids[index - 1] if grid.component else None
         gather = partial(_context_rows, grid, coarser[0] if coarser else None, before)
@@ -140,7 +142,7 @@ def code_latents(
             target[position] = values
             state.store(grid.rows(y, x), values)
         for i, (part, latents) in enumerate(zip(parts, found, strict=True)):
-            latents.append(target[:, part].T.reshape(len(part), grid.height, grid.width))
+            latents.append(target[:, part].T.reshape(-1, grid.height, grid.width))
             if i in active and max(int(latents[-1].max()), -int(latents[-1].min())) > ymax:
                 del active[i]
                 give_up(i, fails[i](f"a latent of level {grid.level} is beyond the largest declared, {ymax}"))

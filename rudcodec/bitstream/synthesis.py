@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rudcodec.bitstream.intnet import ACTIVATION_BITS, CEILING, Folded, carrier, fold
+from rudcodec.bitstream.intnet import ACTIVATION_BITS, CEILING, Folded, carrier, fold, multiply
 from rudcodec.bitstream.limits import level_sizes
 from rudcodec.payload import Architecture, Group, SynthesisLayer
 
@@ -158,10 +158,11 @@ class _Plane:
             z = y[:, start:stop]
             if layer.gathers:
                 taps = [x[:, start + offset : stop + offset] for offset in offsets]
-                np.matmul(layer.weight, np.concatenate(taps) if len(taps) > 1 else taps[0], out=z)
+                multiply(layer.weight, np.concatenate(taps) if len(taps) > 1 else taps[0], z)
                 np.add(z, layer.bias, out=z)
             else:
-                products = layer.weight @ x[:, start - halo : stop + halo]
+                products = np.empty((len(layer.weight), stop - start + 2 * halo), layer.type)
+                multiply(layer.weight, x[:, start - halo : stop + halo], products)
                 total: np.ndarray = layer.bias
                 for tap, offset in zip(np.split(products, len(offsets)), offsets, strict=True):
                     total = np.add(total, tap[:, halo + offset : halo + offset + stop - start], out=z)
