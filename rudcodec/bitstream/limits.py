@@ -30,6 +30,8 @@ TOTAL = 1 << 20  # images
 ELEMENTS = 1 << 25  # latents of all images; samples of all images
 WORK = 1 << 36  # see work()
 
+ACCUMULATOR = 1 << 43  # what the limits above keep every partial sum of a layer below
+
 INPUTS = 21
 INPUT_MAX = 127
 ACTIVATION = 4095
