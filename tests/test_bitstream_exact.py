@@ -230,7 +230,7 @@ def test_the_accumulators_bound_is_asserted_on_both_sides(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_any_number_of_threads(tmp_path: Path, threads: str) -> None:
-    """Matrix products large enough for BLAS to share them out."""
+    """Enough images for BLAS to share products out, if it were let."""
     payload = ordinary(images=300)
     path = tmp_path / "set.rud"
     bitstream.write(payload, path)
