@@ -5,6 +5,20 @@ random payloads whose latents are about as sparse as trained ones (1 to 1.5 bits
 in a fresh process, best of three; "CPU" is processor time, which a busy machine doesn't falsify. Compared
 with a decoder that takes one latent of one image at a time, written below in plain numpy: on the beginning of
 the file, every latent checked, then scaled by the number of latents. OPENBLAS_NUM_THREADS=1: one core.
+
+Measured on one core of an AMD EPYC, numpy 2.4.6, constriction 0.5.0, 1,000 images of 32 x 32: 0.36 s of CPU
+time for 2.05 M latents and 0.16 s for synthesis; 260 times the decoder below. Where a latent's 180 ns go
+(cProfile):
+
+    range decoder: sum and search of 48 frequencies                  76 ns
+    context network: products                                        33
+        rounding, clamping, type conversions                         30
+    encoding again, to compare                                       25
+    gathering tables and contexts, storing latents                   16
+
+So the range decoder alone keeps the ratio below 630. Tables in float32 and other chunk sizes change less than
+5 %. Synthesis: upsampling 40 ms, products 30, the convolutions' other passes 65, stacking and conversion the
+rest.
 """
 
 from __future__ import annotations

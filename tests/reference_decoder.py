@@ -37,14 +37,12 @@ class Bytes:
         return value
 
     def number(self, low: int, high: int) -> int:
-        value = shift = 0
-        while True:
+        value, shift, byte = 0, 0, 128
+        while byte >= 128:
             require(shift <= 28, "number of more than 5 bytes")
             byte = self.byte()
             value |= (byte & 127) << shift
             shift += 7
-            if byte < 128:
-                break
         require(byte != 0 or shift == 7, "number not in its shortest form")
         require(low <= value <= high, "number out of range")
         return value
@@ -370,21 +368,18 @@ def decode(data: bytes) -> tuple[Head, list[bytes], list[int]]:
     head = read_head(body, len(data))
     weights, at = take_section(data, at, 2)
     head.labels, at = take_section(data, at, 3) if head.labelled else (b"", at)  # reference_labels.py
-    segments: list[bytes] = []
-    while len(segments) < len(head.counts):
+    segments = []
+    for _ in head.counts:
         body, at = take_section(data, at, 4)
         segments.append(body)
     require(at == len(data), "bytes behind the last section")
     tables, depth = make_tables(), len(head.hidden) + 1
     stream = Stream(weights, tables)
-    groups = [
-        [read_layer(stream, shape) for shape in layer_shapes(head)]
-        for _ in (head.classes if head.per_class else [0])
-    ]
+    count = len(head.classes) if head.per_class else 1
+    groups = [[read_layer(stream, shape) for shape in layer_shapes(head)] for _ in range(count)]
     stream.finish()
 
-    pixels: list[bytes] = []
-    labels: list[int] = []
+    pixels, labels = [], []
     for counts, body in zip(head.counts, segments, strict=True):
         mine = [k for k, n in enumerate(counts) for _ in range(n)]
         nets = [groups[k if head.per_class else 0] for k in mine]

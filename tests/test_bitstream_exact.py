@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from golden_payloads import layer, random_payload
 
 from rudcodec import bitstream
 from rudcodec.bitstream import coder, intnet, latents, limits, synthesis, tables
-from rudcodec.payload import Architecture, Group, Payload, QLayer
+from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor
 
 
 def ordinary(images: int = 20) -> Payload:
@@ -183,9 +184,53 @@ def test_batches_of_any_size(payload: Payload, chunk: int, monkeypatch: pytest.M
     np.testing.assert_array_equal(bitstream.decode_images(data)[1], images)
 
 
+@pytest.mark.parametrize("small", [1, 5_000, 20_000, 1 << 40])
+def test_products_in_blocks_of_any_size(
+    payload: Payload, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, images = bitstream.encode(payload), bitstream.synthesize(payload)
+    monkeypatch.setattr(intnet, "_SMALL", small)
+    assert bitstream.encode(payload) == data
+    np.testing.assert_array_equal(bitstream.decode_images(data)[1], images)
+
+
+def largest() -> Payload:
+    """The first synthesis layer sums up as much as the format's limits allow."""
+    grids = (8,) * 12
+    architecture = Architecture(3, 3, 1, grids, (), (layer(1, 3, False),))
+    payload = random_payload(architecture, [(1,)], seed=1, exponent=15)
+    (segment,), (group,) = payload.segments, payload.groups
+    latents = tuple(np.full_like(grid, 32767 * (-1) ** i) for i, grid in enumerate(segment.latents))
+    signs = np.resize([1, -1], sum(grids)).reshape(1, -1, 1, 1)
+    first = group.synthesis[0]
+    weight = QTensor((2047 * signs * np.ones(first.weight.values.shape)).astype(np.int32), 15)
+    bias = QTensor(np.array([2047], dtype=np.int32), 0)
+    return replace(
+        payload,
+        segments=(replace(segment, latents=latents),),
+        groups=(Group(group.context, (QLayer(weight, bias),)),),
+    )
+
+
+def test_the_largest_sums_are_exact() -> None:
+    payload = largest()
+    images = bitstream.decode_images(bitstream.encode(payload))[1]
+    np.testing.assert_array_equal(images[0], pixels_of(payload, payload.groups[0], images_of(payload)[0]))
+
+
+def test_the_accumulators_bound_is_asserted_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    payload = largest()
+    data = bitstream.encode(payload)
+    monkeypatch.setattr(limits, "ACCUMULATOR", 1 << 41)
+    with pytest.raises(AssertionError):
+        bitstream.encode(payload)
+    with pytest.raises(AssertionError):
+        bitstream.decode_images(data)
+
+
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_any_number_of_threads(tmp_path: Path, threads: str) -> None:
-    """Matrix products large enough for BLAS to share them out."""
+    """Enough images for BLAS to share products out, if it were let."""
     payload = ordinary(images=300)
     path = tmp_path / "set.rud"
     bitstream.write(payload, path)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rudcodec.bitstream import limits
 from rudcodec.bitstream.limits import INPUT_MAX, INPUTS
 from rudcodec.payload import Architecture, Group, QLayer
 
@@ -44,8 +45,7 @@ def fold(layer: QLayer, fraction: int, result: int, largest: int) -> Folded:
     half = 1 << (shift - 1) if shift > 0 else 0
     sums = np.abs(weight).reshape(len(weight), -1).sum(axis=1) * largest
     bound = int((sums + np.abs(bias).reshape(-1, len(weight))).max()) + half
-    # the format's limits keep every sum below 2**43
-    assert bound < 1 << 53
+    assert bound < limits.ACCUMULATOR
     step = 2.0**-shift
     return Folded(weight * step, (bias + half) * step, bound)
 

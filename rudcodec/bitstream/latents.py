@@ -20,7 +20,7 @@ from rudcodec.bitstream.limits import INPUT_MAX, INPUTS, level_sizes
 from rudcodec.errors import FormatError
 from rudcodec.payload import Architecture, Group, Segment
 
-_CHUNK = 4096  # columns of the context network's input at once: what fits the cache
+_CHUNK = 8192  # columns of the context network's input at once: what fits the cache
 _MARGIN = 2
 # (dy, dx) of the causal neighbours in the same grid, and of those in the component before
 _CAUSAL = [(0, -1), (0, -2)] + [(dy, dx) for dy in (-1, -2) for dx in (-2, -1, 0, 1, 2)]

@@ -30,6 +30,7 @@ TOTAL = 1 << 20  # images
 ELEMENTS = 1 << 25  # latents of all images; samples of all images
 WORK = 1 << 36  # see work()
 
+ACCUMULATOR = 1 << 43  # what the limits above keep every partial sum of a layer below
 LABEL_LAYERS = 16
 LABEL_WIDTH = 512
 LABEL_PARAMETERS = 1 << 20

@@ -85,6 +85,11 @@ def best_scale(values: np.ndarray) -> int:
     return int(_bits_by_scale(values).argmin())
 
 
+def log2_width(scale: int) -> float:
+    """Binary logarithm of the scale of the Laplace distribution that a table scale stands for."""
+    return (scale - 32) / 8
+
+
 def tensor_bits(values: np.ndarray) -> float:
     """Bits that the values of one tensor take, exponent and scale included."""
     return float(_bits_by_scale(values).min()) + 10
