@@ -101,6 +101,8 @@ def _trim(training: Training, build: Build, budget: float) -> Payload:
 
         # Moves change each other's slopes: not too many of them at a time.
         low, high = 1, max(1, len(steepest) // TRIM_PART)
+        if 8 * file_size(build(moved(high))) > budget:
+            low = high
         while low < high:
             middle = (low + high) // 2
             fits = 8 * file_size(build(moved(middle))) <= budget
