@@ -1,0 +1,161 @@
+"""The label network: trained at a rate, its twin in torch, streams of views, and the file it travels in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from golden_payloads import layer, random_labels, random_payload
+from torch.utils.data import DataLoader
+
+import rudcodec
+from rudcodec import bitstream, data
+from rudcodec.bitstream.weights import tensor_bits
+from rudcodec.evaluation import label_accuracy
+from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
+from rudcodec.labels.network import Labeller, centred
+from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
+
+LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
+GENTLE = ViewRecipe(zoom_min=54, zoom_max=74, rotate=24, flip=False, mixup=20, cutmix=0)
+
+
+@pytest.fixture(scope="module")
+def digits() -> data.LabelledImages:
+    return data.load("digits", "train")
+
+
+@pytest.fixture(scope="module")
+def trained(digits: data.LabelledImages) -> LabelNetwork:
+    plan = LabelPlan(LAYERS, 4000.0, 60_000)
+    return train_label_network(digits, plan, GENTLE, 0, torch.device("cpu"))
+
+
+def labelled_payload() -> Payload:
+    architecture = Architecture(8, 8, 1, (2, 1), (3,), (layer(4, 3), layer(1, 1, relu=False)))
+    return random_labels(random_payload(architecture, [(3, 2), (1, 1)], seed=1), LAYERS, seed=1)
+
+
+def test_training_meets_its_rate_and_learns(trained: LabelNetwork) -> None:
+    weights = sum(tensor_bits(p.weight.values) for p in trained.parameters)
+    assert weights == pytest.approx(4000 - 6 * 34, rel=0.1)
+    assert label_accuracy(trained, data.load("digits", "val")) > 0.85
+
+
+def test_training_is_repeatable(digits: data.LabelledImages) -> None:
+    plan = LabelPlan(LAYERS, 4000.0, 2560)
+    first, second = (train_label_network(digits, plan, GENTLE, 5, torch.device("cpu")) for _ in range(2))
+    for a, b in zip(first.parameters, second.parameters, strict=True):
+        np.testing.assert_array_equal(a.weight.values, b.weight.values)
+        np.testing.assert_array_equal(a.bias.values, b.bias.values)
+
+
+def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.LabelledImages) -> None:
+    """To the tolerance that Labeller states, on real images."""
+    images = digits.images[:300]
+    exact = bitstream.logits(trained, images) / 4096
+    twin = Labeller(trained)(centred(torch.from_numpy(images))).numpy()
+    assert np.abs(exact - twin).mean() < 0.05
+    softened = torch.from_numpy(twin / 2).softmax(1).numpy()
+    assert np.abs(bitstream.probabilities(trained, images) - softened).mean() < 0.01
+
+
+@pytest.mark.parametrize(("bits", "widths"), [(5e4, (16, 40, 40, 40)), (1.5e5, (32, 64, 64, 64))])
+def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...]) -> None:
+    plan = plan_for(bits, 32, 32, 1000)
+    assert tuple(one.out_channels for one in plan.layers) == widths
+    assert [one.pool for one in plan.layers] == [True, True, False, False]
+
+
+def test_plans_suit_small_images() -> None:
+    plan = plan_for(1e4, 8, 8, 1000)
+    assert not any(one.pool for one in plan.layers)
+
+
+def test_a_file_carries_its_network(tmp_path: Path) -> None:
+    payload = labelled_payload()
+    size = bitstream.write(payload, tmp_path / "a.rud")
+    loaded = rudcodec.load(tmp_path / "a.rud")
+    assert loaded.network is not None and loaded.size == size
+    assert loaded.network.views == ViewRecipe() and loaded.network.layers == LAYERS
+    made = loaded.views(7, seed=2)
+    assert made.images.shape == (7, 8, 8, 1) and made.probs.shape == (7, 2)
+    np.testing.assert_allclose(made.probs.sum(1), 1, atol=1e-6)
+    np.testing.assert_array_equal(made.labels, made.probs.argmax(1))
+    later = loaded.views(3, seed=2, start=4)
+    np.testing.assert_array_equal(made.images[4:], later.images)
+    np.testing.assert_array_equal(made.probs[4:], later.probs)
+
+
+def test_rows_explain_the_network_too(tmp_path: Path) -> None:
+    payload = labelled_payload()
+    data = bitstream.encode(payload)
+    description = bitstream.describe(data)
+    assert sum(row.bytes for row in description.rows) == len(data)
+    mine = sum(row.bytes for row in description.rows if row.section == "labels")
+    assert payload.labels is not None and mine == bitstream.labels_size(payload.labels, (8, 8, 1), 2)
+    (part,) = (part for part in description.parts if part.name.startswith("labels"))
+    assert 0 <= 8 * mine - part.bits < 8 * (17 + 6 + 8)
+
+
+def test_truncation_and_salvage_keep_the_network() -> None:
+    data = bitstream.encode(labelled_payload())
+    short = bitstream.decode(bitstream.truncate(data, ipc=2.5).data)
+    assert short.labels is not None and len(short.segments) == 1
+    broken = data[:-6] + bytes([data[-6] ^ 1]) + data[-5:]
+    payload, _, lost = bitstream.salvage(broken)
+    assert payload.labels is not None and len(lost) == 1
+
+
+def test_views_need_a_network() -> None:
+    with pytest.raises(rudcodec.SettingError, match="no label network"):
+        rudcodec.SyntheticSet(
+            np.zeros((1, 8, 8, 1), np.uint8), np.zeros(1, np.int64), ("a",), 100, rudcodec_recipe()
+        ).views(1)
+
+
+def rudcodec_recipe() -> Recipe:
+    return labelled_payload().recipe
+
+
+def test_streams_are_the_same_with_workers() -> None:
+    payload = labelled_payload()
+    assert payload.labels is not None
+    images = bitstream.synthesize(payload)
+    stream = ViewStream(images, payload.labels, batch=6, batches=5, seed=9)
+    alone = list(stream)
+    assert len(alone) == 5 and alone[0][0].shape == (6, 8, 8, 1) and alone[0][1].shape == (6, 2)
+    shared = list(DataLoader(stream, batch_size=None, num_workers=2))
+    for (a, p), (b, q) in zip(alone, shared, strict=True):
+        assert torch.equal(a, b)
+        torch.testing.assert_close(p, q)
+
+
+def test_streams_show_the_files_views(tmp_path: Path) -> None:
+    bitstream.write(labelled_payload(), tmp_path / "a.rud")
+    loaded = rudcodec.load(tmp_path / "a.rud")
+    assert loaded.network is not None
+    images, probs = ViewStream(loaded.images, loaded.network, batch=50, seed=4).at(1)
+    exact = loaded.views(50, seed=4, start=50)
+    np.testing.assert_array_equal(images.numpy(), exact.images)
+    assert np.abs(probs.numpy() - exact.probs).mean() < 0.02
+
+
+@pytest.mark.slow
+def test_compress_with_a_network(tmp_path: Path, digits: data.LabelledImages) -> None:
+    path = tmp_path / "digits.rud"
+    result = rudcodec.compress(
+        digits, path, bpc=3000, ipc=6, labels="network", label_views=30_000, warmup=10, tune=4
+    )
+    assert 0.97 * 3000 < result.bpc <= 3000
+    loaded = rudcodec.load(path)
+    assert loaded.network is not None and loaded.recipe.optimizer == "adamw"
+    spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
+    assert spent == pytest.approx(0.5 * loaded.size, rel=0.2)
+    real = data.load("digits", "val")
+    found = rudcodec.evaluate(loaded, real, seeds=1, steps=150, width=16)
+    assert found.mean > 0.4
+    hard = rudcodec.evaluate(loaded, real, hard=True, seeds=1, steps=20, width=16)
+    assert hard.batch == min(256, len(loaded))
