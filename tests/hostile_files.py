@@ -160,6 +160,7 @@ def made_up(rng: random.Random) -> bytes:
         "class" if share == "class" else "dataset",
         rng.choice([0, 1, 127, 32767, 32767, 32767]),
         tuple(counts),
+        "hard",
     )
     writer = Writer("head")
     code_head(writer, head)

@@ -24,8 +24,12 @@ GOAL = 0.99
 LOWEST = 0.975
 ROUNDS = 8
 PASSES = 15
-TRIMS = 40
-TRIM_PART = 50
+TRIMS = 200
+TRIM_PARTS = (
+    50,
+    5,
+)  # of all latents one in so many moves at a time; the latter where the file is far too large
+FAR = 1.1
 
 
 def current(training: Training) -> Latents:
@@ -86,8 +90,10 @@ def _trim(training: Training, build: Build, budget: float) -> Payload:
     for _ in range(TRIMS):
         latents = current(training)
         payload = build(latents)
-        if 8 * file_size(payload) <= budget:
+        size = 8 * file_size(payload)
+        if size <= budget:
             return payload
+        part = TRIM_PARTS[size > FAR * budget]
         slopes = [slope.cpu().numpy() for slope in training.model.rate_slopes()]
         steepest = np.sort(np.concatenate([abs(slope).ravel() for slope in slopes]))[::-1]
 
@@ -100,7 +106,7 @@ def _trim(training: Training, build: Build, budget: float) -> Payload:
             ]
 
         # Moves change each other's slopes: not too many of them at a time.
-        low, high = 1, max(1, len(steepest) // TRIM_PART)
+        low, high = 1, max(1, len(steepest) // part)
         if 8 * file_size(build(moved(high))) > budget:
             low = high
         while low < high:

@@ -1,0 +1,31 @@
+"""Trains a ConvNet-3 on labelled views of a .rud file with a label network: train_on_views.py FILE.rud SRC"""
+
+import sys
+
+import torch
+from torch.nn import functional as F
+
+import rudcodec
+from rudcodec.data import load
+from rudcodec.evaluation import normalise, predict
+from rudcodec.labels import ViewStream
+from rudcodec.nets import ConvNet
+
+data = rudcodec.load(sys.argv[1])
+if data.network is None:
+    sys.exit("the file has no label network")
+recipe, (_, size, _, channels) = data.recipe, data.images.shape
+real = load(sys.argv[2], split="val", size=size)
+temperature = data.network.temperature / 16
+
+torch.manual_seed(0)
+net = ConvNet(channels, len(data.classes), size)
+optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
+for views, probs in ViewStream(data.images, data.network, batch=recipe.batch, batches=recipe.steps):
+    optimizer.zero_grad()
+    logits = net(normalise(views, recipe)) / temperature
+    (F.cross_entropy(logits, probs) * temperature**2).backward()
+    optimizer.step()
+    schedule.step()
+print(f"accuracy {100 * (predict(net, real.images, recipe) == real.labels).mean():.1f} %")
