@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from rudcodec.bitstream import check_limits
 from rudcodec.bitstream.limits import parameters
 from rudcodec.distill.assemble import segment_sizes
-from rudcodec.distill.settings import Labels
 from rudcodec.errors import BudgetError
 from rudcodec.model.architecture import default_architecture
 from rudcodec.payload import Architecture
@@ -19,17 +17,6 @@ from rudcodec.payload import Architecture
 BITS_PER_SIDE = 16.0
 BITS_PER_PARAMETER = 5.0
 LEAST_BITS_PER_IMAGE = 8.0
-
-
-# Bits per class above which a label network made the better students.
-NETWORK_FROM = 8e3
-
-
-def label_mode(labels: Labels, bpc: float) -> Literal["hard", "network"]:
-    """``labels`` where it says, else what the budget suggests."""
-    if labels == "auto":
-        return "network" if bpc >= NETWORK_FROM else "hard"
-    return labels
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
-from rudcodec.distill.budget import Plan, label_mode, plan
+from rudcodec.distill.budget import Plan, plan
 from rudcodec.distill.fit import Latents
 from rudcodec.distill.initial import initial_model, refinement_for
 from rudcodec.distill.integers import quantize_networks
@@ -25,6 +25,7 @@ from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
+from rudcodec.errors import BudgetError
 from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.nets.speed import keep_freed_memory
@@ -54,13 +55,18 @@ def distill(data: LabelledImages, settings: Settings, report: Report = lambda pr
     if device.type == "cpu":
         keep_freed_memory()
     recipe = default_recipe(data, flip=settings.flip)
-    if label_mode(settings.labels, settings.bpc) == "hard":
+    if settings.labels == "hard":
         return _distill_images(data, settings, recipe, device, report)
     share = settings.label_share * settings.bpc
     _plan(data, replace(settings, bpc=settings.bpc - share))  # a budget that is too small fails at once
     network = _label_network(data, share * len(data.classes), settings, recipe, device, report)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
-    rest = replace(settings, bpc=settings.bpc - 8 * size / len(data.classes), joint=0)
+    left = settings.bpc - 8 * size / len(data.classes)
+    if left <= 0:
+        raise BudgetError(
+            f"label_views: {settings.label_views} views are too few to train a network this small"
+        )
+    rest = replace(settings, bpc=left, joint=0)
     payload = _distill_images(data, rest, view_recipe(recipe), device, report)
     return replace(payload, labels=network)
 

@@ -25,10 +25,7 @@ LOWEST = 0.975
 ROUNDS = 8
 PASSES = 15
 TRIMS = 200
-TRIM_PARTS = (
-    50,
-    5,
-)  # of all latents one in so many moves at a time; the latter where the file is far too large
+TRIM_PARTS = (50, 5)  # moves one latent in so many at a time; the latter where the file is FAR too large
 FAR = 1.1
 
 
