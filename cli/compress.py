@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--share",
     type=click.Choice(["dataset", "class"]),
-    help="Networks for all (default) or per class.",
+    help="Scope of networks (dataset).",
 )
 @click.option(
     "--labels",
     type=click.Choice(["hard", "network"]),
-    help="Classes (hard), or a network that labels any view.",
+    help="Hard, or made by a network.",
 )
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
@@ -65,8 +65,8 @@ def compress(
 ) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
-    SRC is a folder with one folder per class (train/, val/, test/ above them or not), a .zip or .tar of that,
-    an .npz, an IDX file, or a name: digits, cifar10, cifar100, fashion-mnist, svhn, ...
+    SRC is a folder of class folders (train/, val/, test/ above them or not), a .zip or .tar of it, an .npz,
+    an IDX file, or a name: digits, cifar10, ...
     """
     if (bpc is None) == (size_bytes is None):
         raise click.UsageError("give a budget, either --bpc or --bytes")

@@ -55,11 +55,9 @@ def evaluate(
     """Train ConvNets from scratch on FILE, judge them on real images.
 
     Each student follows FILE's recipe; the accuracy is that after its last step. --baseline does the same
-    with random real images of SRC's train split, coded as one picture of at most FILE's size: of several
-    counts per class the best is taken.
+    with random real images of SRC's train split, as one picture of at most FILE's size.
 
-    Where FILE has a label network, students train on views that it labels; beside them stand the network
-    itself, students of the same images with hard labels, and real images with the same network.
+    A FILE's label network labels views to train on, and is judged itself.
     """
     import rudcodec
 

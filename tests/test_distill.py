@@ -53,7 +53,7 @@ def test_same_seed_same_bytes(colour: LabelledImages, share: str) -> None:
 
 
 def test_networks_per_class_where_a_chunk_does_not_hold_every_class(colour: LabelledImages) -> None:
-    settings = Settings(bpc=5000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
+    settings = Settings(bpc=9000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
     assert len(distill(colour, settings).groups) == 3
 
 

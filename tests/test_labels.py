@@ -141,21 +141,3 @@ def test_streams_show_the_files_views(tmp_path: Path) -> None:
     exact = loaded.views(50, seed=4, start=50)
     np.testing.assert_array_equal(images.numpy(), exact.images)
     assert np.abs(probs.numpy() - exact.probs).mean() < 0.02
-
-
-@pytest.mark.slow
-def test_compress_with_a_network(tmp_path: Path, digits: data.LabelledImages) -> None:
-    path = tmp_path / "digits.rud"
-    result = rudcodec.compress(
-        digits, path, bpc=6000, ipc=6, labels="network", label_views=60_000, warmup=10, tune=4
-    )
-    assert 0.97 * 6000 < result.bpc <= 6000
-    loaded = rudcodec.load(path)
-    assert loaded.network is not None and loaded.recipe.optimizer == "adamw"
-    spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
-    assert spent == pytest.approx(0.5 * loaded.size, rel=0.3)
-    real = data.load("digits", "val")
-    found = rudcodec.evaluate(loaded, real, seeds=1, steps=150, width=16)
-    assert found.mean > 0.2
-    hard = rudcodec.evaluate(loaded, real, hard=True, seeds=1, steps=20, width=16)
-    assert hard.batch == min(256, len(loaded))

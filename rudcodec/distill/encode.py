@@ -63,9 +63,7 @@ def distill(data: LabelledImages, settings: Settings, report: Report = lambda pr
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
-        raise BudgetError(
-            f"label_views: {settings.label_views} views are too few to train a network this small"
-        )
+        raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
     rest = replace(settings, bpc=left, joint=0)
     payload = _distill_images(data, rest, view_recipe(recipe), device, report)
     return replace(payload, labels=network)

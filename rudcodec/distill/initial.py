@@ -102,32 +102,31 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
     synthesis = networks.synthesis
     planes = colour_planes(channels)
     count = planes.shape[0]
-    last = len(synthesis.layers) - 1
-    gains: list[float] = []
-    read = torch.zeros(count, sum(grids))  # planes from the stacked grids
-    for level, c in enumerate(grids):
-        for plane in range(min(c, count)):
-            read[plane, len(gains) + plane] = 1.0
-        gains += [_level_step(step, level, len(grids))] * c
-    read *= torch.tensor(gains)
-    pairs = torch.stack((torch.eye(count), -torch.eye(count)), 1).flatten(0, 1)
     with torch.no_grad():
         for i, (layer, weight, bias) in enumerate(
             zip(synthesis.layers, synthesis.weights, synthesis.biases, strict=True)
         ):
-            weight.mul_(0.0 if last == 0 else 0.1 if i == last else 0.3)
+            weight.mul_(0.3 if i < len(synthesis.layers) - 1 else 0.1)
             bias.zero_()
-            if i == 0:
-                weight.mul_(torch.tensor(gains).view(1, -1, 1, 1))
-            enter = read if i == 0 else pairs.T
-            leave = planes.T if i == last else pairs
-            if i < last:
-                weight[: 2 * count] = 0.0
-            if i > 0:
-                weight[:, : 2 * count] = 0.0
             centre = weight[:, :, layer.kernel // 2, layer.kernel // 2]
-            path = leave @ enter
-            centre[: path.shape[0], : path.shape[1]] += path
+            if i == 0:
+                weight[: 2 * count] = 0.0
+                column = 0
+                for level, c in enumerate(grids):
+                    gain = _level_step(step, level, len(grids))
+                    weight[2 * count :, column : column + c] *= gain
+                    for plane in range(c):
+                        centre[2 * plane, column + plane] = gain
+                        centre[2 * plane + 1, column + plane] = -gain
+                    column += c
+            elif i < len(synthesis.layers) - 1:
+                weight[: 2 * count] = 0.0
+                centre[: 2 * count, : 2 * count] = torch.eye(2 * count)
+            else:
+                weight[:, : 2 * count] = 0.0
+                for plane in range(count):
+                    centre[:, 2 * plane] = planes[plane]
+                    centre[:, 2 * plane + 1] = -planes[plane]
 
 
 def first_lmbda(step: float, channels: int) -> float:

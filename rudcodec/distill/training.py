@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,17 +75,8 @@ class Training:
             )
             for chunk in self.chunks
         ]
-        return latents, torch.optim.Adam(self._network_groups(), lr=NETWORK_LR, betas=BETAS)
-
-    def _network_groups(self) -> list[dict[str, Any]]:
-        """What sees latents moves the less the larger they are: at rich budgets it would else run away."""
-        size = sum(float(y.detach().abs().sum()) for chunk in self.chunks for y in chunk.levels)
-        count = sum(y.numel() for chunk in self.chunks for y in chunk.levels)
-        groups = [self.model.of(group) for group in range(len(self.model.networks))]
-        first = [w for group in groups for w in (group.context.weights[0], group.synthesis.weights[0])]
-        known = {id(weight) for weight in first}
-        rest = [p for p in self.model.networks.parameters() if id(p) not in known]
-        return [{"params": first, "reach": 1 / max(1.0, size / count)}, {"params": rest}]
+        networks = torch.optim.Adam(self.model.networks.parameters(), lr=NETWORK_LR, betas=BETAS)
+        return latents, networks
 
     def decode(self, chunk: Chunk, mode: SoftRounding | None) -> Decoded:
         with autocast(self.device):
