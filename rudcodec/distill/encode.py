@@ -35,6 +35,7 @@ from rudcodec.utility.dm import DistributionMatching
 
 SETTLE_STEPS = 300
 SURVEY_AT = 0.6
+ATTEMPTS = 4
 
 
 def distill(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Payload:
@@ -132,7 +133,7 @@ def _start(
     images = from_grey_levels(torch.from_numpy(data.images[chosen]).permute(0, 3, 1, 2)).contiguous()
     labels = torch.from_numpy(data.labels[chosen])
     groups = labels if settings.share == "class" else torch.zeros_like(labels)
-    bits = planned.budget - planned.overhead
+    bits = min(planned.budget - planned.overhead, 8.0 * images.numel())  # more than that has no use
     model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
     pixels = images.shape[0] * images.shape[2] * images.shape[3]
     control = RateControl(bits / pixels, lmbda)
@@ -191,10 +192,14 @@ def _run(
     run_stage(training, Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
         run_stage(training, Stage("joint", settings.joint, 0.5, start=0.5), term)
-    build = partial(payload, quantize_networks(training))
-    fit.aim(training, build, planned.budget)
-    run_stage(training, Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
-    return fit.fit(training, build, planned.budget)
+    for _ in range(ATTEMPTS):
+        build = partial(payload, quantize_networks(training))
+        fit.aim(training, build, planned.budget)
+        run_stage(training, Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
+        if fit.approach(training, build, planned.budget):
+            break
+        _set_step(training)
+    return fit.trim(training, build, planned.budget)
 
 
 def _settle(training: Training) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rudcodec.distill.assemble import file_size
@@ -23,7 +24,9 @@ GOAL = 0.99
 LOWEST = 0.975
 ROUNDS = 8
 PASSES = 15
-TRIMS = 3
+FAR = 1.05
+TRIMS = 40
+TRIM_PART = 50
 
 
 def current(training: Training) -> Latents:
@@ -38,71 +41,78 @@ def aim(training: Training, build: Build, budget: float) -> int:
     size = file_size(build(current(training)))
     estimate = sum(training.bits_of(chunk) for chunk in training.chunks)
     training.overhead = 8 * size - estimate
-    training.control.target = max(GOAL * budget - training.overhead, 1.0) / training.pixels
+    training.control.target = training.target(GOAL * budget)
     training.control.rate = estimate / training.pixels
     return size
 
 
-def fit(training: Training, build: Build, budget: float) -> Payload:
-    """Tune latents in short rounds until the file has 97.5 to 100 % of the budget; trim what is above.
+def approach(training: Training, build: Build, budget: float) -> bool:
+    """Tune latents in short rounds until the file has 97.5 to 100 % of the budget
 
-    Raises BudgetError if even trimming can't make it fit.
+    False if it still is too large for :func:`trim`: the quantization step is too fine for lmbda to help.
     """
-    search = LmbdaSearch(GOAL * budget)
+    search = LmbdaSearch()
     for _ in range(ROUNDS):
         size = 8 * aim(training, build, budget)
-        if LOWEST * budget <= size <= budget:
-            break
-        training.control.lmbda = search.after(training.control.lmbda, size)
+        spent = size >= LOWEST * budget or training.control.target >= training.ceiling
+        if spent and size <= budget:
+            return True
+        training.control.lmbda = search.after(training.control.lmbda, size / (GOAL * budget))
         stage = Stage("fit", PASSES, 0.5, start=1.0, train_networks=False, steer=False)
         run_stage(training, stage)
-    return _trim(current(training), build, budget)
+    return 8 * aim(training, build, budget) <= FAR * budget
 
 
 class LmbdaSearch:
-    """Finds the lmbda of a size: pushes harder and harder one way, then interpolates between both sides."""
+    """Finds the lmbda of a size: pushes harder and harder one way, less hard after each change of side.
 
-    def __init__(self, goal: float) -> None:
-        self.goal = math.log(goal)
-        self.under: tuple[float, float] | None = None
-        self.over: tuple[float, float] | None = None
+    Not a bisection: latents drift as they train, so that a bound found some rounds ago may hold no more.
+    """
+
+    def __init__(self) -> None:
         self.push = 2.0
+        self.error = 0.0
 
-    def after(self, lmbda: float, size: float) -> float:
-        """The next lmbda to try, ``lmbda`` having given ``size``."""
-        found = (math.log(lmbda), math.log(size))
-        if found[1] < self.goal:
-            self.under = found
-        else:
-            self.over = found
-        if self.under is not None and self.over is not None:
-            (a, low), (b, high) = self.under, self.over
-            return math.exp(a + (b - a) * (self.goal - low) / (high - low))
-        move = self.push * (self.goal - found[1])
-        self.push *= 2
-        return math.exp(found[0] + max(-1.4, min(1.4, move)))
+    def after(self, lmbda: float, ratio: float) -> float:
+        """The next lmbda to try, ``lmbda`` having given a size ``ratio`` times the wanted one."""
+        error = -math.log(ratio)
+        if self.error != 0:
+            self.push *= 2.0 if error * self.error > 0 else 0.5
+        self.error = error
+        return lmbda * math.exp(max(-1.4, min(1.4, self.push * error)))
 
 
-def _trim(latents: Latents, build: Build, budget: float) -> Payload:
-    """Move latents towards zero by one, here and there and finest level first, until the file fits."""
-    payload = build(latents)
-    for level in [level for level in reversed(latents) for _ in range(TRIMS)]:
+def trim(training: Training, build: Build, budget: float) -> Payload:
+    """Move latents by one down the slope of the rate, where it is steepest first, until the file fits.
+
+    Raises BudgetError if it doesn't even then.
+    """
+    for _ in range(TRIMS):
+        latents = current(training)
+        payload = build(latents)
         if 8 * file_size(payload) <= budget:
             return payload
-        places = np.random.default_rng(0).permutation(np.flatnonzero(level))
-        original = level.copy()
+        slopes = [slope.cpu().numpy() for slope in training.model.rate_slopes()]
+        steepest = np.sort(np.concatenate([abs(slope).ravel() for slope in slopes]))[::-1]
 
-        def shrink(count: int, level: Grid = level, original: Grid = original, places: Grid = places) -> bool:
-            level[...] = original
-            level.flat[places[:count]] -= np.sign(original.flat[places[:count]])
-            return 8 * file_size(build(latents)) <= budget
+        def moved(
+            count: int, start: Latents = latents, slopes: list[Grid] = slopes, order: Grid = steepest
+        ) -> Latents:
+            return [
+                y - (np.sign(slope) * (abs(slope) >= order[count - 1])).astype(np.int32)
+                for y, slope in zip(start, slopes, strict=True)
+            ]
 
-        low, high = 0, len(places)
+        # Moves change each other's slopes: not too many of them at a time.
+        low, high = 1, max(1, len(steepest) // TRIM_PART)
+        if 8 * file_size(build(moved(high))) > budget:
+            low = high
         while low < high:
             middle = (low + high) // 2
-            low, high = (low, middle) if shrink(middle) else (middle + 1, high)
-        shrink(low)
-        payload = build(latents)
+            fits = 8 * file_size(build(moved(middle))) <= budget
+            low, high = (low, middle) if fits else (middle + 1, high)
+        training.model.set_latents([torch.from_numpy(level) for level in moved(low)])
+    payload = build(current(training))
     if 8 * file_size(payload) > budget:
         raise BudgetError(
             f"the file still has {file_size(payload)} bytes after trimming: the budget is too small"

@@ -25,6 +25,9 @@ OPPONENT = torch.tensor(
 )
 
 
+WIDEST_MEAN = 4.0
+
+
 def colour_planes(channels: int) -> Tensor:
     """(planes, channels), orthonormal."""
     return OPPONENT if channels == 3 else torch.ones(1, 1)
@@ -56,10 +59,15 @@ def pyramid(images: Tensor, grids: Sequence[int]) -> list[Tensor]:
 
 
 def _entropy_bits(values: Tensor) -> float:
-    """Zero-order entropy of rounded values, in bits altogether."""
-    _, counts = values.round().flatten().unique(return_counts=True)
+    """Zero-order entropy of rounded values, in bits altogether.
+
+    Few samples don't show the entropy of a wide distribution: it is counted in wider bins, and the bits
+    inside a bin are added.
+    """
+    bin_width = max(1.0, float(values.abs().mean()) / WIDEST_MEAN)
+    _, counts = (values / bin_width).round().flatten().unique(return_counts=True)
     p = counts.double() / counts.sum()
-    return float(-(counts * p.log2()).sum())
+    return float(-(counts * p.log2()).sum()) + values.numel() * math.log2(bin_width)
 
 
 def _level_step(step: float, level: int, levels: int) -> float:
@@ -102,31 +110,32 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
     synthesis = networks.synthesis
     planes = colour_planes(channels)
     count = planes.shape[0]
+    last = len(synthesis.layers) - 1
+    gains: list[float] = []
+    read = torch.zeros(count, sum(grids))  # planes from the stacked grids
+    for level, c in enumerate(grids):
+        for plane in range(min(c, count)):
+            read[plane, len(gains) + plane] = 1.0
+        gains += [_level_step(step, level, len(grids))] * c
+    read *= torch.tensor(gains)
+    pairs = torch.stack((torch.eye(count), -torch.eye(count)), 1).flatten(0, 1)
     with torch.no_grad():
         for i, (layer, weight, bias) in enumerate(
             zip(synthesis.layers, synthesis.weights, synthesis.biases, strict=True)
         ):
-            weight.mul_(0.3 if i < len(synthesis.layers) - 1 else 0.1)
+            weight.mul_(0.0 if last == 0 else 0.1 if i == last else 0.3)
             bias.zero_()
-            centre = weight[:, :, layer.kernel // 2, layer.kernel // 2]
             if i == 0:
+                weight.mul_(torch.tensor(gains).view(1, -1, 1, 1))
+            enter = read if i == 0 else pairs.T
+            leave = planes.T if i == last else pairs
+            if i < last:
                 weight[: 2 * count] = 0.0
-                column = 0
-                for level, c in enumerate(grids):
-                    gain = _level_step(step, level, len(grids))
-                    weight[2 * count :, column : column + c] *= gain
-                    for plane in range(c):
-                        centre[2 * plane, column + plane] = gain
-                        centre[2 * plane + 1, column + plane] = -gain
-                    column += c
-            elif i < len(synthesis.layers) - 1:
-                weight[: 2 * count] = 0.0
-                centre[: 2 * count, : 2 * count] = torch.eye(2 * count)
-            else:
+            if i > 0:
                 weight[:, : 2 * count] = 0.0
-                for plane in range(count):
-                    centre[:, 2 * plane] = planes[plane]
-                    centre[:, 2 * plane + 1] = -planes[plane]
+            centre = weight[:, :, layer.kernel // 2, layer.kernel // 2]
+            path = leave @ enter
+            centre[: path.shape[0], : path.shape[1]] += path
 
 
 def first_lmbda(step: float, channels: int) -> float:

@@ -1,8 +1,9 @@
 """Which real images encoding starts from: typical and diverse ones, as a briefly trained network sees them.
 
-Of each class the part the network is most sure of, k-means in its features, and the image nearest to each
-centre (as the prototypes of Sorscher et al., NeurIPS 2022, and the initialisation of DREAM, Liu et al., ICCV
-2023). Taking the smoothest of the five nearest instead, to save bits, made students worse.
+Of each class the images the network is sure of, and at least the surest ``TYPICAL`` of them; k-means in its
+features, and the image nearest to each centre (as the prototypes of Sorscher et al., NeurIPS 2022, and the
+initialisation of DREAM, Liu et al., ICCV 2023). Taking the smoothest of the five nearest instead, to save
+bits, made students worse.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from rudcodec.student import normalise, train_student
 
 PROBE_STEPS = 300  # at most
 PROBE_PASSES = 40
+# Where the set is hard for the network, the rest only confuses students (CIFAR-10, 50 a class, uncoded: the
+# surest half 57.2 %, all 55.2). Where it is easy, students lack what it is least sure of (digits, 16 a class,
+# uncoded, inner validation split: the surest 70 % 88.6 +- 0.9 %, all 92.3 +- 2.1, random ones 91.6 +- 0.9).
 TYPICAL = 0.7
+SURE = 0.5
 PROBE_WIDTH = 32
 DIMENSIONS = 64
 
@@ -66,9 +71,9 @@ def choose_images(
         chosen = []
         for k in range(len(data.classes)):
             members = np.flatnonzero(data.labels == k)
-            surest = np.argsort(-confidence[members], kind="stable")[
-                : max(ipc, round(TYPICAL * len(members)))
-            ]
+            sure = int((confidence[members] > SURE).sum())
+            kept = max(ipc, sure, round(TYPICAL * len(members)))
+            surest = np.argsort(-confidence[members], kind="stable")[:kept]
             typical = members[np.sort(surest)]
             chosen.append(typical[_prototypes(points[typical], ipc, seed)])
     return np.concatenate(chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,6 +67,11 @@ class Training:
         self.report = report
         self.chunks = list(model.each_chunk())
         self.pixels = images.shape[0] * images.shape[2] * images.shape[3]
+        self.ceiling = 8.0 * images.shape[1]  # bits a pixel; images have no more uncoded
+
+    def target(self, budget: float) -> float:
+        """Bits of latents for a pixel, given the file's bits."""
+        return min(max(budget - self.overhead, 1.0) / self.pixels, self.ceiling)
 
     def optimizers(self) -> tuple[list[torch.optim.Optimizer], torch.optim.Optimizer]:
         """One for the latents of each chunk, one for the networks."""
@@ -75,8 +81,17 @@ class Training:
             )
             for chunk in self.chunks
         ]
-        networks = torch.optim.Adam(self.model.networks.parameters(), lr=NETWORK_LR, betas=BETAS)
-        return latents, networks
+        return latents, torch.optim.Adam(self._network_groups(), lr=NETWORK_LR, betas=BETAS)
+
+    def _network_groups(self) -> list[dict[str, Any]]:
+        """What sees latents moves the less the larger they are: at rich budgets it would else run away."""
+        size = sum(float(y.detach().abs().sum()) for chunk in self.chunks for y in chunk.levels)
+        count = sum(y.numel() for chunk in self.chunks for y in chunk.levels)
+        groups = [self.model.of(group) for group in range(len(self.model.networks))]
+        first = [w for group in groups for w in (group.context.weights[0], group.synthesis.weights[0])]
+        known = {id(weight) for weight in first}
+        rest = [p for p in self.model.networks.parameters() if id(p) not in known]
+        return [{"params": first, "reach": 1 / max(1.0, size / count)}, {"params": rest}]
 
     def decode(self, chunk: Chunk, mode: SoftRounding | None) -> Decoded:
         with autocast(self.device):

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 from rudcodec.payload import Architecture, SynthesisLayer
 
 CHROMA = 3
+
+# Up to a budget in bits: widths of the context model's hidden layers; channels and kernels of the synthesis
+# layers before the last, which is 3x3. Without any, both networks are linear: some 90 parameters for grey.
+# Digits, inner validation split, 3 students of width 64: at 6e3 bits linear networks 85.5 +- 0.6 % (AVIF
+# 81.7 +- 0.9); at 1.5e4 bits linear 89.8 +- 1.3, (8,) and (8, 8) 89.6 +- 1.7, a third of the file.
+NETWORKS: tuple[tuple[float, tuple[int, ...], tuple[tuple[int, int], ...]], ...] = (
+    (25_000, (), ()),
+    (60_000, (8,), ((8, 1), (8, 3))),
+    (250_000, (16, 16), ((16, 1), (8, 3))),
+    (math.inf, (24, 24), ((32, 1), (16, 3))),
+)
 
 
 def default_architecture(height: int, width: int, channels: int, budget_bits: float) -> Architecture:
@@ -17,16 +30,9 @@ def default_architecture(height: int, width: int, channels: int, budget_bits: fl
         levels += 1
     components = channels if channels == 1 else CHROMA
     grids = tuple(1 if level == levels - 1 else components for level in range(levels))
-    hidden: tuple[int, ...]
-    if budget_bits < 60_000:
-        hidden, widths = (8,), (8, 8)
-    elif budget_bits < 250_000:
-        hidden, widths = (16, 16), (16, 8)
-    else:
-        hidden, widths = (24, 24), (32, 16)
+    hidden, layers = next((h, s) for limit, h, s in NETWORKS if budget_bits < limit)
     synthesis = (
-        SynthesisLayer(out_channels=widths[0], kernel=1, relu=True, residual=False),
-        SynthesisLayer(out_channels=widths[1], kernel=3, relu=True, residual=False),
+        *(SynthesisLayer(out_channels=w, kernel=k, relu=True, residual=False) for w, k in layers),
         SynthesisLayer(out_channels=channels, kernel=3, relu=False, residual=False),
     )
     return Architecture(height, width, channels, grids, hidden, synthesis)

@@ -111,6 +111,26 @@ class SyntheticModel(nn.Module):
         """The latents as they are coded: rounded, int32."""
         return [level.round().to(torch.int32) for level in self.unrounded()]
 
+    def set_latents(self, levels: Sequence[Tensor]) -> None:
+        """Replace the latents by others of the same shapes: coarse to fine, each (N, c, h, w)."""
+        with torch.no_grad():
+            for chunk in self.each_chunk():
+                for mine, level in zip(chunk.levels, levels, strict=True):
+                    mine.copy_(level[chunk.index.to(level.device)])
+
+    def rate_slopes(self) -> list[Tensor]:
+        """How the rate grows with each latent: the gradient of all bits at the rounded latents.
+
+        Coarse to fine, each (N, c, h, w), in bits for a step up.
+        """
+        slopes = [torch.zeros_like(level) for level in self.unrounded()]
+        for chunk in self.each_chunk():
+            levels = [y.detach().round().requires_grad_() for y in chunk.levels]
+            found = torch.autograd.grad(self.bits(chunk, levels).sum(), levels)
+            for whole, slope in zip(slopes, found, strict=True):
+                whole[chunk.index] = slope
+        return slopes
+
     def refine(self, factor: float) -> None:
         """Divide the quantization step by ``factor``: latents grow, networks take them for the same."""
         with torch.no_grad():

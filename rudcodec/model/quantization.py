@@ -25,12 +25,13 @@ class SoftRounding:
 
     @classmethod
     def at(cls, progress: float) -> SoftRounding:
-        """The schedule: temperature .3 -> .1 and noise .25 -> .1 as ``progress`` goes 0 -> 1.
+        """The schedule: temperature .3 -> .1 and noise .25 -> .2 as ``progress`` goes 0 -> 1.
 
-        Both matter: at a fifth of the noise the loss after eighty passes is up by half, and rounding straight
-        through from the start is worse than not training at all (thumbnails, .3 bpp).
+        Noise has to stay: at .1 latents come to rest between the integers, where they tell the networks more
+        than a file can. Rounding then costs 2 dB, and a file has 22.8 dB where this schedule's has 23.8 (200
+        thumbnails, .5 bpp). Rounding straight through for half of each stage is worse still: 21.5 dB.
         """
-        return cls(temperature=0.3 - 0.2 * progress, noise=0.25 - 0.15 * progress)
+        return cls(temperature=0.3 - 0.2 * progress, noise=0.25 - 0.05 * progress)
 
 
 def soft_round(y: Tensor, temperature: float) -> Tensor:
