@@ -140,9 +140,9 @@ class LabelNetwork:
     """A quantized classifier that labels any view of the images.
 
     Attributes:
-        layers: the convolutions; behind the last one come the mean over all positions and a linear layer.
-        parameters: weight and bias of each of ``layers``, then of the linear one (classes, channels). The
-            norm takes convolutions' scale away: their weights have exponent 0.
+        layers: the convolutions; behind the last one comes a linear layer that sees all its positions.
+        parameters: weight and bias of each of ``layers``, then of the linear one (classes, channels *
+            height * width). The norm takes convolutions' scale away: their weights have exponent 0.
         temperature: of the softmax that makes probabilities of logits, in 1/16; 1..255.
         views: what it was trained on, and is good at.
     """

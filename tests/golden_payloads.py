@@ -92,13 +92,15 @@ def random_labels(
         values = np.clip(np.rint(rng.laplace(size=shape) * spread), -2047, 2047)
         return QTensor(values.astype(np.int32), exponent)
 
-    parameters, before = [], payload.architecture.channels
+    a = payload.architecture
+    parameters, before, height, width = [], a.channels, a.height, a.width
     for layer in layers:
         weight = tensor((layer.out_channels, before, 3, 3), 0, spread)
         parameters.append(QLayer(weight, tensor((layer.out_channels,), min(exponent, 4), 4.0)))
-        before = layer.out_channels
-    last = tensor((len(payload.classes), before), exponent, 4.0)
-    parameters.append(QLayer(last, tensor((len(payload.classes),), exponent + 8, 100.0)))
+        before, halvings = layer.out_channels, int(layer.pool)
+        height, width = height >> halvings, width >> halvings
+    last = tensor((len(payload.classes), before * height * width), exponent, 4.0)
+    parameters.append(QLayer(last, tensor((len(payload.classes),), exponent + 4, 100.0)))
     return replace(payload, labels=LabelNetwork(layers, tuple(parameters), 32, ViewRecipe()))
 
 

@@ -38,7 +38,7 @@ def read_labels(head: Head) -> Network:
             height, width = height // 2, width // 2
         require(height * width > 0, "pooled to nothing")
         before = out
-    count += (before + 1) * len(head.classes)
+    count += (before * height * width + 1) * len(head.classes)
     require(count <= 1 << 20 and work <= 1 << 30, "label network too large")
     network.temperature = b.byte(1)
     low = b.byte(1, 127)
@@ -47,7 +47,9 @@ def read_labels(head: Head) -> Network:
     require(mixup + cutmix <= 256, "chances")
     network.views += [mixup, cutmix]
     stream = Stream(body[b.at :], tables)
-    shapes = [(out, inputs, 9) for out, inputs, _, _ in network.layers] + [(len(head.classes), before, 1)]
+    shapes = [(out, inputs, 9) for out, inputs, _, _ in network.layers] + [
+        (len(head.classes), before, height * width)
+    ]
     network.parameters = [
         read_parameters(stream, shape, i + 1 == len(shapes)) for i, shape in enumerate(shapes)
     ]
@@ -68,7 +70,7 @@ def read_parameters(stream: Stream, shape: tuple[int, ...], last: bool) -> Param
         rows = [weight[i : i + each] for i in range(0, len(weight), each)]
         require(coarse == 0, "exponent of a convolution")
         require(all(sum(map(abs, row)) <= 4096 for row in rows), "sum of a row")
-    require(fine <= (8 + coarse if last else 4), "bias too fine")
+    require(fine <= (4 + coarse if last else 4), "bias too fine")
     return Parameters(weight, bias, fine, coarse)
 
 
@@ -83,12 +85,11 @@ def logits(network: Network, view: list[list[list[int]]]) -> list[int]:
                 for p, q in zip(results, planes, strict=True)
             ]
         planes = [halve(plane) for plane in results] if pool else results
-    last, n = network.parameters[-1], len(planes[0]) * len(planes[0][0])
-    means = [(32 * sum(map(sum, plane)) + n) // (2 * n) for plane in planes]
-    total, found = 8 + last.exponent, []
+    last, seen = network.parameters[-1], [x for plane in planes for row in plane for x in row]
+    total, found = 4 + last.exponent, []
     for k, bias in enumerate(last.bias):
-        row = last.weight[k * len(means) : (k + 1) * len(means)]
-        acc = sum(w * g for w, g in zip(row, means, strict=True)) + (bias << (total - last.fine))
+        row = last.weight[k * len(seen) : (k + 1) * len(seen)]
+        acc = sum(w * x for w, x in zip(row, seen, strict=True)) + (bias << (total - last.fine))
         found.append(rshift(acc, total - 12))
     return found
 

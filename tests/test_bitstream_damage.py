@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rudcodec import FormatError, bitstream
 from rudcodec.payload import Architecture
 
-SECTIONS = ("file", "head", "weights", "segment")
+SECTIONS = ("file", "head", "weights", "labels", "segment")
 
 
 @cache

@@ -29,7 +29,7 @@ def digits() -> data.LabelledImages:
 
 @pytest.fixture(scope="module")
 def trained(digits: data.LabelledImages) -> LabelNetwork:
-    plan = LabelPlan(LAYERS, 6000.0, 40_000)
+    plan = LabelPlan(LAYERS, 6000.0, 90_000)
     return train_label_network(digits, plan, GENTLE, 0, torch.device("cpu"))
 
 
@@ -41,7 +41,7 @@ def labelled_payload() -> Payload:
 def test_training_meets_its_rate_and_learns(trained: LabelNetwork) -> None:
     weights = sum(tensor_bits(p.weight.values) for p in trained.parameters)
     assert weights == pytest.approx(6000 - 6 * 34, rel=0.1)
-    assert label_accuracy(trained, data.load("digits", "val")) > 0.4
+    assert label_accuracy(trained, data.load("digits", "val")) > 0.85
 
 
 def test_training_is_repeatable(digits: data.LabelledImages) -> None:
@@ -57,7 +57,7 @@ def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.Label
     images = digits.images[:300]
     exact = bitstream.logits(trained, images) / 4096
     twin = Labeller(trained)(centred(torch.from_numpy(images))).numpy()
-    assert np.abs(exact - twin).mean() < 0.05
+    assert np.abs(exact - twin).mean() < 0.1
     softened = torch.from_numpy(twin / 2).softmax(1).numpy()
     assert np.abs(bitstream.probabilities(trained, images) - softened).mean() < 0.01
 
@@ -140,4 +140,4 @@ def test_streams_show_the_files_views(tmp_path: Path) -> None:
     images, probs = ViewStream(loaded.images, loaded.network, batch=50, seed=4).at(1)
     exact = loaded.views(50, seed=4, start=50)
     np.testing.assert_array_equal(images.numpy(), exact.images)
-    assert np.abs(probs.numpy() - exact.probs).mean() < 0.02
+    assert np.abs(probs.numpy() - exact.probs).mean() < 0.04  # random weights

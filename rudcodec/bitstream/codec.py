@@ -139,7 +139,7 @@ def _labels_section(network: LabelNetwork, size: tuple[int, int, int], classes: 
     writer = container.Writer("labels")
     code_fields(writer, size, classes, network)
     coder = Encoder()
-    code_parameters(coder, network.layers, size[2], classes, network.parameters, writer.fail)
+    code_parameters(coder, network.layers, size, classes, network.parameters, writer.fail)
     return container.pack(container.LABELS, bytes(writer.data) + coder.finish())
 
 

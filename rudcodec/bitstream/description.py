@@ -100,10 +100,10 @@ def code_length(payload: Payload) -> tuple[Part, ...]:
         count = sum(limits.product(shape.weight) + limits.product(shape.bias) for shape in mine)
         parts.append(Part(f"weights: {which} network", count * len(payload.groups), meter.bits))
     if payload.labels is not None:
-        classes, channels, meter = len(payload.classes), architecture.channels, Meter()
+        classes, size, meter = len(payload.classes), image_size(architecture), Meter()
         network, given = payload.labels.layers, payload.labels.parameters
-        code_parameters(meter, network, channels, classes, given, partial(FormatError, "labels", -1))
-        parts.append(Part("labels: label network", label_parameters(network, channels, classes), meter.bits))
+        code_parameters(meter, network, size, classes, given, partial(FormatError, "labels", -1))
+        parts.append(Part("labels: label network", label_parameters(network, size, classes), meter.bits))
     meter = Meter()
     spent = [0.0] * len(architecture.grids)
 
@@ -134,7 +134,7 @@ def _label_rows(data: bytes, layout: Layout) -> list[Row]:
     reader = Reader(data, "labels", section.start, section.end)
     network = code_fields(reader, size, classes, None)
     (_, first), (_, views) = reader.marks
-    symbols = label_parameters(network.layers, size[2], classes)
+    symbols = label_parameters(network.layers, size, classes)
     coded = section.end - reader.position
     widths = " ".join(str(layer.out_channels) for layer in network.layers)
     return [

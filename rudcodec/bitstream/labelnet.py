@@ -77,12 +77,10 @@ def _pool(x: np.ndarray) -> np.ndarray:
 
 
 def _linear(x: np.ndarray, layer: QLayer) -> np.ndarray:
-    """Means over positions with four more bits, then the linear layer."""
-    count = x.shape[1] * x.shape[2]
-    total = x.astype(np.int64).sum((1, 2))
-    means = (32 * total + count) // (2 * count)  # 8 fractional bits
-    fraction = 8 + layer.weight.exponent
-    sums = means @ layer.weight.values.astype(np.int64).T
+    """The linear layer on channels, rows and columns, in this order."""
+    seen = x.transpose(0, 3, 1, 2).reshape(len(x), -1).astype(np.int64)
+    fraction = FRACTION + layer.weight.exponent
+    sums = seen @ layer.weight.values.astype(np.int64).T
     sums += layer.bias.values.astype(np.int64) << (fraction - layer.bias.exponent)
     shift = fraction - LOGIT_FRACTION
     return np.asarray((sums + (1 << shift >> 1)) >> shift if shift > 0 else sums << -shift)

@@ -5,7 +5,7 @@ As elsewhere, one description serves both directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,14 +19,12 @@ from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, ViewRecipe
 
 KERNEL = 3
 
+Size = tuple[int, int, int]
+"""Height, width, channels of the images."""
 
-def code_fields(
-    fields: Fields, size: tuple[int, int, int], classes: int, given: LabelNetwork | None
-) -> LabelNetwork:
-    """Code all but the parameters, which are missing in the result; ``given`` is None when reading.
 
-    ``size``: height, width, channels of the images.
-    """
+def code_fields(fields: Fields, size: Size, classes: int, given: LabelNetwork | None) -> LabelNetwork:
+    """Code all but the parameters, which are missing in the result; ``given`` is None when reading."""
     fields.mark("label network")
     count = fields.byte("label layers", len(given.layers) if given else 0, 1, limits.LABEL_LAYERS)
     layers: list[LabelLayer] = []
@@ -71,34 +69,35 @@ def _code_views(fields: Fields, given: ViewRecipe | None) -> ViewRecipe:
 
 
 def shapes(
-    layers: tuple[LabelLayer, ...], channels: int, classes: int
+    layers: Sequence[LabelLayer], size: Size, classes: int
 ) -> list[tuple[tuple[int, ...], tuple[int]]]:
     """Shapes of weight and bias of each convolution, and of the linear layer at the end."""
-    widths = [channels, *(layer.out_channels for layer in layers)]
-    convolutions: list[tuple[tuple[int, ...], tuple[int]]] = [
-        ((out, before, KERNEL, KERNEL), (out,)) for before, out in zip(widths, widths[1:], strict=False)
-    ]
-    return [*convolutions, ((classes, widths[-1]), (classes,))]
+    height, width, before = size
+    found: list[tuple[tuple[int, ...], tuple[int]]] = []
+    for layer in layers:
+        found.append(((layer.out_channels, before, KERNEL, KERNEL), (layer.out_channels,)))
+        before = layer.out_channels
+        if layer.pool:
+            height, width = height // 2, width // 2
+    return [*found, ((classes, before * height * width), (classes,))]
 
 
-def label_parameters(layers: tuple[LabelLayer, ...], channels: int, classes: int) -> int:
+def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> int:
     """Weights and biases of a label network."""
-    return sum(limits.product(weight) + bias[0] for weight, bias in shapes(layers, channels, classes))
+    return sum(limits.product(weight) + bias[0] for weight, bias in shapes(layers, size, classes))
 
 
-def _check_cost(
-    fields: Fields, layers: tuple[LabelLayer, ...], size: tuple[int, int, int], classes: int
-) -> None:
+def _check_cost(fields: Fields, layers: Sequence[LabelLayer], size: Size, classes: int) -> None:
     """Limits on parameters and on the work of a view; pooling needs two pixels either way."""
-    height, width, channels = size
+    height, width, _ = size
     work = 0
-    for layer, (weight, _) in zip(layers, shapes(layers, channels, classes), strict=False):
+    for layer, (weight, _) in zip(layers, shapes(layers, size, classes), strict=False):
         work += limits.product(weight) * height * width
         if layer.pool:
             height, width = height // 2, width // 2
         if not height * width:
             raise fields.fail("label network pools images to nothing")
-    parameters = label_parameters(layers, channels, classes)
+    parameters = label_parameters(layers, size, classes)
     if parameters > limits.LABEL_PARAMETERS:
         raise fields.fail(
             f"label network has {parameters} parameters, at most {limits.LABEL_PARAMETERS} are allowed"
@@ -109,14 +108,14 @@ def _check_cost(
 
 def code_parameters(
     coder: Coder,
-    layers: tuple[LabelLayer, ...],
-    channels: int,
+    layers: Sequence[LabelLayer],
+    size: Size,
     classes: int,
     given: tuple[QLayer, ...] | None,
     fail: Callable[[str], FormatError],
 ) -> tuple[QLayer, ...]:
     """Code weights and biases; ``given`` is None when decoding."""
-    wanted = shapes(layers, channels, classes)
+    wanted = shapes(layers, size, classes)
     if given is not None and len(given) != len(wanted):
         raise fail(f"label network has {len(given)} layers of parameters, must have {len(wanted)}")
     found = []
@@ -132,7 +131,7 @@ def code_parameters(
         row = int(np.abs(w.values.astype(np.int64)).reshape(len(w.values), -1).sum(1).max())
         if not last and row > limits.LABEL_ROW:
             raise fail(f"weights of an output of {name} sum to {row}, at most {limits.LABEL_ROW} are allowed")
-        most = 8 + w.exponent if last else limits.LABEL_BIAS
+        most = limits.LABEL_BIAS + (w.exponent if last else 0)
         if b.exponent > most:
             raise fail(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
         found.append(QLayer(w, b))

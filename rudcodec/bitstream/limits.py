@@ -35,7 +35,7 @@ LABEL_LAYERS = 16
 LABEL_WIDTH = 512
 LABEL_PARAMETERS = 1 << 20
 LABEL_ROW = 4096  # sum of the magnitudes of the weights of a label convolution's output channel
-LABEL_BIAS = 4  # largest exponent of a label convolution's bias
+LABEL_BIAS = 4  # largest exponent of a label layer's bias, over its weight's
 LABEL_WORK = 1 << 30  # multiply-accumulates of a view
 
 INPUTS = 21

@@ -179,7 +179,7 @@ def read_labels(data: Source, layout: Layout) -> LabelNetwork | None:
     at = reader.position
     coder = Decoder(data[at : section.end], "labels", at)
     fail = partial(FormatError, "labels", at)
-    parameters = code_parameters(coder, network.layers, size[2], classes, None, fail)
+    parameters = code_parameters(coder, network.layers, size, classes, None, fail)
     coder.finish()
     return replace(network, parameters=parameters)
 

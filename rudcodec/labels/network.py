@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rudcodec.bitstream import limits
+from rudcodec.bitstream.labels import shapes
 from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
 from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
 
@@ -26,6 +27,10 @@ def straight_through(x: Tensor) -> Tensor:
     return x + (x.round() - x).detach()
 
 
+def _to_sixteenths(y: Tensor) -> Tensor:
+    return (y * 16).round() / 16
+
+
 def centred(views: Tensor) -> Tensor:
     """What the networks take: float32 (n, C, H, W) of uint8 (n, H, W, C)."""
     return ((views.permute(0, 3, 1, 2).float() - 128) / 32).contiguous()
@@ -38,17 +43,18 @@ def _run(
     biases: Sequence[Tensor],
     linear: Tensor,
     linear_bias: Tensor,
+    rounded: Callable[[Tensor], Tensor] = lambda y: y,
 ) -> Tensor:
     for layer, weight, bias in zip(layers, weights, biases, strict=True):
         y = F.conv2d(x, weight, padding=1)
         # a single pixel is its own mean; otherwise eps is far below any variance but that of a flat picture
         y = F.group_norm(y, layer.out_channels, eps=1e-3) if y.shape[2] * y.shape[3] > 1 else y * 0
-        y = F.relu(y + bias.view(1, -1, 1, 1))
+        y = rounded(F.relu(y + bias.view(1, -1, 1, 1)))
         if layer.residual:
             y = y + x
         y = y.clamp(max=CEILING)
-        x = F.avg_pool2d(y, 2) if layer.pool else y
-    return F.linear(x.mean((2, 3)), linear, linear_bias).float()
+        x = rounded(F.avg_pool2d(y, 2)) if layer.pool else y
+    return F.linear(x.flatten(1), linear, linear_bias).float()
 
 
 class LabelNet(nn.Module):
@@ -59,24 +65,28 @@ class LabelNet(nn.Module):
 
     Args:
         layers: of the network.
-        channels, classes: what goes in and what comes out.
+        size: height, width, channels of what goes in.
+        classes: what comes out.
         generator: draws the first weights.
     """
 
     def __init__(
-        self, layers: Sequence[LabelLayer], channels: int, classes: int, generator: torch.Generator
+        self,
+        layers: Sequence[LabelLayer],
+        size: tuple[int, int, int],
+        classes: int,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.layers = tuple(layers)
-        widths = [channels, *(layer.out_channels for layer in layers)]
-        shapes = [(out, before, 3, 3) for before, out in zip(widths, widths[1:], strict=False)]
-        self.weights = nn.ParameterList(
-            torch.randn(shape, generator=generator) * FIRST_SCALE for shape in shapes
+        *convolutions, linear = (
+            (torch.randn(weight, generator=generator) * FIRST_SCALE, torch.zeros(bias))
+            for weight, bias in shapes(layers, size, classes)
         )
-        self.biases = nn.ParameterList(torch.zeros(out) for out in widths[1:])
-        self.linear = nn.Parameter(torch.randn(classes, widths[-1], generator=generator) * FIRST_SCALE)
-        self.linear_bias = nn.Parameter(torch.zeros(classes))
-        self.log2_scales = nn.Parameter(torch.zeros(len(shapes) + 1))
+        self.weights = nn.ParameterList(weight for weight, _ in convolutions)
+        self.biases = nn.ParameterList(bias for _, bias in convolutions)
+        self.linear, self.linear_bias = map(nn.Parameter, linear)
+        self.log2_scales = nn.Parameter(torch.zeros(len(convolutions) + 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float32 (n, classes), of :func:`centred` views."""
@@ -108,8 +118,8 @@ class LabelNet(nn.Module):
 class Labeller(nn.Module):
     """The fast twin of a file's label network, for any device.
 
-    Activations are carried as they come, where the file's network rounds them to a sixteenth: logits agree to
-    about a tenth (a test holds it), probabilities to about a hundredth.
+    It differs by the number format of its sums, after which activations are rounded to sixteenths: logits
+    agree to a tenth on average, probabilities to a hundredth (a test holds it).
     """
 
     def __init__(self, network: LabelNetwork) -> None:
@@ -125,7 +135,7 @@ class Labeller(nn.Module):
         count = len(self.layers)
         weights = [getattr(self, f"weight{i}") for i in range(count + 1)]
         biases = [getattr(self, f"bias{i}") for i in range(count + 1)]
-        return _run(self.layers, x, weights[:-1], biases[:-1], weights[-1], biases[-1])
+        return _run(self.layers, x, weights[:-1], biases[:-1], weights[-1], biases[-1], _to_sixteenths)
 
 
 def _integers(values: Tensor, exponent: int) -> QTensor:

@@ -28,6 +28,8 @@ BIAS_LR = 5e-3
 SCALE_LR = 2e-2
 RISE, FALL = 0.05, 0.7  # of the training: learning rate up, and down at the end
 SQUEEZE = (0.1, 0.7)  # of the training: the rate goes from what it is to the target
+FIRST_PRICE = 0.015  # of all the target's bits, in nats of loss
+PRICES = (1e-4, 100.0)
 RESPONSE = 0.2
 LIMIT = 0.03
 TEMPERATURE = 2.0
@@ -78,7 +80,8 @@ def train_label_network(
     classes = len(data.classes)
     fast = plan.count >= COMPILE_FROM and has_compiler(device)
     layout = torch.channels_last if fast else torch.contiguous_format
-    net = LabelNet(plan.layers, data.channels, classes, generator).to(device).to(memory_format=layout)
+    size = (data.height, data.width, data.channels)
+    net = LabelNet(plan.layers, size, classes, generator).to(device).to(memory_format=layout)
     loss_of = compiled(_loss) if fast else _loss
     images = torch.from_numpy(data.images).to(device)
     labels = torch.from_numpy(data.labels).to(device)
@@ -109,7 +112,7 @@ class _RatePlan:
 
     def __init__(self, target: float) -> None:
         self.target = target
-        self.weight = 1e-7
+        self.weight = FIRST_PRICE / target
         self.first: float | None = None
 
     def follow(self, bits: float, progress: float) -> None:
@@ -118,7 +121,8 @@ class _RatePlan:
         done = min(1.0, max(0.0, (progress - begin) / (end - begin)))
         wanted = self.first * (self.target / self.first) ** done
         move = RESPONSE * math.log(bits / wanted)
-        self.weight = min(max(self.weight * math.exp(max(-LIMIT, min(LIMIT, move))), 1e-9), 1e-3)
+        price = self.weight * self.target * math.exp(max(-LIMIT, min(LIMIT, move)))
+        self.weight = min(max(price, PRICES[0]), PRICES[1]) / self.target
 
 
 def _batch(
