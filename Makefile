@@ -24,7 +24,7 @@ fuzz: $(STAMP)
 
 demo: $(STAMP)
 	rm -rf out/demo && mkdir -p out/demo
-	$(BIN)/rudcodec compress digits out/demo/digits.rud --bpc 1.5k --preview out/demo/digits.png
+	$(BIN)/rudcodec compress digits out/demo/digits.rud --bytes 1kB --preview out/demo/digits.png
 	$(BIN)/rudcodec info out/demo/digits.rud
 	$(BIN)/rudcodec verify out/demo/digits.rud
 	$(BIN)/rudcodec decompress out/demo/digits.rud out/demo/digits

@@ -63,13 +63,11 @@ def evaluate(
 
     with naming(file):
         data = rudcodec.load(file)
-    recipe = data.recipe if steps is None else dataclasses.replace(data.recipe, steps=steps)
     with ProgressView() as view:
-        real = _read(source, split, data, view)
-        rows = _judge(file, data, real, recipe, view, how)
+        task = _Task(file, data, _read(source, split, data, view), steps, view, how)
+        rows = task.judge()
         if baseline != "none":
-            train = _read(source, "train", data, view)
-            rows += _judge_real(train, data, real, recipe, baseline, view, how)
+            rows += task.judge_real(_read(source, "train", data, view), baseline)
     if as_json:
         facts = {
             "file": file,
@@ -118,67 +116,83 @@ class _Row:
         return facts if self.baseline is None else facts | _baseline_facts(self.baseline)
 
 
-def _judge(
-    file: str, data: SyntheticSet, real: LabelledImages, recipe: Recipe, view: ProgressView, how: Any
-) -> list[_Row]:
-    import rudcodec
+class _Task:
+    """What is judged on what: the set of ``file`` and its rivals on ``real``."""
 
-    result = rudcodec.evaluate(data, real, recipe=recipe, progress=view, **how)
-    rows = [_Row(file, data.size, data.ipc, result.mean, result)]
-    if data.network is not None:
-        from rudcodec.evaluation import label_accuracy, matching
+    def __init__(
+        self,
+        file: str,
+        data: SyntheticSet,
+        real: LabelledImages,
+        steps: int | None,
+        view: ProgressView,
+        how: dict[str, Any],
+    ) -> None:
+        from rudcodec.evaluation import hard_recipe, matching
 
-        real = matching(real, "val", data.images.shape[1:], data.classes)
-        rows.append(_Row("  its label network", _network_size(data), 0, label_accuracy(data.network, real)))
-        hard = rudcodec.evaluate(data, real, hard=True, progress=view, **how)
-        rows.append(
-            _Row("  its images, hard labels", data.size - _network_size(data), data.ipc, hard.mean, hard)
-        )
-    return rows
+        def shortened(recipe: Recipe) -> Recipe:
+            return recipe if steps is None else dataclasses.replace(recipe, steps=steps)
 
+        self.file, self.data, self.view, self.how = file, data, view, how
+        self.real = matching(real, "val", data.images.shape[1:], data.classes)
+        self.recipe = shortened(data.recipe)
+        self.hard_recipe = shortened(hard_recipe(data.recipe)) if data.network else self.recipe
+        self.network_size = _network_size(data)
 
-def _judge_real(
-    train: LabelledImages,
-    data: SyntheticSet,
-    real: LabelledImages,
-    recipe: Recipe,
-    codec: Codec,
-    view: ProgressView,
-    how: Any,
-) -> list[_Row]:
-    from rudcodec.baselines import best_baseline
-    from rudcodec.evaluation import hard_recipe
+    def judge(self) -> list[_Row]:
+        """The set; one with a label network also by that network itself, and by its images alone."""
+        import rudcodec
+        from rudcodec.evaluation import label_accuracy
 
-    def judge(name: str, recipe: Recipe, budget: int, network: LabelNetwork | None) -> _Row:
+        data, view = self.data, self.view
+        result = rudcodec.evaluate(data, self.real, recipe=self.recipe, progress=view, **self.how)
+        rows = [_Row(self.file, data.size, data.ipc, result.mean, result)]
+        if data.network is not None:
+            accuracy = label_accuracy(data.network, self.real)
+            rows.append(_Row("  its label network", self.network_size, 0, accuracy))
+            hard = rudcodec.evaluate(
+                data, self.real, recipe=self.hard_recipe, hard=True, progress=view, **self.how
+            )
+            size = data.size - self.network_size
+            rows.append(_Row("  its images, hard labels", size, data.ipc, hard.mean, hard))
+        return rows
+
+    def judge_real(self, train: LabelledImages, codec: Codec) -> list[_Row]:
+        """Real images of the same bytes: with classes, and, where the set has one, with its label network."""
+        if self.data.network is None:
+            return [self._rival(train, codec, "", self.recipe, None)]
+        return [
+            self._rival(train, codec, ", hard labels", self.hard_recipe, None),
+            self._rival(train, codec, ", the same label network", self.recipe, self.data.network),
+        ]
+
+    def _rival(
+        self, train: LabelledImages, codec: Codec, name: str, recipe: Recipe, network: LabelNetwork | None
+    ) -> _Row:
+        from rudcodec.baselines import best_baseline
+
+        beside = self.network_size if network else 0
         found = best_baseline(
             train,
-            real,
+            self.real,
             recipe,
-            budget,
+            self.data.size - beside,
             codec,
-            ipc=data.ipc,
+            ipc=self.data.ipc,
             network=network,
-            progress=lambda stage, *steps: view(f"baseline: {stage}", *steps),
-            **how,
+            progress=lambda stage, *steps: self.view(f"baseline: {stage}", *steps),
+            **self.how,
         )
         won = found.winner
         label = f"real images, {won.codec} q{won.quality} {won.subsampling}{name}"
-        size = won.size + data.size - budget
-        return _Row(label, size, won.count, found.result.mean, found.result, found)
-
-    if data.network is None:
-        return [judge("", recipe, data.size, None)]
-    rest = data.size - _network_size(data)
-    return [
-        judge(", hard labels", hard_recipe(recipe), data.size, None),
-        judge(", the same label network", recipe, rest, data.network),
-    ]
+        return _Row(label, won.size + beside, won.count, found.result.mean, found.result, found)
 
 
 def _network_size(data: SyntheticSet) -> int:
     from rudcodec import bitstream
 
-    assert data.network is not None
+    if data.network is None:
+        return 0
     height, width, channels = data.images.shape[1:]
     return bitstream.labels_size(data.network, (height, width, channels), len(data.classes))
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 
 from rudcodec.baselines.codecs import Codec
 from rudcodec.baselines.real import Candidate, default_counts, real_images
 from rudcodec.data import LabelledImages
+from rudcodec.errors import BudgetError
 from rudcodec.evaluation import EvalResult, Progress, evaluate
 from rudcodec.payload import LabelNetwork, Recipe
 
@@ -28,7 +31,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """The winner, what its students reach, and all candidates in ascending order of count.
+    """The winner; what students of its draw and others reach; all candidates in ascending order of count.
 
     A single candidate has no trial accuracy, since nothing was chosen.
     """
@@ -58,9 +61,10 @@ def best_baseline(
 ) -> Baseline:
     """Find how many real images a class serve students best at a size, and judge them with full students.
 
-    Each candidate trains one student of half the width for half the steps; the best one's set is then judged
-    as :func:`rudcodec.evaluation.evaluate` does, with the recipe as it is. The choice is made on ``real``
-    itself, which is in the baseline's favour.
+    Each candidate trains one student of half the width for half the steps; the best count is then judged with
+    full students and the recipe as it is. Each of them sees a draw of its own, for draws differ by more than
+    students do (on digits by three points). The choice is made on ``real`` itself, which is in the baseline's
+    favour.
 
     Args:
         train: where real images come from.
@@ -69,8 +73,8 @@ def best_baseline(
         budget_bytes: size of that set's file.
         ipc: images per class of that set; ``counts`` follow from it (:func:`default_counts`) unless given.
         network: labels views of the real images; ``budget_bytes`` are then without it. None: hard labels.
-        seeds, first_seed, width, depth, device, compile, progress: as in
-            :func:`rudcodec.evaluation.evaluate`.
+        seeds, first_seed: of draws and of students; the first draw is the one that counts are tried with.
+        width, depth, device, compile, progress: as in :func:`rudcodec.evaluation.evaluate`.
 
     Raises:
         BudgetError: no candidate fits; DataError, SettingError: as in ``evaluate``.
@@ -103,20 +107,43 @@ def best_baseline(
         winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
     else:
         winner, trials = candidates[0], [Trial(candidates[0], None)]
-    result = evaluate(
-        winner.as_set(),
-        real,
-        recipe=recipe,
-        network=network,
-        seeds=seeds,
-        first_seed=first_seed,
-        width=width,
-        depth=depth,
-        device=device,
-        compile=compile,
-        progress=progress,
+    results = []
+    for student in range(seeds):
+        drawn = winner
+        if student:
+            with contextlib.suppress(BudgetError):  # this draw doesn't fit even at the lowest quality
+                (drawn,) = real_images(train, budget_bytes, codec, first_seed + student, (winner.count,))
+        staged = (
+            None if progress is None else partial(_renamed, progress, f"student {student + 1} of {seeds}")
+        )
+        result = evaluate(
+            drawn.as_set(),
+            real,
+            recipe=recipe,
+            network=network,
+            seeds=1,
+            first_seed=first_seed + student,
+            width=width,
+            depth=depth,
+            device=device,
+            compile=compile,
+            progress=staged,
+        )
+        results.append(result)
+    return Baseline(winner, _together(results), tuple(trials))
+
+
+def _together(results: Sequence[EvalResult]) -> EvalResult:
+    accuracies = tuple(result.mean for result in results)
+    return dataclasses.replace(
+        results[0],
+        mean=float(np.mean(accuracies)),
+        std=float(np.std(accuracies, ddof=1)) if len(results) > 1 else 0.0,
+        accuracies=accuracies,
+        seeds=tuple(seed for result in results for seed in result.seeds),
+        per_class=tuple(np.mean([result.per_class for result in results], axis=0).tolist()),
+        seconds=sum(result.seconds for result in results),
     )
-    return Baseline(winner, result, tuple(trials))
 
 
 def _renamed(progress: Progress, stage: str, _: str, step: int, steps: int) -> None:
