@@ -66,12 +66,12 @@ def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.Label
 def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...]) -> None:
     plan = plan_for(bits, 32, 32, 1000)
     assert tuple(one.out_channels for one in plan.layers) == widths
-    assert [one.pool for one in plan.layers] == [True, True, False, False]
+    assert all(one.pool for one in plan.layers)
 
 
 def test_plans_suit_small_images() -> None:
-    plan = plan_for(1e4, 8, 8, 1000)
-    assert not any(one.pool for one in plan.layers)
+    assert [one.pool for one in plan_for(1e4, 8, 8, 1000).layers] == [False, True, True, False]
+    assert [one.pool for one in plan_for(1e5, 28, 28, 1000).layers] == [True, True, True, False]
 
 
 def test_a_file_carries_its_network(tmp_path: Path) -> None:

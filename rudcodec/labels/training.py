@@ -52,16 +52,17 @@ class LabelPlan:
 
 
 def plan_for(bits: float, height: int, width: int, count: int) -> LabelPlan:
-    """A network whose weights have about ``BITS_PER_WEIGHT`` bits each: a stem of half the width, halvings
-    down to eight pixels, two residual layers there."""
+    """A network whose weights have about ``BITS_PER_WEIGHT`` bits each: a stem of half the width, layers that
+    halve the image down to eight pixels, and two residual ones that halve it on, while two are left."""
     side = min(height, width)
     halvings = max(1, round(math.log2(max(side, 2) / 8)))
     # weights: 9 width^2 for each layer, a half of that behind the stem
     full = BITS_PER_WEIGHT * 9 * (halvings + 0.5)
     wide = max(8, min(WIDEST, 8 * round(math.sqrt(bits / full) / 8)))
-    layers = [LabelLayer(max(8, wide // 2), side >= 16, False)]
-    layers += [LabelLayer(wide, side >= 16, False)] * max(1, halvings - 1)
-    layers += [LabelLayer(wide, False, True)] * 2
+    layers = []
+    for least, out in ((16, max(8, wide // 2)), *[(8, wide)] * max(1, halvings - 1), (4, wide), (4, wide)):
+        layers.append(LabelLayer(out, side >= least, least == 4))
+        side //= 1 + layers[-1].pool
     return LabelPlan(tuple(layers), bits, count)
 
 
