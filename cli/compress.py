@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--labels",
-    type=click.Choice(["hard", "network"]),
-    help="Hard, or made by a network.",
+    type=click.Choice(["auto", "hard", "network"]),
+    help="Who labels (auto).",
 )
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 import rudcodec
 from rudcodec import bitstream, data
 from rudcodec.bitstream.weights import tensor_bits
+from rudcodec.distill.budget import label_mode
 from rudcodec.evaluation import label_accuracy
 from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
 from rudcodec.labels.network import Labeller, centred
@@ -67,6 +68,11 @@ def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...]) -> Non
     plan = plan_for(bits, 32, 32, 1000)
     assert tuple(one.out_channels for one in plan.layers) == widths
     assert all(one.pool for one in plan.layers)
+
+
+def test_a_large_budget_buys_a_network() -> None:
+    assert [label_mode("auto", bits) for bits in (1e4, 5e5)] == ["hard", "network"]
+    assert [label_mode(labels, 5e5) for labels in ("hard", "network")] == ["hard", "network"]
 
 
 def test_plans_suit_small_images() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from rudcodec.bitstream import check_limits
 from rudcodec.bitstream.limits import parameters
 from rudcodec.distill.assemble import segment_sizes
+from rudcodec.distill.settings import Labels
 from rudcodec.errors import BudgetError
 from rudcodec.model.architecture import default_architecture
 from rudcodec.payload import Architecture
@@ -17,6 +19,15 @@ from rudcodec.payload import Architecture
 BITS_PER_SIDE = 16.0
 BITS_PER_PARAMETER = 5.0
 LEAST_BITS_PER_IMAGE = 8.0
+# Bits of a file from which half of them are better spent on a label network (CIFAR-10: see the README).
+NETWORK_FROM = 3e5
+
+
+def label_mode(labels: Labels, budget: float) -> Literal["hard", "network"]:
+    """``labels`` where it says; else what makes the better students of a file of ``budget`` bits."""
+    if labels == "auto":
+        return "network" if budget >= NETWORK_FROM else "hard"
+    return labels
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
-from rudcodec.distill.budget import Plan, plan
+from rudcodec.distill.budget import Plan, label_mode, plan
 from rudcodec.distill.fit import Latents
 from rudcodec.distill.initial import initial_model, refinement_for
 from rudcodec.distill.integers import quantize_networks
@@ -56,7 +56,7 @@ def distill(data: LabelledImages, settings: Settings, report: Report = lambda pr
     if device.type == "cpu":
         keep_freed_memory()
     recipe = default_recipe(data, flip=settings.flip)
-    if settings.labels == "hard":
+    if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
         return _distill_images(data, settings, recipe, device, report)
     share = settings.label_share * settings.bpc
     _plan(data, replace(settings, bpc=settings.bpc - share))  # a budget that is too small fails at once

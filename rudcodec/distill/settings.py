@@ -8,7 +8,7 @@ from typing import Literal
 from rudcodec.errors import SettingError
 
 Share = Literal["dataset", "class"]
-Labels = Literal["hard", "network"]
+Labels = Literal["auto", "hard", "network"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Settings:
         bpc: budget in bits per class, of the whole file.
         ipc: images per class; ``None`` lets :func:`rudcodec.distill.budget.images_per_class` choose.
         share: one group of networks for the ``"dataset"`` or one for each ``"class"``.
-        labels: ``"hard"``, or a ``"network"`` in the file that labels any view of the images.
+        labels: ``"hard"``; a ``"network"`` in the file that labels any view of the images; or ``"auto"``, as
+            :func:`rudcodec.distill.budget.label_mode` has it for the budget.
         seed: of everything random; the same seed on the same machine gives the same file.
         device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
         warmup: passes over the images of rate-distortion training.
@@ -36,7 +37,7 @@ class Settings:
     bpc: float
     ipc: int | None = None
     share: Share = "dataset"
-    labels: Labels = "hard"
+    labels: Labels = "auto"
     seed: int = 0
     device: str = "auto"
     warmup: int = 200
@@ -61,8 +62,8 @@ class Settings:
                 raise SettingError(f"{name}: {getattr(self, name)} passes; at least 2 are needed")
         if self.joint < 0:
             raise SettingError(f"joint: {self.joint} passes")
-        if self.labels not in ("hard", "network"):
-            raise SettingError(f"labels: {self.labels!r} is neither 'hard' nor 'network'")
+        if self.labels not in ("auto", "hard", "network"):
+            raise SettingError(f"labels: {self.labels!r} is neither 'auto', 'hard' nor 'network'")
         if not 0 < self.label_share < 1:
             raise SettingError(f"label_share: {self.label_share} is not between 0 and 1")
         if self.label_views < 1000:
