@@ -192,13 +192,14 @@ def _run(
     run_stage(training, Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
         run_stage(training, Stage("joint", settings.joint, 0.5, start=0.5), term)
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            _set_step(training)
         build = partial(payload, quantize_networks(training))
         fit.aim(training, build, planned.budget)
         run_stage(training, Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
         if fit.approach(training, build, planned.budget):
             break
-        _set_step(training)
     return fit.trim(training, build, planned.budget)
 
 

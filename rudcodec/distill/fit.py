@@ -47,7 +47,7 @@ def aim(training: Training, build: Build, budget: float) -> int:
 
 
 def approach(training: Training, build: Build, budget: float) -> bool:
-    """Tune latents in short rounds until the file has 97.5 to 100 % of the budget
+    """Tune latents in short rounds until the file has 97.5 to 100 % of the budget.
 
     False if it still is too large for :func:`trim`: the quantization step is too fine for lmbda to help.
     """
