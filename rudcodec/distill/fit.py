@@ -20,11 +20,9 @@ Grid = NDArray[Any]
 Latents = list[NDArray[np.int32]]
 Build = Callable[[Latents], Payload]
 
-GOAL = 0.99
-LOWEST = 0.975
+LOWEST, HIGHEST = 0.97, 1.03  # of the budget: what goes to the trim; rounds would cost more than it does
 ROUNDS = 8
 PASSES = 15
-FAR = 1.05
 TRIMS = 40
 TRIM_PART = 50
 
@@ -34,33 +32,34 @@ def current(training: Training) -> Latents:
 
 
 def aim(training: Training, build: Build, budget: float) -> int:
-    """Point the rate control at 99 % of the budget by the file's real size; returns the size in bytes.
+    """Point the rate control at the budget by the file's real size; returns the size in bytes.
 
     What the float model's estimate misses, and all that isn't latents, counts as overhead.
     """
     size = file_size(build(current(training)))
     estimate = sum(training.bits_of(chunk) for chunk in training.chunks)
     training.overhead = 8 * size - estimate
-    training.control.target = training.target(GOAL * budget)
+    training.control.target = training.target(budget)
     training.control.rate = estimate / training.pixels
     return size
 
 
 def approach(training: Training, build: Build, budget: float) -> bool:
-    """Tune latents in short rounds until the file has 97.5 to 100 % of the budget.
+    """Tune latents in short rounds until the file has 97 to 103 % of the budget.
 
-    False if it still is too large for :func:`trim`: the quantization step is too fine for lmbda to help.
+    Each round costs up to half a decibel: where tuning has met the budget there is none. False if the file
+    ends too large for :func:`trim`: the quantization step is too fine for lmbda to help.
     """
     search = LmbdaSearch()
     for _ in range(ROUNDS):
         size = 8 * aim(training, build, budget)
         spent = size >= LOWEST * budget or training.control.target >= training.ceiling
-        if spent and size <= budget:
+        if spent and size <= HIGHEST * budget:
             return True
-        training.control.lmbda = search.after(training.control.lmbda, size / (GOAL * budget))
+        training.control.lmbda = search.after(training.control.lmbda, size / budget)
         stage = Stage("fit", PASSES, 0.5, start=1.0, train_networks=False, steer=False)
         run_stage(training, stage)
-    return 8 * aim(training, build, budget) <= FAR * budget
+    return 8 * aim(training, build, budget) <= HIGHEST * budget
 
 
 class LmbdaSearch:
