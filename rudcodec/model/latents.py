@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -118,15 +118,12 @@ class SyntheticModel(nn.Module):
                 for mine, level in zip(chunk.levels, levels, strict=True):
                     mine.copy_(level[chunk.index.to(level.device)])
 
-    def rate_slopes(self) -> list[Tensor]:
-        """How the rate grows with each latent: the gradient of all bits at the rounded latents.
-
-        Coarse to fine, each (N, c, h, w), in bits for a step up.
-        """
+    def slopes(self, loss: Callable[[Chunk, list[Tensor]], Tensor]) -> list[Tensor]:
+        """The gradient of a loss at the rounded latents, one chunk at a time: coarse to fine, (N, c, h, w)."""
         slopes = [torch.zeros_like(level) for level in self.unrounded()]
         for chunk in self.each_chunk():
             levels = [y.detach().round().requires_grad_() for y in chunk.levels]
-            found = torch.autograd.grad(self.bits(chunk, levels).sum(), levels)
+            found = torch.autograd.grad(loss(chunk, levels), levels)
             for whole, slope in zip(slopes, found, strict=True):
                 whole[chunk.index] = slope
         return slopes
