@@ -119,7 +119,7 @@ class SyntheticModel(nn.Module):
                     mine.copy_(level[chunk.index.to(level.device)])
 
     def slopes(self, loss: Callable[[Chunk, list[Tensor]], Tensor]) -> list[Tensor]:
-        """The gradient of a loss at the rounded latents, one chunk at a time: coarse to fine, (N, c, h, w)."""
+        """Gradient of a loss of a chunk at the rounded latents of all: coarse to fine, (N, c, h, w)."""
         slopes = [torch.zeros_like(level) for level in self.unrounded()]
         for chunk in self.each_chunk():
             levels = [y.detach().round().requires_grad_() for y in chunk.levels]
