@@ -12,6 +12,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.distill import Settings, encode
 from rudcodec.distill.integers import quantize_networks
 from rudcodec.distill.training import Training
+from rudcodec.model import architecture
 from rudcodec.payload import Group, Payload, QTensor
 
 
@@ -30,6 +31,8 @@ class Observed:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, share: str) -> None:
         monkeypatch.setattr(encode, "quantize_networks", self.quantize)
+        # networks with hidden layers, also for a set of this size
+        monkeypatch.setattr(architecture, "NETWORKS", architecture.NETWORKS[1:])
         settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)  # type: ignore[arg-type]
         self.payload: Payload = encode.distill(stripes(), settings)
 
