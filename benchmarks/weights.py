@@ -91,7 +91,7 @@ def print_tensors(groups: tuple[Group, ...]) -> None:
 def main(source: str, bpc: float, ipc: int, warmup: int, seed: int) -> None:
     watcher = Watcher()
     encode.quantize_networks = watcher
-    settings = Settings(bpc=bpc, ipc=ipc, warmup=warmup, joint=0, seed=seed)
+    settings = Settings(bpc=bpc, ipc=ipc, labels="hard", warmup=warmup, joint=0, seed=seed)
     data = bitstream.encode(encode.distill(load(source, "train"), settings))
 
     training = watcher.training
