@@ -31,7 +31,9 @@ from rudcodec.student import default_recipe, pick_device
 def main(source: str, bpc: float, ipc: int, seed: int) -> None:
     data = load(source, "train")
     start = time.monotonic()
-    data_bytes = bitstream.encode(distill(data, Settings(bpc=bpc, ipc=ipc, labels="hard", seed=seed, joint=0)))
+    data_bytes = bitstream.encode(
+        distill(data, Settings(bpc=bpc, ipc=ipc, labels="hard", seed=seed, joint=0))
+    )
     seconds = time.monotonic() - start
     _, decoded = bitstream.decode_images(data_bytes)
 
