@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--share",
     type=click.Choice(["dataset", "class"]),
-    help="Scope of networks (dataset).",
+    help="Networks for all, or for each (dataset).",
 )
 @click.option(
     "--labels",
     type=click.Choice(["auto", "hard", "network"]),
-    help="Who labels (auto).",
+    help="Classes, or a network's (auto).",
 )
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")

@@ -83,25 +83,27 @@ def best_baseline(
         counts = default_counts(ipc, min(train.ipc_counts()))
     coding = None if progress is None else partial(progress, f"coding {codec}")
     candidates = real_images(train, budget_bytes, codec, first_seed, counts, coding)
-    short = dataclasses.replace(recipe, steps=max(1, recipe.steps // 2))
-    trials = []
-    for candidate in candidates if len(candidates) > 1 else ():
-        staged = (
-            None if progress is None else partial(_renamed, progress, f"trial of {candidate.count} a class")
-        )
-        result = evaluate(
+
+    def judge(candidate: Candidate, stage: str, seed: int, recipe: Recipe, width: int) -> EvalResult:
+        return evaluate(
             candidate.as_set(),
             real,
-            recipe=short,
+            recipe=recipe,
             network=network,
             seeds=1,
-            first_seed=_TRIAL_SEED + first_seed,
-            width=max(1, width // 2),
+            first_seed=seed,
+            width=width,
             depth=depth,
             device=device,
             compile=compile,
-            progress=staged,
+            progress=None if progress is None else partial(_renamed, progress, stage),
         )
+
+    short = dataclasses.replace(recipe, steps=max(1, recipe.steps // 2))
+    trials = []
+    for candidate in candidates if len(candidates) > 1 else ():
+        stage = f"trial of {candidate.count} a class"
+        result = judge(candidate, stage, _TRIAL_SEED + first_seed, short, max(1, width // 2))
         trials.append(Trial(candidate, result.mean))
     if trials:
         winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
@@ -113,23 +115,8 @@ def best_baseline(
         if student:
             with contextlib.suppress(BudgetError):  # this draw doesn't fit even at the lowest quality
                 (drawn,) = real_images(train, budget_bytes, codec, first_seed + student, (winner.count,))
-        staged = (
-            None if progress is None else partial(_renamed, progress, f"student {student + 1} of {seeds}")
-        )
-        result = evaluate(
-            drawn.as_set(),
-            real,
-            recipe=recipe,
-            network=network,
-            seeds=1,
-            first_seed=first_seed + student,
-            width=width,
-            depth=depth,
-            device=device,
-            compile=compile,
-            progress=staged,
-        )
-        results.append(result)
+        stage = f"student {student + 1} of {seeds}"
+        results.append(judge(drawn, stage, first_seed + student, recipe, width))
     return Baseline(winner, _together(results), tuple(trials))
 
 

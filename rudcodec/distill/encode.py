@@ -24,7 +24,7 @@ from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
-from rudcodec.distill.training import Report, Training
+from rudcodec.distill.training import UNCODED_BITS, Report, Training
 from rudcodec.errors import BudgetError
 from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
@@ -133,7 +133,7 @@ def _start(
     images = from_grey_levels(torch.from_numpy(data.images[chosen]).permute(0, 3, 1, 2)).contiguous()
     labels = torch.from_numpy(data.labels[chosen])
     groups = labels if settings.share == "class" else torch.zeros_like(labels)
-    bits = min(planned.budget - planned.overhead, 8.0 * images.numel())  # more than that has no use
+    bits = min(planned.budget - planned.overhead, UNCODED_BITS * images.numel())
     model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
     pixels = images.shape[0] * images.shape[2] * images.shape[3]
     control = RateControl(bits / pixels, lmbda)

@@ -24,8 +24,7 @@ OPPONENT = torch.tensor(
     ]
 )
 
-
-WIDEST_MEAN = 4.0
+WIDEST_MEAN = 4.0  # magnitude in bins, above which the entropy is not counted bin by bin
 
 
 def colour_planes(channels: int) -> Tensor:

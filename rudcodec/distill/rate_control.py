@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 RESPONSE = 15
-RESPONSE = 15
 DAMPING = 0.5
 LIMIT = 0.05
 

@@ -20,6 +20,7 @@ LATENT_LR = 2e-2
 NETWORK_LR = 5e-3
 BETAS = (0.9, 0.99)
 REPORT_SECONDS = 1.0
+UNCODED_BITS = 8.0  # of a sample
 
 Report = Callable[[Progress], None]
 
@@ -67,7 +68,7 @@ class Training:
         self.report = report
         self.chunks = list(model.each_chunk())
         self.pixels = images.shape[0] * images.shape[2] * images.shape[3]
-        self.ceiling = 8.0 * images.shape[1]  # bits a pixel; images have no more uncoded
+        self.ceiling = UNCODED_BITS * images.shape[1]  # bits a pixel: more has no use
 
     def target(self, budget: float) -> float:
         """Bits of latents for a pixel, given the file's bits."""

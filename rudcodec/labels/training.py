@@ -59,9 +59,10 @@ def plan_for(bits: float, height: int, width: int, count: int) -> LabelPlan:
     # weights: 9 width^2 for each layer, a half of that behind the stem
     full = BITS_PER_WEIGHT * 9 * (halvings + 0.5)
     wide = max(8, min(WIDEST, 8 * round(math.sqrt(bits / full) / 8)))
+    stem, middle, end = (max(8, wide // 2), 16, False), (wide, 8, False), (wide, 4, True)
     layers = []
-    for least, out in ((16, max(8, wide // 2)), *[(8, wide)] * max(1, halvings - 1), (4, wide), (4, wide)):
-        layers.append(LabelLayer(out, side >= least, least == 4))
+    for out, least_side, residual in (stem, *[middle] * max(1, halvings - 1), end, end):
+        layers.append(LabelLayer(out, side >= least_side, residual))
         side //= 1 + layers[-1].pool
     return LabelPlan(tuple(layers), bits, count)
 
