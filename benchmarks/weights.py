@@ -23,7 +23,7 @@ from rudcodec.cli.values import amount
 from rudcodec.data import load
 from rudcodec.distill import Settings, encode
 from rudcodec.distill.assemble import segment_sizes
-from rudcodec.distill.integers import quantize_networks
+from rudcodec.distill.integers import Exponents, integer_groups, quantize_networks
 from rudcodec.distill.training import Training
 from rudcodec.model.synthesis import to_grey_levels
 from rudcodec.payload import Group
@@ -54,14 +54,15 @@ def measure(training: Training) -> Point:
 class Watcher:
     """Stands in for the encoder's post-quantization; what it saw last is what went into the file."""
 
-    def __call__(self, training: Training) -> tuple[Group, ...]:
+    def __call__(self, training: Training) -> Exponents:
         start = time.process_time()
         self.training = training
         self.before = measure(training)
-        self.groups = quantize_networks(training)
+        exponents = quantize_networks(training)
+        self.groups = integer_groups(training.model, exponents)
         self.after = measure(training)
         self.seconds = time.process_time() - start
-        return self.groups
+        return exponents
 
 
 def print_tensors(groups: tuple[Group, ...]) -> None:

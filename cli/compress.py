@@ -14,11 +14,11 @@ import click
 
 from .preview import write_preview
 from .progress import ProgressView
-from .values import amount, byte_amount, check_writable, clock, short
+from .values import amount, byte_amount, check_writable, clock, setting, short
 
 if TYPE_CHECKING:
     from rudcodec.data import Split
-    from rudcodec.distill.settings import Progress
+    from rudcodec.distill.settings import Preset, Progress
 
 
 @click.command()
@@ -45,9 +45,22 @@ if TYPE_CHECKING:
     default="train",
     help="Part of SRC (train).",
 )
-@click.option("--warmup", type=int, metavar="N", help="Passes of rate-distortion training.")
-@click.option("--joint", type=int, metavar="N", help="Passes of rate-utility training.")
-@click.option("--tune", type=int, metavar="N", help="Passes on the latents, networks fixed.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
+@click.option("--checkpoint-every", "every", type=float, default=60.0, metavar="SECONDS", help="(60)")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "balanced", "best"]),
+    default="balanced",
+    help="How long to train (balanced).",
+)
+@click.option(
+    "--set",
+    "overrides",
+    type=setting,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one of the settings that are printed as the run begins.",
+)
 @click.option("--seed", type=int, metavar="N", help="Same seed, same machine: same file.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (auto).")
 @click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
@@ -61,12 +74,19 @@ def compress(
     split: Split,
     preview: Path | None,
     log: Path | None,
-    **settings: Any,
+    resume: bool,
+    every: float,
+    preset: Preset,
+    overrides: tuple[tuple[str, Any], ...],
+    **options: Any,
 ) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
     SRC is a folder of class folders (train/, val/, test/ above them or not), a .zip or .tar of it, an .npz,
     an IDX file, or a name: digits, cifar10, ...
+
+    Runs of more than a minute keep checkpoints in OUT.run while they last: after Ctrl-C or a crash the same
+    command with --resume goes on, to the same file.
     """
     if (bpc is None) == (size_bytes is None):
         raise click.UsageError("give a budget, either --bpc or --bytes")
@@ -75,12 +95,14 @@ def compress(
 
     import rudcodec
     from rudcodec import data
+    from rudcodec.distill import Settings
 
     estimate = 0.0
     with ExitStack() as stack:
         # for -, a file that is copied to standard output when it is complete
         target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
-        lines = stack.enter_context(log.open("w", encoding="utf-8")) if log is not None else None
+        folder = Path(f"{out}.run") if target is out else None
+        lines = stack.enter_context(log.open("a" if resume else "w", encoding="utf-8")) if log else None
         view = stack.enter_context(ProgressView())
         images = data.load(source, split, size, lambda done, total: view("reading", done, total))
         if size_bytes is not None:
@@ -97,14 +119,25 @@ def compress(
             if lines is not None:
                 print(json.dumps(dataclasses.asdict(progress)), file=lines, flush=True)
 
-        given = {name: value for name, value in settings.items() if value is not None}
-        result = rudcodec.compress(images, target, bpc=bpc, report=report, **given)
+        given = {name: value for name, value in options.items() if value is not None}
+        settings = Settings.preset(preset, **{"bpc": bpc, **given, **dict(overrides)})
+        click.echo(f"settings: {settings}", err=True)
+        if lines is not None:
+            print(json.dumps({"settings": dataclasses.asdict(settings)}), file=lines, flush=True)
+        try:
+            result = rudcodec.compress(
+                images, target, settings, report=report, checkpoints=folder, resume=resume, every=every
+            )
+        except KeyboardInterrupt as error:
+            hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
+            raise KeyboardInterrupt(f"interrupted{hint}") from error
         if preview is not None:
             write_preview(rudcodec.load(target), preview)
         if target is not out:
             sys.stdout.buffer.write(target.read_bytes())
+    used = 100 * result.bpc / settings.bpc
     click.echo(
-        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({100 * result.bpc / bpc:.1f} % of the budget; "
+        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used:.1f} % of the budget; "
         f"estimate {estimate:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
         err=str(out) == "-",
     )

@@ -46,7 +46,7 @@ class Commands(click.Group):
         except RudError as error:
             raise Failure(str(error)) from error
         except KeyboardInterrupt as error:
-            raise Interrupted("interrupted") from error
+            raise Interrupted(str(error) or "interrupted") from error
         except MemoryError as error:
             raise Failure("out of memory") from error
         except ModuleNotFoundError as error:

@@ -8,8 +8,9 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import click
 
@@ -35,6 +36,35 @@ def byte_amount(text: str) -> int:
     if value == 0:
         raise click.BadParameter(f"{text!r} is less than a byte")
     return value
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """``key=value`` for a field of :class:`rudcodec.distill.Settings`. Raises click.BadParameter."""
+    from rudcodec.distill import Settings
+
+    kinds = get_type_hints(Settings)
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    if name not in kinds:
+        near = get_close_matches(name, kinds, 1)
+        raise click.BadParameter(f"there is no setting {name!r}" + (f"; is it {near[0]!r}?" if near else ""))
+    kind = kinds[name]
+    options = [option for option in (get_args(kind) or (kind,)) if option is not type(None)]
+    if all(isinstance(option, str) for option in options):
+        if value not in options:
+            raise click.BadParameter(f"{name}: {value!r} is not one of {', '.join(options)}")
+        return name, value
+    if options == [bool]:
+        if value not in ("true", "false"):
+            raise click.BadParameter(f"{name}: {value!r} is neither true nor false")
+        return name, value == "true"
+    if options == [str]:
+        return name, value
+    number = 0.0 if value == "0" else amount(value)
+    if options == [int] and number != int(number):
+        raise click.BadParameter(f"{name}: {value!r} is not a whole number")
+    return name, int(number) if options == [int] else number
 
 
 def read_input(path: str) -> bytes:

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages
 
 pytest.importorskip("torch")
-from rudcodec.distill import CompressResult, Progress  # noqa: E402
+from rudcodec.distill import CompressResult, Progress, Settings  # noqa: E402
 from rudcodec.distill.training import Report  # noqa: E402
 
 
@@ -47,8 +48,12 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """In place of the encoder, which takes minutes: writes a small file; the settings it got are listed."""
     calls: list[dict[str, Any]] = []
 
-    def compress(data: LabelledImages, path: Path, *, report: Report, **settings: Any) -> CompressResult:
-        calls.append({"images": len(data), **settings})
+    def compress(
+        data: LabelledImages, path: Path, settings: Settings, *, report: Report, **run: Any
+    ) -> CompressResult:
+        usual = asdict(Settings(bpc=1))
+        changed = {name: value for name, value in asdict(settings).items() if value != usual[name]}
+        calls.append({"images": len(data), **changed})
         report(Progress("selection", 1, 1, None, None, None, 0.0, 0.0))
         report(Progress("warm-up", 1, 2, 5000.0, None, 31.5, 1.0, 62.0))
         report(Progress("joint", 2, 2, 4000.0, 0.25, 30.0, 1.0, 0.0))
@@ -83,7 +88,8 @@ def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, 
     assert result.stdout.startswith(f"{out}: {size:,} bytes, {8 * size / 3:,.0f} bpc")
     assert "estimate 4,000" in result.stdout and result.stdout.count("\n") == 1
     assert "warm-up 1/2  5k bpc  31.50 dB  1:02 left" in result.stderr.splitlines()
-    records = [json.loads(line) for line in log.read_text().splitlines()]
+    first, *records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert first["settings"]["bpc"] == 5000 and first["settings"]["warmup"] == 200
     assert [record["stage"] for record in records] == ["selection", "warm-up", "joint"]
     assert [record["bpc"] for record in records] == [None, 5000.0, 4000.0]
     with Image.open(sheet) as picture:
@@ -101,8 +107,8 @@ def test_dash_is_standard_output(source: Path, encoder: list[dict[str, Any]]) ->
 def encoded(source: Path) -> Path:
     """A file made of ``source`` by the encoder itself, in a hurry."""
     out = source.with_name("shapes.rud")
-    hurry = ["--ipc", "2", "--warmup", "4", "--joint", "0", "--tune", "2", "--device", "cpu"]
-    result = compress(source, out, "--bytes", "1kB", *hurry)
+    hurry = ["--set", "warmup=4", "--set", "joint=0", "--set", "tune=2"]
+    result = compress(source, out, "--bytes", "1kB", "--ipc", "2", "--device", "cpu", *hurry)
     assert result.exit_code == 0, result.output
     return out
 
@@ -136,25 +142,63 @@ def test_eval_says_what_does_not_fit(rud: Path, source: Path) -> None:
     assert result.stderr.splitlines()[-1].startswith("rudcodec: ")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_killed_compress_leaves_nothing(
-    source: Path, tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    out = tmp_path / "out.rud"
-    # a suite that runs in the background ignores SIGINT, and so would its children
-    script = """
+# a suite that runs in the background ignores SIGINT, and so would its children
+_COMMAND = """
 import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_module("rudcodec.cli", run_name="__main__")
 """
-    command = [sys.executable, "-c", script, "compress", str(source), str(out), "--bpc", "3k", "--ipc", "2"]
-    with subprocess.Popen([*command, "--warmup", "1000000"], stderr=subprocess.PIPE, text=True) as process:
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    whole, out = tmp_path / "whole.rud", tmp_path / "out.rud"
+    quick = ["--set", "warmup=300", "--set", "joint=0", "--set", "tune=2", "--checkpoint-every", "0"]
+    options = [str(source), "--bpc", "3k", "--ipc", "2", *quick]
+    assert compress(*options, whole).exit_code == 0
+    command = [sys.executable, "-c", _COMMAND, "compress", *options, str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        lines = [next(line for line in process.stderr if not line.startswith("reading"))]
+        lines = [next(line for line in process.stderr if line.startswith("warm-up"))]
         process.send_signal(number)
         lines += process.stderr
     assert process.returncode == code
     if number == signal.SIGINT:
-        assert lines[-1] == "rudcodec: interrupted\n" and "Traceback" not in "".join(lines)
+        assert lines[-1] == "rudcodec: interrupted; with --resume it goes on\n"
+        assert "Traceback" not in "".join(lines)
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud.run"}
+    again = compress(*options, out)
+    assert again.exit_code == 2 and again.stderr.endswith("remove that folder\n")
+    assert compress(*options, out, "--resume").exit_code == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("warmup", "'warmup' is not KEY=VALUE"),
+        ("warmups=3", "there is no setting 'warmups'; is it 'warmup'?"),
+        ("warmup=2.5", "warmup: '2.5' is not a whole number"),
+        ("warmup=many", "'many' is not a number"),
+        ("share=both", "share: 'both' is not one of dataset, class"),
+        ("flip=maybe", "flip: 'maybe' is neither true nor false"),
+        ("warmup=1", "warmup: 1 passes; at least 2 are needed"),
+    ],
+)
+def test_settings_are_checked(source: Path, tmp_path: Path, text: str, complaint: str) -> None:
+    result = compress(source, tmp_path / "out.rud", "--bpc", "5k", "--set", text)
+    assert result.exit_code == 2
+    assert complaint in result.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_presets_and_changes(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:
+    options = ["--preset", "fast", "--set", "tune=9", "--set", "balance=1.5", "--set", "flip=false"]
+    result = compress(source, tmp_path / "out.rud", "--bpc", "5k", *options)
+    assert result.exit_code == 0 and "tune=9" in result.stderr
+    found = encoder[0]
+    assert (found["tune"], found["balance"], found["flip"]) == (9, 1.5, False)
+    assert found["warmup"] < 200 and found["label_views"] < 1_500_000

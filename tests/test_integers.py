@@ -10,7 +10,7 @@ from rudcodec import bitstream
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.data import LabelledImages
 from rudcodec.distill import Settings, encode
-from rudcodec.distill.integers import quantize_networks
+from rudcodec.distill.integers import Exponents, integer_groups, quantize_networks
 from rudcodec.distill.training import Training
 from rudcodec.model import architecture
 from rudcodec.payload import Group, Payload, QTensor
@@ -36,12 +36,13 @@ class Observed:
         settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)  # type: ignore[arg-type]
         self.payload: Payload = encode.distill(stripes(), settings)
 
-    def quantize(self, training: Training) -> tuple[Group, ...]:
+    def quantize(self, training: Training) -> Exponents:
         self.training = training
         self.before = self.loss()
-        self.groups = quantize_networks(training)
+        exponents = quantize_networks(training)
+        self.groups = integer_groups(training.model, exponents)
         self.after = self.loss()
-        return self.groups
+        return exponents
 
     def loss(self) -> float:
         """Bits and weighted squared error a pixel, of rounded latents."""

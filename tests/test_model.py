@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rudcodec import bitstream
 from rudcodec.distill.assemble import assemble
 from rudcodec.distill.initial import initial_model, pyramid
-from rudcodec.distill.integers import quantize_networks
+from rudcodec.distill.integers import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.training import Training
 from rudcodec.model.architecture import default_architecture
@@ -46,7 +46,7 @@ def quantized(
     model, lmbda = initial_model(images, groups, architecture, bits, chunk_size=5)
     control = RateControl(2.0, lmbda)
     training = Training(model, images, 2, control, 0.0, 0, lambda progress: None)
-    integers = quantize_networks(training)
+    integers = integer_groups(model, quantize_networks(training))
     latents = [level.numpy() for level in model.latents()]
     recipe = Recipe(mean=(128,) * channels, std=(64,) * channels)
     payload = assemble(model, latents, integers, CLASSES, share, recipe)

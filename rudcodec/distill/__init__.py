@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
 
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill.encode import distill
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.training import Report
+from rudcodec.errors import DataError
+from rudcodec.runs import CheckpointFolder, Journal
 
 __all__ = ["CompressResult", "Progress", "Settings", "compress", "distill"]
 
 
 @dataclass(frozen=True)
 class CompressResult:
-    """What was written: ``size`` in bytes, ``bpc`` from it, ``ipc``, and ``seconds`` of encoding."""
+    """What was written: ``size`` in bytes, ``bpc`` from it, ``ipc``, and ``seconds`` of encoding,
+    those before an interruption included."""
 
     path: Path
     size: int
@@ -34,27 +41,51 @@ class CompressResult:
 def compress(
     source: LabelledImages | str | os.PathLike[str],
     path: str | os.PathLike[str],
+    settings: Settings | None = None,
     *,
-    bpc: float,
     report: Report = lambda progress: None,
-    **settings: Any,
+    checkpoints: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    every: float = 60.0,
+    **changes: Any,
 ) -> CompressResult:
-    """Distill a labelled image set into a ``.rud`` file of at most ``bpc`` bits per class.
+    """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
     Args:
         source: a set, or what :func:`rudcodec.data.load` reads (its training split is used).
         path: of the file; it appears when it is complete.
-        bpc: the budget.
+        settings: by default ``Settings(**changes)``: ``bpc`` at least, and any other field of it.
         report: called with :class:`Progress` about once a second.
-        settings: further fields of :class:`Settings`.
+        checkpoints: a folder for the state of the run, there from the first checkpoint to the end of the run;
+            None: no checkpoints.
+        resume: go on from the newest checkpoint; on the same machine, to the same file.
+        every: seconds between checkpoints.
 
     Raises:
-        RudError: unreadable data, wrong settings, or a budget that can't be met.
+        RudError: unreadable data, wrong settings, a budget that can't be met, or checkpoints of another run.
     """
-    start = time.monotonic()
     data = source if isinstance(source, LabelledImages) else load(source, "train")
-    payload = distill(data, Settings(bpc=bpc, **settings), report)
-    size = bitstream.write(payload, path)
+    chosen = Settings(**changes) if settings is None else replace(settings, **changes)
+    folder = None if checkpoints is None else CheckpointFolder(Path(checkpoints))
+    if folder is not None and not resume and folder.exists():
+        raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
+    identity = {"software": _software(), "data": _digest(data), **asdict(chosen)}
+    with Journal(folder, identity, resume, every) as journal:
+        payload = distill(data, chosen, report, journal)
+        size = bitstream.write(payload, path)
+    if folder is not None:
+        folder.remove()
     ipc = sum(sum(segment.counts) for segment in payload.segments) // len(payload.classes)
-    seconds = time.monotonic() - start
-    return CompressResult(Path(path), size, 8 * size / len(payload.classes), ipc, seconds)
+    return CompressResult(Path(path), size, 8 * size / len(payload.classes), ipc, journal.seconds)
+
+
+def _software() -> str:
+    """What the same seed and data give the same file with."""
+    return f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+
+
+def _digest(data: LabelledImages) -> str:
+    digest = hashlib.sha256(repr((data.images.shape, data.classes)).encode())
+    digest.update(np.ascontiguousarray(data.images).data)
+    digest.update(np.ascontiguousarray(data.labels).data)
+    return digest.hexdigest()[:16]

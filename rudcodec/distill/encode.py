@@ -19,7 +19,7 @@ from rudcodec.distill.assemble import assemble
 from rudcodec.distill.budget import Plan, label_mode, plan
 from rudcodec.distill.fit import Latents
 from rudcodec.distill.initial import initial_model, refinement_for
-from rudcodec.distill.integers import quantize_networks
+from rudcodec.distill.integers import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Progress, Settings
@@ -30,6 +30,7 @@ from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.payload import Group, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.runs import Journal
 from rudcodec.student import default_recipe, pick_device, view_recipe
 from rudcodec.utility.dm import DistributionMatching
 
@@ -38,13 +39,19 @@ SURVEY_AT = 0.6
 ATTEMPTS = 4
 
 
-def distill(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Payload:
+def distill(
+    data: LabelledImages,
+    settings: Settings,
+    report: Report = lambda progress: None,
+    journal: Journal | None = None,
+) -> Payload:
     """Distill a set under ``rate + lmbda * (distortion + utility)`` (Bao et al., ICCV 2025, section 3).
 
     Args:
         data: the real training images.
         settings: budget, seed, length of the stages.
         report: called about once a second.
+        journal: of a run that may go on from a checkpoint.
 
     Returns:
         The synthetic set as integers, whose file is within the budget.
@@ -52,21 +59,22 @@ def distill(data: LabelledImages, settings: Settings, report: Report = lambda pr
     Raises:
         BudgetError: the budget can't be met. DataError: a class has too few images. SettingError.
     """
+    journal = journal or Journal()
     device = pick_device(settings.device)
     if device.type == "cpu":
         keep_freed_memory()
     recipe = default_recipe(data, flip=settings.flip)
     if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
-        return _distill_images(data, settings, recipe, device, report)
+        return _distill_images(data, settings, recipe, device, report, journal)
     share = settings.label_share * settings.bpc
     _plan(data, replace(settings, bpc=settings.bpc - share))  # a budget that is too small fails at once
-    network = _label_network(data, share * len(data.classes), settings, recipe, device, report)
+    network = _label_network(data, share * len(data.classes), settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
     rest = replace(settings, bpc=left, joint=0)
-    payload = _distill_images(data, rest, view_recipe(recipe), device, report)
+    payload = _distill_images(data, rest, view_recipe(recipe), device, report, journal)
     return replace(payload, labels=network)
 
 
@@ -77,18 +85,22 @@ def _label_network(
     recipe: Recipe,
     device: torch.device,
     report: Report,
+    journal: Journal,
 ) -> LabelNetwork:
     start = time.monotonic()
+    first: int | None = None
 
     def tell(step: int, steps: int, loss: float, spent: float) -> None:
+        nonlocal first
+        first = step - 1 if first is None else first
         elapsed = time.monotonic() - start
-        remaining = elapsed / step * (steps - step)
+        remaining = elapsed / (step - first) * (steps - step)
         bpc = spent / len(data.classes)
         report(Progress("label network", step, steps, bpc, loss, None, elapsed, remaining))
 
     planned = plan_for(bits, data.height, data.width, settings.label_views)
     views = ViewRecipe(flip="flip" in recipe.augment)
-    return train_label_network(data, planned, views, settings.seed, device, tell)
+    return train_label_network(data, planned, views, settings.seed, device, journal, tell)
 
 
 def _plan(data: LabelledImages, settings: Settings) -> Plan:
@@ -98,20 +110,28 @@ def _plan(data: LabelledImages, settings: Settings) -> Plan:
 
 
 def _distill_images(
-    data: LabelledImages, settings: Settings, recipe: Recipe, device: torch.device, report: Report
+    data: LabelledImages,
+    settings: Settings,
+    recipe: Recipe,
+    device: torch.device,
+    report: Report,
+    journal: Journal,
 ) -> Payload:
     planned = _plan(data, settings)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
-        chosen = _choose(data, planned.ipc, recipe, settings.seed, device, report)
-        training = _start(data, chosen, planned, settings, device, report)
+        choose = partial(_choose, data, planned.ipc, recipe, settings.seed, device, report)
+        chosen = journal.part(choose).numpy()
+        training = _start(data, chosen, planned, settings, device, report, journal)
         term = _term(data, chosen, recipe, settings, device)
+        if term is not None:
+            journal.attach("utility", term)
         return _run(training, term, planned, settings, data.classes, recipe)
 
 
 def _choose(
     data: LabelledImages, ipc: int, recipe: Recipe, seed: int, device: torch.device, report: Report
-) -> NDArray[np.int64]:
+) -> Tensor:
     start = time.monotonic()
 
     def progress(step: int, steps: int) -> None:
@@ -119,7 +139,7 @@ def _choose(
         remaining = elapsed / step * (steps - step)
         report(Progress("selection", step, steps, None, None, None, elapsed, remaining))
 
-    return choose_images(data, ipc, recipe, seed, device, progress)
+    return torch.from_numpy(choose_images(data, ipc, recipe, seed, device, progress))
 
 
 def _start(
@@ -129,6 +149,7 @@ def _start(
     settings: Settings,
     device: torch.device,
     report: Report,
+    journal: Journal,
 ) -> Training:
     images = from_grey_levels(torch.from_numpy(data.images[chosen]).permute(0, 3, 1, 2)).contiguous()
     labels = torch.from_numpy(data.labels[chosen])
@@ -145,6 +166,7 @@ def _start(
         planned.overhead,
         settings.seed,
         report,
+        journal,
     )
 
 
@@ -185,19 +207,25 @@ def _run(
     def payload(groups: tuple[Group, ...], latents: Latents) -> Payload:
         return assemble(training.model, latents, groups, classes, settings.share, recipe)
 
-    _settle(training)
+    part = training.journal.part
+
+    def stage(stage: Stage, term: UtilityTerm | None = None) -> None:
+        part(partial(run_stage, training, stage, term))
+
+    part(partial(_settle, training))
     first = round(SURVEY_AT * settings.warmup)
-    run_stage(training, Stage("warm-up", first, 1.0, start=0.0))
-    _survey(training, payload, planned.budget)
-    run_stage(training, Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
+    stage(Stage("warm-up", first, 1.0, start=0.0))
+    part(partial(_survey, training, payload, planned.budget))
+    stage(Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
-        run_stage(training, Stage("joint", settings.joint, 0.5, start=0.5), term)
+        stage(Stage("joint", settings.joint, 0.5, start=0.5), term)
     for attempt in range(ATTEMPTS):
         if attempt:
-            _set_step(training)
-        build = partial(payload, quantize_networks(training))
-        fit.aim(training, build, planned.budget)
-        run_stage(training, Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
+            part(partial(_set_step, training))
+        exponents = part(partial(quantize_networks, training))
+        build = partial(payload, integer_groups(training.model, exponents))
+        part(partial(fit.aim, training, build, planned.budget))
+        stage(Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
         if fit.approach(training, build, planned.budget):
             break
     return fit.trim(training, build, planned.budget)
@@ -220,7 +248,8 @@ def _survey(
     """Write a file on trial, to learn what all but the latents will cost."""
     networks = training.model.networks
     kept = {name: value.clone() for name, value in networks.state_dict().items()}
-    fit.aim(training, partial(payload, quantize_networks(training)), budget)
+    groups = integer_groups(training.model, quantize_networks(training))
+    fit.aim(training, partial(payload, groups), budget)
     networks.load_state_dict(kept)
     _set_step(training)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,23 @@ def approach(training: Training, build: Build, budget: float) -> bool:
     Each round costs up to half a decibel: where tuning has met the budget there is none. False if the file
     ends too large for :func:`trim`: the quantization step is too fine for lmbda to help.
     """
+    part = training.journal.part
     search = LmbdaSearch()
+    stage = Stage("fit", PASSES, 0.5, start=1.0, train_networks=False, steer=False)
     for _ in range(ROUNDS):
-        size = 8 * aim(training, build, budget)
-        spent = size >= LOWEST * budget or training.control.target >= training.ceiling
-        if spent and size <= HIGHEST * budget:
+        ratio, spent = part(partial(_spending, training, build, budget))
+        if spent and ratio <= HIGHEST:
             return True
-        training.control.lmbda = search.after(training.control.lmbda, size / budget)
-        stage = Stage("fit", PASSES, 0.5, start=1.0, train_networks=False, steer=False)
-        run_stage(training, stage)
-    return 8 * aim(training, build, budget) <= HIGHEST * budget
+        part(partial(training.control.scale, search.factor(ratio)))
+        part(partial(run_stage, training, stage))
+    ratio, _ = part(partial(_spending, training, build, budget))
+    return ratio <= HIGHEST
+
+
+def _spending(training: Training, build: Build, budget: float) -> tuple[float, bool]:
+    """Aim; the file's part of the budget, and whether that is enough (or all that is of use)."""
+    ratio = 8 * aim(training, build, budget) / budget
+    return ratio, ratio >= LOWEST or training.control.target >= training.ceiling
 
 
 class LmbdaSearch:
@@ -74,13 +82,13 @@ class LmbdaSearch:
         self.push = 2.0
         self.error = 0.0
 
-    def after(self, lmbda: float, ratio: float) -> float:
-        """The next lmbda to try, ``lmbda`` having given a size ``ratio`` times the wanted one."""
+    def factor(self, ratio: float) -> float:
+        """What to multiply lmbda by, when it has given a size ``ratio`` times the wanted one."""
         error = -math.log(ratio)
         if self.error != 0:
             self.push *= 2.0 if error * self.error > 0 else 0.5
         self.error = error
-        return lmbda * math.exp(max(-1.4, min(1.4, self.push * error)))
+        return math.exp(max(-1.4, min(1.4, self.push * error)))
 
 
 def trim(training: Training, build: Build, budget: float) -> Payload:

@@ -19,7 +19,7 @@ from rudcodec.bitstream.limits import LayerShape
 from rudcodec.bitstream.weights import best_scale, log2_width, tensor_bits
 from rudcodec.distill.training import BETAS, Training, cosine, set_learning_rate
 from rudcodec.model.context import ContextModel, laplace_bits
-from rudcodec.model.latents import GroupNetworks
+from rudcodec.model.latents import GroupNetworks, SyntheticModel
 from rudcodec.model.synthesis import Synthesis
 from rudcodec.payload import Group, QLayer, QTensor
 
@@ -33,13 +33,17 @@ LEAST_STEPS = 100
 LEARNING_RATE = 0.15  # in units of the last place
 
 
-def quantize_networks(training: Training) -> tuple[Group, ...]:
-    """Turn every network into integers, in place (the model then computes with their values)."""
+Exponents = list[list[int]]
+"""Of the tensors of each group: weight and bias of each layer, context model and synthesis."""
+
+
+def quantize_networks(training: Training) -> Exponents:
+    """Turn every network into integers times powers of two, in place; returns the powers."""
     model = training.model
     depth = len(model.architecture.context_hidden) + 1
     shapes = limits.layer_shapes(model.architecture)
     pixels = training.pixels // len(model.networks)
-    groups = []
+    exponents = []
     for group in range(len(model.networks)):
         networks = model.of(group)
         loss = Loss(networks, training.control.lmbda)
@@ -52,8 +56,30 @@ def quantize_networks(training: Training) -> tuple[Group, ...]:
         _choose_steps(context, partial(_mean, loss.rate, judges), pixels)
         _choose_steps(synthesis, partial(_mean, loss.distortion, judges), pixels)
         _train(every, slopes, loss, batches, judges, pixels)
-        groups.append(Group(_layers(context), _layers(synthesis)))
+        exponents.append([p.settled for p in every])
+    return exponents
+
+
+def integer_groups(model: SyntheticModel, exponents: Exponents) -> tuple[Group, ...]:
+    """The networks that :func:`quantize_networks` has left, as they go into a file."""
+    groups = []
+    for group, mine in enumerate(exponents):
+        context, synthesis = model.of(group).context, model.of(group).synthesis
+        tensors = [
+            tensor
+            for network in (context, synthesis)
+            for pair in zip(network.weights, network.biases, strict=True)
+            for tensor in pair
+        ]
+        integers = [QTensor(_integers(t, e), e) for t, e in zip(tensors, mine, strict=True)]
+        layers = tuple(QLayer(w, b) for w, b in zip(integers[::2], integers[1::2], strict=True))
+        depth = len(context.weights)
+        groups.append(Group(layers[:depth], layers[depth:]))
     return tuple(groups)
+
+
+def _integers(tensor: Tensor, exponent: int) -> np.ndarray:
+    return (tensor.detach() * 2.0**exponent).round().cpu().numpy().astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -138,9 +164,13 @@ class Parameter:
             self.tensor.copy_(self.rounded() * self.step)
 
     @property
-    def step(self) -> float:
+    def settled(self) -> int:
         assert self.exponent is not None
-        return 2.0**-self.exponent
+        return self.exponent
+
+    @property
+    def step(self) -> float:
+        return 2.0**-self.settled
 
     def rounded(self) -> Tensor:
         """Integers, as floating-point numbers."""
@@ -158,14 +188,6 @@ def _parameters(network: ContextModel | Synthesis, shapes: list[LayerShape]) -> 
         w.bias = Parameter(bias, shape.fraction, weight=w)
         found += [w, w.bias]
     return found
-
-
-def _layers(parameters: list[Parameter]) -> tuple[QLayer, ...]:
-    tensors = []
-    for p in parameters:
-        assert p.exponent is not None
-        tensors.append(QTensor(p.integers(), p.exponent))
-    return tuple(QLayer(w, b) for w, b in zip(tensors[::2], tensors[1::2], strict=True))
 
 
 def _choose_steps(parameters: list[Parameter], loss: Callable[[], float], pixels: int) -> None:

@@ -24,6 +24,10 @@ class RateControl:
         self.lmbda = lmbda
         self.rate: float | None = None
 
+    def scale(self, factor: float) -> None:
+        """Multiply lmbda."""
+        self.lmbda *= factor
+
     def observe(self, rate: float, passes: float, steer: bool = True) -> None:
         """Take a rate, observed ``passes`` over the images after the last one; ``steer``: and move lmbda."""
         before = self.rate if self.rate is not None else rate

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from rudcodec.distill.training import LATENT_LR, NETWORK_LR, Training, cosine, set_learning_rate
 from rudcodec.model.latents import Chunk
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.model.synthesis import GREY_LEVELS
+from rudcodec.runs import State, restore_optimizer
 from rudcodec.utility import Utility
 
 OBSERVE_EVERY = 3
@@ -64,6 +66,12 @@ class UtilityTerm:
         self.images = images
         self.weight: float | None = None
 
+    def state(self) -> State:
+        return self.weight
+
+    def restore(self, state: State) -> None:
+        self.weight = state
+
     def gradients(
         self, training: Training, chunks: list[Chunk], mode: SoftRounding | None
     ) -> tuple[float, list[Tensor]]:
@@ -83,9 +91,24 @@ class UtilityTerm:
         return float(value.detach()) * self.weight, list(gradient.split([len(p) for p in parts]))
 
 
+class _Optimizers:
+    """Of the latents of each chunk, and of the networks, as a checkpoint holds them."""
+
+    def __init__(self, latents: list[Optimizer], networks: Optimizer) -> None:
+        self.all = [*latents, networks]
+
+    def state(self) -> State:
+        return [optimizer.state_dict() for optimizer in self.all]
+
+    def restore(self, state: State) -> None:
+        for optimizer, its in zip(self.all, state, strict=True):
+            restore_optimizer(optimizer, its)
+
+
 def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None) -> None:
     """Run a stage; each step works on a window of chunks (one, where there is no utility)."""
     latent_optimizers, network_optimizer = training.optimizers()
+    training.journal.attach("optimizers", _Optimizers(latent_optimizers, network_optimizer))
     parameters = list(training.model.networks.parameters())
     count = len(training.chunks)
     window = 1 if term is None else max(1, min(count, term.images // len(training.chunks[0].index)))

@@ -15,6 +15,7 @@ from rudcodec.distill.settings import Progress
 from rudcodec.model.latents import Chunk, Decoded, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize
 from rudcodec.nets.speed import autocast
+from rudcodec.runs import Journal, State
 
 LATENT_LR = 2e-2
 NETWORK_LR = 5e-3
@@ -45,7 +46,7 @@ class Training:
 
     ``images`` (N, C, H, W) are the real images it started from, in synthesis units; ``overhead`` is what the
     file holds besides latents, in bits, as far as one knows; ``control`` steers the latents' bits (of the
-    whole set) to the rest of the budget.
+    whole set) to the rest of the budget; ``journal``: of the run, which all of this is attached to.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Training:
         overhead: float,
         seed: int,
         report: Report,
+        journal: Journal | None = None,
     ) -> None:
         self.model = model
         self.images = images
@@ -69,6 +71,24 @@ class Training:
         self.chunks = list(model.each_chunk())
         self.pixels = images.shape[0] * images.shape[2] * images.shape[3]
         self.ceiling = UNCODED_BITS * images.shape[1]  # bits a pixel: more has no use
+        self.journal = journal or Journal()
+        self.journal.attach("training", self)
+
+    def state(self) -> State:
+        """All that stages change."""
+        control = self.control
+        return {
+            "model": self.model.state_dict(),
+            "generator": self.generator.get_state(),
+            "control": [control.target, control.lmbda, control.rate],
+            "overhead": self.overhead,
+        }
+
+    def restore(self, state: State) -> None:
+        self.model.load_state_dict(state["model"])
+        self.generator.set_state(state["generator"])
+        self.control.target, self.control.lmbda, self.control.rate = state["control"]
+        self.overhead = state["overhead"]
 
     def target(self, budget: float) -> float:
         """Bits of latents for a pixel, given the file's bits."""
@@ -116,11 +136,16 @@ class Training:
     def watch(
         self, stage: str, steps: int
     ) -> Iterator[tuple[int, Callable[[float | None, float | None], None]]]:
-        """Steps of a stage, each with a function that reports (utility, psnr) if a report is due."""
+        """Steps of a stage that are left, each with a function that reports (utility, psnr) if one is due."""
         start = last = time.monotonic()
-        for step in range(steps):
+        first: int | None = None
+        for step in self.journal.steps(steps):
+            first = step if first is None else first
+            done = step + 1 - first
 
-            def tell(utility: float | None = None, psnr: float | None = None, step: int = step) -> None:
+            def tell(
+                utility: float | None = None, psnr: float | None = None, step: int = step, done: int = done
+            ) -> None:
                 nonlocal last
                 now = time.monotonic()
                 if now - last < REPORT_SECONDS and step + 1 < steps:
@@ -128,7 +153,7 @@ class Training:
                 last = now
                 elapsed = now - start
                 bits = (self.control.rate or 0.0) * self.pixels + self.overhead
-                remaining = elapsed / (step + 1) * (steps - step - 1)
+                remaining = elapsed / done * (steps - step - 1)
                 self.report(
                     Progress(stage, step + 1, steps, bits / self.classes, utility, psnr, elapsed, remaining)
                 )

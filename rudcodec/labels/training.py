@@ -21,6 +21,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.labels.network import LabelNet, centred
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
 from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
+from rudcodec.runs import Journal, State, restore_optimizer
 
 BATCH = 128
 WEIGHT_LR = 0.1  # in quantization steps; at 0.06 a network ends five points lower
@@ -73,25 +74,46 @@ def train_label_network(
     recipe: ViewRecipe,
     seed: int,
     device: torch.device,
+    journal: Journal | None = None,
     tell: Tell = lambda step, steps, loss, bits: None,
 ) -> LabelNetwork:
-    """Train on ``plan.count`` views of real images, so that the parameters take about ``plan.bits`` bits."""
+    """Train on ``plan.count`` views of real images, so that the parameters take about ``plan.bits`` bits.
+
+    A part of ``journal``'s run.
+    """
+    journal = journal or Journal()
+    size = (data.height, data.width, data.channels)
+    generator = torch.Generator().manual_seed(seed)
+    net = LabelNet(plan.layers, size, len(data.classes), generator).to(device)
+    net.load_state_dict(journal.part(lambda: _train(net, data, plan, recipe, seed, device, journal, tell)))
+    return net.quantized(round(16 * TEMPERATURE), recipe)
+
+
+def _train(
+    net: LabelNet,
+    data: LabelledImages,
+    plan: LabelPlan,
+    recipe: ViewRecipe,
+    seed: int,
+    device: torch.device,
+    journal: Journal,
+    tell: Tell,
+) -> dict[str, Tensor]:
+    """The trained network's state."""
     if device.type == "cpu":
         keep_freed_memory()
-    generator = torch.Generator().manual_seed(seed)
-    classes = len(data.classes)
     fast = plan.count >= COMPILE_FROM and has_compiler(device)
     layout = torch.channels_last if fast else torch.contiguous_format
-    size = (data.height, data.width, data.channels)
-    net = LabelNet(plan.layers, size, classes, generator).to(device).to(memory_format=layout)
+    net = net.to(memory_format=layout)
     loss_of = compiled(_loss) if fast else _loss
     images = torch.from_numpy(data.images).to(device)
     labels = torch.from_numpy(data.labels).to(device)
     optimizer = _optimizer(net)
     rate = _RatePlan(plan.bits)
+    journal.attach("label network", _Training(net, optimizer, rate))
     steps = max(2, plan.count // BATCH)
     reported = 0.0
-    for step in range(steps):
+    for step in journal.steps(steps):
         progress = step / steps
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * min(1, progress / RISE + 0.05) * min(1, (1 - progress) / FALL)
@@ -106,7 +128,27 @@ def train_label_network(
         if time.monotonic() - reported > REPORT_SECONDS or step + 1 == steps:
             reported = time.monotonic()
             tell(step + 1, steps, float(loss.detach()), float(bits.detach()))
-    return net.quantized(round(16 * TEMPERATURE), recipe)
+    return net.state_dict()
+
+
+class _Training:
+    """What a checkpoint holds of a label network's training."""
+
+    def __init__(self, net: LabelNet, optimizer: torch.optim.Optimizer, rate: _RatePlan) -> None:
+        self.net, self.optimizer, self.rate = net, optimizer, rate
+
+    def state(self) -> State:
+        return [
+            self.net.state_dict(),
+            self.optimizer.state_dict(),
+            self.rate.weight,
+            self.rate.first,
+        ]
+
+    def restore(self, state: State) -> None:
+        net, optimizer, self.rate.weight, self.rate.first = state
+        self.net.load_state_dict(net)
+        restore_optimizer(self.optimizer, optimizer)
 
 
 class _RatePlan:

@@ -1,0 +1,181 @@
+"""Runs that are interrupted and go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import rudcodec  # noqa: E402
+from rudcodec.data import LabelledImages  # noqa: E402
+from rudcodec.errors import DataError, SettingError  # noqa: E402
+from rudcodec.runs import CheckpointFolder, Journal  # noqa: E402
+
+
+class Killed(Exception):
+    pass
+
+
+class MortalFolder(CheckpointFolder):
+    """Ends the process, as it were, after so many checkpoints."""
+
+    lives = 10**9
+
+    def save(self, state: Any) -> None:
+        super().save(state)
+        MortalFolder.lives -= 1
+        if MortalFolder.lives == 0:
+            raise Killed
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Call it with the number of checkpoints that the process has left."""
+    monkeypatch.setattr("rudcodec.distill.CheckpointFolder", MortalFolder)
+    monkeypatch.setattr(MortalFolder, "lives", 10**9)
+
+    def after(count: int) -> None:
+        MortalFolder.lives = count
+
+    return after
+
+
+def test_a_state_comes_back(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "run")
+    assert folder.load() is None and not folder.exists()
+    state = {
+        "step": 3,
+        "rate": 0.1 + 0.2,
+        "nothing": None,
+        "nested": [{0: torch.arange(6).view(2, 3), 1: torch.tensor(2.5)}, [], {}, "text"],
+        "bytes": torch.Generator().manual_seed(1).get_state(),
+    }
+    folder.save(state)
+    found = folder.load()
+    assert repr(found) == repr(state)
+    assert torch.equal(found["bytes"], state["bytes"])
+
+
+def test_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "run")
+    for number in range(12):
+        folder.save({"number": number})
+    files = sorted(folder.path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.name for path in files] == ["11.safetensors", "12.safetensors"]
+    assert folder.load() == {"number": 11}
+    files[1].write_bytes(files[1].read_bytes()[:40])
+    assert folder.load() == {"number": 10}
+    files[0].write_bytes(b"")
+    with pytest.raises(DataError, match="12.safetensors: is not a readable checkpoint"):
+        folder.load()
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+class Total:
+    """Something that parts change."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def state(self) -> int:
+        return self.value
+
+    def restore(self, state: int) -> None:
+        self.value = state
+
+
+def errand(journal: Journal) -> tuple[list[int], int]:
+    """A run of three parts, each of five steps."""
+    total = Total()
+    journal.attach("total", total)
+    outcomes = []
+
+    def work(part: int) -> int:
+        own = Total()
+        journal.attach("own", own)
+        for step in journal.steps(5):
+            own.value += step
+            total.value = 2 * total.value + part
+        return own.value
+
+    for part in range(3):
+        outcomes.append(journal.part(lambda part=part: work(part)))
+    return outcomes, total.value
+
+
+@pytest.mark.parametrize("lives", range(1, 18))
+def test_a_run_goes_on_from_any_checkpoint(lives: int, tmp_path: Path, dying: Callable[[int], None]) -> None:
+    whole = errand(Journal())
+    assert whole[0] == [10, 10, 10]
+    dying(lives)
+    with pytest.raises(Killed):
+        errand(Journal(MortalFolder(tmp_path / "run"), every=0))
+    assert errand(Journal(MortalFolder(tmp_path / "run"), resume=True, every=0)) == whole
+
+
+def test_another_run_is_refused(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "run")
+    errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, every=0))
+    errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, resume=True))
+    with pytest.raises(SettingError, match="has seed 0, not 1"):
+        Journal(folder, {"bpc": 1000.0, "seed": 1}, resume=True)
+
+
+def pictures(channels: int) -> LabelledImages:
+    """Two classes of twelve 8 x 8 images: stripes across and down, with noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:8, :8]
+    shapes = np.repeat(np.stack([y % 4 < 2, x % 4 < 2]), 12, 0)[..., None]
+    noise = rng.normal(0, 12, (24, 8, 8, channels))
+    images = (60 + 120 * shapes + noise).clip(0, 255).astype(np.uint8)
+    return LabelledImages(images, np.repeat(np.arange(2), 12), ("across", "down"), "stripes")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"bpc": 2400.0, "ipc": 4, "joint": 4, "chunk": 4, "utility_images": 4},
+        {"bpc": 24000.0, "ipc": 4, "labels": "network", "label_share": 0.2, "label_views": 8000},
+        {"bpc": 4800.0, "ipc": 2, "share": "class", "joint": 0},
+    ],
+    ids=["joint", "network", "class"],
+)
+def test_an_encode_that_dies_again_and_again(
+    settings: dict[str, Any], tmp_path: Path, dying: Callable[[int], None]
+) -> None:
+    data = pictures(3)
+    settings |= {"warmup": 6, "tune": 4, "device": "cpu"}
+    rudcodec.compress(data, tmp_path / "whole.rud", **settings)
+    deaths, out, run = 0, tmp_path / "out.rud", tmp_path / "run"
+    while not out.exists():
+        dying(14)
+        try:
+            rudcodec.compress(data, out, checkpoints=run, resume=True, every=0, **settings)
+        except Killed:
+            deaths += 1
+    assert deaths > 2
+    assert out.read_bytes() == (tmp_path / "whole.rud").read_bytes()
+    assert not run.exists()
+
+
+@pytest.mark.slow
+def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], None]) -> None:
+    data, out, run = pictures(1), tmp_path / "out.rud", tmp_path / "run"
+    settings: dict[str, Any] = {"bpc": 2400.0, "ipc": 2, "warmup": 4, "joint": 0, "tune": 2}
+    dying(3)
+    with pytest.raises(Killed):
+        rudcodec.compress(data, out, checkpoints=run, every=0, **settings)
+    with pytest.raises(DataError, match="run: holds an unfinished run"):
+        rudcodec.compress(data, out, checkpoints=run, **settings)
+    with pytest.raises(SettingError, match="has data [0-9a-f]+, not"):
+        rudcodec.compress(pictures(3), out, checkpoints=run, resume=True, **settings)
+    with pytest.raises(SettingError, match="has warmup 4, not 5"):
+        rudcodec.compress(data, out, checkpoints=run, resume=True, **{**settings, "warmup": 5})
+    assert run.exists() and not out.exists()
