@@ -10,12 +10,13 @@ import click
 
 from .progress import ProgressView
 from .tables import print_table
-from .values import finite, naming
+from .values import finite, naming, net_names
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
     from rudcodec.data import LabelledImages, Split
     from rudcodec.evaluation import EvalResult
+    from rudcodec.nets import Net
     from rudcodec.payload import LabelNetwork, Recipe
     from rudcodec.synthetic import SyntheticSet
 
@@ -37,7 +38,14 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3).")
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of the steps in FILE's recipe.")
 @click.option(
-    "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a student (128)."
+    "--nets",
+    type=net_names,
+    default="convnet",
+    metavar="NET,...",
+    help="Students: convnet (default), alexnet, vgg11, resnet18, lenet, mlp, vit.",
+)
+@click.option(
+    "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a ConvNet (128)."
 )
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute (auto)."
@@ -49,10 +57,11 @@ def evaluate(
     split: Split,
     baseline: Codec | Literal["none"],
     steps: int | None,
+    nets: tuple[Net, ...],
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Train ConvNets from scratch on FILE, judge them on real images.
+    """Train students from scratch on FILE, judge them on real images.
 
     Each student follows FILE's recipe; the accuracy is that after its last step. --baseline does the same
     with random real images of SRC's train split, as one picture of at most FILE's size.
@@ -64,7 +73,7 @@ def evaluate(
     with naming(file):
         data = rudcodec.load(file)
     with ProgressView() as view:
-        task = _Task(file, data, _read(source, split, data, view), steps, view, how)
+        task = _Task(file, data, _read(source, split, data, view), steps, nets, view, how)
         rows = task.judge()
         if baseline != "none":
             rows += task.judge_real(_read(source, "train", data, view), baseline)
@@ -80,14 +89,18 @@ def evaluate(
         }
         click.echo(json.dumps(finite(facts), indent=1))
         return
-    first = rows[0].result
-    assert first is not None
+    students = rows[0].results
+    first = students[0]
     click.echo(
-        f"{first.net} of width {first.width}, {len(first.seeds)} student(s), {first.steps} steps of "
-        f"{first.batch}; judged on {first.real_images:,} real images ({split})"
+        f"{len(first.seeds)} student(s) of each network, {first.steps} steps of {first.batch}; "
+        f"judged on {first.real_images:,} real images ({split})"
     )
-    table = [(row.name, f"{row.size:,}", f"{row.ipc:g}" if row.ipc else "", row.percent()) for row in rows]
-    print_table(("trained on", ">bytes", ">images a class", ">accuracy"), table)
+    titles = [f"{s.net} w{s.width}" if s.width else s.net for s in students]
+    table = [
+        (row.name, f"{row.size:,}", f"{row.ipc:g}" if row.ipc else "", *row.percents(len(titles)))
+        for row in rows
+    ]
+    print_table(("trained on", ">bytes", ">images a class", *(f">{title}" for title in titles)), table)
     for row in rows:
         if row.baseline is not None:
             click.echo(f"{100 * (rows[0].accuracy - row.accuracy):+.1f} points over {row.name}")
@@ -95,24 +108,26 @@ def evaluate(
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """One thing that was judged: students (``result``), or the label network by itself."""
+    """One thing that was judged: students (``results`` of each network), or the label network by itself."""
 
     name: str
     size: int
     ipc: float
     accuracy: float
-    result: EvalResult | None = None
+    results: tuple[EvalResult, ...] = ()
     baseline: Baseline | None = None
 
-    def percent(self) -> str:
-        spread = f" ± {100 * self.result.std:.1f}" if self.result else ""
-        return f"{100 * self.accuracy:.1f}{spread} %"
+    def percents(self, columns: int) -> list[str]:
+        """Of each network's students."""
+        if not self.results:
+            return [f"{100 * self.accuracy:.1f} %"] + [""] * (columns - 1)
+        return [f"{100 * r.mean:.1f} ± {100 * r.std:.1f} %" for r in self.results]
 
     def facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"name": self.name, "bytes": self.size, "ipc": self.ipc}
         facts["accuracy"] = self.accuracy
-        if self.result is not None:
-            facts["result"] = dataclasses.asdict(self.result)
+        if self.results:
+            facts["results"] = [dataclasses.asdict(result) for result in self.results]
         return facts if self.baseline is None else facts | _baseline_facts(self.baseline)
 
 
@@ -125,6 +140,7 @@ class _Task:
         data: SyntheticSet,
         real: LabelledImages,
         steps: int | None,
+        nets: tuple[Net, ...],
         view: ProgressView,
         how: dict[str, Any],
     ) -> None:
@@ -133,7 +149,7 @@ class _Task:
         def shortened(recipe: Recipe) -> Recipe:
             return recipe if steps is None else dataclasses.replace(recipe, steps=steps)
 
-        self.file, self.data, self.view, self.how = file, data, view, how
+        self.file, self.data, self.nets, self.view, self.how = file, data, nets, view, how
         self.real = matching(real, "val", data.images.shape[1:], data.classes)
         self.recipe = shortened(data.recipe)
         self.hard_recipe = shortened(hard_recipe(data.recipe)) if data.network else self.recipe
@@ -144,17 +160,30 @@ class _Task:
         import rudcodec
         from rudcodec.evaluation import label_accuracy
 
-        data, view = self.data, self.view
-        result = rudcodec.evaluate(data, self.real, recipe=self.recipe, progress=view, **self.how)
-        rows = [_Row(self.file, data.size, data.ipc, result.mean, result)]
+        data = self.data
+
+        def students(recipe: Recipe, hard: bool) -> tuple[EvalResult, ...]:
+            return tuple(
+                rudcodec.evaluate(
+                    data,
+                    self.real,
+                    recipe=recipe,
+                    hard=hard,
+                    net=net,
+                    progress=lambda stage, *steps, net=net: self.view(f"{net} {stage}", *steps),
+                    **self.how,
+                )
+                for net in self.nets
+            )
+
+        results = students(self.recipe, False)
+        rows = [_Row(self.file, data.size, data.ipc, results[0].mean, results)]
         if data.network is not None:
             accuracy = label_accuracy(data.network, self.real)
             rows.append(_Row("  its label network", self.network_size, 0, accuracy))
-            hard = rudcodec.evaluate(
-                data, self.real, recipe=self.hard_recipe, hard=True, progress=view, **self.how
-            )
+            hard = students(self.hard_recipe, True)
             size = data.size - self.network_size
-            rows.append(_Row("  its images, hard labels", size, data.ipc, hard.mean, hard))
+            rows.append(_Row("  its images, hard labels", size, data.ipc, hard[0].mean, hard))
         return rows
 
     def judge_real(self, train: LabelledImages, codec: Codec) -> list[_Row]:
@@ -180,12 +209,13 @@ class _Task:
             codec,
             ipc=self.data.ipc,
             network=network,
+            nets=self.nets,
             progress=lambda stage, *steps: self.view(f"baseline: {stage}", *steps),
             **self.how,
         )
         won = found.winner
         label = f"real images, {won.codec} q{won.quality} {won.subsampling}{name}"
-        return _Row(label, won.size + beside, won.count, found.result.mean, found.result, found)
+        return _Row(label, won.size + beside, won.count, found.results[0].mean, found.results, found)
 
 
 def _network_size(data: SyntheticSet) -> int:

@@ -15,6 +15,7 @@ from rudcodec import bitstream
 from rudcodec.data import LabelledImages, Split
 from rudcodec.data import load as load_images
 from rudcodec.errors import DataError, SettingError
+from rudcodec.nets import Net, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.student import (
@@ -60,7 +61,7 @@ class EvalResult:
         per_class: mean accuracy on each class; NaN where the real split has no image of it.
         train_images, real_images: how many were trained on, and judged on.
         steps, batch: optimizer steps of each student and images per step, as done.
-        net: what was trained, such as ``ConvNet-3``; ``width``: its channels.
+        net: what was trained, such as ``ConvNet-3``; ``width``: its channels, if it is a ConvNet.
         device, precision, compiled: how it was run.
         seconds: in all.
     """
@@ -75,7 +76,7 @@ class EvalResult:
     steps: int
     batch: int
     net: str
-    width: int
+    width: int | None
     device: str
     precision: str
     compiled: bool
@@ -93,8 +94,8 @@ def evaluate(
     seeds: int = 3,
     first_seed: int = 0,
     steps: int | None = None,
+    net: Net = "convnet",
     width: int = 128,
-    depth: int | None = None,
     device: str | torch.device = "auto",
     compile: bool | None = None,
     progress: Progress | None = None,
@@ -112,7 +113,7 @@ def evaluate(
         hard: train on the images and their classes, whatever labels there are.
         seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
         steps: instead of the recipe's.
-        width, depth, device, compile: as in :func:`train_student`.
+        net, width, device, compile: as in :class:`rudcodec.student.Trainer`.
         progress: called with (stage, steps done, steps), a few times a second at most.
 
     Raises:
@@ -138,8 +139,8 @@ def evaluate(
         recipe,
         network=None if hard else network,
         device=device,
+        net=net,
         width=width,
-        depth=depth,
         compile=compile,
         runs=seeds,
     )
@@ -148,8 +149,8 @@ def evaluate(
     hits = []
     for index, seed in enumerate(numbers):
         stage = f"student {index + 1} of {seeds}"
-        net = trainer.train(seed, None if progress is None else partial(progress, stage))
-        hits.append(predict(net, real.images, recipe) == real.labels)
+        student = trainer.train(seed, None if progress is None else partial(progress, stage))
+        hits.append(predict(student, real.images, recipe) == real.labels)
     accuracies = tuple(float(np.mean(hit)) for hit in hits)
     each = np.mean(hits, axis=0)
     present = np.bincount(real.labels, minlength=len(classes))
@@ -166,8 +167,8 @@ def evaluate(
         real_images=len(real),
         steps=recipe.steps,
         batch=trainer.batch,
-        net=f"ConvNet-{trainer.depth}",
-        width=width,
+        net=title(net, (images.shape[1], images.shape[2])),
+        width=width if net == "convnet" else None,
         device=str(trainer.device),
         precision="bfloat16" if has_fast_bf16(trainer.device) else "float32",
         compiled=trainer.compiled,

@@ -1,4 +1,4 @@
-"""One student: a ConvNet trained from scratch as a recipe says, on images or on views of them."""
+"""One student: a network trained from scratch as a recipe says, on images or on views of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rudcodec.augment import augment, check_ops, default_ops
 from rudcodec.data import LabelledImages
 from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import ViewStream
-from rudcodec.nets import ConvNet, literature_depth
+from rudcodec.nets import ConvNet, Net, build
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
 from rudcodec.payload import LabelNetwork, Recipe
 
@@ -83,7 +83,7 @@ class Trainer:
         images: uint8 (N, H, W, C).
         labels: int64 (N,), in 0..classes-1.
         recipe: how to train.
-        width, depth: of the ConvNet; by default the literature's depth for the image size.
+        net: which network; ``width``: of a ConvNet.
         network: labels views of the images, which are then what is trained on; their softmax has its
             temperature. None: images with their labels, augmented.
         compile: use torch.compile; by default where ``runs`` students are work enough to repay it and a
@@ -102,18 +102,17 @@ class Trainer:
         *,
         network: LabelNetwork | None = None,
         device: str | torch.device = "auto",
+        net: Net = "convnet",
         width: int = 128,
-        depth: int | None = None,
         compile: bool | None = None,
         runs: int = 1,
     ) -> None:
         _check(images, labels, classes, recipe, width)
-        self.recipe, self.classes, self.width = recipe, classes, width
+        self.recipe, self.classes, self.net, self.width = recipe, classes, net, width
         self.device = pick_device(device)
         self.batch = recipe.batch if network else min(recipe.batch, len(images))
         _, height, columns, channels = images.shape
         self.shape = (channels, height, columns)
-        self.depth = depth or literature_depth(height, columns)
         if compile is None:
             work = runs * recipe.steps * self.batch * height * columns * width
             compile = work >= _COMPILE_FROM and has_compiler(self.device)
@@ -127,7 +126,7 @@ class Trainer:
         self._images = _tensor(images).to(self.device)
         self._labels = _tensor(labels).to(self.device)
 
-    def train(self, seed: int, progress: Callable[[int, int], None] | None = None) -> ConvNet:
+    def train(self, seed: int, progress: Callable[[int, int], None] | None = None) -> nn.Module:
         """A student after ``recipe.steps`` steps, the learning rate having fallen to 0 on a cosine.
 
         Views come in batches of ``recipe.batch``. Batches of images are cut from shuffled passes over the set
@@ -142,7 +141,8 @@ class Trainer:
             keep_freed_memory()
         recipe, device, layout = self.recipe, self.device, self._layout
         generator = torch.Generator().manual_seed(seed)
-        net = ConvNet(self.shape[0], self.classes, self.shape[1:], self.depth, self.width, generator)
+        channels, *size = self.shape
+        net = build(self.net, channels, self.classes, (size[0], size[1]), generator, width=self.width)
         net = net.to(device).to(memory_format=layout)
         optimizer = _optimizer(net, recipe)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
@@ -185,15 +185,12 @@ def train_student(
     seed: int,
     device: str | torch.device = "auto",
     width: int = 128,
-    depth: int | None = None,
-    compile: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ConvNet:
-    """Train one student from scratch: see :class:`Trainer`."""
-    trainer = Trainer(
-        images, labels, classes, recipe, device=device, width=width, depth=depth, compile=compile
-    )
-    return trainer.train(seed, progress)
+    """Train one ConvNet from scratch: see :class:`Trainer`."""
+    net = Trainer(images, labels, classes, recipe, device=device, width=width).train(seed, progress)
+    assert isinstance(net, ConvNet)
+    return net
 
 
 def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe, batch: int = 500) -> NDArray[np.int64]:
@@ -212,11 +209,11 @@ def accuracy(net: nn.Module, real: LabelledImages, recipe: Recipe) -> float:
     return float(np.mean(predict(net, real.images, recipe) == real.labels))
 
 
-def _loss(net: ConvNet, x: Tensor, labels: Tensor) -> Tensor:
+def _loss(net: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(net(x).float(), labels)
 
 
-def _soft_loss(temperature: float, net: ConvNet, x: Tensor, probabilities: Tensor) -> Tensor:
+def _soft_loss(temperature: float, net: nn.Module, x: Tensor, probabilities: Tensor) -> Tensor:
     """Cross entropy at a temperature, times its square: gradients of the usual size (Hinton et al., 2015)."""
     return F.cross_entropy(net(x).float() / temperature, probabilities) * temperature**2
 

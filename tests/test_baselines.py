@@ -190,8 +190,8 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
     assert best.winner.count == 8 and best.winner.size <= 3500
     accuracies = [t.accuracy for t in best.trials]
     assert accuracies[0] is not None and accuracies[1] is not None and accuracies[0] < accuracies[1]
-    assert len(best.result.accuracies) == 2 and best.result.mean > 0.5
-    assert (best.result.steps, best.result.width) == (60, 16)
+    assert len(best.results[0].accuracies) == 2 and best.results[0].mean > 0.5
+    assert (best.results[0].steps, best.results[0].width) == (60, 16)
     assert list(dict.fromkeys(stages)) == [
         "coding webp",
         "trial of 1 a class",

@@ -129,9 +129,9 @@ def test_eval_beside_a_baseline(source: Path, encoded: Path) -> None:
     found = json.loads(result.stdout)
     assert found["bytes"] == encoded.stat().st_size
     mine, other = found["rows"]
-    assert len(mine["result"]["accuracies"]) == 2 and mine["result"]["steps"] == 3
+    assert len(mine["results"][0]["accuracies"]) == 2 and mine["results"][0]["steps"] == 3
     assert mine["bytes"] == found["bytes"] and other["bytes"] <= found["bytes"]
-    assert other["codec"] == "jpeg" and 0 <= other["accuracy"] == other["result"]["mean"] <= 1
+    assert other["codec"] == "jpeg" and 0 <= other["accuracy"] == other["results"][0]["mean"] <= 1
     table = CliRunner().invoke(main, ["eval", str(encoded), "--real", str(source), *quick]).stdout
     assert "jpeg" in table and "points over real images" in table
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rudcodec.errors import SettingError
-from rudcodec.nets import ConvNet, literature_depth
+from rudcodec.nets import NETS, ConvNet, Net, build, literature_depth, title
 from rudcodec.nets.speed import compiled
 
 
@@ -80,6 +80,41 @@ def test_features_pass_gradients_to_images() -> None:
 def test_too_small_an_image_is_a_users_mistake() -> None:
     with pytest.raises(SettingError, match="too small"):
         ConvNet(1, 10, 8, depth=4)
+
+
+@pytest.mark.parametrize(
+    ("net", "weights"),
+    [
+        ("mlp", 411_146),
+        ("lenet", 62_006),
+        ("alexnet", 1_872_202),
+        ("vgg11", 9_231_114),  # as with batch norm
+        ("resnet18", 11_173_962),
+    ],
+)
+def test_are_the_published_networks(net: Net, weights: int) -> None:
+    built = build(net, 3, 10, (32, 32), torch.Generator().manual_seed(0))
+    assert sum(p.numel() for p in built.parameters()) == weights
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize(("channels", "size"), [(1, (8, 8)), (1, (28, 28)), (3, (32, 48)), (3, (128, 128))])
+def test_every_network_takes_every_size(net: Net, channels: int, size: tuple[int, int]) -> None:
+    def made(seed: int) -> nn.Module:
+        return build(net, channels, 5, size, torch.Generator().manual_seed(seed), width=16)
+
+    if net == "lenet" and size == (8, 8):
+        with pytest.raises(SettingError, match="8x8: too small"):
+            made(0)
+        return
+    student, same, other = made(0), made(0), made(1)
+    x = torch.randn(2, channels, *size)
+    logits = student(x)
+    assert logits.shape == (2, 5) and title(net, size)
+    assert torch.equal(logits, same(x)) and not torch.equal(logits, other(x))
+    assert not torch.allclose(logits[0], logits[1])  # it sees the picture
+    logits.square().sum().backward()
+    assert all(p.grad is not None for p in student.parameters())
 
 
 @pytest.mark.parametrize(("side", "depth"), [(4, 2), (8, 3), (28, 3), (32, 3), (64, 4), (128, 5)])

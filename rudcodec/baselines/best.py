@@ -16,6 +16,7 @@ from rudcodec.baselines.real import Candidate, default_counts, real_images
 from rudcodec.data import LabelledImages
 from rudcodec.errors import BudgetError
 from rudcodec.evaluation import EvalResult, Progress, evaluate
+from rudcodec.nets import Net
 from rudcodec.payload import LabelNetwork, Recipe
 
 _TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
@@ -31,13 +32,14 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """The winner; what students of its draw and others reach; all candidates in ascending order of count.
+    """The winner; what students of each network reach on its draw and others; all candidates in ascending
+    order of count.
 
     A single candidate has no trial accuracy, since nothing was chosen.
     """
 
     winner: Candidate
-    result: EvalResult
+    results: tuple[EvalResult, ...]
     trials: tuple[Trial, ...]
 
 
@@ -53,8 +55,8 @@ def best_baseline(
     counts: Sequence[int] | None = None,
     seeds: int = 3,
     first_seed: int = 0,
+    nets: Sequence[Net] = ("convnet",),
     width: int = 128,
-    depth: int | None = None,
     device: str | torch.device = "auto",
     compile: bool | None = None,
     progress: Progress | None = None,
@@ -74,7 +76,8 @@ def best_baseline(
         ipc: images per class of that set; ``counts`` follow from it (:func:`default_counts`) unless given.
         network: labels views of the real images; ``budget_bytes`` are then without it. None: hard labels.
         seeds, first_seed: of draws and of students; the first draw is the one that counts are tried with.
-        width, depth, device, compile, progress: as in :func:`rudcodec.evaluation.evaluate`.
+        nets: students to judge with, of which the first chooses.
+        width, device, compile, progress: as in :func:`rudcodec.evaluation.evaluate`.
 
     Raises:
         BudgetError: no candidate fits; DataError, SettingError: as in ``evaluate``.
@@ -84,7 +87,9 @@ def best_baseline(
     coding = None if progress is None else partial(progress, f"coding {codec}")
     candidates = real_images(train, budget_bytes, codec, first_seed, counts, coding)
 
-    def judge(candidate: Candidate, stage: str, seed: int, recipe: Recipe, width: int) -> EvalResult:
+    def judge(
+        candidate: Candidate, stage: str, seed: int, recipe: Recipe, net: Net, width: int
+    ) -> EvalResult:
         return evaluate(
             candidate.as_set(),
             real,
@@ -92,8 +97,8 @@ def best_baseline(
             network=network,
             seeds=1,
             first_seed=seed,
+            net=net,
             width=width,
-            depth=depth,
             device=device,
             compile=compile,
             progress=None if progress is None else partial(_renamed, progress, stage),
@@ -103,21 +108,22 @@ def best_baseline(
     trials = []
     for candidate in candidates if len(candidates) > 1 else ():
         stage = f"trial of {candidate.count} a class"
-        result = judge(candidate, stage, _TRIAL_SEED + first_seed, short, max(1, width // 2))
+        result = judge(candidate, stage, _TRIAL_SEED + first_seed, short, nets[0], max(1, width // 2))
         trials.append(Trial(candidate, result.mean))
     if trials:
         winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
     else:
         winner, trials = candidates[0], [Trial(candidates[0], None)]
-    results = []
+    results: dict[Net, list[EvalResult]] = {net: [] for net in nets}
     for student in range(seeds):
         drawn = winner
         if student:
             with contextlib.suppress(BudgetError):  # this draw doesn't fit even at the lowest quality
                 (drawn,) = real_images(train, budget_bytes, codec, first_seed + student, (winner.count,))
-        stage = f"student {student + 1} of {seeds}"
-        results.append(judge(drawn, stage, first_seed + student, recipe, width))
-    return Baseline(winner, _together(results), tuple(trials))
+        for net in nets:
+            stage = f"{net} {student + 1} of {seeds}"
+            results[net].append(judge(drawn, stage, first_seed + student, recipe, net, width))
+    return Baseline(winner, tuple(_together(results[net]) for net in nets), tuple(trials))
 
 
 def _together(results: Sequence[EvalResult]) -> EvalResult:

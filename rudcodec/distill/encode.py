@@ -118,15 +118,13 @@ def _distill_images(
     journal: Journal,
 ) -> Payload:
     planned = _plan(data, settings)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        choose = partial(_choose, data, planned.ipc, recipe, settings.seed, device, report)
-        chosen = journal.part(choose).numpy()
-        training = _start(data, chosen, planned, settings, device, report, journal)
-        term = _term(data, chosen, recipe, settings, device)
-        if term is not None:
-            journal.attach("utility", term)
-        return _run(training, term, planned, settings, data.classes, recipe)
+    choose = partial(_choose, data, planned.ipc, recipe, settings.seed, device, report)
+    chosen = journal.part(choose).numpy()
+    training = _start(data, chosen, planned, settings, device, report, journal)
+    term = _term(data, chosen, recipe, settings, device)
+    if term is not None:
+        journal.attach("utility", term)
+    return _run(training, term, planned, settings, data.classes, recipe)
 
 
 def _choose(
@@ -155,7 +153,9 @@ def _start(
     labels = torch.from_numpy(data.labels[chosen])
     groups = labels if settings.share == "class" else torch.zeros_like(labels)
     bits = min(planned.budget - planned.overhead, UNCODED_BITS * images.numel())
-    model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
     pixels = images.shape[0] * images.shape[2] * images.shape[3]
     control = RateControl(bits / pixels, lmbda)
     return Training(
