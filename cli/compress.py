@@ -14,10 +14,12 @@ import click
 
 from .preview import write_preview
 from .progress import ProgressView
+from .tables import print_table
 from .values import amount, byte_amount, check_writable, clock, setting, short
 
 if TYPE_CHECKING:
     from rudcodec.data import Split
+    from rudcodec.distill import Estimate, Settings
     from rudcodec.distill.settings import Preset, Progress
 
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     default="train",
     help="Part of SRC (train).",
 )
+@click.option("--dry-run", is_flag=True, help="Only say what it would take, by a few steps of each stage.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option("--checkpoint-every", "every", type=float, default=60.0, metavar="SECONDS", help="(60)")
 @click.option(
@@ -74,6 +77,7 @@ def compress(
     split: Split,
     preview: Path | None,
     log: Path | None,
+    dry_run: bool,
     resume: bool,
     every: float,
     preset: Preset,
@@ -95,9 +99,9 @@ def compress(
 
     import rudcodec
     from rudcodec import data
-    from rudcodec.distill import Settings
+    from rudcodec.distill import Settings, estimate
 
-    estimate = 0.0
+    last_bpc = 0.0
     with ExitStack() as stack:
         # for -, a file that is copied to standard output when it is complete
         target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
@@ -110,8 +114,8 @@ def compress(
         assert bpc is not None
 
         def report(progress: Progress) -> None:
-            nonlocal estimate
-            estimate = progress.bpc or estimate
+            nonlocal last_bpc
+            last_bpc = progress.bpc or last_bpc
             facts = [f"{short(progress.bpc)} bpc"] if progress.bpc is not None else []
             facts += [f"utility {progress.utility:.4g}"] if progress.utility is not None else []
             facts += [f"{progress.psnr:.2f} dB"] if progress.psnr is not None else []
@@ -122,6 +126,9 @@ def compress(
         given = {name: value for name, value in options.items() if value is not None}
         settings = Settings.preset(preset, **{"bpc": bpc, **given, **dict(overrides)})
         click.echo(f"settings: {settings}", err=True)
+        if dry_run:
+            _print_estimate(estimate(images, settings, report), settings, len(images))
+            return
         if lines is not None:
             print(json.dumps({"settings": dataclasses.asdict(settings)}), file=lines, flush=True)
         try:
@@ -138,6 +145,21 @@ def compress(
     used = 100 * result.bpc / settings.bpc
     click.echo(
         f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used:.1f} % of the budget; "
-        f"estimate {estimate:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
+        f"estimate {last_bpc:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
         err=str(out) == "-",
     )
+
+
+def _print_estimate(expected: Estimate, settings: Settings, images: int) -> None:
+    total = sum(expected.seconds.values())
+    stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
+    rows = [
+        ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {images:,}"),
+        ("latents", f"{expected.latents:,}"),
+        ("weights", f"{expected.weights:,} of synthesis and context networks"),
+        ("label network", f"{expected.label_weights:,} weights" if expected.label_weights else "none"),
+        ("budget", f"{settings.bpc:,.0f} bpc; for so many images at least {expected.least:,.0f}"),
+        ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
+        ("time", f"{clock(total)} ({stages})"),
+    ]
+    print_table(("", "expected"), rows)

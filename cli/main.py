@@ -49,6 +49,11 @@ class Commands(click.Group):
             raise Interrupted(str(error) or "interrupted") from error
         except MemoryError as error:
             raise Failure("out of memory") from error
+        except RuntimeError as error:
+            # torch's: of a GPU, of the host
+            if type(error).__name__ != "OutOfMemoryError" and "DefaultCPUAllocator" not in str(error):
+                raise
+            raise Failure("out of memory") from error
         except ModuleNotFoundError as error:
             if error.name not in _OPTIONAL:
                 raise

@@ -21,7 +21,7 @@ from rudcodec import bitstream
 from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 from rudcodec.distill import CompressResult, Progress, Settings  # noqa: E402
 from rudcodec.distill.training import Report  # noqa: E402
 
@@ -202,3 +202,44 @@ def test_presets_and_changes(source: Path, tmp_path: Path, encoder: list[dict[st
     found = encoder[0]
     assert (found["tune"], found["balance"], found["flip"]) == (9, 1.5, False)
     assert found["warmup"] < 200 and found["label_views"] < 1_500_000
+
+
+@pytest.mark.parametrize("labels", ["hard", "network"])
+def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: str) -> None:
+    options = ["--labels", labels, "--ipc", "2", "--device", "cpu", "--set", "label_views=2000"]
+    result = compress(source, tmp_path / "out.rud", "--bpc", "8k", "--dry-run", *options)
+    assert result.exit_code == 0, result.output
+    rows = {line[:15].strip(): line[15:] for line in result.stdout.splitlines()[1:]}
+    assert rows["images"] == "6 (2 a class), from 27"
+    assert rows["latents"] == f"{6 * (64 + 16 + 4 + 1)}"
+    assert ("weights" in rows["label network"]) == (labels == "network")
+    assert ("label network 0:" in rows["time"]) == (labels == "network")
+    assert "warm-up 0:" in rows["time"] and list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_says_what_is_the_least(source: Path, tmp_path: Path) -> None:
+    result = compress(source, tmp_path / "out.rud", "--bpc", "300", "--ipc", "9", "--dry-run")
+    assert result.exit_code == 2
+    assert "bpc: 300 is too small for 9 images per class; at least" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0.\nDefaultCPUAllocator: can't allocate memory"
+        ),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_is_one_line(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(rudcodec, "compress", fail, raising=False)
+    result = compress(source, tmp_path / "out.rud", "--bpc", "5k")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "rudcodec: out of memory"

@@ -15,12 +15,13 @@ import torch
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill.encode import distill
+from rudcodec.distill.estimate import Estimate, estimate
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.training import Report
 from rudcodec.errors import DataError
 from rudcodec.runs import CheckpointFolder, Journal
 
-__all__ = ["CompressResult", "Progress", "Settings", "compress", "distill"]
+__all__ = ["CompressResult", "Estimate", "Progress", "Settings", "compress", "distill", "estimate"]
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,14 @@ def label_mode(labels: Labels, budget: float) -> Literal["hard", "network"]:
 
 @dataclass(frozen=True)
 class Plan:
-    """``budget`` of the file and ``overhead`` (all but latents, estimated), in bits."""
+    """``budget`` of the file and ``overhead`` (all but latents, estimated), in bits; ``least``: the smallest
+    budget for so many images, in bits per class."""
 
     ipc: int
     architecture: Architecture
     budget: float
     overhead: float
+    least: float
 
 
 def images_per_class(bpc: float, height: int, width: int, fewest: int) -> int:
@@ -76,4 +78,4 @@ def plan(
         raise BudgetError(
             f"bpc: {bpc:.0f} is too small for {ipc} images per class; at least {least:.0f} is needed"
         )
-    return Plan(ipc, architecture, budget, overhead)
+    return Plan(ipc, architecture, budget, overhead, least)

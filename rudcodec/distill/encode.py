@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
-from rudcodec.distill.budget import Plan, label_mode, plan
+from rudcodec.distill.begin import choose, label_network, planned_images, start_training, utility_term
+from rudcodec.distill.budget import Plan, label_mode
 from rudcodec.distill.fit import Latents
-from rudcodec.distill.initial import initial_model, refinement_for
+from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
-from rudcodec.distill.rate_control import RateControl
-from rudcodec.distill.selection import choose_images
-from rudcodec.distill.settings import Progress, Settings
+from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
-from rudcodec.distill.training import UNCODED_BITS, Report, Training
+from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
-from rudcodec.labels import plan_for, train_label_network
-from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.nets.speed import keep_freed_memory
-from rudcodec.payload import Group, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.payload import Group, Payload, Recipe
 from rudcodec.runs import Journal
 from rudcodec.student import default_recipe, pick_device, view_recipe
-from rudcodec.utility.dm import DistributionMatching
 
 SETTLE_STEPS = 300
 SURVEY_AT = 0.6
@@ -67,8 +59,9 @@ def distill(
     if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
         return _distill_images(data, settings, recipe, device, report, journal)
     share = settings.label_share * settings.bpc
-    _plan(data, replace(settings, bpc=settings.bpc - share))  # a budget that is too small fails at once
-    network = _label_network(data, share * len(data.classes), settings, recipe, device, report, journal)
+    # a budget that is too small fails at once
+    planned_images(data, replace(settings, bpc=settings.bpc - share))
+    network = label_network(data, share * len(data.classes), settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
@@ -76,37 +69,6 @@ def distill(
     rest = replace(settings, bpc=left, joint=0)
     payload = _distill_images(data, rest, view_recipe(recipe), device, report, journal)
     return replace(payload, labels=network)
-
-
-def _label_network(
-    data: LabelledImages,
-    bits: float,
-    settings: Settings,
-    recipe: Recipe,
-    device: torch.device,
-    report: Report,
-    journal: Journal,
-) -> LabelNetwork:
-    start = time.monotonic()
-    first: int | None = None
-
-    def tell(step: int, steps: int, loss: float, spent: float) -> None:
-        nonlocal first
-        first = step - 1 if first is None else first
-        elapsed = time.monotonic() - start
-        remaining = elapsed / (step - first) * (steps - step)
-        bpc = spent / len(data.classes)
-        report(Progress("label network", step, steps, bpc, loss, None, elapsed, remaining))
-
-    planned = plan_for(bits, data.height, data.width, settings.label_views)
-    views = ViewRecipe(flip="flip" in recipe.augment)
-    return train_label_network(data, planned, views, settings.seed, device, journal, tell)
-
-
-def _plan(data: LabelledImages, settings: Settings) -> Plan:
-    shape = (data.height, data.width, data.channels)
-    fewest = min(data.ipc_counts())
-    return plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share)
 
 
 def _distill_images(
@@ -117,83 +79,14 @@ def _distill_images(
     report: Report,
     journal: Journal,
 ) -> Payload:
-    planned = _plan(data, settings)
-    choose = partial(_choose, data, planned.ipc, recipe, settings.seed, device, report)
-    chosen = journal.part(choose).numpy()
-    training = _start(data, chosen, planned, settings, device, report, journal)
-    term = _term(data, chosen, recipe, settings, device)
+    planned = planned_images(data, settings)
+    choosing = partial(choose, data, planned.ipc, recipe, settings.seed, device, report)
+    chosen = journal.part(choosing).numpy()
+    training = start_training(data, chosen, planned, settings, device, report, journal)
+    term = utility_term(data, chosen, recipe, settings, device)
     if term is not None:
         journal.attach("utility", term)
     return _run(training, term, planned, settings, data.classes, recipe)
-
-
-def _choose(
-    data: LabelledImages, ipc: int, recipe: Recipe, seed: int, device: torch.device, report: Report
-) -> Tensor:
-    start = time.monotonic()
-
-    def progress(step: int, steps: int) -> None:
-        elapsed = time.monotonic() - start
-        remaining = elapsed / step * (steps - step)
-        report(Progress("selection", step, steps, None, None, None, elapsed, remaining))
-
-    return torch.from_numpy(choose_images(data, ipc, recipe, seed, device, progress))
-
-
-def _start(
-    data: LabelledImages,
-    chosen: NDArray[np.int64],
-    planned: Plan,
-    settings: Settings,
-    device: torch.device,
-    report: Report,
-    journal: Journal,
-) -> Training:
-    images = from_grey_levels(torch.from_numpy(data.images[chosen]).permute(0, 3, 1, 2)).contiguous()
-    labels = torch.from_numpy(data.labels[chosen])
-    groups = labels if settings.share == "class" else torch.zeros_like(labels)
-    bits = min(planned.budget - planned.overhead, UNCODED_BITS * images.numel())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
-    pixels = images.shape[0] * images.shape[2] * images.shape[3]
-    control = RateControl(bits / pixels, lmbda)
-    return Training(
-        model.to(device),
-        images.to(device),
-        len(data.classes),
-        control,
-        planned.overhead,
-        settings.seed,
-        report,
-        journal,
-    )
-
-
-def _term(
-    data: LabelledImages,
-    chosen: NDArray[np.int64],
-    recipe: Recipe,
-    settings: Settings,
-    device: torch.device,
-) -> UtilityTerm | None:
-    if settings.joint == 0:
-        return None
-    utility = DistributionMatching(recipe)
-    utility.prepare(data, device)
-
-    def per_channel(values: tuple[int, ...]) -> Tensor:
-        return torch.tensor(values, device=device).view(1, -1, 1, 1) / 255
-
-    labels = torch.from_numpy(data.labels[chosen]).to(device)
-    return UtilityTerm(
-        utility,
-        per_channel(recipe.mean),
-        per_channel(recipe.std),
-        labels,
-        settings.balance,
-        settings.utility_images,
-    )
 
 
 def _run(

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
 from rudcodec.labels.network import Labeller, centred
-from rudcodec.nets.speed import autocast
+from rudcodec.nets.speed import autocast, compiled
 from rudcodec.payload import LabelNetwork
 
 
@@ -30,6 +30,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         batches: how many; None: without end.
         seed: of the views; batch ``b`` holds views ``b * batch ... (b + 1) * batch - 1`` of it.
         device: where views are made and labelled.
+        compile: use torch.compile for the network: on two CPU cores labels take a third of the time, after
+            some ten seconds.
     """
 
     def __init__(
@@ -41,13 +43,17 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         batches: int | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        compile: bool = False,
     ) -> None:
         super().__init__()
         self.device = torch.device(device)
         self.batch, self.batches, self.seed = batch, batches, seed
         self.recipe = network.views
         self._images = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-        self._labeller = Labeller(network).to(self.device).eval()
+        labeller = Labeller(network).to(self.device).eval()
+        self._temperature = labeller.temperature
+        self._layout = torch.channels_last if compile else torch.contiguous_format
+        self._label = compiled(labeller) if compile else labeller
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         worker = get_worker_info()
@@ -62,5 +68,5 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         drawn = views.draw(self.recipe, count, height, width, self.seed, number * self.batch, self.batch)
         made = views.render(self._images, views.on_device(drawn, self.device), torch)
         with torch.no_grad(), autocast(self.device):
-            logits = self._labeller(centred(made))
-        return made, (logits / self._labeller.temperature).softmax(1)
+            logits = self._label(centred(made).contiguous(memory_format=self._layout))
+        return made, (logits / self._temperature).softmax(1)

@@ -1,0 +1,129 @@
+"""How an encode begins: what is planned, which images, the first model, the label network."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rudcodec.data import LabelledImages
+from rudcodec.distill.budget import Plan, plan
+from rudcodec.distill.initial import initial_model
+from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.selection import choose_images
+from rudcodec.distill.settings import Progress, Settings
+from rudcodec.distill.stage import UtilityTerm
+from rudcodec.distill.training import UNCODED_BITS, Report, Training
+from rudcodec.labels import plan_for, train_label_network
+from rudcodec.model.synthesis import from_grey_levels
+from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
+from rudcodec.runs import Journal
+from rudcodec.utility.dm import DistributionMatching
+
+
+def planned_images(data: LabelledImages, settings: Settings) -> Plan:
+    """What of the images fits ``settings.bpc``. Raises BudgetError, FormatError as ``plan``."""
+    shape = (data.height, data.width, data.channels)
+    fewest = min(data.ipc_counts())
+    return plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share)
+
+
+def label_network(
+    data: LabelledImages,
+    bits: float,
+    settings: Settings,
+    recipe: Recipe,
+    device: torch.device,
+    report: Report,
+    journal: Journal,
+) -> LabelNetwork:
+    """A label network of about ``bits`` bits: a part of the journal's run."""
+    start = time.monotonic()
+    first: int | None = None
+
+    def tell(step: int, steps: int, loss: float, spent: float) -> None:
+        nonlocal first
+        first = step - 1 if first is None else first
+        elapsed = time.monotonic() - start
+        remaining = elapsed / (step - first) * (steps - step)
+        bpc = spent / len(data.classes)
+        report(Progress("label network", step, steps, bpc, loss, None, elapsed, remaining))
+
+    planned = plan_for(bits, data.height, data.width, settings.label_views)
+    views = ViewRecipe(flip="flip" in recipe.augment)
+    return train_label_network(data, planned, views, settings.seed, device, journal, tell)
+
+
+def choose(
+    data: LabelledImages, ipc: int, recipe: Recipe, seed: int, device: torch.device, report: Report
+) -> Tensor:
+    """Indices of the images to begin with, int64 (classes * ipc,), ordered by class."""
+    start = time.monotonic()
+
+    def progress(step: int, steps: int) -> None:
+        elapsed = time.monotonic() - start
+        remaining = elapsed / step * (steps - step)
+        report(Progress("selection", step, steps, None, None, None, elapsed, remaining))
+
+    return torch.from_numpy(choose_images(data, ipc, recipe, seed, device, progress))
+
+
+def start_training(
+    data: LabelledImages,
+    chosen: NDArray[np.int64],
+    planned: Plan,
+    settings: Settings,
+    device: torch.device,
+    report: Report,
+    journal: Journal,
+) -> Training:
+    """A first model of the chosen images, and all that trains it."""
+    images = from_grey_levels(torch.from_numpy(data.images[chosen]).permute(0, 3, 1, 2)).contiguous()
+    labels = torch.from_numpy(data.labels[chosen])
+    groups = labels if settings.share == "class" else torch.zeros_like(labels)
+    bits = min(planned.budget - planned.overhead, UNCODED_BITS * images.numel())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
+    pixels = images.shape[0] * images.shape[2] * images.shape[3]
+    control = RateControl(bits / pixels, lmbda)
+    return Training(
+        model.to(device),
+        images.to(device),
+        len(data.classes),
+        control,
+        planned.overhead,
+        settings.seed,
+        report,
+        journal,
+    )
+
+
+def utility_term(
+    data: LabelledImages,
+    chosen: NDArray[np.int64],
+    recipe: Recipe,
+    settings: Settings,
+    device: torch.device,
+) -> UtilityTerm | None:
+    """The utility beside the distortion; None where there is no joint phase."""
+    if settings.joint == 0:
+        return None
+    utility = DistributionMatching(recipe)
+    utility.prepare(data, device)
+
+    def per_channel(values: tuple[int, ...]) -> Tensor:
+        return torch.tensor(values, device=device).view(1, -1, 1, 1) / 255
+
+    labels = torch.from_numpy(data.labels[chosen]).to(device)
+    return UtilityTerm(
+        utility,
+        per_channel(recipe.mean),
+        per_channel(recipe.std),
+        labels,
+        settings.balance,
+        settings.utility_images,
+    )

@@ -1,0 +1,138 @@
+"""What an encode will take, from a few timed steps of each of its stages."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from rudcodec.bitstream.labels import shapes
+from rudcodec.bitstream.limits import level_sizes, parameters
+from rudcodec.data import LabelledImages
+from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
+from rudcodec.distill.budget import label_mode
+from rudcodec.distill.settings import Settings
+from rudcodec.distill.stage import Stage, run_stage
+from rudcodec.distill.training import Report
+from rudcodec.labels import plan_for
+from rudcodec.nets.speed import keep_freed_memory
+from rudcodec.runs import Journal
+from rudcodec.student import default_recipe, pick_device
+
+# Choosing images, making networks integers and fitting the file, over the stages that are timed. CIFAR-10 on
+# two cores: 0.35 at 2.5e4 bpc for 49 images a class; digits: 0.4.
+REST = 0.4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is going to be encoded, and what that will take.
+
+    Attributes:
+        ipc: images a class; ``images``, ``latents``: in all.
+        weights: of context models and synthesis networks; ``label_weights``: of the label network.
+        least: the smallest budget in bits per class for so many images.
+        memory: bytes at the peak, as far as these steps show it.
+        seconds: of each stage; ``"rest"`` is a guess by their sum.
+    """
+
+    ipc: int
+    images: int
+    latents: int
+    weights: int
+    label_weights: int
+    least: float
+    memory: int
+    seconds: dict[str, float]
+
+
+class _Rehearsal(Journal):
+    """A journal whose loops end after a few steps, having timed them."""
+
+    WARM, TIMED = 2, 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds_expected = 0.0
+
+    def steps(self, count: int) -> Iterator[int]:
+        begun = time.monotonic()
+        for step in range(min(count, self.WARM + self.TIMED)):
+            if step == self.WARM:
+                started = time.monotonic()
+                self.seconds_expected += started - begun  # a compiler's work among it
+            yield step
+        timed = time.monotonic() - started if count > self.WARM else 0.0
+        self.seconds_expected += timed / self.TIMED * max(0, count - self.WARM)
+
+
+def estimate(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Estimate:
+    """Time a few steps of each stage of :func:`rudcodec.distill.distill`; nothing is written.
+
+    Raises what ``distill`` raises before it begins.
+    """
+    device = pick_device(settings.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    recipe = default_recipe(data, flip=settings.flip)
+    seconds: dict[str, float] = {}
+    label_weights = 0
+    if label_mode(settings.labels, settings.bpc * len(data.classes)) == "network":
+        share = settings.label_share * settings.bpc
+        settings = replace(settings, bpc=settings.bpc - share, joint=0)
+        planned_images(data, settings)
+        bits = share * len(data.classes)
+        rehearsal = _Rehearsal()
+        label_network(data, bits, settings, recipe, device, report, rehearsal)
+        seconds["label network"] = rehearsal.seconds_expected
+        layers = plan_for(bits, data.height, data.width, settings.label_views).layers
+        size = (data.height, data.width, data.channels)
+        label_weights = sum(
+            int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(layers, size, len(data.classes))
+        )
+    planned = planned_images(data, settings)
+    first = [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
+    chosen = np.concatenate(first)
+
+    def timed(stage: Stage, joint: bool) -> float:
+        rehearsal = _Rehearsal()
+        training = start_training(data, chosen, planned, settings, device, report, rehearsal)
+        term = utility_term(data, chosen, recipe, settings, device) if joint else None
+        run_stage(training, stage, term)
+        return rehearsal.seconds_expected
+
+    seconds["warm-up"] = timed(Stage("warm-up", settings.warmup, 1.0, start=0.0), False)
+    if settings.joint:
+        seconds["joint"] = timed(Stage("joint", settings.joint, 0.5, start=0.5), True)
+    tune = Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False)
+    seconds["tune"] = timed(tune, settings.joint > 0)
+    seconds["rest"] = REST * sum(value for stage, value in seconds.items() if stage != "label network")
+    groups = len(data.classes) if settings.share == "class" else 1
+    architecture = planned.architecture
+    return Estimate(
+        ipc=planned.ipc,
+        images=len(chosen),
+        latents=len(chosen)
+        * sum(c * h * w for c, (h, w) in zip(architecture.grids, level_sizes(architecture), strict=True)),
+        weights=groups * parameters(architecture),
+        label_weights=label_weights,
+        least=planned.least,
+        memory=_peak_memory(device),
+        seconds=seconds,
+    )
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Of this process on a CPU, of its tensors on CUDA; 0 where that can't be known."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
