@@ -50,24 +50,26 @@ class Estimate:
     seconds: dict[str, float]
 
 
-class _Rehearsal(Journal):
-    """A journal whose loops end after a few steps, having timed them."""
+class Rehearsal(Journal):
+    """A journal whose loops end after a few steps, having timed them.
+
+    ``seconds_expected`` of the last loop in full, and ``step`` for each of its steps, once it is warm.
+    """
 
     WARM, TIMED = 2, 4
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds_expected = 0.0
+        self.seconds_expected = self.step = 0.0
 
     def steps(self, count: int) -> Iterator[int]:
         begun = time.monotonic()
-        for step in range(min(count, self.WARM + self.TIMED)):
-            if step == self.WARM:
-                started = time.monotonic()
-                self.seconds_expected += started - begun  # a compiler's work among it
-            yield step
-        timed = time.monotonic() - started if count > self.WARM else 0.0
-        self.seconds_expected += timed / self.TIMED * max(0, count - self.WARM)
+        yield from range(min(count, self.WARM))
+        started = time.monotonic()  # a compiler has done its work
+        timed = min(count - self.WARM, self.TIMED)
+        yield from range(self.WARM, self.WARM + timed)
+        self.step = (time.monotonic() - started) / max(1, timed)
+        self.seconds_expected = started - begun + self.step * max(0, count - self.WARM)
 
 
 def estimate(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Estimate:
@@ -86,7 +88,7 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
         settings = replace(settings, bpc=settings.bpc - share, joint=0)
         planned_images(data, settings)
         bits = share * len(data.classes)
-        rehearsal = _Rehearsal()
+        rehearsal = Rehearsal()
         label_network(data, bits, settings, recipe, device, report, rehearsal)
         seconds["label network"] = rehearsal.seconds_expected
         layers = plan_for(bits, data.height, data.width, settings.label_views).layers
@@ -99,7 +101,7 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
     chosen = np.concatenate(first)
 
     def timed(stage: Stage, joint: bool) -> float:
-        rehearsal = _Rehearsal()
+        rehearsal = Rehearsal()
         training = start_training(data, chosen, planned, settings, device, report, rehearsal)
         term = utility_term(data, chosen, recipe, settings, device) if joint else None
         run_stage(training, stage, term)

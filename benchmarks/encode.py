@@ -1,0 +1,110 @@
+"""How fast the stages of an encode are, beside the same steps eager and in float32.
+
+    python benchmarks/encode.py SRC --bpc 50k
+
+Steps a second and images a second of each stage, the compiler's work left out. The other way has no bfloat16
+and no compiler, and memory goes back to the system after each step, as torch does by itself. Both in one run;
+only the ratio means something on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import click
+import numpy as np
+import torch
+
+from rudcodec.cli.tables import print_table
+from rudcodec.cli.values import amount
+from rudcodec.data import load
+from rudcodec.distill import Progress, Settings
+from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
+from rudcodec.distill.estimate import Rehearsal
+from rudcodec.distill.stage import Stage, run_stage
+from rudcodec.labels import training as label_training
+from rudcodec.nets import speed
+from rudcodec.student import default_recipe
+
+CPU = torch.device("cpu")
+
+
+def _silent(progress: Progress) -> None:
+    pass
+
+
+def measure(source: str, bpc: float, plain: bool) -> dict[str, tuple[float, int]]:
+    """Seconds a step and images a step, of each stage."""
+    if plain:
+        speed.has_fast_bf16 = lambda device: False
+        label_training.COMPILE_FROM = 10**12
+    else:
+        speed.keep_freed_memory()
+    data = load(source, "train")
+    settings = Settings(bpc=bpc)
+    recipe = default_recipe(data)
+    found = {}
+    rehearsal = Rehearsal()
+    label_network(data, bpc * len(data.classes) / 2, settings, recipe, CPU, _silent, rehearsal)
+    found["label network"] = (rehearsal.step, label_training.BATCH)
+    planned = planned_images(data, settings)
+    chosen = np.concatenate(
+        [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
+    )
+    for stage in (
+        Stage("warm-up", settings.warmup, 1.0, start=0.0),
+        Stage("joint", settings.joint, 0.5, start=0.5),
+        Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False),
+    ):
+        rehearsal = Rehearsal()
+        training = start_training(data, chosen, planned, settings, CPU, _silent, rehearsal)
+        term = None if stage.name == "warm-up" else utility_term(data, chosen, recipe, settings, CPU)
+        run_stage(training, stage, term)
+        images = min(len(chosen), settings.chunk if term is None else settings.utility_images)
+        found[stage.name] = (rehearsal.step, images)
+    return found
+
+
+@click.command()
+@click.argument("source")
+@click.option("--bpc", type=amount, required=True)
+@click.option("--plain", is_flag=True, hidden=True)
+@click.option("--measure", "only", is_flag=True, hidden=True)
+def main(source: str, bpc: float, plain: bool, only: bool) -> None:
+    if only:
+        print(json.dumps(measure(source, bpc, plain)))
+        return
+
+    def run(*options: str) -> dict[str, tuple[float, int]]:
+        # a process of its own: what the allocator was told can't be taken back
+        command = [
+            sys.executable,
+            os.path.abspath(__file__),
+            source,
+            "--bpc",
+            str(bpc),
+            "--measure",
+            *options,
+        ]
+        found: dict[str, tuple[float, int]] = json.loads(subprocess.check_output(command))
+        return found
+
+    fast, plain_ones = run(), run("--plain")
+    rows = [
+        (
+            stage,
+            f"{1 / step:.2f}",
+            f"{images / step:,.0f}",
+            f"{1 / plain_ones[stage][0]:.2f}",
+            f"{plain_ones[stage][0] / step:.2f}",
+        )
+        for stage, (step, images) in fast.items()
+    ]
+    print_table(("stage", ">steps/s", ">images/s", ">eager float32", ">ratio"), rows)
+
+
+if __name__ == "__main__":
+    main()
