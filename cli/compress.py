@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "hard", "network"]),
     help="Classes, or a network's (auto).",
 )
+@click.option(
+    "--utility",
+    type=click.Choice(["dm", "gm", "tm"]),
+    help="Distribution, gradient or trajectory matching (dm).",
+)
+@click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
 @click.option(

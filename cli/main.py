@@ -17,6 +17,7 @@ from rudcodec.errors import RudError
 from .compress import compress
 from .decompress import decompress
 from .evaluate import evaluate
+from .experts import experts
 from .info import info
 from .truncate import truncate
 from .verify import verify
@@ -100,5 +101,5 @@ def main() -> None:
     """
 
 
-for command in (compress, info, decompress, truncate, evaluate, verify):
+for command in (compress, info, decompress, truncate, evaluate, experts, verify):
     main.add_command(command)

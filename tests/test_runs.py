@@ -143,7 +143,7 @@ def pictures(channels: int) -> LabelledImages:
     [
         {"bpc": 2400.0, "ipc": 4, "joint": 4, "chunk": 4, "utility_images": 4},
         {"bpc": 24000.0, "ipc": 4, "labels": "network", "label_share": 0.2, "label_views": 8000},
-        {"bpc": 4800.0, "ipc": 2, "share": "class", "joint": 0},
+        {"bpc": 4800.0, "ipc": 2, "share": "class", "joint": 4, "utility": "gm"},
     ],
     ids=["joint", "network", "class"],
 )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, load
+from rudcodec.data import LabelledImages, digest, load
 from rudcodec.distill.encode import distill
 from rudcodec.distill.estimate import Estimate, estimate
 from rudcodec.distill.settings import Progress, Settings
@@ -70,7 +68,7 @@ def compress(
     folder = None if checkpoints is None else CheckpointFolder(Path(checkpoints))
     if folder is not None and not resume and folder.exists():
         raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
-    identity = {"software": _software(), "data": _digest(data), **asdict(chosen)}
+    identity = {"software": _software(), "data": digest(data), **asdict(chosen)}
     with Journal(folder, identity, resume, every) as journal:
         payload = distill(data, chosen, report, journal)
         size = bitstream.write(payload, path)
@@ -83,10 +81,3 @@ def compress(
 def _software() -> str:
     """What the same seed and data give the same file with."""
     return f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {torch.get_num_threads()} threads"
-
-
-def _digest(data: LabelledImages) -> str:
-    digest = hashlib.sha256(repr((data.images.shape, data.classes)).encode())
-    digest.update(np.ascontiguousarray(data.images).data)
-    digest.update(np.ascontiguousarray(data.labels).data)
-    return digest.hexdigest()[:16]

@@ -21,7 +21,7 @@ from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 from rudcodec.runs import Journal
-from rudcodec.utility.dm import DistributionMatching
+from rudcodec.utility import utility_for
 
 
 def planned_images(data: LabelledImages, settings: Settings) -> Plan:
@@ -112,7 +112,7 @@ def utility_term(
     """The utility beside the distortion; None where there is no joint phase."""
     if settings.joint == 0:
         return None
-    utility = DistributionMatching(recipe)
+    utility = utility_for(settings.utility, recipe, settings.experts)
     utility.prepare(data, device)
 
     def per_channel(values: tuple[int, ...]) -> Tensor:

@@ -98,7 +98,8 @@ def _run(
     recipe: Recipe,
 ) -> Payload:
     def payload(groups: tuple[Group, ...], latents: Latents) -> Payload:
-        return assemble(training.model, latents, groups, classes, settings.share, recipe)
+        taught = recipe if term is None else term.utility.adapted(recipe)
+        return assemble(training.model, latents, groups, classes, settings.share, taught)
 
     part = training.journal.part
 

@@ -9,6 +9,7 @@ from rudcodec.errors import SettingError
 
 Share = Literal["dataset", "class"]
 Labels = Literal["auto", "hard", "network"]
+Utility = Literal["dm", "gm", "tm"]
 Preset = Literal["fast", "balanced", "best"]
 
 
@@ -22,6 +23,9 @@ class Settings:
         share: one group of networks for the ``"dataset"`` or one for each ``"class"``.
         labels: ``"hard"``; a ``"network"`` in the file that labels any view of the images; or ``"auto"``, as
             :func:`rudcodec.distill.budget.label_mode` has it for the budget.
+        utility: of the joint phase: distribution, gradient or trajectory matching, as in
+            :mod:`rudcodec.utility`.
+        experts: the folder of trajectories that ``"tm"`` matches.
         seed: of everything random; the same seed on the same machine gives the same file.
         device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
         warmup: passes over the images of rate-distortion training.
@@ -39,6 +43,8 @@ class Settings:
     ipc: int | None = None
     share: Share = "dataset"
     labels: Labels = "auto"
+    utility: Utility = "dm"
+    experts: str | None = None
     seed: int = 0
     device: str = "auto"
     warmup: int = 200
@@ -69,6 +75,8 @@ class Settings:
             raise SettingError(f"label_share: {self.label_share} is not between 0 and 1")
         if self.label_views < 1000:
             raise SettingError(f"label_views: {self.label_views} views; at least 1000 are needed")
+        if self.utility not in ("dm", "gm", "tm"):
+            raise SettingError(f"utility: {self.utility!r} is neither 'dm', 'gm' nor 'tm'")
         if self.share not in ("dataset", "class"):
             raise SettingError(f"share: {self.share!r} is neither 'dataset' nor 'class'")
 

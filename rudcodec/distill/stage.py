@@ -67,10 +67,11 @@ class UtilityTerm:
         self.weight: float | None = None
 
     def state(self) -> State:
-        return self.weight
+        return [self.weight, self.utility.state()]
 
     def restore(self, state: State) -> None:
-        self.weight = state
+        self.weight, its = state
+        self.utility.restore(its)
 
     def gradients(
         self, training: Training, chunks: list[Chunk], mode: SoftRounding | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +10,8 @@ from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet, literature_depth
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
+from rudcodec.runs import State
+from rudcodec.utility.real import RealImages
 
 
 class DistributionMatching:
@@ -30,17 +31,21 @@ class DistributionMatching:
         self.width = width
 
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        self.dataset = dataset
-        self.device = device
-        self.members = [np.flatnonzero(dataset.labels == k) for k in range(len(dataset.classes))]
-        shape = (1, -1, 1, 1)
-        self.mean = torch.tensor(self.recipe.mean, device=device, dtype=torch.float32).view(shape)
-        self.std = torch.tensor(self.recipe.std, device=device, dtype=torch.float32).view(shape)
+        self.real = RealImages(dataset, self.recipe, device)
+
+    def state(self) -> State:
+        return None  # every call begins anew
+
+    def restore(self, state: State) -> None:
+        pass
+
+    def adapted(self, recipe: Recipe) -> Recipe:
+        return recipe
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
         cpu = torch.Generator().manual_seed(seed)
-        data = self.dataset
+        data, device = self.real.data, self.real.device
         size = (data.height, data.width)
         net = ConvNet(
             data.channels,
@@ -50,34 +55,23 @@ class DistributionMatching:
             width=self.width,
             generator=cpu,
         )
-        net = net.to(self.device, images.dtype).requires_grad_(False)
+        net = net.to(device, images.dtype).requires_grad_(False)
         present = labels.unique().tolist()
-        rng = np.random.default_rng(seed)
-        real, counts = self._real(present, rng)
+        real, counts = self.real.draw(present, self.real_batch, seed)
 
         def features(x: Tensor) -> Tensor:
-            twin = torch.Generator(self.device).manual_seed(seed)
+            twin = torch.Generator(device).manual_seed(seed)
             x = augment(x, self.recipe.augment, twin, siamese=True)
             if x.dtype != torch.float32:
                 return net.features(x)
-            with autocast(self.device):
+            with autocast(device):
                 return net.features(x).float()
 
         with torch.no_grad():
             real_means = torch.stack([f.mean(0) for f in features(real.to(images.dtype)).split(counts)])
         synthetic = features(images)
-        member = torch.zeros(len(present), len(labels), device=self.device, dtype=images.dtype)
+        member = torch.zeros(len(present), len(labels), device=device, dtype=images.dtype)
         for row, k in enumerate(present):
             member[row, labels == k] = 1.0
         means = (member / member.sum(1, keepdim=True)) @ synthetic
         return (real_means - means).square().sum()
-
-    def _real(self, present: list[int], rng: np.random.Generator) -> tuple[Tensor, list[int]]:
-        """Normalised real images of some classes, in their order, and how many there are of each."""
-        chosen = []
-        for k in present:
-            members = self.members[k]
-            chosen.append(rng.choice(members, min(self.real_batch, len(members)), replace=False))
-        images = torch.from_numpy(self.dataset.images[np.concatenate(chosen)]).to(self.device)
-        normalised = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        return normalised, [len(c) for c in chosen]

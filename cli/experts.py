@@ -1,0 +1,55 @@
+"""``rudcodec experts``: trajectories of networks trained on the real set, which ``--utility tm`` matches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .progress import ProgressView
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(1), default=10, help="How many (10; published: 100).")
+@click.option("--epochs", type=click.IntRange(1), default=50, help="Of each (50).")
+@click.option("--width", type=click.IntRange(1), default=128, help="Channels of the ConvNets (128).")
+@click.option("--lr", type=float, default=0.01, help="Of plain SGD (0.01).")
+@click.option("--seed", type=int, default=0, help="Of the first (0).")
+@click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
+@click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="(auto)")
+def experts(
+    source: str,
+    folder: Path,
+    count: int,
+    epochs: int,
+    width: int,
+    lr: float,
+    seed: int,
+    flip: bool | None,
+    size: int | None,
+    device: str,
+) -> None:
+    """Train networks on the train split of SRC, and keep their weights of every epoch in DIR.
+
+    Experts that are in DIR already are left as they are: an interrupted command goes on, and a larger --count
+    adds to them.
+    """
+    from rudcodec import data
+    from rudcodec.student import pick_device
+    from rudcodec.utility.experts import ExpertRecipe, train_experts
+
+    recipe = ExpertRecipe(epochs=epochs, width=width, lr=lr, flip=flip, seed=seed)
+    with ProgressView() as view:
+        images = data.load(source, "train", size, lambda done, total: view("reading", done, total))
+        train_experts(
+            images,
+            folder,
+            count,
+            recipe,
+            pick_device(device),
+            lambda epoch, epochs, loss: view("experts", epoch, epochs, f"loss {loss:.3f}"),
+        )
+    click.echo(f"{folder}: {count} experts of {epochs} epochs")

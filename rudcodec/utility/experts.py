@@ -1,0 +1,193 @@
+"""Expert trajectories: the weights of networks at the end of each epoch of training on the real set.
+
+A folder: ``manifest.json`` says what they were trained on and how; each expert is one safetensors file,
+complete or not there, so that training goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from rudcodec.augment import augment
+from rudcodec.bitstream import write_bytes
+from rudcodec.data import LabelledImages, digest
+from rudcodec.errors import DataError, SettingError
+from rudcodec.nets import ConvNet, literature_depth
+from rudcodec.nets.speed import autocast, keep_freed_memory
+from rudcodec.student import default_recipe, normalise
+
+Tell = Callable[[int, int, float], None]
+"""Called with (epochs done, epochs, loss), of all experts."""
+
+
+@dataclass(frozen=True)
+class ExpertRecipe:
+    """How experts are trained; the defaults are the published ones (no momentum, no weight decay).
+
+    Attributes:
+        epochs: passes over the real images.
+        width: channels of the ConvNets.
+        lr, batch: of SGD.
+        flip: whether augmentation has the flip; ``None``: colour yes, grey no.
+        seed: of the first; the others' follow.
+    """
+
+    epochs: int = 50
+    width: int = 128
+    lr: float = 0.01
+    batch: int = 256
+    flip: bool | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "width", "batch"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name}: {getattr(self, name)} is less than 1")
+        if not self.lr > 0:
+            raise SettingError(f"lr: {self.lr} is not above zero")
+
+
+def train_experts(
+    data: LabelledImages,
+    folder: Path,
+    count: int,
+    recipe: ExpertRecipe,
+    device: torch.device,
+    tell: Tell = lambda epoch, epochs, loss: None,
+) -> None:
+    """Train experts until the folder holds ``count``; those that are there already stay as they are.
+
+    Raises:
+        DataError: the folder can't be written. SettingError: its experts are of other data or another recipe.
+    """
+    manifest = {"data": digest(data), "classes": list(data.classes), **asdict(recipe)}
+    manifest |= {"height": data.height, "image width": data.width, "channels": data.channels}
+    path = folder / "manifest.json"
+    if path.exists():
+        _check_same(path, _read_manifest(path), manifest)
+    else:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{folder}: can't be made ({error.strerror})") from None
+        write_bytes(json.dumps(manifest, indent=1).encode(), path)
+    if device.type == "cpu":
+        keep_freed_memory()
+    for number in range(count):
+        target = folder / f"{number}.safetensors"
+        if target.exists():
+            continue
+
+        def told(epoch: int, loss: float, number: int = number) -> None:
+            tell(number * recipe.epochs + epoch, count * recipe.epochs, loss)
+
+        write_bytes(save(_trajectory(data, recipe, recipe.seed + number, device, told)), target)
+
+
+def _trajectory(
+    data: LabelledImages,
+    recipe: ExpertRecipe,
+    seed: int,
+    device: torch.device,
+    told: Callable[[int, float], None],
+) -> dict[str, Tensor]:
+    """Weights after every epoch, by ``epoch/name``."""
+    plain = default_recipe(data, flip=recipe.flip)
+    generator = torch.Generator().manual_seed(seed)
+    size = (data.height, data.width)
+    net = ConvNet(
+        data.channels, len(data.classes), size, literature_depth(*size), recipe.width, generator
+    ).to(device)
+    optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
+    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+    kept: dict[str, Tensor] = {}
+    for epoch in range(recipe.epochs + 1):
+        for name, weight in net.named_parameters():
+            kept[f"{epoch}/{name}"] = weight.detach().cpu().clone()
+        if epoch == recipe.epochs:
+            return kept
+        for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
+            x = augment(normalise(images[rows].to(device), plain), plain.augment, generator)
+            with autocast(device):
+                loss = F.cross_entropy(net(x).float(), labels[rows].to(device))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        told(epoch + 1, float(loss.detach()))
+    raise AssertionError
+
+
+class Experts:
+    """The experts in a folder.
+
+    Raises DataError if there are none, or they can't be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = _read_manifest(folder / "manifest.json")
+        self.files = sorted(folder.glob("*.safetensors"))
+        if not self.files:
+            raise DataError(f"{folder}: holds no experts")
+        self._load = lru_cache(maxsize=8)(self._read)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def epochs(self) -> int:
+        return int(self.manifest["epochs"])
+
+    def check(self, data: LabelledImages, ahead: int) -> None:
+        """Raise SettingError unless these are experts of a set, with enough epochs."""
+        if self.manifest["data"] != digest(data):
+            raise SettingError(f"{self.folder}: these experts were trained on other data")
+        if self.epochs < ahead:
+            raise SettingError(
+                f"{self.folder}: experts of {self.epochs} epochs can't be {ahead} epochs ahead"
+            )
+
+    def network(self) -> ConvNet:
+        """One like the experts', its weights yet to be set."""
+        of = self.manifest
+        size = (of["height"], of["image width"])
+        return ConvNet(of["channels"], len(of["classes"]), size, literature_depth(*size), of["width"])
+
+    def weights(self, expert: int, epoch: int, like: Tensor) -> list[Tensor]:
+        """Weights at the end of an epoch (0: the first ones), in the network's order, as ``like`` is."""
+        tensors = self._load(expert)
+        names = [name for name, _ in self.network().named_parameters()]
+        return [tensors[f"{epoch}/{name}"].to(like.device, like.dtype) for name in names]
+
+    def _read(self, expert: int) -> dict[str, Tensor]:
+        try:
+            return load_file(self.files[expert])
+        except (SafetensorError, OSError) as error:
+            raise DataError(f"{self.files[expert]}: can't be read ({error})") from None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        return found
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror})") from None
+    except ValueError:
+        raise DataError(f"{path}: is not the manifest of experts") from None
+
+
+def _check_same(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    for name in ours:
+        if theirs.get(name) != ours[name]:
+            raise SettingError(f"{path}: the experts there have {name} {theirs.get(name)}, not {ours[name]}")

@@ -1,0 +1,190 @@
+"""Gradient and trajectory matching, and the experts that the latter needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from click.testing import CliRunner  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torch.func import functional_call  # noqa: E402
+
+import rudcodec  # noqa: E402
+from rudcodec.cli.main import main  # noqa: E402
+from rudcodec.data import LabelledImages  # noqa: E402
+from rudcodec.errors import DataError, SettingError  # noqa: E402
+from rudcodec.nets import ConvNet  # noqa: E402
+from rudcodec.student import default_recipe  # noqa: E402
+from rudcodec.utility import utility_for  # noqa: E402
+from rudcodec.utility.experts import ExpertRecipe, Experts, train_experts  # noqa: E402
+from rudcodec.utility.gm import GradientMatching, distance  # noqa: E402
+from rudcodec.utility.tm import Journey, TrajectoryMatching  # noqa: E402
+
+CPU = torch.device("cpu")
+SHORT = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)
+
+
+@pytest.fixture(scope="module")
+def data() -> LabelledImages:
+    """Two classes of twelve grey 8 x 8 images: stripes across and down, with noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:8, :8]
+    shapes = np.repeat(np.stack([y % 4 < 2, x % 4 < 2]), 12, 0)
+    images = (60 + 120 * shapes + rng.normal(0, 12, shapes.shape)).clip(0, 255).astype(np.uint8)
+    return LabelledImages(images[..., None], np.repeat(np.arange(2), 12), ("across", "down"), "stripes")
+
+
+@pytest.fixture(scope="module")
+def folder(data: LabelledImages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("experts")
+    train_experts(data, path, 2, SHORT, CPU)
+    return path
+
+
+def synthetic(dtype: Any = None) -> tuple[Tensor, Tensor]:
+    images = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(3), dtype=dtype)
+    return images.requires_grad_(), torch.tensor([0, 0, 0, 1, 1, 1])
+
+
+def test_distance_is_one_minus_the_cosine_for_each_output() -> None:
+    a = torch.tensor([[1.0, 0.0], [2.0, 2.0]])
+    b = torch.tensor([[0.0, 3.0], [1.0, 1.0]])
+    assert float(distance([a, torch.ones(2)], [b, -torch.ones(2)])) == pytest.approx(1.0, abs=1e-5)
+    assert float(distance([a], [-a])) == pytest.approx(4.0, abs=1e-5)
+
+
+def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
+    utility = GradientMatching(default_recipe(data), real_batch=100, width=4)
+    utility.prepare(data, CPU)
+    mean, std = utility.real.mean, utility.real.std
+    real = (torch.from_numpy(data.images).permute(0, 3, 1, 2).float() - mean) / std
+    labels = torch.from_numpy(data.labels)
+    same = utility(real, labels, torch.Generator().manual_seed(0))
+    images, other = synthetic()
+    far = utility(images, other, torch.Generator().manual_seed(0))
+    assert float(same.detach()) == pytest.approx(0.0, abs=1e-3) and float(far.detach()) > 1
+    far.backward()
+    assert images.grad is not None and (images.grad != 0).flatten(1).any(1).all()
+
+
+def test_gradient_matching_goes_on_from_its_state(data: LabelledImages) -> None:
+    def made() -> GradientMatching:
+        utility = GradientMatching(default_recipe(data), width=4, outer=3, inner=2)
+        utility.prepare(data, CPU)
+        return utility
+
+    images, labels = synthetic()
+    generator, first = torch.Generator().manual_seed(0), made()
+    values = []
+    for call in range(5):
+        if call == 2:
+            kept, numbers = first.state(), generator.get_state()
+        values.append(float(first(images, labels, generator).detach()))
+    second = made()
+    second.restore(kept)
+    again = [float(second(images, labels, generator.set_state(numbers)).detach()), 0, 0]
+    again[1:] = [float(second(images, labels, generator).detach()) for _ in range(2)]
+    assert again == values[2:]
+    assert len(set(values)) == 5
+
+
+def test_the_way_back_is_the_gradient_of_the_way(data: LabelledImages) -> None:
+    images, labels = synthetic(torch.float64)
+    net = ConvNet(1, 2, 8, width=3, generator=torch.Generator().manual_seed(1)).double()
+    start = [p.detach() for p in net.parameters()]
+    target = [p + 0.1 * torch.randn_like(p) for p in start]
+    rows = [torch.tensor(r) for r in ([0, 3, 4], [1, 2, 5], [5, 0, 1], [2, 3, 0])]
+    journey = Journey(net, ("color", "crop", "flip"), images.detach(), labels, rows, seed=9)
+    rate = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+
+    # the graph of all steps, as published
+    names = [name for name, _ in net.named_parameters()]
+    weights = [w.clone().requires_grad_() for w in start]
+    whole = Journey(net, journey.augment, images, labels, rows, seed=9)
+    for step, mine in enumerate(rows):
+        slopes = torch.autograd.grad(whole.loss(step, weights, images[mine]), weights, create_graph=True)
+        weights = [w - rate * s for w, s in zip(weights, slopes, strict=True)]
+    assert names and functional_call(net, dict(zip(names, weights, strict=True)), (images,)).shape == (6, 2)
+    value = sum(((a - b) ** 2).sum() for a, b in zip(weights, target, strict=True))
+    by_images, by_rate = torch.autograd.grad(value, [images, rate])  # type: ignore[arg-type]
+
+    visited = journey.walk(start, 0.3)
+    slope = [2 * (a - b) for a, b in zip(visited[-1], target, strict=True)]
+    mine_by_images, mine_by_rate = journey.back(visited, slope, 0.3)
+    assert torch.allclose(mine_by_images, by_images, rtol=1e-9) and by_images.abs().max() > 1e-6
+    assert torch.allclose(mine_by_rate, by_rate, rtol=1e-9)
+
+
+def test_a_student_that_stands_still_is_as_far_as_the_expert_went(data: LabelledImages, folder: Path) -> None:
+    utility = TrajectoryMatching(default_recipe(data), Experts(folder), steps=3, ahead=1, batch=4)
+    utility.prepare(data, CPU)
+    images, labels = synthetic()
+    utility.rate = 1e-9
+    assert float(utility(images, labels, torch.Generator().manual_seed(0)).detach()) == pytest.approx(1)
+    utility.rate = 0.05
+    value = utility(images, labels, torch.Generator().manual_seed(0))
+    value.backward()
+    assert images.grad is not None and images.grad.abs().sum() > 0
+    assert utility.rate != 0.05  # learned
+    assert utility.adapted(default_recipe(data)).lr == pytest.approx(utility.rate, rel=1e-3)
+
+
+def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "more" / "experts"
+    reports: list[int] = []
+    train_experts(data, path, 1, SHORT, CPU, lambda epoch, epochs, loss: reports.append(epoch))
+    train_experts(data, path, 2, SHORT, CPU, lambda epoch, epochs, loss: reports.append(epoch))
+    assert reports == [1, 2, 3, 4, 5, 6]
+    for name in ("manifest.json", "0.safetensors", "1.safetensors"):
+        assert (path / name).read_bytes() == (folder / name).read_bytes()
+    experts = Experts(path)
+    first, last = (experts.weights(1, epoch, torch.zeros(1)) for epoch in (0, 3))
+    assert len(experts) == 2 and any(not torch.equal(a, b) for a, b in zip(first, last, strict=True))
+    with pytest.raises(SettingError, match="have lr 0.05, not 0.01"):
+        train_experts(data, path, 2, ExpertRecipe(epochs=3, width=4, batch=8), CPU)
+    other = LabelledImages(data.images + np.uint8(1), data.labels, data.classes, "others")
+    with pytest.raises(SettingError, match="other data"):
+        experts.check(other, 1)
+    with pytest.raises(SettingError, match="3 epochs can't be 4 epochs ahead"):
+        experts.check(data, 4)
+    (path / "1.safetensors").write_bytes(b"no")
+    with pytest.raises(DataError, match="1.safetensors: can't be read"):
+        Experts(path).weights(1, 0, torch.zeros(1))
+    (path / "manifest.json").write_bytes(b"no")
+    with pytest.raises(DataError, match="is not the manifest"):
+        Experts(path)
+
+
+def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None:
+    recipe = default_recipe(data)
+    with pytest.raises(SettingError, match="needs a folder"):
+        utility_for("tm", recipe, None)
+    with pytest.raises(DataError, match="manifest.json: can't be read"):
+        utility_for("tm", recipe, str(tmp_path))
+
+
+@pytest.mark.slow
+def test_experts_and_both_utilities_by_command(tmp_path: Path, data: LabelledImages) -> None:
+    source, folder = tmp_path / "stripes.npz", tmp_path / "experts"
+    np.savez(source, images=data.images, labels=data.labels, classes=np.array(data.classes))
+
+    def run(*args: str | Path) -> None:
+        result = CliRunner().invoke(main, [str(arg) for arg in args])
+        assert result.exit_code == 0, result.output
+
+    run("experts", source, folder, "--count", "1", "--epochs", "3", "--width", "8")
+    assert json.loads((folder / "manifest.json").read_text())["epochs"] == 3
+    quick = ["--bpc", "2400", "--ipc", "3", "--set", "warmup=6", "--set", "tune=2", "--set", "joint=3"]
+    recipes = {}
+    for utility in ("dm", "gm", "tm"):
+        out = tmp_path / f"{utility}.rud"
+        run("compress", source, out, *quick, "--utility", utility, "--experts", folder)
+        recipes[utility] = rudcodec.load(out).recipe
+    assert recipes["dm"] == recipes["gm"]
+    assert recipes["tm"].lr != recipes["dm"].lr  # the step size that was learned
