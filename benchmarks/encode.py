@@ -50,7 +50,7 @@ def measure(source: str, bpc: float, plain: bool) -> dict[str, tuple[float, int]
     rehearsal = Rehearsal()
     label_network(data, bpc * len(data.classes) / 2, settings, recipe, CPU, _silent, rehearsal)
     found["label network"] = (rehearsal.step, label_training.BATCH)
-    planned = planned_images(data, settings)
+    planned = planned_images(data, settings, False)
     chosen = np.concatenate(
         [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
     )

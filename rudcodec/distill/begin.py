@@ -24,11 +24,11 @@ from rudcodec.runs import Journal
 from rudcodec.utility import utility_for
 
 
-def planned_images(data: LabelledImages, settings: Settings) -> Plan:
+def planned_images(data: LabelledImages, settings: Settings, views: bool) -> Plan:
     """What of the images fits ``settings.bpc``. Raises BudgetError, FormatError as ``plan``."""
     shape = (data.height, data.width, data.channels)
     fewest = min(data.ipc_counts())
-    return plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share)
+    return plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share, views)
 
 
 def label_network(

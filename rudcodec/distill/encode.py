@@ -57,17 +57,17 @@ def distill(
         keep_freed_memory()
     recipe = default_recipe(data, flip=settings.flip)
     if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
-        return _distill_images(data, settings, recipe, device, report, journal)
+        return _distill_images(data, settings, recipe, False, device, report, journal)
     share = settings.label_share * settings.bpc
     # a budget that is too small fails at once
-    planned_images(data, replace(settings, bpc=settings.bpc - share))
+    planned_images(data, replace(settings, bpc=settings.bpc - share), True)
     network = label_network(data, share * len(data.classes), settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
     rest = replace(settings, bpc=left, joint=0)
-    payload = _distill_images(data, rest, view_recipe(recipe), device, report, journal)
+    payload = _distill_images(data, rest, view_recipe(recipe), True, device, report, journal)
     return replace(payload, labels=network)
 
 
@@ -75,11 +75,12 @@ def _distill_images(
     data: LabelledImages,
     settings: Settings,
     recipe: Recipe,
+    views: bool,
     device: torch.device,
     report: Report,
     journal: Journal,
 ) -> Payload:
-    planned = planned_images(data, settings)
+    planned = planned_images(data, settings, views)
     choosing = partial(choose, data, planned.ipc, recipe, settings.seed, device, report)
     chosen = journal.part(choosing).numpy()
     training = start_training(data, chosen, planned, settings, device, report, journal)

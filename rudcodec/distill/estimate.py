@@ -83,10 +83,11 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
     recipe = default_recipe(data, flip=settings.flip)
     seconds: dict[str, float] = {}
     label_weights = 0
-    if label_mode(settings.labels, settings.bpc * len(data.classes)) == "network":
+    views = label_mode(settings.labels, settings.bpc * len(data.classes)) == "network"
+    if views:
         share = settings.label_share * settings.bpc
         settings = replace(settings, bpc=settings.bpc - share, joint=0)
-        planned_images(data, settings)
+        planned_images(data, settings, views)
         bits = share * len(data.classes)
         rehearsal = Rehearsal()
         label_network(data, bits, settings, recipe, device, report, rehearsal)
@@ -96,7 +97,7 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
         label_weights = sum(
             int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(layers, size, len(data.classes))
         )
-    planned = planned_images(data, settings)
+    planned = planned_images(data, settings, views)
     first = [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
     chosen = np.concatenate(first)
 
