@@ -17,7 +17,7 @@ from rudcodec.payload import Architecture
 # On CIFAR-10 at 5e4 bpc about 500 bits an image train better students than 250; between sizes
 # the bits follow the side rather than the area, since small pictures have the busier pixels.
 BITS_PER_SIDE = 16.0
-# Views want fewer and better ones. CIFAR-10, 2.5e4 bpc beside a label network of as many, students of 800 steps
+# Views want fewer, better ones. CIFAR-10, 2.5e4 bpc beside a label network of as many, students of 800 steps
 # (2,000): 12 images a class 57.8 %, 24 60.9 (66.2), 49 59.3 (65.5); 24 random ones (65.5).
 BITS_PER_SIDE_FOR_VIEWS = 32.0
 BITS_PER_PARAMETER = 5.0
