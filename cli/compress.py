@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .metrics import Metrics
 from .preview import write_preview
 from .progress import ProgressView
 from .tables import print_table
-from .values import amount, byte_amount, check_writable, clock, setting, short
+from .values import amount, byte_amount, check_writable, clock, setting
 
 if TYPE_CHECKING:
     from rudcodec.data import Split
     from rudcodec.distill import Estimate, Settings
-    from rudcodec.distill.settings import Preset, Progress
+    from rudcodec.distill.settings import Preset
 
 
 @click.command()
@@ -74,6 +73,7 @@ if TYPE_CHECKING:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (auto).")
 @click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
 @click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Write metrics as JSON lines.")
+@click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write them there, too.")
 def compress(
     source: str,
     out: Path,
@@ -83,6 +83,7 @@ def compress(
     split: Split,
     preview: Path | None,
     log: Path | None,
+    tensorboard: Path | None,
     dry_run: bool,
     resume: bool,
     every: float,
@@ -107,39 +108,27 @@ def compress(
     from rudcodec import data
     from rudcodec.distill import Settings, estimate
 
-    last_bpc = 0.0
     with ExitStack() as stack:
         # for -, a file that is copied to standard output when it is complete
         target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
         folder = Path(f"{out}.run") if target is out else None
-        lines = stack.enter_context(log.open("a" if resume else "w", encoding="utf-8")) if log else None
         view = stack.enter_context(ProgressView())
+        metrics = stack.enter_context(Metrics(view, log, tensorboard, append=resume))
         images = data.load(source, split, size, lambda done, total: view("reading", done, total))
         if size_bytes is not None:
             bpc = 8 * size_bytes / len(images.classes)
         assert bpc is not None
 
-        def report(progress: Progress) -> None:
-            nonlocal last_bpc
-            last_bpc = progress.bpc or last_bpc
-            facts = [f"{short(progress.bpc)} bpc"] if progress.bpc is not None else []
-            facts += [f"utility {progress.utility:.4g}"] if progress.utility is not None else []
-            facts += [f"{progress.psnr:.2f} dB"] if progress.psnr is not None else []
-            view(progress.stage, progress.step, progress.steps, *facts, remaining=progress.remaining)
-            if lines is not None:
-                print(json.dumps(dataclasses.asdict(progress)), file=lines, flush=True)
-
         given = {name: value for name, value in options.items() if value is not None}
         settings = Settings.preset(preset, **{"bpc": bpc, **given, **dict(overrides)})
         click.echo(f"settings: {settings}", err=True)
+        metrics.settings(settings)
         if dry_run:
-            _print_estimate(estimate(images, settings, report), settings, len(images))
+            _print_estimate(estimate(images, settings, metrics), settings, len(images))
             return
-        if lines is not None:
-            print(json.dumps({"settings": dataclasses.asdict(settings)}), file=lines, flush=True)
         try:
             result = rudcodec.compress(
-                images, target, settings, report=report, checkpoints=folder, resume=resume, every=every
+                images, target, settings, report=metrics, checkpoints=folder, resume=resume, every=every
             )
         except KeyboardInterrupt as error:
             hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
@@ -151,7 +140,7 @@ def compress(
     used = 100 * result.bpc / settings.bpc
     click.echo(
         f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used:.1f} % of the budget; "
-        f"estimate {last_bpc:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
+        f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
         err=str(out) == "-",
     )
 

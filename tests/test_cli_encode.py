@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,12 @@ def test_out_of_memory_is_one_line(
     result = compress(source, tmp_path / "out.rud", "--bpc", "5k")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == "rudcodec: out of memory"
+
+
+def test_tensorboard_or_how_to_get_it(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:
+    result = compress(source, tmp_path / "out.rud", "--bpc", "5k", "--tensorboard", tmp_path / "board")
+    if find_spec("tensorboard") is None:
+        assert result.exit_code == 2
+        assert result.stderr.splitlines()[-1].endswith("needs tensorboard: pip install tensorboard")
+    else:
+        assert result.exit_code == 0 and list((tmp_path / "board").iterdir())
