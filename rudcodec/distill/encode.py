@@ -17,7 +17,7 @@ from rudcodec.distill.budget import Plan, label_mode
 from rudcodec.distill.fit import Latents
 from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
-from rudcodec.distill.settings import Settings
+from rudcodec.distill.settings import Settings, without_joint
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
@@ -66,7 +66,7 @@ def distill(
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
-    rest = replace(settings, bpc=left, joint=0)
+    rest = without_joint(replace(settings, bpc=left))
     payload = _distill_images(data, rest, view_recipe(recipe), True, device, report, journal)
     return replace(payload, labels=network)
 

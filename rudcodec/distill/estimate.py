@@ -15,7 +15,7 @@ from rudcodec.bitstream.limits import level_sizes, parameters
 from rudcodec.data import LabelledImages
 from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
 from rudcodec.distill.budget import label_mode
-from rudcodec.distill.settings import Settings
+from rudcodec.distill.settings import Settings, without_joint
 from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.distill.training import Report
 from rudcodec.labels import plan_for
@@ -86,7 +86,7 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
     views = label_mode(settings.labels, settings.bpc * len(data.classes)) == "network"
     if views:
         share = settings.label_share * settings.bpc
-        settings = replace(settings, bpc=settings.bpc - share, joint=0)
+        settings = without_joint(replace(settings, bpc=settings.bpc - share))
         planned_images(data, settings, views)
         bits = share * len(data.classes)
         rehearsal = Rehearsal()

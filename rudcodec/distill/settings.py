@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from rudcodec.errors import SettingError
@@ -87,6 +87,11 @@ class Settings:
 
     def __str__(self) -> str:
         return " ".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+
+
+def without_joint(settings: Settings) -> Settings:
+    """The joint phase's passes given to warm-up: images that a network labels are kept as they are."""
+    return replace(settings, warmup=settings.warmup + settings.joint, joint=0)
 
 
 # How long to train. CIFAR-10 at 5e4 bpc on two cores: about 6 minutes, 20 minutes, 2 hours.
