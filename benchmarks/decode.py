@@ -24,7 +24,6 @@ rest.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ import numpy as np
 import rudcodec
 from rudcodec import bitstream
 from rudcodec.bitstream import tables
+from rudcodec.memory import peak_memory
 from rudcodec.payload import (
     Architecture,
     Group,
@@ -205,23 +205,12 @@ class SlowDecoder:
             grid[image, y, x] = location + (-magnitude if negative else magnitude)
 
 
-def peak_memory() -> float:
-    """Largest resident size of this process so far, in MB."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1000
-    except OSError:
-        pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-
-
 def work(path: str) -> None:
     """Decode a file, as a process of its own: prints what it took as JSON."""
     begin = time.perf_counter(), time.process_time()
     rudcodec.load(path)
     cold = time.perf_counter() - begin[0], time.process_time() - begin[1]
-    peak = peak_memory()
+    peak = peak_memory() / 1e6
     wall, cpu, latents = [], [], []
     data = Path(path).read_bytes()
     for _ in range(3):

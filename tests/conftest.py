@@ -13,7 +13,18 @@ import numpy as np
 import pytest
 
 from rudcodec import bitstream
+from rudcodec.data import LabelledImages
 from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment, SynthesisLayer
+
+
+def stripes(channels: int = 1) -> LabelledImages:
+    """Two classes of twelve 8 x 8 images: stripes across and down, with noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:8, :8]
+    shapes = np.repeat(np.stack([y % 4 < 2, x % 4 < 2]), 12, 0)[..., None]
+    images = 60 + 120 * shapes + rng.normal(0, 12, (24, 8, 8, channels))
+    labels = np.repeat(np.arange(2), 12)
+    return LabelledImages(images.clip(0, 255).astype(np.uint8), labels, ("across", "down"), "stripes")
 
 
 def _layer(rng: np.random.Generator, shape: tuple[int, ...], bias: tuple[int, ...], exponent: int) -> QLayer:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import resource
 import signal
 import sys
 import time
@@ -28,6 +27,7 @@ import numpy as np
 from hostile_files import make
 
 from rudcodec import FormatError, RudError, bitstream
+from rudcodec.memory import peak_memory
 
 SHOWN = 3  # failures with a traceback
 SECONDS = 5.0  # of CPU time, for a file under a MB
@@ -114,7 +114,7 @@ class Case:
         except RudError as error:
             self._judge(error)
             result = error
-        spent, memory = time.process_time() - started, peak_memory()
+        spent, memory = time.process_time() - started, peak_memory() / 1e6
         self._report.slowest.see(spent, self.name)
         self._report.largest.see(memory, self.name)
         if self._limited and len(self.data) < 10**6:
@@ -127,17 +127,6 @@ class Case:
         if isinstance(error, FormatError):
             assert error.section.startswith(SECTIONS) and error.section in text
             assert 0 <= error.offset <= len(self.data)
-
-
-def peak_memory() -> float:
-    """Largest resident size in MB since :func:`forget_peak`; where that can't be done, since the start."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1000
-    except OSError:
-        pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
 def forget_peak() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import stripes
 
 torch = pytest.importorskip("torch")
 
@@ -32,12 +33,7 @@ SHORT = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)
 
 @pytest.fixture(scope="module")
 def data() -> LabelledImages:
-    """Two classes of twelve grey 8 x 8 images: stripes across and down, with noise."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:8, :8]
-    shapes = np.repeat(np.stack([y % 4 < 2, x % 4 < 2]), 12, 0)
-    images = (60 + 120 * shapes + rng.normal(0, 12, shapes.shape)).clip(0, 255).astype(np.uint8)
-    return LabelledImages(images[..., None], np.repeat(np.arange(2), 12), ("across", "down"), "stripes")
+    return stripes()
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from conftest import stripes
 
 torch = pytest.importorskip("torch")
 
 import rudcodec  # noqa: E402
-from rudcodec.data import LabelledImages  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.runs import CheckpointFolder, Journal  # noqa: E402
 
@@ -127,16 +126,6 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         Journal(folder, {"bpc": 1000.0, "seed": 1}, resume=True)
 
 
-def pictures(channels: int) -> LabelledImages:
-    """Two classes of twelve 8 x 8 images: stripes across and down, with noise."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:8, :8]
-    shapes = np.repeat(np.stack([y % 4 < 2, x % 4 < 2]), 12, 0)[..., None]
-    noise = rng.normal(0, 12, (24, 8, 8, channels))
-    images = (60 + 120 * shapes + noise).clip(0, 255).astype(np.uint8)
-    return LabelledImages(images, np.repeat(np.arange(2), 12), ("across", "down"), "stripes")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
@@ -150,7 +139,7 @@ def pictures(channels: int) -> LabelledImages:
 def test_an_encode_that_dies_again_and_again(
     settings: dict[str, Any], tmp_path: Path, dying: Callable[[int], None]
 ) -> None:
-    data = pictures(3)
+    data = stripes(3)
     settings |= {"warmup": 6, "tune": 4, "device": "cpu"}
     rudcodec.compress(data, tmp_path / "whole.rud", **settings)
     deaths, out, run = 0, tmp_path / "out.rud", tmp_path / "run"
@@ -167,7 +156,7 @@ def test_an_encode_that_dies_again_and_again(
 
 @pytest.mark.slow
 def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], None]) -> None:
-    data, out, run = pictures(1), tmp_path / "out.rud", tmp_path / "run"
+    data, out, run = stripes(1), tmp_path / "out.rud", tmp_path / "run"
     settings: dict[str, Any] = {"bpc": 2400.0, "ipc": 2, "warmup": 4, "joint": 0, "tune": 2}
     dying(3)
     with pytest.raises(Killed):
@@ -175,7 +164,7 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
     with pytest.raises(DataError, match="run: holds an unfinished run"):
         rudcodec.compress(data, out, checkpoints=run, **settings)
     with pytest.raises(SettingError, match="has data [0-9a-f]+, not"):
-        rudcodec.compress(pictures(3), out, checkpoints=run, resume=True, **settings)
+        rudcodec.compress(stripes(3), out, checkpoints=run, resume=True, **settings)
     with pytest.raises(SettingError, match="has warmup 4, not 5"):
         rudcodec.compress(data, out, checkpoints=run, resume=True, **{**settings, "warmup": 5})
     assert run.exists() and not out.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from rudcodec.distill.settings import Settings, without_joint
 from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.distill.training import Report
 from rudcodec.labels import plan_for
+from rudcodec.memory import peak_memory
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.runs import Journal
 from rudcodec.student import default_recipe, pick_device
@@ -130,12 +130,5 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
 
 
 def _peak_memory(device: torch.device) -> int:
-    """Of this process on a CPU, of its tensors on CUDA; 0 where that can't be known."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    """Of this process on a CPU, of its tensors on CUDA."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()

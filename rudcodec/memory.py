@@ -1,0 +1,23 @@
+"""How much memory this process has taken."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def peak_memory() -> int:
+    """Largest resident size in bytes: since the process began, or since Linux was told to forget it. 0 where
+    the system doesn't say."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
