@@ -6,6 +6,7 @@ wherever it is made: in numpy or torch, in any batch, by any worker. ``docs/view
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from math import isqrt
 from types import ModuleType
@@ -132,32 +133,12 @@ def _part(recipe: ViewRecipe, count: int, height: int, width: int, words: np.nda
     return Part(_below(words[:, 0], count), *(value.astype(np.int32) for value in geometry))
 
 
-def render(images: Array, drawn: Draw, xp: ModuleType) -> Array:
-    """Views of uint8 (N, H, W, C) images: uint8 (n, H, W, C).
-
-    ``images`` and the arrays of ``drawn`` belong to ``xp``, numpy or torch (and there to one device).
-    """
-    views = _render(images, drawn.first, xp)
-    if len(drawn.mixed):
-        height, width = views.shape[1:3]
-        rows = _range(height, images, xp)[None, :]
-        columns = _range(width, images, xp)[None, :]
-        down = (rows >= drawn.top[:, None]) & (rows < drawn.bottom[:, None])
-        across = (columns >= drawn.left[:, None]) & (columns < drawn.right[:, None])
-        inside = (down[:, :, None] & across[:, None, :])[..., None]
-        first, second = views[drawn.mixed], _render(images, drawn.second, xp)
-        share = _carried(drawn.share, xp)[:, None, None, None]
-        both = xp.floor((first * share + second * (256 - share) + 128) * 2.0**-8)
-        views[drawn.mixed] = xp.where(inside, both, first)
-    return views.astype(np.uint8) if xp is np else views.to(xp.uint8)
-
-
 def _range(stop: int, like: Array, xp: ModuleType) -> Array:
     """0..stop-1 as int32, which is faster than int64; what it takes part in stays below 2**31."""
     return xp.arange(stop, dtype=xp.int32, **({} if xp is np else {"device": like.device}))
 
 
-def _render(images: Array, part: Part, xp: ModuleType) -> Array:
+def render_part(images: Array, part: Part, xp: ModuleType) -> Array:
     """Bilinear samples, integers 0..255 as float32 (n, H, W, C); an image's edge goes on outside it."""
     height, width = images.shape[1:3]
     x = 2 * _range(width, images, xp)[None, None, :] + 1 - width
@@ -190,6 +171,32 @@ def _render(images: Array, part: Part, xp: ModuleType) -> Array:
 
 def _carried(values: Array, xp: ModuleType) -> Array:
     return values.astype(np.float32) if xp is np else values.to(xp.float32)
+
+
+def render(
+    images: Array,
+    drawn: Draw,
+    xp: ModuleType,
+    part: Callable[[Array, Part, ModuleType], Array] = render_part,
+) -> Array:
+    """Views of uint8 (N, H, W, C) images: uint8 (n, H, W, C).
+
+    ``images`` and the arrays of ``drawn`` belong to ``xp``, numpy or torch (and there to one device).
+    ``part``: :func:`render_part`, or what does the same faster.
+    """
+    views = part(images, drawn.first, xp)
+    if len(drawn.mixed):
+        height, width = views.shape[1:3]
+        rows = _range(height, images, xp)[None, :]
+        columns = _range(width, images, xp)[None, :]
+        down = (rows >= drawn.top[:, None]) & (rows < drawn.bottom[:, None])
+        across = (columns >= drawn.left[:, None]) & (columns < drawn.right[:, None])
+        inside = (down[:, :, None] & across[:, None, :])[..., None]
+        first, second = views[drawn.mixed], part(images, drawn.second, xp)
+        share = _carried(drawn.share, xp)[:, None, None, None]
+        both = xp.floor((first * share + second * (256 - share) + 128) * 2.0**-8)
+        views[drawn.mixed] = xp.where(inside, both, first)
+    return views.astype(np.uint8) if xp is np else views.to(xp.uint8)
 
 
 def on_device(drawn: Draw, device: Any) -> Draw:

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudcodec import views
+from rudcodec.labels.rendering import renderer
+from rudcodec.nets.speed import has_compiler
 from rudcodec.payload import ViewRecipe
 
 STILL = ViewRecipe(64, 64, 0, 0, False, 0, 0, 0, 0)
@@ -92,6 +94,17 @@ def test_numpy_and_torch_make_the_same_views(
     assert here.shape == (n, *shape) and here.dtype == np.uint8
     there = views.render(torch.from_numpy(images), views.on_device(drawn, "cpu"), torch)
     np.testing.assert_array_equal(here, there.numpy())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_compiler(torch.device("cpu")), reason="torch.compile needs a C++ compiler")
+def test_compiled_views_are_the_same() -> None:
+    images, recipe = some_images(5, 12, 9), ViewRecipe(flip=True)
+    render = renderer(compile=True)
+    for start in (0, 40, 80):  # other numbers of mixed views
+        drawn = views.draw(recipe, 5, 12, 9, 0, start, 40)
+        there = render(torch.from_numpy(images), views.on_device(drawn, "cpu"))
+        np.testing.assert_array_equal(views.render(images, drawn, np), there.numpy())
 
 
 def test_a_view_is_the_same_in_any_batch() -> None:

@@ -12,6 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
 from rudcodec.labels.network import Labeller, centred
+from rudcodec.labels.rendering import renderer
 from rudcodec.nets.speed import autocast, compiled
 from rudcodec.payload import LabelNetwork
 
@@ -30,8 +31,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         batches: how many; None: without end.
         seed: of the views; batch ``b`` holds views ``b * batch ... (b + 1) * batch - 1`` of it.
         device: where views are made and labelled.
-        compile: use torch.compile for the network: on two CPU cores labels take a third of the time, after
-            some ten seconds.
+        compile: use torch.compile: on two CPU cores views and labels take a third of the time, after some
+            ten seconds. Not for workers.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         labeller = Labeller(network).to(self.device).eval()
         self._temperature = labeller.temperature
         self._layout = torch.channels_last if compile else torch.contiguous_format
+        self._render = renderer(compile)
         self._label = compiled(labeller) if compile else labeller
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -66,7 +68,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         """Batch ``number``."""
         count, height, width, _ = self._images.shape
         drawn = views.draw(self.recipe, count, height, width, self.seed, number * self.batch, self.batch)
-        made = views.render(self._images, views.on_device(drawn, self.device), torch)
+        made = self._render(self._images, views.on_device(drawn, self.device))
         with torch.no_grad(), autocast(self.device):
             logits = self._label(centred(made).contiguous(memory_format=self._layout))
         return made, (logits / self._temperature).softmax(1)

@@ -19,6 +19,7 @@ from torch import Tensor
 from rudcodec import views
 from rudcodec.data import LabelledImages
 from rudcodec.labels.network import LabelNet, centred
+from rudcodec.labels.rendering import renderer
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
 from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
 from rudcodec.runs import Journal, State, restore_optimizer
@@ -105,6 +106,7 @@ def _train(
     fast = plan.count >= COMPILE_FROM and has_compiler(device)
     layout = torch.channels_last if fast else torch.contiguous_format
     net = net.to(memory_format=layout)
+    render = renderer(fast)
     loss_of = compiled(_loss) if fast else _loss
     images = torch.from_numpy(data.images).to(device)
     labels = torch.from_numpy(data.labels).to(device)
@@ -117,7 +119,7 @@ def _train(
         progress = step / steps
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * min(1, progress / RISE + 0.05) * min(1, (1 - progress) / FALL)
-        x, first, second, part = _batch(images, labels, recipe, seed, step)
+        x, first, second, part = _batch(images, labels, recipe, seed, step, render)
         with autocast(device):
             loss = loss_of(net, x.contiguous(memory_format=layout), first, second, part)
         bits = net.bits()
@@ -170,7 +172,12 @@ class _RatePlan:
 
 
 def _batch(
-    images: Tensor, labels: Tensor, recipe: ViewRecipe, seed: int, step: int
+    images: Tensor,
+    labels: Tensor,
+    recipe: ViewRecipe,
+    seed: int,
+    step: int,
+    render: Callable[[Tensor, views.Draw], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Views, the classes of both images in each, and the first one's part."""
     height, width = images.shape[1:3]
@@ -180,7 +187,7 @@ def _batch(
     second, part = first.clone(), torch.ones(BATCH, device=images.device)
     second[here.mixed] = labels[here.second.source]
     part[here.mixed] = torch.from_numpy(views.first_part(drawn, height, width)).to(images.device)
-    return centred(views.render(images, here, torch)), first, second, part
+    return centred(render(images, here)), first, second, part
 
 
 def _loss(net: LabelNet, x: Tensor, first: Tensor, second: Tensor, part: Tensor) -> Tensor:

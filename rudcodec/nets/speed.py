@@ -55,12 +55,14 @@ def has_compiler(device: torch.device) -> bool:
     return device.type == "cpu" and any(shutil.which(name) for name in ("g++", "clang++"))
 
 
-def compiled(function: Callable[P, T]) -> Callable[P, T]:
-    """``torch.compile(function)`` for fixed shapes, which falls back to ``function``, with one warning, if
-    its first call fails. Compile what computes the loss: a failure then comes before any weight has
-    changed."""
+def compiled(function: Callable[P, T], dynamic: bool = False) -> Callable[P, T]:
+    """``torch.compile(function)``, for fixed shapes unless ``dynamic``.
+
+    Falls back to ``function``, with one warning, if its first call fails. Compile what computes the loss: a
+    failure then comes before any weight has changed.
+    """
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "No CUDA runtime is found"
-    fast: Callable[P, T] = torch.compile(function, dynamic=False)
+    fast: Callable[P, T] = torch.compile(function, dynamic=dynamic)
     proven = False
 
     @functools.wraps(function)
