@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -108,12 +109,15 @@ def compress(
     from rudcodec import data
     from rudcodec.distill import Settings, estimate
 
+    # of several processes (torchrun) the first speaks
+    first = os.environ.get("RANK", "0") == "0"
     with ExitStack() as stack:
         # for -, a file that is copied to standard output when it is complete
         target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
         folder = Path(f"{out}.run") if target is out else None
-        view = stack.enter_context(ProgressView())
-        metrics = stack.enter_context(Metrics(view, log, tensorboard, append=resume))
+        view = stack.enter_context(ProgressView(quiet=not first))
+        logs = (log, tensorboard) if first else (None, None)
+        metrics = stack.enter_context(Metrics(view, *logs, append=resume))
         images = data.load(source, split, size, lambda done, total: view("reading", done, total))
         if size_bytes is not None:
             bpc = 8 * size_bytes / len(images.classes)
@@ -121,7 +125,8 @@ def compress(
 
         given = {name: value for name, value in options.items() if value is not None}
         settings = Settings.preset(preset, **{"bpc": bpc, **given, **dict(overrides)})
-        click.echo(f"settings: {settings}", err=True)
+        if first:
+            click.echo(f"settings: {settings}", err=True)
         metrics.settings(settings)
         if dry_run:
             _print_estimate(estimate(images, settings, metrics), settings, len(images))
@@ -133,6 +138,8 @@ def compress(
         except KeyboardInterrupt as error:
             hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
             raise KeyboardInterrupt(f"interrupted{hint}") from error
+        if not first:
+            return
         if preview is not None:
             write_preview(rudcodec.load(target), preview)
         if target is not out:

@@ -18,9 +18,13 @@ _INTERVAL = 10.0  # seconds between plain lines
 
 
 class ProgressView:
-    """A context manager; call it with the stage, the step, and what is worth knowing there."""
+    """A context manager; call it with the stage, the step, and what is worth knowing there.
 
-    def __init__(self) -> None:
+    ``quiet``: show nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._live: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
@@ -28,7 +32,7 @@ class ProgressView:
         self._started = self._printed = 0.0
 
     def __enter__(self) -> ProgressView:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._quiet:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -52,6 +56,8 @@ class ProgressView:
         self, stage: str, step: int, steps: int, *facts: str, remaining: float | None = None
     ) -> None:
         """Show ``step`` of ``steps`` of ``stage``; ``remaining`` in seconds, else guessed from the pace."""
+        if self._quiet:
+            return
         now = time.monotonic()
         if stage != self._stage:
             self._started = now

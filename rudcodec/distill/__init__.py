@@ -17,7 +17,7 @@ from rudcodec.distill.estimate import Estimate, estimate
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.training import Report
 from rudcodec.errors import DataError
-from rudcodec.runs import CheckpointFolder, Journal
+from rudcodec.runs import CheckpointFolder, Journal, Ranks, joined_ranks
 
 __all__ = ["CompressResult", "Estimate", "Progress", "Settings", "compress", "distill", "estimate"]
 
@@ -50,6 +50,8 @@ def compress(
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
+    In processes that ``torchrun`` has started, all of them call it alike; the first one writes and reports.
+
     Args:
         source: a set, or what :func:`rudcodec.data.load` reads (its training split is used).
         path: of the file; it appears when it is complete.
@@ -66,18 +68,24 @@ def compress(
     data = source if isinstance(source, LabelledImages) else load(source, "train")
     chosen = Settings(**changes) if settings is None else replace(settings, **changes)
     folder = None if checkpoints is None else CheckpointFolder(Path(checkpoints))
-    if folder is not None and not resume and folder.exists():
-        raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
-    identity = {"software": _software(), "data": digest(data), **asdict(chosen)}
-    with Journal(folder, identity, resume, every) as journal:
-        payload = distill(data, chosen, report, journal)
-        size = bitstream.write(payload, path)
-    if folder is not None:
-        folder.remove()
+    with joined_ranks() as ranks:
+        if ranks.first and folder is not None and not resume and folder.exists():
+            raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
+        identity = {"software": _software(ranks), "data": digest(data), **asdict(chosen)}
+        with Journal(folder, identity, resume, every, ranks) as journal:
+            payload = distill(data, chosen, report if ranks.first else _silent, journal)
+            size = ranks.told(bitstream.write(payload, path) if ranks.first else 0)
+        if folder is not None and ranks.first:
+            folder.remove()
     ipc = sum(sum(segment.counts) for segment in payload.segments) // len(payload.classes)
     return CompressResult(Path(path), size, 8 * size / len(payload.classes), ipc, journal.seconds)
 
 
-def _software() -> str:
+def _silent(progress: Progress) -> None:
+    pass
+
+
+def _software(ranks: Ranks) -> str:
     """What the same seed and data give the same file with."""
-    return f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    threads = f"{ranks.count} processes of {torch.get_num_threads()} threads"
+    return f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {threads}"

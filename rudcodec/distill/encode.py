@@ -105,9 +105,9 @@ def _run(
     part = training.journal.part
 
     def stage(stage: Stage, term: UtilityTerm | None = None) -> None:
-        part(partial(run_stage, training, stage, term))
+        part(partial(run_stage, training, stage, term), everywhere=True)
 
-    part(partial(_settle, training))
+    part(partial(_settle, training), everywhere=True)
     first = round(SURVEY_AT * settings.warmup)
     stage(Stage("warm-up", first, 1.0, start=0.0))
     part(partial(_survey, training, payload, planned.budget))
@@ -123,7 +123,8 @@ def _run(
         stage(Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
         if fit.approach(training, build, planned.budget):
             break
-    return fit.trim(training, build, planned.budget)
+    part(partial(fit.trim, training, build, planned.budget))
+    return build(fit.current(training))
 
 
 def _settle(training: Training) -> None:

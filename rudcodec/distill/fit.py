@@ -61,7 +61,7 @@ def approach(training: Training, build: Build, budget: float) -> bool:
         if spent and ratio <= HIGHEST:
             return True
         part(partial(training.control.scale, search.factor(ratio)))
-        part(partial(run_stage, training, stage))
+        part(partial(run_stage, training, stage), everywhere=True)
     ratio, _ = part(partial(_spending, training, build, budget))
     return ratio <= HIGHEST
 
@@ -91,7 +91,7 @@ class LmbdaSearch:
         return math.exp(max(-1.4, min(1.4, self.push * error)))
 
 
-def trim(training: Training, build: Build, budget: float) -> Payload:
+def trim(training: Training, build: Build, budget: float) -> None:
     """Move latents by one where that saves bits at the least harm to the images, until the file fits.
 
     Raises BudgetError if it doesn't even then.
@@ -101,7 +101,7 @@ def trim(training: Training, build: Build, budget: float) -> Payload:
         latents = current(training)
         payload = build(latents)
         if 8 * file_size(payload) <= budget:
-            return payload
+            return
         steps = _moves(training, latents, random)
         prices = np.sort(np.concatenate([price[np.isfinite(price)] for _, _, price in steps]))
 
@@ -122,7 +122,6 @@ def trim(training: Training, build: Build, budget: float) -> Payload:
         raise BudgetError(
             f"the file still has {file_size(payload)} bytes after trimming: the budget is too small"
         )
-    return payload
 
 
 def _moves(training: Training, latents: Latents, random: np.random.Generator) -> Steps:

@@ -83,13 +83,26 @@ class UtilityTerm:
         parts = [training.images_of(chunk, mode) for chunk in chunks]
         images = torch.cat(parts).requires_grad_()
         index = torch.cat([chunk.index for chunk in chunks])
-        value = self.utility(images * self.scale + self.shift, self.labels[index], training.generator)
-        (gradient,) = torch.autograd.grad(value, images)
+        value, gradient = self._shared(images, self.labels[index], training)
         if self.weight is None:
             distortion = 2 * (images.detach() - training.images[index]) / images.numel()
             self.weight = self.balance * float(distortion.norm() / gradient.norm().clamp(min=1e-12))
         gradient = gradient * self.weight
-        return float(value.detach()) * self.weight, list(gradient.split([len(p) for p in parts]))
+        return value * self.weight, list(gradient.split([len(p) for p in parts]))
+
+    def _shared(self, images: Tensor, labels: Tensor, training: Training) -> tuple[float, Tensor]:
+        """The utility and its gradient, some classes by each process where that can be."""
+        ranks, split = training.ranks, self.utility.by_class
+        every = torch.ones_like(labels, dtype=torch.bool)
+        mine = labels % ranks.count == ranks.number if split else every
+        idle = not mine.any()  # it draws its random numbers all the same
+        part = every if idle else mine
+        found = self.utility((images * self.scale + self.shift)[part], labels[part], training.generator)
+        value, (gradient,) = found.detach(), torch.autograd.grad(found, images)
+        if split:
+            value, gradient = value * (not idle), gradient * (not idle)
+            ranks.add([value, gradient])
+        return float(value), gradient
 
 
 class _Optimizers:
@@ -130,18 +143,23 @@ def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None)
         for number, chunk, gradient in zip(numbers, chunks, gradients, strict=True):
             optimizer = latent_optimizers[number]
             optimizer.zero_grad()
-            decoded = training.decode(chunk, mode)
-            rate = decoded.bits.sum() / training.pixels_of(chunk)
-            mse = (decoded.images - training.images[chunk.index]).square().mean()
-            loss = (rate + training.control.lmbda * mse) / window
-            if gradient is not None:
-                loss = loss + training.control.lmbda * (decoded.images * gradient).sum()
-            loss.backward()
+            share = training.shares[number]
+            if len(share.index):
+                decoded = training.decode(number, mode)
+                rate = decoded.bits.sum() / training.pixels_of(chunk)
+                error = (decoded.images - training.images[share.index]).square().mean()
+                mse = error * (len(share.index) / len(chunk.index))
+                loss = (rate + training.control.lmbda * mse) / window
+                if gradient is not None:
+                    loss = loss + training.control.lmbda * (decoded.images * gradient[share.rows]).sum()
+                loss.backward()
+                mean_mse += float(error.detach()) / window
             if stage.train_latents:
+                training.ranks.add_gradients(list(chunk.levels))
                 set_learning_rate(optimizer, LATENT_LR * stage.learning_rate * cosine(progress))
                 optimizer.step()
-            mean_mse += float(mse.detach()) / window
         if stage.train_networks:
+            training.ranks.add_gradients(parameters)
             set_learning_rate(network_optimizer, NETWORK_LR * stage.learning_rate * cosine(progress))
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             network_optimizer.step()

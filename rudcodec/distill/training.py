@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.settings import Progress
-from rudcodec.model.latents import Chunk, Decoded, SyntheticModel
+from rudcodec.model.latents import Chunk, Decoded, Share, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize
 from rudcodec.nets.speed import autocast
 from rudcodec.runs import Journal, State
@@ -73,6 +73,8 @@ class Training:
         self.ceiling = UNCODED_BITS * images.shape[1]  # bits a pixel: more has no use
         self.journal = journal or Journal()
         self.journal.attach("training", self)
+        self.ranks = self.journal.ranks
+        self.shares = [Share.of(chunk, self.ranks.mine(len(chunk.index))) for chunk in self.chunks]
 
     def state(self) -> State:
         """All that stages change."""
@@ -114,9 +116,10 @@ class Training:
         rest = [p for p in self.model.networks.parameters() if id(p) not in known]
         return [{"params": first, "reach": 1 / max(1.0, size / count)}, {"params": rest}]
 
-    def decode(self, chunk: Chunk, mode: SoftRounding | None) -> Decoded:
+    def decode(self, number: int, mode: SoftRounding | None) -> Decoded:
+        """This process's share of a chunk."""
         with autocast(self.device):
-            decoded = self.model.decode(chunk, mode, self.generator)
+            decoded = self.model.decode(self.chunks[number], mode, self.generator, self.shares[number])
         return Decoded(decoded.images.float(), decoded.bits)
 
     def images_of(self, chunk: Chunk, mode: SoftRounding | None) -> Tensor:

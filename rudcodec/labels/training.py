@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -86,7 +87,8 @@ def train_label_network(
     size = (data.height, data.width, data.channels)
     generator = torch.Generator().manual_seed(seed)
     net = LabelNet(plan.layers, size, len(data.classes), generator).to(device)
-    net.load_state_dict(journal.part(lambda: _train(net, data, plan, recipe, seed, device, journal, tell)))
+    training = partial(_train, net, data, plan, recipe, seed, device, journal, tell)
+    net.load_state_dict(journal.part(training, everywhere=True))
     return net.quantized(round(16 * TEMPERATURE), recipe)
 
 
@@ -113,18 +115,22 @@ def _train(
     optimizer = _optimizer(net)
     rate = _RatePlan(plan.bits)
     journal.attach("label network", _Training(net, optimizer, rate))
+    mine = journal.ranks.mine(BATCH)
+    count = mine.stop - mine.start
     steps = max(2, plan.count // BATCH)
     reported = 0.0
     for step in journal.steps(steps):
         progress = step / steps
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * min(1, progress / RISE + 0.05) * min(1, (1 - progress) / FALL)
-        x, first, second, part = _batch(images, labels, recipe, seed, step, render)
+        begin = step * BATCH + mine.start
+        x, first, second, part = _batch(images, labels, recipe, seed, begin, count, render)
         with autocast(device):
             loss = loss_of(net, x.contiguous(memory_format=layout), first, second, part)
         bits = net.bits()
         optimizer.zero_grad()
-        (loss + rate.weight * bits).backward()
+        (loss * (count / BATCH) + rate.weight / journal.ranks.count * bits).backward()
+        journal.ranks.add_gradients(list(net.parameters()))
         optimizer.step()
         rate.follow(float(bits.detach()), progress)
         if time.monotonic() - reported > REPORT_SECONDS or step + 1 == steps:
@@ -176,15 +182,16 @@ def _batch(
     labels: Tensor,
     recipe: ViewRecipe,
     seed: int,
-    step: int,
+    start: int,
+    count: int,
     render: Callable[[Tensor, views.Draw], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Views, the classes of both images in each, and the first one's part."""
     height, width = images.shape[1:3]
-    drawn = views.draw(recipe, len(images), height, width, seed, step * BATCH, BATCH)
+    drawn = views.draw(recipe, len(images), height, width, seed, start, count)
     here = views.on_device(drawn, images.device)
     first = labels[here.first.source]
-    second, part = first.clone(), torch.ones(BATCH, device=images.device)
+    second, part = first.clone(), torch.ones(count, device=images.device)
     second[here.mixed] = labels[here.second.source]
     part[here.mixed] = torch.from_numpy(views.first_part(drawn, height, width)).to(images.device)
     return centred(render(images, here)), first, second, part

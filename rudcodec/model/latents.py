@@ -49,6 +49,24 @@ class Chunk(nn.Module):
         ]
 
 
+@dataclass(frozen=True)
+class Share:
+    """Some images of a chunk: their ``rows`` in it, which images of the set these are, and ``slices`` as a
+    chunk's."""
+
+    rows: slice
+    index: Tensor
+    slices: list[tuple[int, slice]]
+
+    @classmethod
+    def of(cls, chunk: Chunk, rows: slice) -> Share:
+        parts = [
+            (group, slice(max(part.start, rows.start) - rows.start, min(part.stop, rows.stop) - rows.start))
+            for group, part in chunk.slices
+        ]
+        return cls(rows, chunk.index[rows], [(g, part) for g, part in parts if part.start < part.stop])
+
+
 class SyntheticModel(nn.Module):
     """All images' latents, in balanced chunks, and the networks of every group.
 
@@ -75,19 +93,27 @@ class SyntheticModel(nn.Module):
             yield chunk
 
     def decode(
-        self, chunk: Chunk, mode: SoftRounding | None, generator: torch.Generator | None = None
+        self,
+        chunk: Chunk,
+        mode: SoftRounding | None,
+        generator: torch.Generator | None = None,
+        share: Share | None = None,
     ) -> Decoded:
-        """Images and bits of a chunk under a quantizer (``None``: straight-through rounding)."""
+        """Images and bits of a chunk, or a share of it, under a quantizer (``None``: straight-through
+        rounding)."""
         levels = [quantize(y, mode, generator) for y in chunk.levels]
-        return Decoded(self.images(chunk, levels), self.bits(chunk, levels))
+        if share is None:
+            return Decoded(self.images(chunk, levels), self.bits(chunk, levels))
+        levels = [y[share.rows] for y in levels]
+        return Decoded(self.images(share, levels), self.bits(share, levels))
 
-    def images(self, chunk: Chunk, levels: Sequence[Tensor]) -> Tensor:
+    def images(self, chunk: Chunk | Share, levels: Sequence[Tensor]) -> Tensor:
         """(n, C, H, W) of a chunk's quantized latents."""
         return torch.cat(
             [self.of(group).synthesis([y[part] for y in levels]) for group, part in chunk.slices]
         )
 
-    def bits(self, chunk: Chunk, levels: Sequence[Tensor]) -> Tensor:
+    def bits(self, chunk: Chunk | Share, levels: Sequence[Tensor]) -> Tensor:
         """(n,) of a chunk's quantized latents."""
         return torch.cat([self.of(group).context([y[part] for y in levels]) for group, part in chunk.slices])
 

@@ -11,10 +11,12 @@ from typing import Any, Protocol, TypeVar
 
 from rudcodec.errors import SettingError
 from rudcodec.runs.checkpoints import CheckpointFolder, State
+from rudcodec.runs.ranks import Ranks
 
 T = TypeVar("T")
 
 EVERY = 60.0
+ALONE = Ranks()
 
 
 class Stateful(Protocol):
@@ -38,6 +40,7 @@ class Journal:
         identity: what must not differ between a run and its continuation; JSON.
         resume: go on from the newest checkpoint, if there is one.
         every: seconds between checkpoints.
+        ranks: the processes of the run, of which the first keeps the checkpoints.
 
     Raises:
         SettingError: the folder's run has another identity; DataError: its checkpoints can't be read.
@@ -49,8 +52,10 @@ class Journal:
         identity: Mapping[str, Any] | None = None,
         resume: bool = False,
         every: float = EVERY,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self._folder = folder
+        self.ranks = ranks
+        self._folder = folder if ranks.first else None
         self._identity = dict(identity or {})
         self._every = every
         self._attached: dict[str, Stateful] = {}
@@ -61,8 +66,11 @@ class Journal:
         self._before = 0.0  # seconds
         self._started = self._saved = time.monotonic()
         self._in_steps = self._asked = False
-        if folder is not None and resume and (state := folder.load()) is not None:
-            _check_same(folder, state["identity"], self._identity)
+        state = self._folder.load() if self._folder is not None and resume else None
+        if self._folder is not None and state is not None:
+            _check_same(self._folder, state["identity"], self._identity)
+        state = ranks.told(state)
+        if state is not None:
             self._outcomes, self._step = state["outcomes"], state["step"]
             self._found, self._before = state["attached"], state["seconds"]
 
@@ -77,12 +85,19 @@ class Journal:
         if name in self._found:
             holder.restore(self._found.pop(name))
 
-    def part(self, work: Callable[[], T]) -> T:
-        """What a part returns; called only if it isn't done yet. What it attaches is let go after it."""
+    def part(self, work: Callable[[], T], everywhere: bool = False) -> T:
+        """What a part returns; called only if it isn't done yet. What it attaches is let go after it.
+
+        Of several processes the first does the part and tells the others, unless it is for all of them
+        (``everywhere``), which then come to the same end.
+        """
         number = self._passed
         if number == len(self._outcomes):
             kept = dict(self._attached)
-            outcome = work()
+            if everywhere or self.ranks.count == 1:
+                outcome = work()
+            else:
+                outcome = self._done_by_the_first(work, kept)
             self._attached = kept
             self._outcomes.append(outcome)
             self._step = 0
@@ -90,6 +105,17 @@ class Journal:
         self._passed += 1
         found: T = self._outcomes[number]
         return found
+
+    def _done_by_the_first(self, work: Callable[[], T], attached: Mapping[str, Stateful]) -> T:
+        told: Any = None
+        if self.ranks.first:
+            outcome = work()
+            told = outcome, {name: holder.state() for name, holder in attached.items()}
+        outcome, states = self.ranks.told(told)
+        if not self.ranks.first:
+            for name, holder in attached.items():
+                holder.restore(states[name])
+        return outcome
 
     def steps(self, count: int) -> Iterator[int]:
         """The steps of a part's loop that are not done yet."""
@@ -118,7 +144,9 @@ class Journal:
 
     def __enter__(self) -> Journal:
         self._handler: Any = None
-        if self._folder is not None and threading.current_thread() is threading.main_thread():
+        if not self.ranks.first:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first ends, and torchrun the others
+        elif self._folder is not None and threading.current_thread() is threading.main_thread():
             self._handler = signal.getsignal(signal.SIGINT)
             if self._handler is not signal.default_int_handler:
                 self._handler = None  # somebody else's, or ignored

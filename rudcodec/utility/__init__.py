@@ -20,7 +20,13 @@ Name = Literal["dm", "gm", "tm"]
 
 
 class Utility(Protocol):
-    """A dataset distillation loss."""
+    """A dataset distillation loss.
+
+    ``by_class``: it is a sum over classes that don't know of each other, so that processes can share them.
+    """
+
+    @property
+    def by_class(self) -> bool: ...
 
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
         """Take the real set; called once, before the first loss."""

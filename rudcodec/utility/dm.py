@@ -25,6 +25,8 @@ class DistributionMatching:
         width: of the random ConvNets (the paper: 128).
     """
 
+    by_class = True
+
     def __init__(self, recipe: Recipe, real_batch: int = 64, width: int = 64) -> None:
         self.recipe = recipe
         self.real_batch = real_batch

@@ -34,6 +34,8 @@ class GradientMatching:
         outer, inner: see above.
     """
 
+    by_class = False
+
     def __init__(
         self, recipe: Recipe, real_batch: int = 64, width: int = 64, outer: int = 10, inner: int = 10
     ) -> None:

@@ -32,9 +32,10 @@ class RealImages:
     def draw(self, classes: Sequence[int], count: int, seed: int) -> tuple[Tensor, list[int]]:
         """Some images of each of some classes, (n, C, H, W), and how many there are of each: ``count``, or
         all."""
-        rng = np.random.default_rng(seed)
-        members = [self.members[k] for k in classes]
-        chosen = [rng.choice(mine, min(count, len(mine)), replace=False) for mine in members]
+        chosen = [
+            np.random.default_rng((seed, k)).choice(mine, min(count, len(mine)), replace=False)
+            for k, mine in ((k, self.members[k]) for k in classes)
+        ]
         images = torch.from_numpy(self.data.images[np.concatenate(chosen)]).to(self.device)
         normalised = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
         return normalised, [len(c) for c in chosen]

@@ -43,6 +43,8 @@ class TrajectoryMatching:
         rate: the student's learning rate, which is learned too.
     """
 
+    by_class = False
+
     def __init__(
         self,
         recipe: Recipe,

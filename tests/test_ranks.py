@@ -1,0 +1,111 @@
+"""Several processes that share a run, started by torchrun."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import stripes
+
+torch = pytest.importorskip("torch")
+
+import torch.distributed as dist  # noqa: E402
+
+import rudcodec  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (dist.is_available() and dist.is_gloo_available()), reason="needs torch's gloo"),
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc"),
+]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+
+# A few steps of each kind; the state at the end, in float32 so that only the order of sums differs.
+STEPS = """
+import sys
+from pathlib import Path
+import numpy as np
+import torch
+from rudcodec.data import load
+from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
+from rudcodec.distill.settings import Settings
+from rudcodec.distill.stage import Stage, run_stage
+from rudcodec.nets import speed
+from rudcodec.runs import Journal, joined_ranks
+from rudcodec.student import default_recipe
+
+speed.has_fast_bf16 = lambda device: False
+group = joined_ranks()
+ranks = group.__enter__()
+data, device = load(sys.argv[1], "train"), torch.device("cpu")
+settings = Settings(bpc=9000, ipc=5, chunk=7, joint=3, utility_images=7, label_views=1280)
+recipe, journal = default_recipe(data), Journal(ranks=ranks)
+silent = lambda progress: None
+network = label_network(data, 9000, settings, recipe, device, silent, journal)
+training = start_training(data, np.arange(10) * 2, planned_images(data, settings, False), settings, device,
+                          silent, journal)
+for stage in (Stage("warm-up", 3, 1.0, start=0.0), Stage("joint", 3, 0.5, start=0.5)):
+    term = utility_term(data, np.arange(10) * 2, recipe, settings, device) if stage.name == "joint" else None
+    journal.part(lambda: run_stage(training, stage, term), everywhere=True)
+if ranks.first:
+    torch.save([training.state()["model"], training.control.lmbda,
+                [torch.from_numpy(layer.weight.values) for layer in network.parameters]], sys.argv[2])
+group.__exit__(None, None, None)
+"""
+
+
+def kill_all(argument: str) -> None:
+    """Kill the processes that have an argument: torchrun, and its workers, which have sessions of their
+    own."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data, path = stripes(3), tmp_path_factory.mktemp("source") / "stripes.npz"
+    np.savez(path, images=data.images, labels=data.labels, classes=np.array(data.classes))
+    return path
+
+
+def test_two_processes_take_the_steps_of_one(source: Path, tmp_path: Path) -> None:
+    script, one, two = tmp_path / "steps.py", tmp_path / "one.pt", tmp_path / "two.pt"
+    script.write_text(STEPS)
+    subprocess.run([sys.executable, script, source, one], check=True)
+    subprocess.run([*TORCHRUN, script, source, two], check=True)
+    (model, lmbda, weights), (its_model, its_lmbda, its_weights) = torch.load(one), torch.load(two)
+    assert model.keys() == its_model.keys() and its_lmbda == pytest.approx(lmbda, rel=1e-3)
+    for name, tensor in model.items():
+        assert torch.allclose(tensor, its_model[name], atol=2e-3), name
+    for weight, other in zip(weights, its_weights, strict=True):
+        assert (weight != other).float().mean() < 0.02  # a rounding may go the other way
+
+
+def test_a_shared_run_goes_on(source: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole.rud", tmp_path / "out.rud"
+    quick = ["--set", "warmup=200", "--set", "joint=0", "--set", "tune=2", "--set", "chunk=4"]
+    options = [source, "--bpc", "3k", "--ipc", "3", "--checkpoint-every", "0.1", *quick]
+
+    def command(target: Path, *more: str) -> list[str | Path]:
+        return [*TORCHRUN, "-m", "rudcodec.cli", "compress", *options, target, *more]
+
+    done = subprocess.run(command(whole), check=True, capture_output=True, text=True)
+    assert done.stdout.startswith(f"{whole}: ") and done.stdout.count("\n") == 1
+    assert done.stderr.count("settings: ") == 1
+    with subprocess.Popen(command(out), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("warm-up"))
+        kill_all(str(out))
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud.run"}
+    subprocess.run(command(out, "--resume"), check=True, capture_output=True)
+    assert out.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud"}
+    assert rudcodec.load(out).size <= 750
