@@ -36,6 +36,7 @@ import numpy as np
 import rudcodec
 from rudcodec import bitstream
 from rudcodec.bitstream import tables
+from rudcodec.bitstream.limits import level_sizes
 from rudcodec.memory import peak_memory
 from rudcodec.payload import (
     Architecture,
@@ -49,13 +50,6 @@ from rudcodec.payload import (
 )
 
 SLOW_SECONDS = 5.0
-
-
-def level_sizes(a: Architecture) -> list[tuple[int, int]]:
-    sizes = [(a.height, a.width)]
-    while len(sizes) < len(a.grids):
-        sizes.insert(0, ((sizes[0][0] + 1) // 2, (sizes[0][1] + 1) // 2))
-    return sizes
 
 
 def random_payload(side: int, images: int, levels: int) -> Payload:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from golden_payloads import layer, random_labels, random_payload
+from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import rudcodec
 from rudcodec import bitstream, data
 from rudcodec.bitstream.weights import tensor_bits
+from rudcodec.cli.main import main
 from rudcodec.distill.budget import label_mode
-from rudcodec.evaluation import label_accuracy
+from rudcodec.evaluation import label_accuracy, normalise, predict
 from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
 from rudcodec.labels.network import Labeller, centred
+from rudcodec.nets import ConvNet
 from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
 
 LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
@@ -150,20 +155,54 @@ def test_streams_show_the_files_views(tmp_path: Path) -> None:
     assert np.abs(probs.numpy() - exact.probs).mean() < 0.02
 
 
-@pytest.mark.slow
-def test_compress_with_a_network(tmp_path: Path, digits: data.LabelledImages) -> None:
-    path = tmp_path / "digits.rud"
+@pytest.fixture(scope="module")
+def compressed(digits: data.LabelledImages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("network") / "digits.rud"
     result = rudcodec.compress(
-        digits, path, bpc=6000, ipc=20, labels="network", label_views=90_000, warmup=10, tune=4
+        digits, path, bpc=6000, ipc=20, labels="network", label_views=90_000, warmup=10, joint=0, tune=4
     )
     assert 0.97 * 6000 < result.bpc <= 6000
-    loaded = rudcodec.load(path)
+    return path
+
+
+@pytest.mark.slow
+def test_compress_with_a_network(compressed: Path) -> None:
+    loaded = rudcodec.load(compressed)
     assert loaded.network is not None and loaded.recipe.optimizer == "adamw"
     spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
     assert spent == pytest.approx(0.5 * loaded.size, rel=0.3)
     real = data.load("digits", "val")
-    quick = replace(loaded.recipe, steps=300, lr=0.005)
+    quick = replace(loaded.recipe, steps=400, lr=0.005)
     found = rudcodec.evaluate(loaded, real, recipe=quick, seeds=1, width=32)
     assert found.mean > 0.5
     hard = rudcodec.evaluate(loaded, real, hard=True, seeds=1, steps=20, width=16)
     assert hard.batch == min(256, len(loaded))
+
+
+@pytest.mark.slow
+def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path) -> None:
+    loaded, real, out = rudcodec.load(compressed), data.load("digits", "val"), tmp_path / "views.npz"
+    steps, batch = 300, 64
+    command = ["decompress", str(compressed), str(out), "--views", str(steps * batch)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    with np.load(out) as stored:
+        pictures, probs = torch.from_numpy(stored["images"]), torch.from_numpy(stored["probs"])
+    assert loaded.network is not None
+    recipe, temperature = loaded.recipe, loaded.network.temperature / 16
+    live = ViewStream(loaded.images, loaded.network, batch=batch, batches=steps, seed=1)
+
+    def accuracy(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
+        net = ConvNet(1, 10, 8, width=24, generator=torch.Generator().manual_seed(0))
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.005)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for views, target in batches:
+            loss = F.cross_entropy(net(normalise(views, recipe)) / temperature, target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        return float(np.mean(predict(net, real.images, recipe) == real.labels))
+
+    from_file = accuracy(zip(pictures.split(batch), probs.split(batch), strict=True))
+    assert from_file > 0.5
+    assert from_file == pytest.approx(accuracy(live), abs=0.06)  # 176 images: a point is two of them
