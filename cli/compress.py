@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--utility",
     type=click.Choice(["dm", "gm", "tm"]),
-    help="Distribution, gradient or trajectory matching (dm).",
+    help="What images should match (dm).",
 )
 @click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
@@ -53,9 +53,16 @@ if TYPE_CHECKING:
     default="train",
     help="Part of SRC (train).",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what it would take, by a few steps of each stage.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
-@click.option("--checkpoint-every", "every", type=float, default=60.0, metavar="SECONDS", help="(60)")
+@click.option(
+    "--checkpoint-every",
+    "every",
+    type=float,
+    default=60.0,
+    metavar="S",
+    help="Seconds between checkpoints (60).",
+)
 @click.option(
     "--preset",
     type=click.Choice(["fast", "balanced", "best"]),
@@ -68,7 +75,7 @@ if TYPE_CHECKING:
     type=setting,
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change one of the settings that are printed as the run begins.",
+    help="Change one of the settings it prints.",
 )
 @click.option("--seed", type=int, metavar="N", help="Same seed, same machine: same file.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (auto).")
@@ -94,11 +101,8 @@ def compress(
 ) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
-    SRC is a folder of class folders (train/, val/, test/ above them or not), a .zip or .tar of it, an .npz,
-    an IDX file, or a name: digits, cifar10, ...
-
-    Runs of more than a minute keep checkpoints in OUT.run while they last: after Ctrl-C or a crash the same
-    command with --resume goes on, to the same file.
+    SRC is a folder of class folders (below train/, val/, test/ or not), a .zip or .tar of it, an .npz, an IDX
+    file, or a name: digits, cifar10, ... While a run lasts, OUT.run holds its checkpoints.
     """
     if (bpc is None) == (size_bytes is None):
         raise click.UsageError("give a budget, either --bpc or --bytes")

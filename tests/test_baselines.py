@@ -196,8 +196,8 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
         "coding webp",
         "trial of 1 a class",
         "trial of 8 a class",
-        "student 1 of 2",
-        "student 2 of 2",
+        "convnet 1 of 2",
+        "convnet 2 of 2",
     ]
 
 

@@ -189,7 +189,7 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
         pictures, probs = torch.from_numpy(stored["images"]), torch.from_numpy(stored["probs"])
     assert loaded.network is not None
     recipe, temperature = loaded.recipe, loaded.network.temperature / 16
-    live = ViewStream(loaded.images, loaded.network, batch=batch, batches=steps, seed=1)
+    live = ViewStream(loaded.images, loaded.network, batch=batch, batches=steps)
 
     def accuracy(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
         net = ConvNet(1, 10, 8, width=24, generator=torch.Generator().manual_seed(0))
@@ -205,4 +205,5 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
 
     from_file = accuracy(zip(pictures.split(batch), probs.split(batch), strict=True))
     assert from_file > 0.5
-    assert from_file == pytest.approx(accuracy(live), abs=0.06)  # 176 images: a point is two of them
+    # the same views in the same order; their labels differ by roundings
+    assert from_file == pytest.approx(accuracy(live), abs=0.06)
