@@ -15,16 +15,14 @@ import subprocess
 import sys
 
 import click
-import numpy as np
 import torch
 
 from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
 from rudcodec.data import load
 from rudcodec.distill import Progress, Settings
-from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
-from rudcodec.distill.estimate import Rehearsal
-from rudcodec.distill.stage import Stage, run_stage
+from rudcodec.distill.begin import label_network, planned_images
+from rudcodec.distill.estimate import Rehearsal, rehearse
 from rudcodec.labels import training as label_training
 from rudcodec.nets import speed
 from rudcodec.student import default_recipe
@@ -46,25 +44,14 @@ def measure(source: str, bpc: float, plain: bool) -> dict[str, tuple[float, int]
     data = load(source, "train")
     settings = Settings(bpc=bpc)
     recipe = default_recipe(data)
-    found = {}
     rehearsal = Rehearsal()
     label_network(data, bpc * len(data.classes) / 2, settings, recipe, CPU, _silent, rehearsal)
-    found["label network"] = (rehearsal.step, label_training.BATCH)
+    found = {"label network": (rehearsal.seconds_a_step, label_training.BATCH)}
     planned = planned_images(data, settings, False)
-    chosen = np.concatenate(
-        [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
-    )
-    for stage in (
-        Stage("warm-up", settings.warmup, 1.0, start=0.0),
-        Stage("joint", settings.joint, 0.5, start=0.5),
-        Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False),
-    ):
-        rehearsal = Rehearsal()
-        training = start_training(data, chosen, planned, settings, CPU, _silent, rehearsal)
-        term = None if stage.name == "warm-up" else utility_term(data, chosen, recipe, settings, CPU)
-        run_stage(training, stage, term)
-        images = min(len(chosen), settings.chunk if term is None else settings.utility_images)
-        found[stage.name] = (rehearsal.step, images)
+    images = planned.ipc * len(data.classes)
+    for stage, rehearsal in rehearse(data, planned, settings, recipe, CPU, _silent).items():
+        size = settings.chunk if stage == "warm-up" else settings.utility_images
+        found[stage] = (rehearsal.seconds_a_step, min(images, size))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from rudcodec.distill.budget import Plan, plan
 from rudcodec.distill.initial import initial_model
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.selection import choose_images
-from rudcodec.distill.settings import Progress, Settings
+from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.stage import UtilityTerm
 from rudcodec.distill.training import UNCODED_BITS, Report, Training
 from rudcodec.labels import plan_for, train_label_network
@@ -31,6 +31,17 @@ def planned_images(data: LabelledImages, settings: Settings, views: bool) -> Pla
     return plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share, views)
 
 
+def budget_of_network(data: LabelledImages, settings: Settings) -> tuple[float, Settings]:
+    """Bits for the label network, and the settings of what is left to the images.
+
+    Raises as :func:`planned_images` if that is too little.
+    """
+    share = settings.label_share * settings.bpc
+    rest = without_joint(replace(settings, bpc=settings.bpc - share))
+    planned_images(data, rest, views=True)
+    return share * len(data.classes), rest
+
+
 def label_network(
     data: LabelledImages,
     bits: float,
@@ -41,16 +52,11 @@ def label_network(
     journal: Journal,
 ) -> LabelNetwork:
     """A label network of about ``bits`` bits: a part of the journal's run."""
-    start = time.monotonic()
-    first: int | None = None
+    pace = Pace(journal.done)
 
     def tell(step: int, steps: int, loss: float, spent: float) -> None:
-        nonlocal first
-        first = step - 1 if first is None else first
-        elapsed = time.monotonic() - start
-        remaining = elapsed / (step - first) * (steps - step)
         bpc = spent / len(data.classes)
-        report(Progress("label network", step, steps, bpc, loss, None, elapsed, remaining))
+        report(Progress("label network", step, steps, bpc, loss, None, *pace.at(step, steps)))
 
     planned = plan_for(bits, data.height, data.width, settings.label_views)
     views = ViewRecipe(flip="flip" in recipe.augment)
@@ -61,12 +67,10 @@ def choose(
     data: LabelledImages, ipc: int, recipe: Recipe, seed: int, device: torch.device, report: Report
 ) -> Tensor:
     """Indices of the images to begin with, int64 (classes * ipc,), ordered by class."""
-    start = time.monotonic()
+    pace = Pace()
 
     def progress(step: int, steps: int) -> None:
-        elapsed = time.monotonic() - start
-        remaining = elapsed / step * (steps - step)
-        report(Progress("selection", step, steps, None, None, None, elapsed, remaining))
+        report(Progress("selection", step, steps, None, None, None, *pace.at(step, steps)))
 
     return torch.from_numpy(choose_images(data, ipc, recipe, seed, device, progress))
 

@@ -12,12 +12,19 @@ from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
-from rudcodec.distill.begin import choose, label_network, planned_images, start_training, utility_term
+from rudcodec.distill.begin import (
+    budget_of_network,
+    choose,
+    label_network,
+    planned_images,
+    start_training,
+    utility_term,
+)
 from rudcodec.distill.budget import Plan, label_mode
 from rudcodec.distill.fit import Latents
 from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
-from rudcodec.distill.settings import Settings, without_joint
+from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
@@ -58,16 +65,15 @@ def distill(
     recipe = default_recipe(data, flip=settings.flip)
     if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
         return _distill_images(data, settings, recipe, False, device, report, journal)
-    share = settings.label_share * settings.bpc
-    # a budget that is too small fails at once
-    planned_images(data, replace(settings, bpc=settings.bpc - share), True)
-    network = label_network(data, share * len(data.classes), settings, recipe, device, report, journal)
+    bits, rest = budget_of_network(data, settings)  # one that is too small fails at once
+    network = label_network(data, bits, settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
-    rest = without_joint(replace(settings, bpc=left))
-    payload = _distill_images(data, rest, view_recipe(recipe), True, device, report, journal)
+    payload = _distill_images(
+        data, replace(rest, bpc=left), view_recipe(recipe), True, device, report, journal
+    )
     return replace(payload, labels=network)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,14 +12,21 @@ import torch
 from rudcodec.bitstream.labels import shapes
 from rudcodec.bitstream.limits import level_sizes, parameters
 from rudcodec.data import LabelledImages
-from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
-from rudcodec.distill.budget import label_mode
-from rudcodec.distill.settings import Settings, without_joint
+from rudcodec.distill.begin import (
+    budget_of_network,
+    label_network,
+    planned_images,
+    start_training,
+    utility_term,
+)
+from rudcodec.distill.budget import Plan, label_mode
+from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.distill.training import Report
 from rudcodec.labels import plan_for
 from rudcodec.memory import peak_memory
 from rudcodec.nets.speed import keep_freed_memory
+from rudcodec.payload import Recipe
 from rudcodec.runs import Journal
 from rudcodec.student import default_recipe, pick_device
 
@@ -53,14 +60,14 @@ class Estimate:
 class Rehearsal(Journal):
     """A journal whose loops end after a few steps, having timed them.
 
-    ``seconds_expected`` of the last loop in full, and ``step`` for each of its steps, once it is warm.
+    ``seconds_expected`` of the last loop in full, and ``seconds_a_step`` once it is warm.
     """
 
     WARM, TIMED = 2, 4
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds_expected = self.step = 0.0
+        self.seconds_expected = self.seconds_a_step = 0.0
 
     def steps(self, count: int) -> Iterator[int]:
         begun = time.monotonic()
@@ -68,8 +75,35 @@ class Rehearsal(Journal):
         started = time.monotonic()  # a compiler has done its work
         timed = min(count - self.WARM, self.TIMED)
         yield from range(self.WARM, self.WARM + timed)
-        self.step = (time.monotonic() - started) / max(1, timed)
-        self.seconds_expected = started - begun + self.step * max(0, count - self.WARM)
+        self.seconds_a_step = (time.monotonic() - started) / max(1, timed)
+        self.seconds_expected = started - begun + self.seconds_a_step * max(0, count - self.WARM)
+
+
+def rehearse(
+    data: LabelledImages,
+    planned: Plan,
+    settings: Settings,
+    recipe: Recipe,
+    device: torch.device,
+    report: Report,
+) -> dict[str, Rehearsal]:
+    """A few steps of each stage that the images go through."""
+    first = [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
+    chosen = np.concatenate(first)
+    stages = [
+        Stage("warm-up", settings.warmup, 1.0, start=0.0),
+        *([Stage("joint", settings.joint, 0.5, start=0.5)] if settings.joint else []),
+        Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False),
+    ]
+    found = {}
+    for stage in stages:
+        rehearsal = Rehearsal()
+        training = start_training(data, chosen, planned, settings, device, report, rehearsal)
+        warm_up = stage is stages[0]
+        term = None if warm_up else utility_term(data, chosen, recipe, settings, device)
+        run_stage(training, stage, term)
+        found[stage.name] = rehearsal
+    return found
 
 
 def estimate(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Estimate:
@@ -85,10 +119,7 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
     label_weights = 0
     views = label_mode(settings.labels, settings.bpc * len(data.classes)) == "network"
     if views:
-        share = settings.label_share * settings.bpc
-        settings = without_joint(replace(settings, bpc=settings.bpc - share))
-        planned_images(data, settings, views)
-        bits = share * len(data.classes)
+        bits, settings = budget_of_network(data, settings)
         rehearsal = Rehearsal()
         label_network(data, bits, settings, recipe, device, report, rehearsal)
         seconds["label network"] = rehearsal.seconds_expected
@@ -98,34 +129,21 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
             int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(layers, size, len(data.classes))
         )
     planned = planned_images(data, settings, views)
-    first = [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
-    chosen = np.concatenate(first)
-
-    def timed(stage: Stage, joint: bool) -> float:
-        rehearsal = Rehearsal()
-        training = start_training(data, chosen, planned, settings, device, report, rehearsal)
-        term = utility_term(data, chosen, recipe, settings, device) if joint else None
-        run_stage(training, stage, term)
-        return rehearsal.seconds_expected
-
-    seconds["warm-up"] = timed(Stage("warm-up", settings.warmup, 1.0, start=0.0), False)
-    if settings.joint:
-        seconds["joint"] = timed(Stage("joint", settings.joint, 0.5, start=0.5), True)
-    tune = Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False)
-    seconds["tune"] = timed(tune, settings.joint > 0)
-    seconds["rest"] = REST * sum(value for stage, value in seconds.items() if stage != "label network")
+    rehearsed = rehearse(data, planned, settings, recipe, device, report)
+    stages = {name: rehearsal.seconds_expected for name, rehearsal in rehearsed.items()}
     groups = len(data.classes) if settings.share == "class" else 1
     architecture = planned.architecture
+    grids = zip(architecture.grids, level_sizes(architecture), strict=True)
+    images = planned.ipc * len(data.classes)
     return Estimate(
         ipc=planned.ipc,
-        images=len(chosen),
-        latents=len(chosen)
-        * sum(c * h * w for c, (h, w) in zip(architecture.grids, level_sizes(architecture), strict=True)),
+        images=images,
+        latents=images * sum(c * h * w for c, (h, w) in grids),
         weights=groups * parameters(architecture),
         label_weights=label_weights,
         least=planned.least,
         memory=_peak_memory(device),
-        seconds=seconds,
+        seconds=seconds | stages | {"rest": REST * sum(stages.values())},
     )
 
 

@@ -20,8 +20,9 @@ from rudcodec.bitstream.weights import best_scale, log2_width, tensor_bits
 from rudcodec.distill.training import BETAS, Training, cosine, set_learning_rate
 from rudcodec.model.context import ContextModel, laplace_bits
 from rudcodec.model.latents import GroupNetworks, SyntheticModel
+from rudcodec.model.quantization import to_integers
 from rudcodec.model.synthesis import Synthesis
-from rudcodec.payload import Group, QLayer, QTensor
+from rudcodec.payload import Group, QLayer
 
 FINEST = 12  # exponent
 SWEEPS = 2
@@ -71,15 +72,11 @@ def integer_groups(model: SyntheticModel, exponents: Exponents) -> tuple[Group, 
             for pair in zip(network.weights, network.biases, strict=True)
             for tensor in pair
         ]
-        integers = [QTensor(_integers(t, e), e) for t, e in zip(tensors, mine, strict=True)]
+        integers = [to_integers(t, e) for t, e in zip(tensors, mine, strict=True)]
         layers = tuple(QLayer(w, b) for w, b in zip(integers[::2], integers[1::2], strict=True))
         depth = len(context.weights)
         groups.append(Group(layers[:depth], layers[depth:]))
     return tuple(groups)
-
-
-def _integers(tensor: Tensor, exponent: int) -> np.ndarray:
-    return (tensor.detach() * 2.0**exponent).round().cpu().numpy().astype(np.int32)
 
 
 @dataclass(frozen=True)

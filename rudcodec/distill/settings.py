@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -101,6 +102,20 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     "balanced": {},
     "best": {"warmup": 1000, "joint": 1200, "tune": 200, "label_views": 8_000_000},
 }
+
+
+class Pace:
+    """Seconds that a loop has taken, and will take; ``before`` it began in this process, so many steps were
+    done."""
+
+    def __init__(self, before: int = 0) -> None:
+        self._before = before
+        self._start = time.monotonic()
+
+    def at(self, step: int, steps: int) -> tuple[float, float]:
+        """When ``step`` of ``steps`` are done, one of them here at least."""
+        elapsed = time.monotonic() - self._start
+        return elapsed, elapsed / (step - self._before) * (steps - step)
 
 
 @dataclass(frozen=True)

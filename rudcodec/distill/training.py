@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rudcodec.distill.rate_control import RateControl
-from rudcodec.distill.settings import Progress
+from rudcodec.distill.settings import Pace, Progress
 from rudcodec.model.latents import Chunk, Decoded, Share, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize
 from rudcodec.nets.speed import autocast
@@ -140,25 +140,17 @@ class Training:
         self, stage: str, steps: int
     ) -> Iterator[tuple[int, Callable[[float | None, float | None], None]]]:
         """Steps of a stage that are left, each with a function that reports (utility, psnr) if one is due."""
-        start = last = time.monotonic()
-        first: int | None = None
+        pace, last = Pace(self.journal.done), time.monotonic()
         for step in self.journal.steps(steps):
-            first = step if first is None else first
-            done = step + 1 - first
 
-            def tell(
-                utility: float | None = None, psnr: float | None = None, step: int = step, done: int = done
-            ) -> None:
+            def tell(utility: float | None = None, psnr: float | None = None, step: int = step) -> None:
                 nonlocal last
                 now = time.monotonic()
                 if now - last < REPORT_SECONDS and step + 1 < steps:
                     return
                 last = now
-                elapsed = now - start
                 bits = (self.control.rate or 0.0) * self.pixels + self.overhead
-                remaining = elapsed / done * (steps - step - 1)
-                self.report(
-                    Progress(stage, step + 1, steps, bits / self.classes, utility, psnr, elapsed, remaining)
-                )
+                times = pace.at(step + 1, steps)
+                self.report(Progress(stage, step + 1, steps, bits / self.classes, utility, psnr, *times))
 
             yield step, tell

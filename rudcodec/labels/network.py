@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.labels import shapes
 from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
+from rudcodec.model.quantization import to_integers
 from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
 
 BIAS_EXPONENT = 4
@@ -108,11 +109,11 @@ class LabelNet(nn.Module):
     def quantized(self, temperature: int, views: ViewRecipe) -> LabelNetwork:
         """The network as it goes into a file."""
         parameters = [
-            QLayer(_integers(_within_row(weight.detach()), 0), _integers(bias, BIAS_EXPONENT))
+            QLayer(to_integers(_within_row(weight.detach()), 0), to_integers(bias, BIAS_EXPONENT))
             for weight, bias in zip(self.weights, self.biases, strict=True)
         ]
-        linear = QTensor(_integers(self.linear, 0).values, LINEAR_EXPONENT)
-        last = QLayer(linear, _integers(self.linear_bias, 8))
+        linear = QTensor(to_integers(self.linear, 0).values, LINEAR_EXPONENT)
+        last = QLayer(linear, to_integers(self.linear_bias, 8))
         return LabelNetwork(self.layers, (*parameters, last), temperature, views)
 
 
@@ -137,11 +138,6 @@ class Labeller(nn.Module):
         weights = [getattr(self, f"weight{i}") for i in range(count + 1)]
         biases = [getattr(self, f"bias{i}") for i in range(count + 1)]
         return _run(self.layers, x, weights[:-1], biases[:-1], weights[-1], biases[-1], _to_sixteenths)
-
-
-def _integers(values: Tensor, exponent: int) -> QTensor:
-    scaled = (values.detach() * 2.0**exponent).round().clamp(-limits.WEIGHT, limits.WEIGHT)
-    return QTensor(scaled.cpu().numpy().astype(np.int32), exponent)
 
 
 def _within_row(weight: Tensor) -> Tensor:

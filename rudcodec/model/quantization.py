@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from rudcodec.bitstream import limits
+from rudcodec.payload import QTensor
 
 
 @dataclass(frozen=True)
@@ -52,3 +56,10 @@ def quantize(y: Tensor, mode: SoftRounding | None, generator: torch.Generator | 
         return y + (y.round() - y).detach()
     noise = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype) * mode.noise
     return soft_round(soft_round(y, mode.temperature) + noise, mode.temperature)
+
+
+def to_integers(values: Tensor, exponent: int) -> QTensor:
+    """A network's parameters as a file has them: the nearest integers within its limits, times a power of
+    two."""
+    scaled = (values.detach() * 2.0**exponent).round().clamp(-limits.WEIGHT, limits.WEIGHT)
+    return QTensor(scaled.cpu().numpy().astype(np.int32), exponent)

@@ -48,7 +48,7 @@ def build(
         SettingError: the images are too small for it.
     """
     if net == "convnet":
-        return ConvNet(channels, classes, size, literature_depth(*size), width, generator)
+        return ConvNet.as_published(channels, classes, size, width, generator)
     # torch's own initialisation knows the global generator only
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))

@@ -66,6 +66,18 @@ class ConvNet(nn.Module):
             for layer in (*self.convs, self.classifier):
                 _initialise(layer, generator)
 
+    @classmethod
+    def as_published(
+        cls,
+        channels: int,
+        classes: int,
+        size: tuple[int, int],
+        width: int,
+        generator: torch.Generator | None = None,
+    ) -> ConvNet:
+        """One of the literature's depth for a size."""
+        return cls(channels, classes, size, literature_depth(*size), width, generator)
+
     def features(self, x: Tensor) -> Tensor:
         """What the linear layer sees: (N, width * h * w) for normalised images (N, C, H, W)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):

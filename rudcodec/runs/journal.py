@@ -68,7 +68,8 @@ class Journal:
         self._in_steps = self._asked = False
         state = self._folder.load() if self._folder is not None and resume else None
         if self._folder is not None and state is not None:
-            _check_same(self._folder, state["identity"], self._identity)
+            where = f"{self._folder.path}: the unfinished run there has"
+            check_same(where, state["identity"], self._identity)
         state = ranks.told(state)
         if state is not None:
             self._outcomes, self._step = state["outcomes"], state["step"]
@@ -78,6 +79,11 @@ class Journal:
     def seconds(self) -> float:
         """Time that the run has taken, earlier processes included."""
         return self._before + time.monotonic() - self._started
+
+    @property
+    def done(self) -> int:
+        """Steps of the part under way that are done."""
+        return self._step
 
     def attach(self, name: str, holder: Stateful) -> None:
         """Keep a holder's state in checkpoints, and restore it if there is one of that name."""
@@ -166,9 +172,8 @@ class Journal:
         self._asked = True
 
 
-def _check_same(folder: CheckpointFolder, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+def check_same(where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Raise SettingError, which begins with ``where``, at the first thing that two runs differ in."""
     for name in (*theirs, *ours):
         if theirs.get(name) != ours.get(name):
-            raise SettingError(
-                f"{folder.path}: the unfinished run there has {name} {theirs.get(name)}, not {ours.get(name)}"
-            )
+            raise SettingError(f"{where} {name} {theirs.get(name)}, not {ours.get(name)}")

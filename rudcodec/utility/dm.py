@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
-from rudcodec.nets import ConvNet, literature_depth
+from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
@@ -49,14 +49,7 @@ class DistributionMatching:
         cpu = torch.Generator().manual_seed(seed)
         data, device = self.real.data, self.real.device
         size = (data.height, data.width)
-        net = ConvNet(
-            data.channels,
-            len(data.classes),
-            size,
-            depth=literature_depth(*size),
-            width=self.width,
-            generator=cpu,
-        )
+        net = ConvNet.as_published(data.channels, len(data.classes), size, self.width, cpu)
         net = net.to(device, images.dtype).requires_grad_(False)
         present = labels.unique().tolist()
         real, counts = self.real.draw(present, self.real_batch, seed)

@@ -23,8 +23,9 @@ from rudcodec.augment import augment
 from rudcodec.bitstream import write_bytes
 from rudcodec.data import LabelledImages, digest
 from rudcodec.errors import DataError, SettingError
-from rudcodec.nets import ConvNet, literature_depth
+from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast, keep_freed_memory
+from rudcodec.runs import check_same
 from rudcodec.student import default_recipe, normalise
 
 Tell = Callable[[int, int, float], None]
@@ -75,7 +76,7 @@ def train_experts(
     manifest |= {"height": data.height, "image width": data.width, "channels": data.channels}
     path = folder / "manifest.json"
     if path.exists():
-        _check_same(path, _read_manifest(path), manifest)
+        check_same(f"{path}: the experts there have", _read_manifest(path), manifest)
     else:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,9 +107,8 @@ def _trajectory(
     plain = default_recipe(data, flip=recipe.flip)
     generator = torch.Generator().manual_seed(seed)
     size = (data.height, data.width)
-    net = ConvNet(
-        data.channels, len(data.classes), size, literature_depth(*size), recipe.width, generator
-    ).to(device)
+    net = ConvNet.as_published(data.channels, len(data.classes), size, recipe.width, generator)
+    net = net.to(device)
     optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
     kept: dict[str, Tensor] = {}
@@ -162,7 +162,7 @@ class Experts:
         """One like the experts', its weights yet to be set."""
         of = self.manifest
         size = (of["height"], of["image width"])
-        return ConvNet(of["channels"], len(of["classes"]), size, literature_depth(*size), of["width"])
+        return ConvNet.as_published(of["channels"], len(of["classes"]), size, of["width"])
 
     def weights(self, expert: int, epoch: int, like: Tensor) -> list[Tensor]:
         """Weights at the end of an epoch (0: the first ones), in the network's order, as ``like`` is."""
@@ -185,9 +185,3 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: can't be read ({error.strerror})") from None
     except ValueError:
         raise DataError(f"{path}: is not the manifest of experts") from None
-
-
-def _check_same(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    for name in ours:
-        if theirs.get(name) != ours[name]:
-            raise SettingError(f"{path}: the experts there have {name} {theirs.get(name)}, not {ours[name]}")

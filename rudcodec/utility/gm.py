@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
-from rudcodec.nets import ConvNet, literature_depth
+from rudcodec.nets import ConvNet
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
 from rudcodec.utility.real import RealImages
@@ -76,7 +76,7 @@ class GradientMatching:
         data = self.real.data
         size = (data.height, data.width)
         cpu = torch.Generator().manual_seed(seed)
-        net = ConvNet(data.channels, len(data.classes), size, literature_depth(*size), self.width, cpu)
+        net = ConvNet.as_published(data.channels, len(data.classes), size, self.width, cpu)
         if self.age % self.outer:
             net.load_state_dict(self.weights)
         return net.to(like.device, like.dtype)
