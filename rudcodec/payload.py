@@ -144,7 +144,7 @@ class LabelNetwork:
         parameters: weight and bias of each of ``layers``, then of the linear one (classes, channels *
             height * width). The norm takes convolutions' scale away: their weights have exponent 0.
         temperature: of the softmax that makes probabilities of logits, in 1/16; 1..255.
-        views: what it was trained on, and is good at.
+        views: how those are drawn that students train on.
     """
 
     layers: tuple[LabelLayer, ...]

@@ -19,13 +19,16 @@ from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import ViewStream
 from rudcodec.nets import ConvNet, Net, build
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
-from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 
-VIEW_STEPS = 2000
+VIEW_STEPS = 4000
 # CIFAR-10 at 5e4 bpc, width 128, 102,400 views, judged on 5,000 training images: 800 steps of 128 59.3 %, 400
 # of 256 57.1; learning rate 0.005 55.8 (400 of 256).
 VIEW_BATCH = 128
 VIEW_LR = 0.002
+# Wider and more mixed than what label networks are trained on: few images then give more, and other, views.
+# docs/views.md has the trials.
+VIEWS = ViewRecipe(zoom_min=12, mixup=100, cutmix=156)
 
 # Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
 # about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.

@@ -21,6 +21,7 @@ from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 from rudcodec.runs import Journal
+from rudcodec.student import VIEWS
 from rudcodec.utility import utility_for
 
 
@@ -59,8 +60,10 @@ def label_network(
         report(Progress("label network", step, steps, bpc, loss, None, *pace.at(step, steps)))
 
     planned = plan_for(bits, data.height, data.width, settings.label_views)
-    views = ViewRecipe(flip="flip" in recipe.augment)
-    return train_label_network(data, planned, views, settings.seed, device, journal, tell)
+    flip = "flip" in recipe.augment
+    views = ViewRecipe(flip=flip)
+    network = train_label_network(data, planned, views, settings.seed, device, journal, tell)
+    return replace(network, views=replace(VIEWS, flip=flip))
 
 
 def choose(
