@@ -26,9 +26,7 @@ VIEW_STEPS = 4000
 # of 256 57.1; learning rate 0.005 55.8 (400 of 256).
 VIEW_BATCH = 128
 VIEW_LR = 0.002
-# Wider and more mixed than what label networks are trained on: few images then give more, and other, views.
-# docs/views.md has the trials.
-VIEWS = ViewRecipe(zoom_min=12, mixup=100, cutmix=156)
+LEAST_WINDOW = 6  # pixels of a view's smallest window: the least tried
 
 # Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
 # about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
@@ -55,6 +53,14 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
 def view_recipe(recipe: Recipe) -> Recipe:
     """The recipe for students on views, of which there is no end: longer, with AdamW."""
     return replace(recipe, optimizer="adamw", steps=VIEW_STEPS, batch=VIEW_BATCH, lr=VIEW_LR)
+
+
+def student_views(height: int, width: int, flip: bool) -> ViewRecipe:
+    """What a file tells students to draw: wider and more mixed views than label networks are trained on, so
+    that few images give more, and other, views. docs/views.md has the trials."""
+    gentle = ViewRecipe(flip=flip)
+    smallest = min(gentle.zoom_min, -(-64 * LEAST_WINDOW // min(height, width)))
+    return replace(gentle, zoom_min=smallest, mixup=100, cutmix=156)
 
 
 def hard_recipe(recipe: Recipe) -> Recipe:

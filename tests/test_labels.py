@@ -24,6 +24,7 @@ from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
 from rudcodec.labels.network import Labeller, centred
 from rudcodec.nets import ConvNet
 from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.student import student_views
 
 LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
 GENTLE = ViewRecipe(zoom_min=54, zoom_max=74, rotate=24, flip=False, mixup=20, cutmix=0)
@@ -169,6 +170,7 @@ def compressed(digits: data.LabelledImages, tmp_path_factory: pytest.TempPathFac
 def test_compress_with_a_network(compressed: Path) -> None:
     loaded = rudcodec.load(compressed)
     assert loaded.network is not None and loaded.recipe.optimizer == "adamw"
+    assert loaded.network.views == student_views(8, 8, flip=False)
     spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
     assert spent == pytest.approx(0.5 * loaded.size, rel=0.3)
     real = data.load("digits", "val")
@@ -182,7 +184,7 @@ def test_compress_with_a_network(compressed: Path) -> None:
 @pytest.mark.slow
 def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path) -> None:
     loaded, real, out = rudcodec.load(compressed), data.load("digits", "val"), tmp_path / "views.npz"
-    steps, batch = 300, 64
+    steps, batch = 450, 64
     command = ["decompress", str(compressed), str(out), "--views", str(steps * batch)]
     assert CliRunner().invoke(main, command).exit_code == 0
     with np.load(out) as stored:

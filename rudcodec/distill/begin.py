@@ -21,7 +21,7 @@ from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 from rudcodec.runs import Journal
-from rudcodec.student import VIEWS
+from rudcodec.student import student_views
 from rudcodec.utility import utility_for
 
 
@@ -63,7 +63,7 @@ def label_network(
     flip = "flip" in recipe.augment
     views = ViewRecipe(flip=flip)
     network = train_label_network(data, planned, views, settings.seed, device, journal, tell)
-    return replace(network, views=replace(VIEWS, flip=flip))
+    return replace(network, views=student_views(data.height, data.width, flip))
 
 
 def choose(
