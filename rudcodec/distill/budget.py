@@ -19,8 +19,8 @@ from rudcodec.payload import Architecture
 BITS_PER_SIDE = 16.0
 # Views want fewer, better ones. CIFAR-10, 2.5e4 bpc beside a label network of as many, students of 800 steps
 # (2,000): 12 images a class 57.8 %, 24 60.9 (66.2), 49 59.3 (65.5); 24 random ones (65.5); all
-# judged on 5,000 training images, with gentler views than files now ask for. With today's, trials of 500 steps
-# choose 24 AVIF images of 12, 24 and 48.
+# judged on 5,000 training images, with gentler views than files now ask for. With today's, trials of 500
+# steps choose 24 AVIF images of 12, 24 and 48.
 BITS_PER_SIDE_FOR_VIEWS = 32.0
 BITS_PER_PARAMETER = 5.0
 LEAST_BITS_PER_IMAGE = 8.0
