@@ -26,7 +26,8 @@ VIEW_STEPS = 4000
 # of 256 57.1; learning rate 0.005 55.8 (400 of 256).
 VIEW_BATCH = 128
 VIEW_LR = 0.002
-LEAST_WINDOW = 6  # pixels of a view's smallest window: the least tried
+# A view's smallest window: in 1/64 of the side, and in pixels. The least tried on 32 x 32.
+LEAST_ZOOM, LEAST_WINDOW = 12, 6
 
 # Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
 # about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
@@ -59,8 +60,8 @@ def student_views(height: int, width: int, flip: bool) -> ViewRecipe:
     """What a file tells students to draw: wider and more mixed views than label networks are trained on, so
     that few images give more, and other, views. docs/views.md has the trials."""
     gentle = ViewRecipe(flip=flip)
-    smallest = min(gentle.zoom_min, -(-64 * LEAST_WINDOW // min(height, width)))
-    return replace(gentle, zoom_min=smallest, mixup=100, cutmix=156)
+    smallest = max(LEAST_ZOOM, -(-64 * LEAST_WINDOW // min(height, width)))
+    return replace(gentle, zoom_min=min(smallest, gentle.zoom_min), mixup=100, cutmix=156)
 
 
 def hard_recipe(recipe: Recipe) -> Recipe:

@@ -77,6 +77,12 @@ def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...]) -> Non
     assert all(one.pool for one in plan.layers)
 
 
+@pytest.mark.parametrize(("side", "smallest"), [(8, 45), (28, 14), (32, 12), (128, 12)])
+def test_students_see_no_less_than_six_pixels(side: int, smallest: int) -> None:
+    seen = student_views(side, side, flip=False)
+    assert (seen.zoom_min, seen.mixup + seen.cutmix, seen.flip) == (smallest, 256, False)
+
+
 def test_a_large_budget_buys_a_network() -> None:
     assert [label_mode("auto", bits) for bits in (1e4, 5e5)] == ["hard", "network"]
     assert [label_mode(labels, 5e5) for labels in ("hard", "network")] == ["hard", "network"]
