@@ -52,7 +52,10 @@ def label_network(
     report: Report,
     journal: Journal,
 ) -> LabelNetwork:
-    """A label network of about ``bits`` bits, with the views that students shall draw: a part of the journal's run."""
+    """A label network of about ``bits`` bits, with the views that students shall draw.
+
+    A part of the journal's run.
+    """
     pace = Pace(journal.done)
 
     def tell(step: int, steps: int, loss: float, spent: float) -> None:
