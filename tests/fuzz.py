@@ -89,6 +89,9 @@ class Case:
                 == len(bitstream.hard_labels(payload))
                 == sum(sum(s.counts) for s in payload.segments)
             )
+            if payload.labels is not None and len(images):
+                found = self._call(bitstream.logits, payload.labels, images[:1])
+                assert found.dtype == np.int64 and found.shape == (1, len(payload.classes))
         elif not self._thorough:
             return whole.reason
         saved = self._call(bitstream.salvage, data)

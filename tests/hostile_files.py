@@ -6,15 +6,16 @@ import random
 from functools import cache
 from pathlib import Path
 
-from golden_payloads import join, layer, random_payload, split
+from golden_payloads import join, layer, random_labels, random_payload, split
 
 from rudcodec import FormatError, bitstream
-from rudcodec.bitstream import limits
+from rudcodec.bitstream import container, limits
 from rudcodec.bitstream.coder import Encoder
 from rudcodec.bitstream.container import Writer
 from rudcodec.bitstream.header import Head, code_head
+from rudcodec.bitstream.labels import code_fields
 from rudcodec.bitstream.weights import code_group
-from rudcodec.payload import Architecture, Recipe
+from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Recipe, ViewRecipe
 
 FOLDER = Path(__file__).parent / "golden"
 NUMBERS = [0, 1, 2, 3, 7, 8, 127, 128, 255, 256, 1023, 1024, 65535, 65536, 1 << 20, 1 << 24, 1 << 30, 1 << 34]
@@ -34,6 +35,12 @@ def victims() -> tuple[bytes, ...]:
         quick = limits.work(head.architecture, head.counts, head.share) < 1 << 30
         found += [data] * (5 if quick else 1)
     return tuple(found)
+
+
+@cache
+def labelled_victims() -> tuple[bytes, ...]:
+    """Those of them that have a label network."""
+    return tuple(data for data in victims() if bitstream.describe(data).head.labels == "network")
 
 
 def varint(value: int) -> bytes:
@@ -175,6 +182,32 @@ def made_up(rng: random.Random) -> bytes:
     return join([(1, bytes(writer.data)), (2, stream), *segments])
 
 
+def label_networks(rng: random.Random) -> bytes:
+    """The section of a label network edited, or one made up, behind right lengths and checksums."""
+    if rng.random() < 0.95:
+        sections = split(rng.choice(labelled_victims()))
+        at = next(i for i, (tag, _) in enumerate(sections) if tag == container.LABELS)
+        sections[at] = (container.LABELS, edited(rng, sections[at][1], rng.randint(1, 3)))
+        return join(sections)
+    while True:
+        height, width, channels = size = (spread(rng, 1024), spread(rng, 1024), rng.choice([1, 3]))
+        classes = spread(rng, 30) + 1
+        layers, before = [], channels
+        for _ in range(rng.choice([1, 2, 3, 4, 16])):
+            residual = bool(layers) and rng.random() < 0.3
+            before = before if residual else spread(rng, 512)
+            layers.append(LabelLayer(before, rng.random() < 0.5, residual))
+        try:
+            code_fields(Writer("labels"), size, classes, LabelNetwork(tuple(layers), (), 32, ViewRecipe()))
+        except FormatError:
+            continue
+        architecture = Architecture(height, width, channels, (1,), (), (layer(channels, 1, relu=False),))
+        payload = random_payload(architecture, [(1,) * classes], seed=rng.randrange(1 << 32))
+        return bitstream.encode(
+            random_labels(payload, tuple(layers), seed=rng.randrange(1 << 32), spread=0.3)
+        )
+
+
 def fitting(
     architecture: Architecture, counts: list[tuple[int, ...]], share: str, work: int
 ) -> list[tuple[int, ...]]:
@@ -194,7 +227,7 @@ def fitting(
         counts = [row if len(set(row)) > 1 or row[0] else (1,) * len(row) for row in smaller]
 
 
-KINDS = {raw: 300, resealed: 400, header: 297, made_up: 3}  # of 1000
+KINDS = {raw: 270, resealed: 360, header: 267, label_networks: 100, made_up: 3}  # of 1000
 
 
 def make(seed: int, number: int) -> tuple[str, bytes]:

@@ -8,6 +8,7 @@ from torch import nn
 
 from rudcodec.errors import SettingError
 from rudcodec.nets import NETS, ConvNet, Net, build, literature_depth, title
+from rudcodec.nets.layers import InstanceNorm, halved
 from rudcodec.nets.speed import compiled
 
 
@@ -135,3 +136,23 @@ def test_a_failing_compiler_means_one_warning_and_the_plain_function(monkeypatch
         assert double(torch.tensor(3)).item() == 6
     assert len(caught) == 1
     assert double(torch.tensor(4)).item() == 8  # a second warning would be an error
+
+
+def test_layers_for_the_compiler_are_the_same_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and gradients, with an odd row to leave out."""
+    generator = torch.Generator().manual_seed(3)
+    norm = InstanceNorm(5)
+    with torch.no_grad():
+        norm.weight.normal_(generator=generator)
+        norm.bias.normal_(generator=generator)
+    x = (torch.randn(4, 5, 7, 6, generator=generator) * 3 + 20).requires_grad_()
+    slope = torch.randn(4, 5, 3, 3, generator=generator)
+
+    def results() -> list[torch.Tensor]:
+        y = halved(torch.relu(norm(x)))
+        return [y, *torch.autograd.grad((y * slope).sum(), [x, norm.weight, norm.bias])]
+
+    eager = results()
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    for one, other in zip(results(), eager, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -8,17 +8,19 @@ from __future__ import annotations
 import numpy as np
 
 from rudcodec.bitstream.labels import KERNEL
-from rudcodec.payload import LabelNetwork, QLayer, QTensor
+from rudcodec.payload import LabelNetwork, QLayer
 
 FRACTION = 4  # fractional bits of an activation
 CEILING = 255
 LOGIT_FRACTION = 12
-_BATCH = 64  # views at once: what fits the cache
+_BATCH = 64  # views at once, at most: what fits the cache
+_ELEMENTS = 1 << 24  # of the largest array, beyond what a single view and channel need
 
 
 def logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     """Logits, int64 (n, classes) in units of 2**-12, of views, uint8 (n, H, W, C)."""
-    parts = [_logits(network, views[i : i + _BATCH]) for i in range(0, len(views), _BATCH)]
+    batch = max(1, min(_BATCH, _ELEMENTS // _largest(network, *views.shape[1:])))
+    parts = [_logits(network, views[i : i + batch]) for i in range(0, len(views), batch)]
     classes = len(network.parameters[-1].weight.values)
     return np.concatenate([np.empty((0, classes), np.int64), *parts])
 
@@ -30,10 +32,19 @@ def probabilities(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
+def _largest(network: LabelNetwork, height: int, width: int, channels: int) -> int:
+    """Elements of a view's largest array: what a convolution's matrix is multiplied with."""
+    most = 1
+    for layer in network.layers:
+        most = max(most, height * width * KERNEL * KERNEL * channels)
+        channels, height, width = layer.out_channels, height >> layer.pool, width >> layer.pool
+    return most
+
+
 def _logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     x = views.astype(np.float32) - 128
     for layer, parameters in zip(network.layers, network.parameters, strict=False):
-        y = _activate(_convolve(x, parameters.weight.values), parameters.bias)
+        y = _convolve(x, parameters)
         if layer.residual:
             y = np.minimum(y + x, CEILING)
         if layer.pool:
@@ -42,20 +53,26 @@ def _logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     return _linear(x, network.parameters[-1])
 
 
-def _convolve(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sums, int64 (n, h, w, out), of float32 (n, h, w, in) and integers (out, in, 3, 3); zeros outside."""
+def _convolve(x: np.ndarray, layer: QLayer) -> np.ndarray:
+    """Convolution (zeros outside), norm, bias, ReLU: float32 (n, h, w, in) to (n, h, w, out), integers."""
     n, h, w, channels = x.shape
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    columns = np.empty((n, h, w, KERNEL, KERNEL, channels), np.float32)
+    taps = np.empty((n, h, w, KERNEL, KERNEL, channels), np.float32)
     for j in range(KERNEL):
         for i in range(KERNEL):
-            columns[:, :, :, j, i] = padded[:, j : j + h, i : i + w]
-    matrix = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)).astype(np.float32)
-    sums = columns.reshape(n * h * w, -1) @ matrix
-    return sums.astype(np.int64).reshape(n, h, w, -1)
+            taps[:, :, :, j, i] = padded[:, j : j + h, i : i + w]
+    columns = taps.reshape(n * h * w, -1)
+    matrix = layer.weight.values.transpose(2, 3, 1, 0).reshape(columns.shape[1], -1).astype(np.float32)
+    # a norm is its channel's own affair: int64 sums of some channels at a time bound the memory
+    some = max(1, _ELEMENTS // (4 * len(columns)))
+    y = np.empty((n, h, w, matrix.shape[1]), np.float32)
+    for k in range(0, matrix.shape[1], some):
+        sums = (columns @ matrix[:, k : k + some]).astype(np.int64).reshape(n, h, w, -1)
+        y[..., k : k + some] = _activate(sums, layer.bias.values[k : k + some], layer.bias.exponent)
+    return y
 
 
-def _activate(sums: np.ndarray, bias: QTensor) -> np.ndarray:
+def _activate(sums: np.ndarray, bias: np.ndarray, exponent: int) -> np.ndarray:
     """Instance norm, bias, ReLU: float32 (n, h, w, out), integers 0..255 in units of 2**-4."""
     count = sums.shape[1] * sums.shape[2]
     total = sums.sum((1, 2), keepdims=True)
@@ -64,7 +81,7 @@ def _activate(sums: np.ndarray, bias: QTensor) -> np.ndarray:
     # below 2**51, where the rounded root of a double is that of the integer
     deviation = np.maximum(np.floor(np.sqrt((variance << 8).astype(np.float64))).astype(np.int64), 1)
     scaled = (centred * ((1 << 32) // deviation) + (1 << 23)) >> 24
-    scaled += bias.values.astype(np.int64) << (FRACTION - bias.exponent)
+    scaled += bias.astype(np.int64) << (FRACTION - exponent)
     return scaled.clip(0, CEILING).astype(np.float32)
 
 

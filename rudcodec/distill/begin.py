@@ -64,9 +64,9 @@ def label_network(
 
     planned = plan_for(bits, data.height, data.width, settings.label_views)
     flip = "flip" in recipe.augment
-    views = ViewRecipe(flip=flip)
-    network = train_label_network(data, planned, views, settings.seed, device, journal, tell)
-    return replace(network, views=student_views(data.height, data.width, flip))
+    students = student_views(data.height, data.width, flip)
+    gentle = ViewRecipe(flip=flip)
+    return train_label_network(data, planned, gentle, settings.seed, device, journal, tell, students)
 
 
 def choose(

@@ -55,7 +55,7 @@ class Settings:
     balance: float = 3.0
     utility_images: int = 500
     label_share: float = 0.5
-    label_views: int = 1_500_000
+    label_views: int = 3_000_000
     flip: bool | None = None
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ def without_joint(settings: Settings) -> Settings:
 # How long to train. CIFAR-10 at 5e4 bpc on two cores: balanced took 23 minutes on a busy machine; at its pace
 # fast takes about 6, and best an hour and a half.
 PRESETS: dict[Preset, dict[str, Any]] = {
-    "fast": {"warmup": 60, "joint": 60, "tune": 20, "label_views": 300_000},
+    "fast": {"warmup": 60, "joint": 60, "tune": 20, "label_views": 500_000},
     "balanced": {},
     "best": {"warmup": 1000, "joint": 1200, "tune": 200, "label_views": 8_000_000},
 }

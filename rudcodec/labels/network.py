@@ -13,6 +13,7 @@ from rudcodec.bitstream import limits
 from rudcodec.bitstream.labels import shapes
 from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
 from rudcodec.model.quantization import to_integers
+from rudcodec.nets.layers import halved, instance_norm
 from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
 
 BIAS_EXPONENT = 4
@@ -21,6 +22,7 @@ BIAS_BITS = 6.0  # about what one costs
 FIRST_SCALE = 2.0
 # The integer network's 8 bits of activation end here.
 CEILING = 255 / 16
+EPS = 1e-3  # far below any variance but that of a flat picture
 
 
 def straight_through(x: Tensor) -> Tensor:
@@ -49,13 +51,17 @@ def _run(
 ) -> Tensor:
     for layer, weight, bias in zip(layers, weights, biases, strict=True):
         y = F.conv2d(x, weight, padding=1)
-        # a single pixel is its own mean; otherwise eps is far below any variance but that of a flat picture
-        y = F.group_norm(y, layer.out_channels, eps=1e-3) if y.shape[2] * y.shape[3] > 1 else y * 0
-        y = rounded(F.relu(y + bias.view(1, -1, 1, 1)))
+        # a single pixel is its own mean
+        y = (
+            instance_norm(y, EPS, bias=bias)
+            if y.shape[2] * y.shape[3] > 1
+            else y * 0 + bias.view(1, -1, 1, 1)
+        )
+        y = rounded(F.relu(y))
         if layer.residual:
             y = y + x
         y = y.clamp(max=CEILING)
-        x = rounded(F.avg_pool2d(y, 2)) if layer.pool else y
+        x = rounded(halved(y)) if layer.pool else y
     return F.linear(x.flatten(1), linear, linear_bias).float()
 
 

@@ -78,10 +78,12 @@ def train_label_network(
     device: torch.device,
     journal: Journal | None = None,
     tell: Tell = lambda step, steps, loss, bits: None,
+    students: ViewRecipe | None = None,
 ) -> LabelNetwork:
     """Train on ``plan.count`` views of real images, so that the parameters take about ``plan.bits`` bits.
 
-    A part of ``journal``'s run.
+    A part of ``journal``'s run. ``recipe``: what views it is trained on; ``students``: what views they draw,
+    if other ones.
     """
     journal = journal or Journal()
     size = (data.height, data.width, data.channels)
@@ -89,7 +91,7 @@ def train_label_network(
     net = LabelNet(plan.layers, size, len(data.classes), generator).to(device)
     training = partial(_train, net, data, plan, recipe, seed, device, journal, tell)
     net.load_state_dict(journal.part(training, everywhere=True))
-    return net.quantized(round(16 * TEMPERATURE), recipe)
+    return net.quantized(round(16 * TEMPERATURE), students or recipe)
 
 
 def _train(
@@ -110,6 +112,7 @@ def _train(
     net = net.to(memory_format=layout)
     render = renderer(fast)
     loss_of = compiled(_loss) if fast else _loss
+    bits_of = compiled(LabelNet.bits) if fast else LabelNet.bits
     images = torch.from_numpy(data.images).to(device)
     labels = torch.from_numpy(data.labels).to(device)
     optimizer = _optimizer(net)
@@ -127,7 +130,7 @@ def _train(
         x, first, second, part = _batch(images, labels, recipe, seed, begin, count, render)
         with autocast(device):
             loss = loss_of(net, x.contiguous(memory_format=layout), first, second, part)
-        bits = net.bits()
+        bits = bits_of(net)
         optimizer.zero_grad()
         (loss * (count / BATCH) + rate.weight / journal.ranks.count * bits).backward()
         journal.ranks.add_gradients(list(net.parameters()))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rudcodec.errors import SettingError
+from rudcodec.nets.layers import InstanceNorm
 
 Size = tuple[int, int]
 
@@ -67,7 +68,7 @@ def vgg11(channels: int, classes: int, size: Size) -> nn.Module:
     before, halvings = channels, _halvings(size)
     for i, width in enumerate((64, 128, 256, 256, 512, 512, 512, 512)):
         padding = 3 if i == 0 and _padded(channels, size) else 1
-        layers += [nn.Conv2d(before, width, 3, padding=padding), nn.GroupNorm(width, width), nn.ReLU()]
+        layers += [nn.Conv2d(before, width, 3, padding=padding), InstanceNorm(width), nn.ReLU()]
         pools_left = sum(pool >= i for pool in (0, 1, 3, 5, 7))
         if i in (0, 1, 3, 5, 7) and pools_left <= halvings:
             layers.append(nn.MaxPool2d(2))
@@ -81,13 +82,13 @@ class _Block(nn.Module):
     def __init__(self, before: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, width, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.GroupNorm(width, width)
+        self.norm1 = InstanceNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.GroupNorm(width, width)
+        self.norm2 = InstanceNorm(width)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or before != width:
             convolution = nn.Conv2d(before, width, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(convolution, nn.GroupNorm(width, width))
+            self.shortcut = nn.Sequential(convolution, InstanceNorm(width))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
@@ -99,7 +100,7 @@ def resnet18(channels: int, classes: int, size: Size) -> nn.Module:
     halvings = _halvings(size) - 1  # instance norm needs more than a pixel
     layers: list[nn.Module] = [
         nn.Conv2d(channels, 64, 3, padding=1, bias=False),
-        nn.GroupNorm(64, 64),
+        InstanceNorm(64),
         nn.ReLU(),
     ]
     before = 64

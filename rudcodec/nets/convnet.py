@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rudcodec.errors import SettingError
+from rudcodec.nets.layers import InstanceNorm, halved
 
 
 def literature_depth(height: int, width: int) -> int:
@@ -55,12 +56,7 @@ class ConvNet(nn.Module):
         self.convs = nn.ModuleList(
             nn.Conv2d(width if i else channels, width, 3, padding=1 if i else padding) for i in range(depth)
         )
-        # A group per channel is instance norm. Training speed of the whole net, images/s on one Zen 5 core
-        # (bf16 autocast, width 128, batch 256 of 32x32, freed memory kept): F.group_norm 545, F.instance_norm
-        # 550, one autograd.Function for norm + ReLU 360, for norm + ReLU + pool 540; var_mean under autograd
-        # is slower still. float32: 470. Channels-last costs eager two thirds, and gains a tenth when compiled
-        # (930 -> 1030).
-        self.norms = nn.ModuleList(nn.GroupNorm(width, width) for _ in range(depth))
+        self.norms = nn.ModuleList(InstanceNorm(width) for _ in range(depth))
         self.classifier = nn.Linear(width * rows * columns, classes)
         if generator is not None:
             for layer in (*self.convs, self.classifier):
@@ -81,7 +77,7 @@ class ConvNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """What the linear layer sees: (N, width * h * w) for normalised images (N, C, H, W)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.avg_pool2d(F.relu(norm(conv(x)), inplace=True), 2)
+            x = halved(F.relu(norm(conv(x)), inplace=True))
         return x.flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:

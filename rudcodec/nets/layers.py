@@ -1,0 +1,51 @@
+"""Layers in two spellings of one function: eager torch has fast kernels of its own, the compiler makes faster
+ones of plain sums.
+
+Norm, ReLU and pooling of 128 x 128 x 32 x 32, forth and back, channels-last and compiled, in bf16 on one core
+of a Xeon: 65 ms as ``group_norm`` and ``avg_pool2d``, 24 ms as written here. A whole step of training, on two
+cores: 60 instead of 65 ms for a ConvNet-3 of width 128, 32 instead of 37 for a label network of width 80.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def instance_norm(x: Tensor, eps: float, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """``x`` (n, C, h, w) with mean 0 and variance 1 of each channel of each image, times ``weight`` (C,) plus
+    ``bias`` (C,)."""
+    channels = x.shape[1]
+    if not torch.compiler.is_compiling():
+        return F.group_norm(x, channels, weight, bias, eps)
+    x = x.float()
+    variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+    scale = torch.rsqrt(variance + eps)
+    if weight is not None:
+        scale = scale * weight.view(1, channels, 1, 1)
+    offset = -mean * scale
+    if bias is not None:
+        # one for each image: sums over pixels alone, the others of the gradient's, are what compiles well
+        offset = offset + bias.view(1, channels, 1, 1)
+    return x * scale + offset
+
+
+class InstanceNorm(nn.GroupNorm):
+    """Affine :func:`instance_norm`."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return instance_norm(x, self.eps, self.weight, self.bias)
+
+
+def halved(x: Tensor) -> Tensor:
+    """Means of 2 x 2 pixels of ``x`` (n, C, h, w); an odd last row or column is left out."""
+    if not torch.compiler.is_compiling():
+        return F.avg_pool2d(x, 2)
+    n, channels, height, width = x.shape
+    rows, columns = height // 2, width // 2
+    x = x[:, :, : 2 * rows, : 2 * columns].permute(0, 2, 3, 1)
+    return x.reshape(n, rows, 2, columns, 2, channels).mean((2, 4)).permute(0, 3, 1, 2)
