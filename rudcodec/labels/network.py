@@ -53,7 +53,7 @@ def _run(
         y = F.conv2d(x, weight, padding=1)
         # a single pixel is its own mean
         y = (
-            instance_norm(y, EPS, bias=bias)
+            instance_norm(y, EPS, None, bias)
             if y.shape[2] * y.shape[3] > 1
             else y * 0 + bias.view(1, -1, 1, 1)
         )

@@ -13,22 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def instance_norm(x: Tensor, eps: float, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """``x`` (n, C, h, w) with mean 0 and variance 1 of each channel of each image, times ``weight`` (C,) plus
-    ``bias`` (C,)."""
+def instance_norm(x: Tensor, eps: float, weight: Tensor | None, bias: Tensor) -> Tensor:
+    """``x`` (n, C, h, w) with mean 0 and variance 1 of each channel of each image, times ``weight`` (C,) if
+    any, plus ``bias`` (C,)."""
     channels = x.shape[1]
     if not torch.compiler.is_compiling():
-        return F.group_norm(x, channels, weight, bias, eps)
+        # without a weight, its gradient in bf16 autocast fails (torch 2.14)
+        return F.group_norm(x, channels, torch.ones_like(bias) if weight is None else weight, bias, eps)
     x = x.float()
     variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
     scale = torch.rsqrt(variance + eps)
     if weight is not None:
         scale = scale * weight.view(1, channels, 1, 1)
-    offset = -mean * scale
-    if bias is not None:
-        # one for each image: sums over pixels alone, the others of the gradient's, are what compiles well
-        offset = offset + bias.view(1, channels, 1, 1)
-    return x * scale + offset
+    # an offset for each image: its gradient sums over pixels alone, which is what compiles well
+    return x * scale + (bias.view(1, channels, 1, 1) - mean * scale)
 
 
 class InstanceNorm(nn.GroupNorm):
