@@ -9,7 +9,7 @@ each class of the train split, which is left out of training here (a file's netw
 validation split stays untouched.
 
 A student is a list of changes: of its recipe (steps, batch, lr, ...), of its views (zoom_min, mixup, ...),
-and of ipc (25), bpc (0: not coded), width (128) and temperature (of labels, in 1/16).
+and of ipc (25), bpc (0: not coded), net (convnet), width (128) and temperature (of labels, in 1/16).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def main(source: str, file: str | None, students: tuple[str, ...], seed: int, **
             taught = replace(network, views=changed(network.views, pairs))
             followed = changed(recipe, pairs)
             taught = replace(taught, temperature=int(pairs.pop("temperature", taught.temperature)))
-            channels = int(pairs.pop("width", 128))
+            net, wide = pairs.pop("net", "convnet"), int(pairs.pop("width", 128))
             if file is not None:
                 images = LabelledImages(data.images, data.labels, data.classes, file)
             else:
@@ -111,7 +111,8 @@ def main(source: str, file: str | None, students: tuple[str, ...], seed: int, **
                 network=taught,
                 seeds=1,
                 first_seed=seed,
-                width=channels,
+                net=net,
+                width=wide,
                 progress=view,
             )
             print(
