@@ -84,7 +84,7 @@ def test_students_see_no_less_than_six_pixels(side: int, smallest: int) -> None:
 
 
 def test_a_large_budget_buys_a_network() -> None:
-    assert [label_mode("auto", bits) for bits in (1e4, 5e5)] == ["hard", "network"]
+    assert [label_mode("auto", bits) for bits in (1e4, 1e5)] == ["hard", "network"]
     assert [label_mode(labels, 5e5) for labels in ("hard", "network")] == ["hard", "network"]
 
 

@@ -17,16 +17,14 @@ from rudcodec.payload import Architecture
 # On CIFAR-10 at 5e4 bpc about 500 bits an image train better students than 250; between sizes
 # the bits follow the side rather than the area, since small pictures have the busier pixels.
 BITS_PER_SIDE = 16.0
-# Views want fewer, better ones. CIFAR-10, 2.5e4 bpc beside a label network of as many, students of 800 steps
-# (2,000): 12 images a class 57.8 %, 24 60.9 (66.2), 49 59.3 (65.5); 24 random ones (65.5); all
-# judged on 5,000 training images, with gentler views than files now ask for. With today's, trials of 500
-# steps choose 24 AVIF images of 12, 24 and 48.
+# Views want fewer, better ones, though it matters little: docs/views.md.
 BITS_PER_SIDE_FOR_VIEWS = 32.0
 BITS_PER_PARAMETER = 5.0
 LEAST_BITS_PER_IMAGE = 8.0
-# Bits of a file from which half of them are better spent on a label network. CIFAR-10 at 5e5: see the README;
-# where below that it stops to pay hasn't been measured.
-NETWORK_FROM = 5e5
+# Bits of a file from which half of them are better spent on a label network. CIFAR-10 at 1.5e5: 68.7 % with
+# it; real images as AVIF with hard labels 52.7 at 4.7e5. Digits at 8e3: hard labels do (93.9 %). Between the two
+# it hasn't been measured.
+NETWORK_FROM = 1e5
 
 
 def label_mode(labels: Labels, budget: float) -> Literal["hard", "network"]:
