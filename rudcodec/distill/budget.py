@@ -22,8 +22,8 @@ BITS_PER_SIDE_FOR_VIEWS = 32.0
 BITS_PER_PARAMETER = 5.0
 LEAST_BITS_PER_IMAGE = 8.0
 # Bits of a file from which half of them are better spent on a label network. CIFAR-10 at 1.5e5: 68.7 % with
-# it; real images as AVIF with hard labels 52.7 at 4.7e5. Digits at 8e3: hard labels do (93.9 %). In between it
-# hasn't been measured.
+# it; real images as AVIF with hard labels 52.7 at 4.7e5. Digits at 8e3: hard labels do (93.9 %). Nothing has
+# been measured in between.
 NETWORK_FROM = 1e5
 
 
