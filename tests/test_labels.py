@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 import rudcodec
 from rudcodec import bitstream, data
+from rudcodec.bitstream import labelnet
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.cli.main import main
 from rudcodec.distill.budget import label_mode
@@ -68,6 +69,16 @@ def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.Label
     assert np.abs(exact - twin).mean() < 0.05
     softened = torch.from_numpy(twin / 2).softmax(1).numpy()
     assert np.abs(bitstream.probabilities(trained, images) - softened).mean() < 0.01
+
+
+@pytest.mark.parametrize("elements", [1, 3000, 50_000])
+def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = labelled_payload().labels
+    assert network is not None
+    pictures = np.random.default_rng(4).integers(0, 256, (9, 8, 8, 1)).astype(np.uint8)
+    whole = bitstream.logits(network, pictures)
+    monkeypatch.setattr(labelnet, "_ELEMENTS", elements)
+    np.testing.assert_array_equal(bitstream.logits(network, pictures), whole)
 
 
 @pytest.mark.parametrize(("bits", "widths"), [(5e4, (20, 40, 40, 40)), (1.5e5, (32, 64, 64, 64))])
