@@ -17,6 +17,7 @@ from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.stage import UtilityTerm
 from rudcodec.distill.training import UNCODED_BITS, Report, Training
+from rudcodec.errors import DataError
 from rudcodec.labels import plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
@@ -26,10 +27,19 @@ from rudcodec.utility import utility_for
 
 
 def planned_images(data: LabelledImages, settings: Settings, views: bool) -> Plan:
-    """What of the images fits ``settings.bpc``. Raises BudgetError, FormatError as ``plan``."""
+    """What of the images fits ``settings.bpc``.
+
+    Raises BudgetError, FormatError as ``plan``, DataError if a class has too few images.
+    """
     shape = (data.height, data.width, data.channels)
-    fewest = min(data.ipc_counts())
-    return plan(settings.bpc, data.classes, shape, settings.ipc, fewest, settings.share, views)
+    counts = data.ipc_counts()
+    planned = plan(settings.bpc, data.classes, shape, settings.ipc, min(counts), settings.share, views)
+    for name, count in zip(data.classes, counts, strict=True):
+        if count < planned.ipc:
+            raise DataError(
+                f"{data.name}: class {name} has {count} training images, fewer than {planned.ipc} per class"
+            )
+    return planned
 
 
 def budget_of_network(data: LabelledImages, settings: Settings) -> tuple[float, Settings]:
