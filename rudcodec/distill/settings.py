@@ -95,8 +95,8 @@ def without_joint(settings: Settings) -> Settings:
     return replace(settings, warmup=settings.warmup + settings.joint, joint=0)
 
 
-# How long to train. CIFAR-10 at 5e4 bpc on two cores: balanced took 23 minutes on a busy machine; at its pace
-# fast takes about 6, and best an hour and a half.
+# How long to train. CIFAR-10 on two cores: balanced took 12 minutes at 3e4 bpc; fast and best have not been
+# timed.
 PRESETS: dict[Preset, dict[str, Any]] = {
     "fast": {"warmup": 60, "joint": 60, "tune": 20, "label_views": 500_000},
     "balanced": {},

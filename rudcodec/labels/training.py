@@ -82,8 +82,8 @@ def train_label_network(
 ) -> LabelNetwork:
     """Train on ``plan.count`` views of real images, so that the parameters take about ``plan.bits`` bits.
 
-    A part of ``journal``'s run. ``recipe``: what views it is trained on; ``students``: what views they draw,
-    if other ones.
+    A part of ``journal``'s run. ``recipe``: of the views it is trained on; ``students``: of those that
+    students shall draw, if they differ.
     """
     journal = journal or Journal()
     size = (data.height, data.width, data.channels)
