@@ -1,13 +1,15 @@
-"""How a budget is best split between label network and images: the table of docs/views.md.
+"""How a budget is best split between label network and images.
 
     python benchmarks/label_split.py SRC --bpc 10k --bpc 30k --share 0.3 --share 0.5 --share 0.7
 
-For each budget and share of the label network: trains one, takes random real images as AVIF in the bits that
-are left, as many as ``compress`` would, and trains one student on views. All are judged on the last tenth of
-each class of the train split, which is left out of training.
+For each budget and share of the label network: trains one as ``compress`` does, takes random real images as
+AVIF in the bits that are left, as many as ``compress`` would, and trains one student on views. All are judged
+on the last tenth of each class of the train split, which is left out of training.
 """
 
 from __future__ import annotations
+
+from itertools import product
 
 import click
 from label_trials import parts
@@ -17,12 +19,53 @@ from rudcodec.bitstream import labels_size
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
-from rudcodec.data import load
+from rudcodec.data import LabelledImages, load
+from rudcodec.distill import Settings
+from rudcodec.distill.begin import label_network
 from rudcodec.distill.budget import images_per_class
 from rudcodec.evaluation import evaluate, label_accuracy
-from rudcodec.labels import plan_for, train_label_network
-from rudcodec.payload import ViewRecipe
-from rudcodec.student import default_recipe, pick_device, student_views, view_recipe
+from rudcodec.runs import Journal
+from rudcodec.student import default_recipe, pick_device, view_recipe
+
+
+def tried(
+    train: LabelledImages,
+    judge: LabelledImages,
+    settings: Settings,
+    steps: int,
+    width: int,
+    view: ProgressView,
+) -> tuple[str, ...]:
+    """A row of the table."""
+    classes, (height, columns, channels) = len(train.classes), train.images.shape[1:]
+    bpc, share = settings.bpc, settings.label_share
+    name = f"{bpc:,.0f} bpc, share {share:g}"
+    recipe = default_recipe(train, flip=settings.flip)
+    network = label_network(
+        train,
+        share * bpc * classes,
+        settings,
+        recipe,
+        pick_device(),
+        lambda progress: view(f"{name}: {progress.stage}", progress.step, progress.steps),
+        Journal(),
+    )
+    spent = labels_size(network, (height, columns, channels), classes)
+    left = bpc * classes / 8 - spent
+    ipc = images_per_class(left * 8 / classes, height, columns, min(train.ipc_counts()), views=True)
+    student = evaluate(
+        real_images(train, int(left), "avif", settings.seed, (ipc,))[0].as_set(),
+        judge,
+        recipe=view_recipe(recipe),
+        network=network,
+        seeds=1,
+        first_seed=settings.seed,
+        steps=steps,
+        width=width,
+        progress=lambda stage, step, total: view(f"{name}: {stage}", step, total),
+    )
+    accuracies = (label_accuracy(network, judge), student.mean)
+    return (f"{bpc:,.0f}", f"{share:g}", f"{spent:,}", f"{ipc}", *(f"{100 * a:.1f} %" for a in accuracies))
 
 
 @click.command()
@@ -45,45 +88,13 @@ def main(
     seed: int,
 ) -> None:
     train, judge = parts(load(source, "train"))
-    size = height, columns, _ = train.images.shape[1:]
-    recipe = view_recipe(default_recipe(train, flip=flip))
-    mirrored = "flip" in recipe.augment
-    device, fewest = pick_device(), min(train.ipc_counts())
     rows = []
     with ProgressView() as view:
-        for bpc in budgets:
-            for share in shares:
-                name = f"{bpc:,.0f} bpc, share {share:g}"
-                network = train_label_network(
-                    train,
-                    plan_for(share * bpc * len(train.classes), height, columns, int(count)),
-                    ViewRecipe(flip=mirrored),
-                    seed,
-                    device,
-                    tell=lambda step, total, *_, name=name: view(f"{name}: network", step, total),
-                    students=student_views(height, columns, mirrored),
-                )
-                spent = labels_size(network, size, len(train.classes))
-                left = bpc * len(train.classes) / 8 - spent
-                ipc = images_per_class(left * 8 / len(train.classes), height, columns, fewest, views=True)
-                images = real_images(train, int(left), "avif", seed, (ipc,))[0].as_set()
-                result = evaluate(
-                    images,
-                    judge,
-                    recipe=recipe,
-                    network=network,
-                    seeds=1,
-                    first_seed=seed,
-                    steps=steps,
-                    width=width,
-                    progress=lambda stage, step, total, name=name: view(f"{name}: {stage}", step, total),
-                )
-                facts = (f"{bpc:,.0f}", f"{share:g}", f"{spent:,}", f"{ipc}")
-                percents = (f"{100 * label_accuracy(network, judge):.1f} %", f"{100 * result.mean:.1f} %")
-                rows.append((*facts, *percents))
-                click.echo("  ".join(rows[-1]), err=True)
-    titles = (">bpc", ">share", ">network's bytes", ">images a class", ">network", ">student")
-    print_table(titles, rows)
+        for bpc, share in product(budgets, shares):
+            settings = Settings(bpc=bpc, label_share=share, label_views=int(count), flip=flip, seed=seed)
+            rows.append(tried(train, judge, settings, steps, width, view))
+            click.echo("  ".join(rows[-1]), err=True)
+    print_table((">bpc", ">share", ">network's bytes", ">images a class", ">network", ">student"), rows)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from rudcodec.bitstream.labels import KERNEL
+from rudcodec.bitstream import limits
+from rudcodec.bitstream.labels import KERNEL, inputs
 from rudcodec.payload import LabelNetwork, QLayer
 
 FRACTION = 4  # fractional bits of an activation
 CEILING = 255
 LOGIT_FRACTION = 12
 _BATCH = 64  # views at once, at most: what fits the cache
-_ELEMENTS = 1 << 24  # of the largest array, beyond what a single view and channel need
+_ELEMENTS = 1 << 24  # of a convolution's matrix, beyond what a row of a view needs
 
 
 def logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     """Logits, int64 (n, classes) in units of 2**-12, of views, uint8 (n, H, W, C)."""
-    batch = max(1, min(_BATCH, _ELEMENTS // _largest(network, *views.shape[1:])))
+    height, width, channels = views.shape[1:]
+    *before, _ = inputs(network.layers, (height, width, channels))
+    largest = KERNEL * KERNEL * max(limits.product(size) for size in before)
+    batch = max(1, min(_BATCH, _ELEMENTS // largest))
     parts = [_logits(network, views[i : i + batch]) for i in range(0, len(views), batch)]
     classes = len(network.parameters[-1].weight.values)
     return np.concatenate([np.empty((0, classes), np.int64), *parts])
@@ -30,15 +34,6 @@ def probabilities(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     scaled = logits(network, views) * (16 / (network.temperature * 2.0**LOGIT_FRACTION))
     powers = np.exp(scaled - scaled.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))
-
-
-def _largest(network: LabelNetwork, height: int, width: int, channels: int) -> int:
-    """Elements of a view's largest array: what a convolution's matrix is multiplied with."""
-    most = 1
-    for layer in network.layers:
-        most = max(most, height * width * KERNEL * KERNEL * channels)
-        channels, height, width = layer.out_channels, height >> layer.pool, width >> layer.pool
-    return most
 
 
 def _logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
@@ -57,18 +52,22 @@ def _convolve(x: np.ndarray, layer: QLayer) -> np.ndarray:
     """Convolution (zeros outside), norm, bias, ReLU: float32 (n, h, w, in) to (n, h, w, out), integers."""
     n, h, w, channels = x.shape
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    taps = np.empty((n, h, w, KERNEL, KERNEL, channels), np.float32)
-    for j in range(KERNEL):
-        for i in range(KERNEL):
-            taps[:, :, :, j, i] = padded[:, j : j + h, i : i + w]
-    columns = taps.reshape(n * h * w, -1)
-    matrix = layer.weight.values.transpose(2, 3, 1, 0).reshape(columns.shape[1], -1).astype(np.float32)
-    # a norm is its channel's own affair: int64 sums of some channels at a time bound the memory
-    some = max(1, _ELEMENTS // (4 * len(columns)))
+    matrix = layer.weight.values.transpose(2, 3, 1, 0).reshape(KERNEL * KERNEL * channels, -1)
+    matrix = matrix.astype(np.float32)
     y = np.empty((n, h, w, matrix.shape[1]), np.float32)
-    for k in range(0, matrix.shape[1], some):
-        sums = (columns @ matrix[:, k : k + some]).astype(np.int64).reshape(n, h, w, -1)
-        y[..., k : k + some] = _activate(sums, layer.bias.values[k : k + some], layer.bias.exponent)
+    rows = max(1, _ELEMENTS // (n * w * len(matrix)))
+    for top in range(0, h, rows):
+        bottom = min(h, top + rows)
+        taps = np.empty((n, bottom - top, w, KERNEL, KERNEL, channels), np.float32)
+        for j in range(KERNEL):
+            for i in range(KERNEL):
+                taps[:, :, :, j, i] = padded[:, top + j : bottom + j, i : i + w]
+        y[:, top:bottom] = (taps.reshape(-1, len(matrix)) @ matrix).reshape(n, bottom - top, w, -1)
+    # a norm is its channel's own affair: some at a time, since int64 takes room
+    some = max(1, _ELEMENTS // (4 * n * h * w))
+    for k in range(0, y.shape[3], some):
+        part = slice(k, k + some)
+        y[..., part] = _activate(y[..., part].astype(np.int64), layer.bias.values[part], layer.bias.exponent)
     return y
 
 

@@ -68,18 +68,27 @@ def _code_views(fields: Fields, given: ViewRecipe | None) -> ViewRecipe:
     return views
 
 
+def inputs(layers: Sequence[LabelLayer], size: Size) -> list[Size]:
+    """What goes into each convolution, and into the linear layer at the end."""
+    height, width, _ = size
+    found = [size]
+    for layer in layers:
+        if layer.pool:
+            height, width = height // 2, width // 2
+        found.append((height, width, layer.out_channels))
+    return found
+
+
 def shapes(
     layers: Sequence[LabelLayer], size: Size, classes: int
 ) -> list[tuple[tuple[int, ...], tuple[int]]]:
     """Shapes of weight and bias of each convolution, and of the linear layer at the end."""
-    height, width, before = size
-    found: list[tuple[tuple[int, ...], tuple[int]]] = []
-    for layer in layers:
-        found.append(((layer.out_channels, before, KERNEL, KERNEL), (layer.out_channels,)))
-        before = layer.out_channels
-        if layer.pool:
-            height, width = height // 2, width // 2
-    return [*found, ((classes, before * height * width), (classes,))]
+    *before, last = inputs(layers, size)
+    found: list[tuple[tuple[int, ...], tuple[int]]] = [
+        ((layer.out_channels, channels, KERNEL, KERNEL), (layer.out_channels,))
+        for layer, (_, _, channels) in zip(layers, before, strict=True)
+    ]
+    return [*found, ((classes, limits.product(last)), (classes,))]
 
 
 def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> int:
@@ -89,14 +98,14 @@ def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> 
 
 def _check_cost(fields: Fields, layers: Sequence[LabelLayer], size: Size, classes: int) -> None:
     """Limits on parameters and on the work of a view; pooling needs two pixels either way."""
-    height, width, _ = size
-    work = 0
-    for layer, (weight, _) in zip(layers, shapes(layers, size, classes), strict=False):
-        work += limits.product(weight) * height * width
-        if layer.pool:
-            height, width = height // 2, width // 2
-        if not height * width:
-            raise fields.fail("label network pools images to nothing")
+    *before, last = inputs(layers, size)
+    if not limits.product(last):
+        raise fields.fail("label network pools images to nothing")
+    *convolutions, _ = shapes(layers, size, classes)
+    work = sum(
+        limits.product(weight) * height * width
+        for (weight, _), (height, width, _) in zip(convolutions, before, strict=True)
+    )
     parameters = label_parameters(layers, size, classes)
     if parameters > limits.LABEL_PARAMETERS:
         raise fields.fail(
