@@ -21,7 +21,7 @@ from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
 from rudcodec.data import load
 from rudcodec.distill import Progress, Settings
-from rudcodec.distill.begin import label_network, planned_images
+from rudcodec.distill.begin import label_network, planned_images, planned_network
 from rudcodec.distill.estimate import Rehearsal, rehearse
 from rudcodec.labels import training as label_training
 from rudcodec.nets import speed
@@ -45,7 +45,7 @@ def measure(source: str, bpc: float, plain: bool) -> dict[str, tuple[float, int]
     settings = Settings(bpc=bpc)
     recipe = default_recipe(data)
     rehearsal = Rehearsal()
-    label_network(data, bpc * len(data.classes) / 2, settings, recipe, CPU, _silent, rehearsal)
+    label_network(data, planned_network(data, settings)[0], settings, recipe, CPU, _silent, rehearsal)
     found = {"label network": (rehearsal.seconds_a_step, label_training.BATCH)}
     planned = planned_images(data, settings, False)
     images = planned.ipc * len(data.classes)

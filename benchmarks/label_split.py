@@ -21,7 +21,7 @@ from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import Settings
-from rudcodec.distill.begin import label_network
+from rudcodec.distill.begin import label_network, planned_network
 from rudcodec.distill.budget import images_per_class
 from rudcodec.evaluation import evaluate, label_accuracy
 from rudcodec.runs import Journal
@@ -43,7 +43,7 @@ def tried(
     recipe = default_recipe(train, flip=settings.flip)
     network = label_network(
         train,
-        share * bpc * classes,
+        planned_network(train, settings)[0],
         settings,
         recipe,
         pick_device(),
@@ -56,7 +56,7 @@ def tried(
     student = evaluate(
         real_images(train, int(left), "avif", settings.seed, (ipc,))[0].as_set(),
         judge,
-        recipe=view_recipe(recipe),
+        recipe=view_recipe(recipe, height, columns),
         network=network,
         seeds=1,
         first_seed=settings.seed,

@@ -4,9 +4,9 @@
     python benchmarks/label_trials.py SRC --file cifar10.rud --student zoom_min=20,mixup=80 --student batch=64
 
 Trains a label network (or takes a file's), then each student: on views of random real images as AVIF of
-``bpc`` bits a class, ``ipc`` of each class (or of the file's images). All are judged on the last tenth of
-each class of the train split, which is left out of training here (a file's network has seen it): the
-validation split stays untouched.
+``bpc`` bits a class, ``ipc`` of each class (or of a file's images, unless ``ipc`` is told). All are judged on
+the last tenth of each class of the train split, which is left out of training here (a file's network has seen
+it): the validation split stays untouched.
 
 A student is a list of changes: of its recipe (steps, batch, lr, ...), of its views (zoom_min, mixup, ...),
 and of ipc (25), bpc (0: not coded), net (convnet), width (128) and temperature (of labels, in 1/16).
@@ -60,17 +60,22 @@ def changed(what: Any, pairs: dict[str, str]) -> Any:
 @click.command()
 @click.argument("source")
 @click.option("--file", help="Network and images to take.")
+@click.option("--images", "pictures", help="A file whose images to take, instead of those.")
 @click.option("--bits", type=amount, default="250k", help="Of the label network (250k).")
 @click.option("--count", type=amount, default="400k", help="Views that it is trained on (400k).")
 @click.option("--layers", help="Of it, as '40p 80p 80pr 80pr'; those that compress would take.")
 @click.option("--views", default="", help="Changes of the views it is trained on: 'zoom_min=20,mixup=80'.")
 @click.option("--student", "students", multiple=True, help="Changes of a student.")
 @click.option("--seed", type=int, default=0)
-def main(source: str, file: str | None, students: tuple[str, ...], seed: int, **how: Any) -> None:
+def main(
+    source: str, file: str | None, pictures: str | None, students: tuple[str, ...], seed: int, **how: Any
+) -> None:
     train, judge = parts(load(source, "train"))
     height, width, channels = train.images.shape[1:]
-    recipe = view_recipe(default_recipe(train))
+    recipe = view_recipe(default_recipe(train), height, width)
     gentle = ViewRecipe(flip="flip" in recipe.augment)
+    pictures = pictures or file
+    shown = rudcodec.load(pictures) if pictures else None
     with ProgressView() as view:
         if file is not None:
             data = rudcodec.load(file)
@@ -97,8 +102,8 @@ def main(source: str, file: str | None, students: tuple[str, ...], seed: int, **
             followed = changed(recipe, pairs)
             taught = replace(taught, temperature=int(pairs.pop("temperature", taught.temperature)))
             net, wide = pairs.pop("net", "convnet"), int(pairs.pop("width", 128))
-            if file is not None:
-                images = LabelledImages(data.images, data.labels, data.classes, file)
+            if shown is not None and "ipc" not in pairs:
+                images = LabelledImages(shown.images, shown.labels, shown.classes, str(pictures))
             else:
                 bpc, ipc = float(pairs.pop("bpc", 0)), int(pairs.pop("ipc", 25))
                 budget = round(bpc * len(train.classes) / 8) or UNCODED

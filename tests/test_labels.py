@@ -81,11 +81,20 @@ def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: py
     np.testing.assert_array_equal(bitstream.logits(network, pictures), whole)
 
 
-@pytest.mark.parametrize(("bits", "widths"), [(5e4, (20, 40, 40, 40)), (1.5e5, (32, 64, 64, 64))])
-def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("bits", "widths", "used"),
+    [
+        (2e4, (12, 24, 24, 24), 2e4),
+        (5e4, (20, 40, 40, 40), 5e4),
+        (1.5e5, (32, 64, 64, 64), 1.5e5),
+        (1e7, (64, 128, 128, 128), 3.6 * 22.5 * 128**2),
+    ],
+)
+def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...], used: float) -> None:
     plan = plan_for(bits, 32, 32, 1000)
     assert tuple(one.out_channels for one in plan.layers) == widths
     assert all(one.pool for one in plan.layers)
+    assert plan.bits == used
 
 
 @pytest.mark.parametrize(("side", "smallest"), [(8, 45), (28, 14), (32, 12), (128, 12)])

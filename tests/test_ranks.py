@@ -36,6 +36,7 @@ from rudcodec.data import load
 from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
 from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, run_stage
+from rudcodec.labels import plan_for
 from rudcodec.nets import speed
 from rudcodec.runs import Journal, joined_ranks
 from rudcodec.student import default_recipe
@@ -47,7 +48,7 @@ data, device = load(sys.argv[1], "train"), torch.device("cpu")
 settings = Settings(bpc=9000, ipc=5, chunk=7, joint=3, utility_images=7, label_views=1280)
 recipe, journal = default_recipe(data), Journal(ranks=ranks)
 silent = lambda progress: None
-network = label_network(data, 9000, settings, recipe, device, silent, journal)
+network = label_network(data, plan_for(9000, 8, 8, 1280), settings, recipe, device, silent, journal)
 training = start_training(data, np.arange(10) * 2, planned_images(data, settings, False), settings, device,
                           silent, journal)
 for stage in (Stage("warm-up", 3, 1.0, start=0.0), Stage("joint", 3, 0.5, start=0.5)):

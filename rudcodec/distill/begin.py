@@ -18,7 +18,7 @@ from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.stage import UtilityTerm
 from rudcodec.distill.training import UNCODED_BITS, Report, Training
 from rudcodec.errors import DataError
-from rudcodec.labels import plan_for, train_label_network
+from rudcodec.labels import LabelPlan, plan_for, train_label_network
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 from rudcodec.runs import Journal
@@ -42,27 +42,29 @@ def planned_images(data: LabelledImages, settings: Settings, views: bool) -> Pla
     return planned
 
 
-def budget_of_network(data: LabelledImages, settings: Settings) -> tuple[float, Settings]:
-    """Bits for the label network, and the settings of what is left to the images.
+def planned_network(data: LabelledImages, settings: Settings) -> tuple[LabelPlan, Settings]:
+    """The label network, and the settings of what is left to the images.
 
     Raises as :func:`planned_images` if that is too little.
     """
-    share = settings.label_share * settings.bpc
-    rest = without_joint(replace(settings, bpc=settings.bpc - share))
+    classes = len(data.classes)
+    share = settings.label_share * settings.bpc * classes
+    network = plan_for(share, data.height, data.width, settings.label_views)
+    rest = without_joint(replace(settings, bpc=settings.bpc - network.bits / classes))
     planned_images(data, rest, views=True)
-    return share * len(data.classes), rest
+    return network, rest
 
 
 def label_network(
     data: LabelledImages,
-    bits: float,
+    planned: LabelPlan,
     settings: Settings,
     recipe: Recipe,
     device: torch.device,
     report: Report,
     journal: Journal,
 ) -> LabelNetwork:
-    """A label network of about ``bits`` bits, with the views that students shall draw.
+    """A label network, trained, with the views that students shall draw.
 
     A part of the journal's run.
     """
@@ -72,7 +74,6 @@ def label_network(
         bpc = spent / len(data.classes)
         report(Progress("label network", step, steps, bpc, loss, None, *pace.at(step, steps)))
 
-    planned = plan_for(bits, data.height, data.width, settings.label_views)
     flip = "flip" in recipe.augment
     students = student_views(data.height, data.width, flip)
     gentle = ViewRecipe(flip=flip)

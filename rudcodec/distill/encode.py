@@ -13,10 +13,10 @@ from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
 from rudcodec.distill.begin import (
-    budget_of_network,
     choose,
     label_network,
     planned_images,
+    planned_network,
     start_training,
     utility_term,
 )
@@ -65,15 +65,14 @@ def distill(
     recipe = default_recipe(data, flip=settings.flip)
     if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
         return _distill_images(data, settings, recipe, False, device, report, journal)
-    bits, rest = budget_of_network(data, settings)  # one that is too small fails at once
-    network = label_network(data, bits, settings, recipe, device, report, journal)
+    plan, rest = planned_network(data, settings)  # one that is too small fails at once
+    network = label_network(data, plan, settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
-    payload = _distill_images(
-        data, replace(rest, bpc=left), view_recipe(recipe), True, device, report, journal
-    )
+    recipe = view_recipe(recipe, data.height, data.width)
+    payload = _distill_images(data, replace(rest, bpc=left), recipe, True, device, report, journal)
     return replace(payload, labels=network)
 
 

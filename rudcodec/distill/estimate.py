@@ -13,9 +13,9 @@ from rudcodec.bitstream.labels import shapes
 from rudcodec.bitstream.limits import level_sizes, parameters
 from rudcodec.data import LabelledImages
 from rudcodec.distill.begin import (
-    budget_of_network,
     label_network,
     planned_images,
+    planned_network,
     start_training,
     utility_term,
 )
@@ -23,7 +23,6 @@ from rudcodec.distill.budget import Plan, label_mode
 from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.distill.training import Report
-from rudcodec.labels import plan_for
 from rudcodec.memory import peak_memory
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.payload import Recipe
@@ -119,14 +118,13 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
     label_weights = 0
     views = label_mode(settings.labels, settings.bpc * len(data.classes)) == "network"
     if views:
-        bits, settings = budget_of_network(data, settings)
+        network, settings = planned_network(data, settings)
         rehearsal = Rehearsal()
-        label_network(data, bits, settings, recipe, device, report, rehearsal)
+        label_network(data, network, settings, recipe, device, report, rehearsal)
         seconds["label network"] = rehearsal.seconds_expected
-        layers = plan_for(bits, data.height, data.width, settings.label_views).layers
         size = (data.height, data.width, data.channels)
         label_weights = sum(
-            int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(layers, size, len(data.classes))
+            int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(network.layers, size, len(data.classes))
         )
     planned = planned_images(data, settings, views)
     rehearsed = rehearse(data, planned, settings, recipe, device, report)
