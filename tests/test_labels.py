@@ -25,7 +25,7 @@ from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
 from rudcodec.labels.network import Labeller, centred
 from rudcodec.nets import ConvNet
 from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
-from rudcodec.student import student_views
+from rudcodec.student import default_recipe, student_views, view_recipe
 
 LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
 GENTLE = ViewRecipe(zoom_min=54, zoom_max=74, rotate=24, flip=False, mixup=20, cutmix=0)
@@ -101,6 +101,11 @@ def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...], used: 
 def test_students_see_no_less_than_six_pixels(side: int, smallest: int) -> None:
     seen = student_views(side, side, flip=False)
     assert (seen.zoom_min, seen.mixup + seen.cutmix, seen.flip) == (smallest, 256, False)
+
+
+def test_small_pictures_have_shorter_lessons(digits: data.LabelledImages) -> None:
+    recipe = default_recipe(digits)
+    assert [view_recipe(recipe, side, side).steps for side in (8, 28, 128)] == [2286, 8000, 8000]
 
 
 def test_a_large_budget_buys_a_network() -> None:
