@@ -63,7 +63,7 @@ def plan_for(bits: float, height: int, width: int, count: int) -> LabelPlan:
     middles = max(1, round(math.log2(max(side, 2) / 16)))
     weights = 9 * (middles + 1.5)  # over width^2: 9 for each layer, a half of that behind the stem
     wanted = math.sqrt(bits / (BITS_PER_WEIGHT * weights))
-    wide = min(WIDTHS, key=lambda width: abs(math.log(width / wanted)))
+    wide = min(WIDTHS, key=lambda one: abs(math.log(one / wanted)))
     stem, middle, end = (max(8, wide // 2), 16, False), (wide, 8, False), (wide, 4, True)
     layers = []
     for out, least_side, residual in (stem, *[middle] * middles, end, end):
