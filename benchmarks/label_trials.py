@@ -74,11 +74,10 @@ def main(
     height, width, channels = train.images.shape[1:]
     recipe = view_recipe(default_recipe(train), height, width)
     gentle = ViewRecipe(flip="flip" in recipe.augment)
-    pictures = pictures or file
-    shown = rudcodec.load(pictures) if pictures else None
+    data = rudcodec.load(file) if file else None
+    shown = rudcodec.load(pictures) if pictures else data
     with ProgressView() as view:
-        if file is not None:
-            data = rudcodec.load(file)
+        if data is not None:
             network, recipe = data.network, data.recipe
             assert network is not None, f"{file} has no label network"
         else:
@@ -103,7 +102,7 @@ def main(
             taught = replace(taught, temperature=int(pairs.pop("temperature", taught.temperature)))
             net, wide = pairs.pop("net", "convnet"), int(pairs.pop("width", 128))
             if shown is not None and "ipc" not in pairs:
-                images = LabelledImages(shown.images, shown.labels, shown.classes, str(pictures))
+                images = LabelledImages(shown.images, shown.labels, shown.classes, str(pictures or file))
             else:
                 bpc, ipc = float(pairs.pop("bpc", 0)), int(pairs.pop("ipc", 25))
                 budget = round(bpc * len(train.classes) / 8) or UNCODED

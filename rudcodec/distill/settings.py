@@ -35,7 +35,7 @@ class Settings:
         chunk: images worked on together, which bounds memory.
         balance: weight of the utility: its gradient's norm over the distortion's, as the joint phase begins.
         utility_images: synthetic images that one evaluation of the utility sees.
-        label_share: part of the budget that the label network gets.
+        label_share: part of the budget that the label network gets, as far as its weights can use it.
         label_views: views of real images that the label network is trained on.
         flip: whether a mirrored image keeps its label; ``None``: colour yes, grey no.
     """
