@@ -56,7 +56,7 @@ def tried(
     student = evaluate(
         real_images(train, int(left), "avif", settings.seed, (ipc,))[0].as_set(),
         judge,
-        recipe=view_recipe(recipe, height, columns),
+        recipe=view_recipe(recipe, height, columns, bpc),
         network=network,
         seeds=1,
         first_seed=settings.seed,

@@ -18,7 +18,7 @@ from .tables import print_table
 from .values import amount, byte_amount, check_writable, clock, setting
 
 if TYPE_CHECKING:
-    from rudcodec.data import Split
+    from rudcodec.data import LabelledImages, Split
     from rudcodec.distill import Estimate, Settings
     from rudcodec.distill.settings import Preset
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--utility",
-    type=click.Choice(["dm", "gm", "tm"]),
-    help="What images should match (dm).",
+    metavar="NAME",
+    help="What images should match: dm (default), gm, tm, or an installed package's.",
 )
 @click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     default="train",
     help="Part of SRC (train).",
 )
+@click.option(
+    "--from-tensors",
+    "distilled",
+    is_flag=True,
+    help="SRC is distilled already: all its images are coded as they are.",
+)
+@click.option("--real", metavar="SRC", help="With it: the set it stands for, for --utility, --labels.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option(
@@ -89,6 +96,8 @@ def compress(
     size_bytes: int | None,
     size: int | None,
     split: Split,
+    distilled: bool,
+    real: str | None,
     preview: Path | None,
     log: Path | None,
     tensorboard: Path | None,
@@ -101,17 +110,21 @@ def compress(
 ) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
-    SRC is a folder of class folders (below train/, val/, test/ or not), a .zip or .tar of it, an .npz, an IDX
-    file, or a name: digits, cifar10, ... While a run lasts, OUT.run holds its checkpoints.
+    SRC is a folder of class folders (below train/, val/, test/ or not), a .zip or .tar of it, an .npz, a file
+    of tensors, an IDX file, or a name: digits, cifar10, ... While a run lasts, OUT.run holds its checkpoints.
     """
     if (bpc is None) == (size_bytes is None):
         raise click.UsageError("give a budget, either --bpc or --bytes")
+    if real is not None and not distilled:
+        raise click.UsageError("--real goes with --from-tensors")
+    if distilled and real is None and options["utility"] is not None:
+        raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
     for path in filter(None, (out if str(out) != "-" else None, preview, log)):
         check_writable(path)
 
     import rudcodec
-    from rudcodec import data
     from rudcodec.distill import Settings, estimate
+    from rudcodec.distill.settings import without_joint
 
     # of several processes (torchrun) the first speaks
     first = os.environ.get("RANK", "0") == "0"
@@ -122,22 +135,33 @@ def compress(
         view = stack.enter_context(ProgressView(quiet=not first))
         logs = (log, tensorboard) if first else (None, None)
         metrics = stack.enter_context(Metrics(view, *logs, append=resume))
-        images = data.load(source, split, size, lambda done, total: view("reading", done, total))
+        images, start = _read(real if distilled else source, source if distilled else None, split, size, view)
+        given_set = images or start
+        assert given_set is not None
         if size_bytes is not None:
-            bpc = 8 * size_bytes / len(images.classes)
+            bpc = 8 * size_bytes / len(given_set.classes)
         assert bpc is not None
 
         given = {name: value for name, value in options.items() if value is not None}
         settings = Settings.preset(preset, **{"bpc": bpc, **given, **dict(overrides)})
+        if distilled and "utility" not in given:
+            settings = without_joint(settings)
         if first:
             click.echo(f"settings: {settings}", err=True)
         metrics.settings(settings)
         if dry_run:
-            _print_estimate(estimate(images, settings, metrics), settings, len(images))
+            _print_estimate(estimate(images, settings, metrics, start), settings, len(given_set))
             return
         try:
             result = rudcodec.compress(
-                images, target, settings, report=metrics, checkpoints=folder, resume=resume, every=every
+                images,
+                target,
+                settings,
+                start=start,
+                report=metrics,
+                checkpoints=folder,
+                resume=resume,
+                every=every,
             )
         except KeyboardInterrupt as error:
             hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
@@ -154,6 +178,19 @@ def compress(
         f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
         err=str(out) == "-",
     )
+
+
+def _read(
+    real: str | None, distilled: str | None, split: Split, size: int | None, view: ProgressView
+) -> tuple[LabelledImages | None, LabelledImages | None]:
+    """The real set and the distilled one, where they are given."""
+    from rudcodec.data import load
+
+    images = load(real, split, size, lambda *steps: view("reading", *steps)) if real else None
+    start = (
+        load(distilled, "all", size, lambda *steps: view("reading distilled", *steps)) if distilled else None
+    )
+    return images, start
 
 
 def _print_estimate(expected: Estimate, settings: Settings, images: int) -> None:

@@ -10,13 +10,12 @@ import click
 
 from .progress import ProgressView
 from .tables import print_table
-from .values import finite, naming, net_names
+from .values import finite, naming, network_names
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
     from rudcodec.data import LabelledImages, Split
     from rudcodec.evaluation import EvalResult
-    from rudcodec.nets import Net
     from rudcodec.payload import LabelNetwork, Recipe
     from rudcodec.synthetic import SyntheticSet
 
@@ -39,10 +38,10 @@ if TYPE_CHECKING:
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of the steps in FILE's recipe.")
 @click.option(
     "--nets",
-    type=net_names,
+    type=network_names,
     default="convnet",
     metavar="NET,...",
-    help="Students: convnet (default), alexnet, vgg11, resnet18, lenet, mlp, vit.",
+    help="Students: convnet (default), alexnet, vgg11, resnet18, lenet, mlp, vit, an installed package's.",
 )
 @click.option(
     "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a ConvNet (128)."
@@ -57,7 +56,7 @@ def evaluate(
     split: Split,
     baseline: Codec | Literal["none"],
     steps: int | None,
-    nets: tuple[Net, ...],
+    nets: tuple[str, ...],
     as_json: bool,
     **how: Any,
 ) -> None:
@@ -140,7 +139,7 @@ class _Task:
         data: SyntheticSet,
         real: LabelledImages,
         steps: int | None,
-        nets: tuple[Net, ...],
+        nets: tuple[str, ...],
         view: ProgressView,
         how: dict[str, Any],
     ) -> None:

@@ -55,13 +55,16 @@ class ProgressView:
     def __call__(
         self, stage: str, step: int, steps: int, *facts: str, remaining: float | None = None
     ) -> None:
-        """Show ``step`` of ``steps`` of ``stage``; ``remaining`` in seconds, else guessed from the pace."""
+        """Show ``step`` of ``steps`` of ``stage``; ``remaining`` in seconds, else guessed from the pace.
+
+        At a stage's first step no time is guessed.
+        """
         if self._quiet:
             return
         now = time.monotonic()
         if stage != self._stage:
             self._started = now
-        if remaining is None and step:
+        elif remaining is None and step:
             remaining = (now - self._started) / step * (steps - step)
         left = [] if remaining is None or step == steps else [f"{clock(remaining)} left"]
         text = "  ".join((*facts, *left))

@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import click
 
 from rudcodec.errors import DataError, FormatError, RudError
-
-if TYPE_CHECKING:
-    from rudcodec.nets import Net
 
 _SUFFIX = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -70,15 +67,14 @@ def setting(text: str) -> tuple[str, Any]:
     return name, int(number) if options == [int] else number
 
 
-def net_names(text: str) -> tuple[Net, ...]:
+def network_names(text: str) -> tuple[str, ...]:
     """Names of networks, separated by commas. Raises click.BadParameter."""
-    from rudcodec.nets import NETS
+    from rudcodec.nets import net_names
 
-    names: list[Net] = []
-    for name in text.split(","):
-        if name not in NETS:
-            raise click.BadParameter(f"{name!r} is not one of {', '.join(NETS)}")
-        names.append(name)
+    names = text.split(",")
+    for name in names:
+        if name not in net_names():
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(net_names())}")
     return tuple(dict.fromkeys(names))
 
 

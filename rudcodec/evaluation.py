@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, Split
+from rudcodec.data import LabelledImages, Split, just_numbers
 from rudcodec.data import load as load_images
 from rudcodec.errors import DataError, SettingError
-from rudcodec.nets import Net, title
+from rudcodec.nets import title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.student import (
@@ -94,7 +94,7 @@ def evaluate(
     seeds: int = 3,
     first_seed: int = 0,
     steps: int | None = None,
-    net: Net = "convnet",
+    net: str = "convnet",
     width: int = 128,
     device: str | torch.device = "auto",
     compile: bool | None = None,
@@ -190,13 +190,18 @@ def matching(
     shape: tuple[int, ...],
     classes: tuple[str, ...],
 ) -> LabelledImages:
-    """Real images in the shape and with the class numbers of a set. Raises DataError if they can't be."""
+    """Real images in the shape and with the class numbers of a set. Raises DataError if they can't be.
+
+    Where a set's classes have no names but numbers, they are the real ones in their order.
+    """
     if isinstance(real, str | os.PathLike):
         real = load_images(real, split, size=shape[0] if shape[0] == shape[1] else None)
     if real.images.shape[1:] != shape:
         raise DataError(
             f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
         )
+    if just_numbers(classes) and len(classes) == len(real.classes):
+        return real
     if other := set(real.classes) ^ set(classes):
         raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")
     if real.classes == classes:

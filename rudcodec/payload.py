@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
-OPTIMIZERS = ("sgd", "adamw")
+OPTIMIZERS = ("sgd", "adamw", "muon")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,8 @@ class Recipe:
         optimizer: one of :data:`OPTIMIZERS`.
         steps, batch: optimizer steps and images per step.
         lr, weight_decay, momentum: decimal numbers with at most 9 significant digits. ``momentum`` is SGD's;
-            AdamW takes it as its first beta.
+            AdamW takes it as its first beta. ``"muon"`` is Muon for inner weights and AdamW for the rest
+            (:mod:`rudcodec.nets.muon`).
     """
 
     mean: tuple[int, ...]

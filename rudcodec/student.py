@@ -17,16 +17,17 @@ from rudcodec.augment import augment, check_ops, default_ops
 from rudcodec.data import LabelledImages
 from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import ViewStream
-from rudcodec.nets import ConvNet, Net, build
+from rudcodec.nets import ConvNet, build, muon
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 
 VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures of a smaller side have fewer views to see
+VIEW_BPC = 5e4  # larger budgets have more pictures and better labels; twice as many steps at most
 # CIFAR-10, width 128, judged on 5,000 training images. 128,000 wide views of 25 images a class: 1,000 steps
 # of 128 67.0 %, 2,000 of 64 67.7 (learning rate 0.0014: 67.5). 102,400 gentle ones: 400 of 256 57.1 (learning
 # rate 0.005: 55.8), 800 of 128 59.3.
 VIEW_BATCH = 64
-VIEW_LR = 0.002
+VIEW_LR = 0.005
 # A view's smallest window: in 1/64 of the side, and in pixels. The least tried on 32 x 32.
 LEAST_ZOOM, LEAST_WINDOW = 12, 6
 
@@ -52,10 +53,11 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
     )
 
 
-def view_recipe(recipe: Recipe, height: int, width: int) -> Recipe:
-    """The recipe for students on views, of which there is no end: longer, with AdamW."""
-    steps = round(VIEW_STEPS * min(1, min(height, width) / VIEW_SIDE))
-    return replace(recipe, optimizer="adamw", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR)
+def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) -> Recipe:
+    """The recipe for students on views of a file of ``bpc`` bits a class. There is no end of views: longer
+    than for images, with Muon."""
+    steps = round(VIEW_STEPS * min(1, min(height, width) / VIEW_SIDE) * min(2, max(1, bpc / VIEW_BPC)))
+    return replace(recipe, optimizer="muon", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR)
 
 
 def student_views(height: int, width: int, flip: bool) -> ViewRecipe:
@@ -117,7 +119,7 @@ class Trainer:
         *,
         network: LabelNetwork | None = None,
         device: str | torch.device = "auto",
-        net: Net = "convnet",
+        net: str = "convnet",
         width: int = 128,
         compile: bool | None = None,
         runs: int = 1,
@@ -159,16 +161,17 @@ class Trainer:
         channels, *size = self.shape
         net = build(self.net, channels, self.classes, (size[0], size[1]), generator, width=self.width)
         net = net.to(device).to(memory_format=layout)
-        optimizer = _optimizer(net, recipe)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
+        optimizers = _optimizers(net, recipe)
+        schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(one, recipe.steps) for one in optimizers]
         reported = time.monotonic()
         for step, (x, target) in enumerate(self._batches(seed, generator), start=1):
             with autocast(device):
                 loss = self._loss(net, x.contiguous(memory_format=layout), target)
-            optimizer.zero_grad(set_to_none=True)
+            net.zero_grad(set_to_none=True)
             loss.backward()
-            optimizer.step()
-            schedule.step()
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
             if progress is not None and (step == recipe.steps or time.monotonic() - reported > 0.25):
                 progress(step, recipe.steps)
                 reported = time.monotonic()
@@ -233,11 +236,13 @@ def _soft_loss(temperature: float, net: nn.Module, x: Tensor, probabilities: Ten
     return F.cross_entropy(net(x).float() / temperature, probabilities) * temperature**2
 
 
-def _optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    weights, lr, decay = net.parameters(), recipe.lr, recipe.weight_decay
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(weights, lr, betas=(recipe.momentum, 0.999), weight_decay=decay)
-    return torch.optim.SGD(weights, lr, momentum=recipe.momentum, weight_decay=decay)
+def _optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    lr, decay, betas = recipe.lr, recipe.weight_decay, (recipe.momentum, 0.999)
+    if recipe.optimizer == "sgd":
+        return [torch.optim.SGD(net.parameters(), lr, momentum=recipe.momentum, weight_decay=decay)]
+    inner, rest = muon.split(net) if recipe.optimizer == "muon" else ([], list(net.parameters()))
+    adamw = torch.optim.AdamW(rest, lr, betas=betas, weight_decay=decay)
+    return [muon.Muon(inner, lr, decay), adamw] if inner else [adamw]
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:

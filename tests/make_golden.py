@@ -67,6 +67,7 @@ def good() -> dict[str, Payload]:
         "negative-shift": random_payload(linear, [(4,)], seed=7, exponent=0, recipe=recipe),
         "zeros": random_payload(colour, [(1, 1, 1)], seed=8, latents=0, weights=0),
         "pixel": random_payload(one, [(1,)], seed=9),
+        "muon": random_payload(one, [(1,)], seed=11, recipe=replace(recipe, optimizer="muon")),
     }
 
 
@@ -146,7 +147,7 @@ def bad_fields() -> dict[str, bytes]:
         "latent-beyond": edited(at["recipe"] - 1, 1, b"\1"),
         "std-0": edited(at["recipe"] + 3, 1, b"\0"),
         "augment-64": edited(at["recipe"] + 6, 1, b"\x40"),
-        "optimizer-2": edited(at["recipe"] + 7, 1, b"\2"),
+        "optimizer-3": edited(at["recipe"] + 7, 1, b"\3"),
         "decimal-form": edited(decimals, 2, bytes([10, 3])),
         "decimal-places": edited(decimals + 1, 1, b"\x15"),
         "no-classes": edited(names, 1, b"\0"),

@@ -95,7 +95,7 @@ def read_head(body: bytes, file_size: int) -> Head:
     require(before == head.channels and not head.layers[-1][2], "last layer")
     head.ymax = b.number(0, 32767)
     head.mean, head.std = [b.byte() for _ in range(head.channels)], [b.byte(1) for _ in range(head.channels)]
-    head.augment, head.optimizer = b.byte(0, 63), b.byte(0, 1)
+    head.augment, head.optimizer = b.byte(0, 63), b.byte(0, 2)
     head.steps, head.batch = b.number(1, 10**9), b.number(1, 10**9)
     head.lr, head.weight_decay, head.momentum = b.decimal(), b.decimal(), b.decimal()
     head.classes = [b.text() for _ in range(b.number(1, 65535))]

@@ -48,7 +48,7 @@ def recipes(draw: st.DrawFn, channels: int) -> Recipe:
         mean=tuple(draw(grey) for _ in range(channels)),
         std=tuple(draw(grey) for _ in range(channels)),
         augment=tuple(name for name in AUGMENTATIONS if name in chosen),
-        optimizer=draw(st.sampled_from(["sgd", "adamw"])),
+        optimizer=draw(st.sampled_from(["sgd", "adamw", "muon"])),
         steps=draw(st.integers(1, 10**9)),
         batch=draw(st.integers(1, 10**9)),
         lr=draw(decimals),

@@ -50,11 +50,18 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     def compress(
-        data: LabelledImages, path: Path, settings: Settings, *, report: Report, **run: Any
+        data: LabelledImages | None,
+        path: Path,
+        settings: Settings,
+        *,
+        start: LabelledImages | None,
+        report: Report,
+        **run: Any,
     ) -> CompressResult:
         usual = asdict(Settings(bpc=1))
         changed = {name: value for name, value in asdict(settings).items() if value != usual[name]}
-        calls.append({"images": len(data), **changed})
+        sets = {"images": data, "start": start}
+        calls.append({**{name: len(one) for name, one in sets.items() if one is not None}, **changed})
         report(Progress("selection", 1, 1, None, None, None, 0.0, 0.0))
         report(Progress("warm-up", 1, 2, 5000.0, None, 31.5, 1.0, 62.0))
         report(Progress("joint", 2, 2, 4000.0, 0.25, 30.0, 1.0, 0.0))
@@ -79,6 +86,24 @@ def test_settings_reach_the_encoder(source: Path, tmp_path: Path, encoder: list[
         {"images": 27, "bpc": 5000.0, "ipc": 3, "seed": 7, "flip": False},
         {"images": 3, "bpc": 5000.0},
     ]
+
+
+def test_a_distilled_set_is_coded_as_it_is(
+    source: Path, tmp_path: Path, encoder: list[dict[str, Any]]
+) -> None:
+    out, budget = tmp_path / "out.rud", ["--from-tensors", "--bpc", "5k"]
+    assert compress(source, out, *budget).exit_code == 0
+    assert compress(source, out, *budget, "--real", source, "--labels", "network").exit_code == 0
+    assert compress(source, out, *budget, "--real", source, "--utility", "gm").exit_code == 0
+    alone = {"bpc": 5000.0, "warmup": 440, "joint": 0}
+    assert encoder == [
+        {"start": 30, **alone},
+        {"images": 27, "start": 30, **alone, "labels": "network"},
+        {"images": 27, "start": 30, "bpc": 5000.0, "utility": "gm"},
+    ]
+    for wrong in ([*budget, "--utility", "dm"], ["--bpc", "5k", "--real", source]):
+        refused = compress(source, out, *wrong)
+        assert refused.exit_code == 2 and "--real" in refused.stderr
 
 
 def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:

@@ -71,11 +71,11 @@ def test_progress_in_a_pipe_is_plain_lines(capsys: pytest.CaptureFixture[str]) -
         view("warm-up", 1, 100, "59k bpc", remaining=60)  # too soon to print
         view("warm-up", 100, 100, "50k bpc", remaining=0)
         view("warm-up", 100, 100, "50k bpc", remaining=0)  # said already
-        view("joint", 0, 10)
+        view("joint", 1, 10)  # no pace to guess from
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "warm-up 0/100  60k bpc  1:01 left",
         "warm-up 100/100  50k bpc",
-        "joint 0/10",
+        "joint 1/10",
     ]

@@ -277,3 +277,66 @@ def test_torchvision_sets_that_are_not_there(tmp_path: Path, monkeypatch: pytest
     assert "./svhn)" in refusal("svhn")
     (tmp_path / "usps.bz2").write_bytes(bz2.compress(b"rubbish\n"))
     assert "usps: no whole train split" in refusal("usps")
+
+
+# ---- tensors
+
+
+def normalised(images: np.ndarray) -> dict[str, np.ndarray]:
+    """uint8 (N, H, W, 3) as methods of distillation keep them."""
+    mean, std = np.array([0.5, 0.4, 0.3], np.float32), np.array([0.2, 0.25, 0.3], np.float32)
+    pixels = images.transpose(0, 3, 1, 2) / np.float32(255)
+    return {"images": (pixels - mean[:, None, None]) / std[:, None, None], "mean": mean, "std": std}
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pt", "pth"])
+@pytest.mark.parametrize("kind", ["levels", "floats", "normalised"])
+def test_tensors(tmp_path: Path, suffix: str, kind: str) -> None:
+    torch = pytest.importorskip("torch")
+    images, labels = noise(20, 5, 6, 3), np.arange(20) % 2
+    entries = {"images": images.transpose(0, 3, 1, 2)}
+    if kind == "floats":
+        entries = {"images": (images / 255).astype(np.float32)}
+    elif kind == "normalised":
+        entries = normalised(images)
+    tensors = {key: torch.tensor(value) for key, value in {**entries, "labels": labels}.items()}
+    path = tmp_path / f"distilled.{suffix}"
+    if suffix == "safetensors":
+        pytest.importorskip("safetensors.torch").save_file(tensors, path)
+    else:
+        torch.save(tensors, path)
+    found = load(path, "all")
+    assert (found.name, found.classes, found.ipc_counts()) == ("distilled", ("0", "1"), (10, 10))
+    assert (found.images == np.concatenate([images[::2], images[1::2]])).all()
+
+
+def test_tensors_of_published_code(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    images, labels = torch.rand(6, 3, 4, 4), torch.arange(6) // 3
+    torch.save((images, labels), tmp_path / "pair.pt")
+    torch.save({"data": [[images, labels]], "accs_all_exps": {}}, tmp_path / "one.pt")
+    torch.save({"data": [[images, labels]] * 5, "accs_all_exps": {}}, tmp_path / "five.pt")
+    expected = np.rint(255 * images.numpy()).astype(np.uint8).transpose(0, 2, 3, 1)
+    for name in ("pair", "one"):
+        assert (load(tmp_path / f"{name}.pt", "all").images == expected).all()
+    assert "holds 5 sets" in refusal(tmp_path / "five.pt")
+
+
+def test_tensors_that_are_no_set(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    images, labels = torch.rand(6, 3, 4, 4), torch.arange(6) // 3
+    path = tmp_path / "x.pt"
+    for saved, said in (
+        ({"images": images}, "has no images and labels, only images"),
+        ({"images": 3 * images - 1, "labels": labels}, "need entries mean and std"),
+        ({"images": images * float("nan"), "labels": labels}, "nan"),
+        ({"images": images, "labels": labels, "mean": torch.rand(2), "std": torch.rand(2)}, "mean must be 3"),
+        ({"images": images, "labels": torch.rand(6, 2)}, "labels must be one whole number"),
+        (7, "but int"),
+        (Path("code"), "not a file of tensors"),
+    ):
+        torch.save(saved, path)
+        assert said in refusal(path, "all"), said
+    for name in ("x.pt", "x.safetensors"):
+        (tmp_path / name).write_bytes(b"nonsense")
+        assert "not a file of tensors" in refusal(tmp_path / name)

@@ -68,6 +68,39 @@ def test_decoded_images_resemble_real_ones(colour: LabelledImages, tmp_path: Pat
             assert nearest < 0.5 * real.var()
 
 
+def test_a_distilled_set_keeps_all_its_images(colour: LabelledImages, tmp_path: Path) -> None:
+    """Without a real set; with one, under the names of its classes."""
+    rows = np.random.default_rng(1).permutation(90)  # not by class
+    start = LabelledImages(colour.images[rows], colour.labels[rows], ("0", "1", "2"), "distilled")
+    path = tmp_path / "all.rud"
+    result = rudcodec.compress(None, path, start=start, bpc=20000, warmup=60, joint=3, tune=10)
+    decoded = rudcodec.load(path)
+    assert (result.ipc, decoded.classes) == (30, ("0", "1", "2"))
+    assert 0.9 * 20000 <= result.bpc <= 20000
+    for k in range(3):
+        given = start.images[start.labels == k].astype(float)
+        found = decoded.images[decoded.labels == k].astype(float)
+        nearest = np.square(given[:, None] - found).mean((2, 3, 4)).argmin(1)
+        assert sorted(nearest.tolist()) == list(range(30))  # segments take turns
+    payload = distill(colour, Settings(bpc=20000, warmup=4, joint=2, tune=2), start=start)
+    assert (payload.classes, payload.segments[0].counts) == (("a", "b", "c"), (10, 10, 10))
+
+
+def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: LabelledImages) -> None:
+    start = LabelledImages(colour.images[:-1], colour.labels[:-1], colour.classes, "distilled")
+    settings = Settings(bpc=20000)
+    with pytest.raises(DataError, match=r"distilled: class c has 29 images, a 30"):
+        distill(None, settings, start=start)
+    with pytest.raises(DataError, match=r"stripes: images are 10x12 colour, the set's are 8x8 grey"):
+        distill(digits, settings, start=colour)
+    with pytest.raises(SettingError, match="ipc: 4, but there are 30"):
+        distill(None, Settings(bpc=20000, ipc=4), start=colour)
+    with pytest.raises(SettingError, match="labels: a network needs real images"):
+        distill(None, Settings(bpc=20000, labels="network"), start=colour)
+    with pytest.raises(SettingError, match="nothing to compress"):
+        distill(None, settings)
+
+
 def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
     seen: list[Progress] = []
     distill(colour, Settings(bpc=6000, ipc=4, **QUICK), seen.append)  # type: ignore[arg-type]

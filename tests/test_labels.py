@@ -87,6 +87,7 @@ def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: py
         (2e4, (12, 24, 24, 24), 2e4),
         (5e4, (20, 40, 40, 40), 5e4),
         (1.5e5, (32, 64, 64, 64), 1.5e5),
+        (5e5, (48, 96, 96, 96), 5e5),
         (1e7, (64, 128, 128, 128), 3.6 * 22.5 * 128**2),
     ],
 )
@@ -103,9 +104,13 @@ def test_students_see_no_less_than_six_pixels(side: int, smallest: int) -> None:
     assert (seen.zoom_min, seen.mixup + seen.cutmix, seen.flip) == (smallest, 256, False)
 
 
-def test_small_pictures_have_shorter_lessons(digits: data.LabelledImages) -> None:
+def test_small_pictures_have_shorter_lessons_and_large_budgets_longer_ones(
+    digits: data.LabelledImages,
+) -> None:
     recipe = default_recipe(digits)
     assert [view_recipe(recipe, side, side).steps for side in (8, 28, 128)] == [2286, 8000, 8000]
+    budgets = (1e4, 5e4, 1e5, 1e6)
+    assert [view_recipe(recipe, 32, 32, bpc).steps for bpc in budgets] == [8000, 8000, 16000, 16000]
 
 
 def test_a_large_budget_buys_a_network() -> None:
@@ -200,7 +205,7 @@ def compressed(digits: data.LabelledImages, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.slow
 def test_compress_with_a_network(compressed: Path) -> None:
     loaded = rudcodec.load(compressed)
-    assert loaded.network is not None and loaded.recipe.optimizer == "adamw"
+    assert loaded.network is not None and loaded.recipe.optimizer == "muon"
     assert loaded.network.views == student_views(8, 8, flip=False)
     spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
     assert spent == pytest.approx(0.5 * loaded.size, rel=0.3)

@@ -30,10 +30,10 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 STEPS = """
 import sys
 from pathlib import Path
-import numpy as np
 import torch
 from rudcodec.data import load
 from rudcodec.distill.begin import label_network, planned_images, start_training, utility_term
+from rudcodec.distill.images import first_images
 from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.labels import plan_for
@@ -49,10 +49,10 @@ settings = Settings(bpc=9000, ipc=5, chunk=7, joint=3, utility_images=7, label_v
 recipe, journal = default_recipe(data), Journal(ranks=ranks)
 silent = lambda progress: None
 network = label_network(data, plan_for(9000, 8, 8, 1280), settings, recipe, device, silent, journal)
-training = start_training(data, np.arange(10) * 2, planned_images(data, settings, False), settings, device,
-                          silent, journal)
+start = first_images(data, 5)
+training = start_training(start, planned_images(data, settings, False), settings, device, silent, journal)
 for stage in (Stage("warm-up", 3, 1.0, start=0.0), Stage("joint", 3, 0.5, start=0.5)):
-    term = utility_term(data, np.arange(10) * 2, recipe, settings, device) if stage.name == "joint" else None
+    term = utility_term(data, start, recipe, settings, device) if stage.name == "joint" else None
     journal.part(lambda: run_stage(training, stage, term), everywhere=True)
 if ranks.first:
     torch.save([training.state()["model"], training.control.lmbda,

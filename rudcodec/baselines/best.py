@@ -16,7 +16,6 @@ from rudcodec.baselines.real import Candidate, default_counts, real_images
 from rudcodec.data import LabelledImages
 from rudcodec.errors import BudgetError
 from rudcodec.evaluation import EvalResult, Progress, evaluate
-from rudcodec.nets import Net
 from rudcodec.payload import LabelNetwork, Recipe
 
 _TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
@@ -55,7 +54,7 @@ def best_baseline(
     counts: Sequence[int] | None = None,
     seeds: int = 3,
     first_seed: int = 0,
-    nets: Sequence[Net] = ("convnet",),
+    nets: Sequence[str] = ("convnet",),
     width: int = 128,
     device: str | torch.device = "auto",
     compile: bool | None = None,
@@ -88,7 +87,7 @@ def best_baseline(
     candidates = real_images(train, budget_bytes, codec, first_seed, counts, coding)
 
     def judge(
-        candidate: Candidate, stage: str, seed: int, recipe: Recipe, net: Net, width: int
+        candidate: Candidate, stage: str, seed: int, recipe: Recipe, net: str, width: int
     ) -> EvalResult:
         return evaluate(
             candidate.as_set(),
@@ -114,7 +113,7 @@ def best_baseline(
         winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
     else:
         winner, trials = candidates[0], [Trial(candidates[0], None)]
-    results: dict[Net, list[EvalResult]] = {net: [] for net in nets}
+    results: dict[str, list[EvalResult]] = {net: [] for net in nets}
     for student in range(seeds):
         drawn = winner
         if student:

@@ -93,6 +93,11 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
             raise DataError(f"{where}: {name!r} can't be a class name (it could not name a folder)")
 
 
+def just_numbers(classes: tuple[str, ...]) -> bool:
+    """Whether the names are 0, 1, 2, ...: those of labels without names."""
+    return classes == tuple(str(number) for number in range(len(classes)))
+
+
 def shown(name: str) -> str:
     """A file's name as it may stand in a message of one line."""
     return name if name.isprintable() else repr(name)

@@ -18,8 +18,9 @@ from rudcodec.errors import DataError
 
 SUFFIX = ".npz"
 
-_IMAGES = ("images", "x", "data")
-_LABELS = ("labels", "y", "targets")
+IMAGES = ("images", "x", "data")
+"""What an entry of images may be called; the first one found counts."""
+LABELS = ("labels", "y", "targets")
 _CLASSES = ("classes", "class_names", "label_names")
 _DAMAGE = (
     OSError, EOFError, ValueError, KeyError, MemoryError, NotImplementedError, RuntimeError,
@@ -48,7 +49,7 @@ def open_npz(path: Path) -> ArraySource:
     found: dict[Part, Callable[[], Arrays]] = {}
     for part in sorted(set(ALIASES.values())):
         marks = [mark for mark, meant in ALIASES.items() if meant == part] + [""] * (part == "train")
-        images, labels = find(_IMAGES, marks), find(_LABELS, marks)
+        images, labels = find(IMAGES, marks), find(LABELS, marks)
         if images and labels:
             found[part] = partial(_read_both, path, images, labels)
     if not found:

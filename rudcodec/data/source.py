@@ -20,6 +20,8 @@ from rudcodec.data.named import known_names, open_named
 from rudcodec.data.npz import SUFFIX as NPZ_SUFFIX
 from rudcodec.data.npz import open_npz
 from rudcodec.data.splits import Part, Rows, Split, offered, parts_of, rows_of
+from rudcodec.data.tensors import SUFFIXES as TENSOR_SUFFIXES
+from rudcodec.data.tensors import open_tensors
 from rudcodec.errors import DataError, SettingError
 
 MAX_SIZE = 4096
@@ -65,6 +67,7 @@ def load(
             - a .zip or .tar (gz, bz2, xz) of that, read in place;
             - an .npz with ``images`` and ``labels``, or ``x_train``, ``y_train``, ``x_test``, ... , and, if
               the classes have names, ``classes``;
+            - a .safetensors, .pt or .pth of tensors, see :func:`rudcodec.data.tensors.open_tensors`;
             - an IDX pair (MNIST and its family), gzipped or not: its folder, or one of its files;
             - ``digits`` (scikit-learn's), or the name of a torchvision data set, such as ``cifar10``: looked
               for in the folder ``$RUDCODEC_DATA``, else ``~/.cache/rudcodec``, and never downloaded. In a
@@ -129,13 +132,15 @@ def _open(source: str | os.PathLike[str]) -> Source:
             )
         if path.suffix.lower() == NPZ_SUFFIX:
             return open_npz(path)
+        if path.suffix.lower() in TENSOR_SUFFIXES:
+            return open_tensors(path)
         if (stem := idx_stem(path)) is not None:
             return open_idx(path.parent, stem)
         if files := open_archive(path):
             return FolderSource(files, path.name.split(".")[0] or path.name)
     except OSError as error:
         raise DataError(f"{source}: {error.strerror or error}") from None
-    raise DataError(f"{source}: not a folder, .zip, .tar (gz, bz2, xz), .npz or IDX file")
+    raise DataError(f"{source}: not a folder, .zip, .tar (gz, bz2, xz), .npz, .safetensors, .pt or IDX file")
 
 
 def _name(folder: Path) -> str:

@@ -38,10 +38,11 @@ class CompressResult:
 
 
 def compress(
-    source: LabelledImages | str | os.PathLike[str],
+    source: LabelledImages | str | os.PathLike[str] | None,
     path: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
+    start: LabelledImages | str | os.PathLike[str] | None = None,
     report: Report = lambda progress: None,
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -53,9 +54,12 @@ def compress(
     In processes that ``torchrun`` has started, all of them call it alike; the first one writes and reports.
 
     Args:
-        source: a set, or what :func:`rudcodec.data.load` reads (its training split is used).
+        source: a set, or what :func:`rudcodec.data.load` reads (its training split is used). None: there is
+            only ``start``, which is coded by rate and distortion alone, with hard labels.
         path: of the file; it appears when it is complete.
         settings: by default ``Settings(**changes)``: ``bpc`` at least, and any other field of it.
+        start: a set that is distilled already, by whatever method: all its images are encoded, instead of
+            some of ``source``, and with ``settings.joint`` above 0 refined by its utility.
         report: called with :class:`Progress` about once a second.
         checkpoints: a folder for the state of the run, there from the first checkpoint to the end of the run;
             None: no checkpoints.
@@ -65,15 +69,17 @@ def compress(
     Raises:
         RudError: unreadable data, wrong settings, a budget that can't be met, or checkpoints of another run.
     """
-    data = source if isinstance(source, LabelledImages) else load(source, "train")
     chosen = Settings(**changes) if settings is None else replace(settings, **changes)
+    data = load(source, "train") if isinstance(source, str | os.PathLike) else source
+    begun = load(start, "all") if isinstance(start, str | os.PathLike) else start
     folder = None if checkpoints is None else CheckpointFolder(Path(checkpoints))
     with joined_ranks() as ranks:
         if ranks.first and folder is not None and not resume and folder.exists():
             raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
-        identity = {"software": _software(ranks), "data": digest(data), **asdict(chosen)}
+        sets = {name: digest(one) for name, one in (("data", data), ("start", begun)) if one is not None}
+        identity = {"software": _software(ranks), **sets, **asdict(chosen)}
         with Journal(folder, identity, resume, every, ranks) as journal:
-            payload = distill(data, chosen, report if ranks.first else _silent, journal)
+            payload = distill(data, chosen, report if ranks.first else _silent, journal, begun)
             size = ranks.told(bitstream.write(payload, path) if ranks.first else 0)
         if folder is not None and ranks.first:
             folder.remove()

@@ -1,19 +1,16 @@
-"""How an encode begins: what is planned, which images, the first model, the label network."""
+"""How an encode begins: what is planned, the label network, the first model."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rudcodec.data import LabelledImages
 from rudcodec.distill.budget import Plan, plan
 from rudcodec.distill.initial import initial_model
 from rudcodec.distill.rate_control import RateControl
-from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.stage import UtilityTerm
 from rudcodec.distill.training import UNCODED_BITS, Report, Training
@@ -68,7 +65,7 @@ def label_network(
 
     A part of the journal's run.
     """
-    pace = Pace(journal.done)
+    pace = Pace()
 
     def tell(step: int, steps: int, loss: float, spent: float) -> None:
         bpc = spent / len(data.classes)
@@ -80,30 +77,17 @@ def label_network(
     return train_label_network(data, planned, gentle, settings.seed, device, journal, tell, students)
 
 
-def choose(
-    data: LabelledImages, ipc: int, recipe: Recipe, seed: int, device: torch.device, report: Report
-) -> Tensor:
-    """Indices of the images to begin with, int64 (classes * ipc,), ordered by class."""
-    pace = Pace()
-
-    def progress(step: int, steps: int) -> None:
-        report(Progress("selection", step, steps, None, None, None, *pace.at(step, steps)))
-
-    return torch.from_numpy(choose_images(data, ipc, recipe, seed, device, progress))
-
-
 def start_training(
-    data: LabelledImages,
-    chosen: NDArray[np.int64],
+    start: LabelledImages,
     planned: Plan,
     settings: Settings,
     device: torch.device,
     report: Report,
     journal: Journal,
 ) -> Training:
-    """A first model of the chosen images, and all that trains it."""
-    images = from_grey_levels(torch.from_numpy(data.images[chosen]).permute(0, 3, 1, 2)).contiguous()
-    labels = torch.from_numpy(data.labels[chosen])
+    """A first model of the images to begin with, and all that trains it."""
+    images = from_grey_levels(torch.from_numpy(start.images).permute(0, 3, 1, 2)).contiguous()
+    labels = torch.from_numpy(start.labels)
     groups = labels if settings.share == "class" else torch.zeros_like(labels)
     bits = min(planned.budget - planned.overhead, UNCODED_BITS * images.numel())
     with torch.random.fork_rng(devices=[]):
@@ -114,7 +98,7 @@ def start_training(
     return Training(
         model.to(device),
         images.to(device),
-        len(data.classes),
+        len(start.classes),
         control,
         planned.overhead,
         settings.seed,
@@ -125,12 +109,13 @@ def start_training(
 
 def utility_term(
     data: LabelledImages,
-    chosen: NDArray[np.int64],
+    start: LabelledImages,
     recipe: Recipe,
     settings: Settings,
     device: torch.device,
 ) -> UtilityTerm | None:
-    """The utility beside the distortion; None where there is no joint phase."""
+    """The utility beside the distortion, which has images like ``start`` match ``data``; None where there is
+    no joint phase."""
     if settings.joint == 0:
         return None
     utility = utility_for(settings.utility, recipe, settings.experts)
@@ -139,7 +124,7 @@ def utility_term(
     def per_channel(values: tuple[int, ...]) -> Tensor:
         return torch.tensor(values, device=device).view(1, -1, 1, 1) / 255
 
-    labels = torch.from_numpy(data.labels[chosen]).to(device)
+    labels = torch.from_numpy(start.labels).to(device)
     return UtilityTerm(
         utility,
         per_channel(recipe.mean),

@@ -13,7 +13,6 @@ from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import assemble
 from rudcodec.distill.begin import (
-    choose,
     label_network,
     planned_images,
     planned_network,
@@ -22,6 +21,7 @@ from rudcodec.distill.begin import (
 )
 from rudcodec.distill.budget import Plan, label_mode
 from rudcodec.distill.fit import Latents
+from rudcodec.distill.images import choose, resolved
 from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
 from rudcodec.distill.settings import Settings
@@ -39,18 +39,21 @@ ATTEMPTS = 4
 
 
 def distill(
-    data: LabelledImages,
+    data: LabelledImages | None,
     settings: Settings,
     report: Report = lambda progress: None,
     journal: Journal | None = None,
+    start: LabelledImages | None = None,
 ) -> Payload:
     """Distill a set under ``rate + lmbda * (distortion + utility)`` (Bao et al., ICCV 2025, section 3).
 
     Args:
-        data: the real training images.
+        data: the real training images; None: there is only ``start``, which is coded by rate and distortion
+            alone, with hard labels.
         settings: budget, seed, length of the stages.
         report: called about once a second.
         journal: of a run that may go on from a checkpoint.
+        start: images that are all to be encoded, as many of each class; None: chosen ones of ``data``.
 
     Returns:
         The synthetic set as integers, whose file is within the budget.
@@ -62,22 +65,25 @@ def distill(
     device = pick_device(settings.device)
     if device.type == "cpu":
         keep_freed_memory()
+    data, start, settings = resolved(data, start, settings)
     recipe = default_recipe(data, flip=settings.flip)
+    images = partial(_distill_images, data, start, device=device, report=report, journal=journal)
     if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
-        return _distill_images(data, settings, recipe, False, device, report, journal)
+        return images(settings, recipe, views=False)
     plan, rest = planned_network(data, settings)  # one that is too small fails at once
     network = label_network(data, plan, settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
     left = settings.bpc - 8 * size / len(data.classes)
     if left <= 0:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
-    recipe = view_recipe(recipe, data.height, data.width)
-    payload = _distill_images(data, replace(rest, bpc=left), recipe, True, device, report, journal)
+    recipe = view_recipe(recipe, data.height, data.width, settings.bpc)
+    payload = images(replace(rest, bpc=left), recipe, views=True)
     return replace(payload, labels=network)
 
 
 def _distill_images(
     data: LabelledImages,
+    start: LabelledImages | None,
     settings: Settings,
     recipe: Recipe,
     views: bool,
@@ -85,11 +91,10 @@ def _distill_images(
     report: Report,
     journal: Journal,
 ) -> Payload:
-    planned = planned_images(data, settings, views)
-    choosing = partial(choose, data, planned.ipc, recipe, settings.seed, device, report)
-    chosen = journal.part(choosing).numpy()
-    training = start_training(data, chosen, planned, settings, device, report, journal)
-    term = utility_term(data, chosen, recipe, settings, device)
+    planned = planned_images(start or data, settings, views)
+    start = start or choose(data, planned.ipc, recipe, settings.seed, device, report, journal)
+    training = start_training(start, planned, settings, device, report, journal)
+    term = utility_term(data, start, recipe, settings, device)
     if term is not None:
         journal.attach("utility", term)
     return _run(training, term, planned, settings, data.classes, recipe)

@@ -20,6 +20,7 @@ from rudcodec.distill.begin import (
     utility_term,
 )
 from rudcodec.distill.budget import Plan, label_mode
+from rudcodec.distill.images import first_images, resolved
 from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.distill.training import Report
@@ -80,6 +81,7 @@ class Rehearsal(Journal):
 
 def rehearse(
     data: LabelledImages,
+    start: LabelledImages,
     planned: Plan,
     settings: Settings,
     recipe: Recipe,
@@ -87,8 +89,6 @@ def rehearse(
     report: Report,
 ) -> dict[str, Rehearsal]:
     """A few steps of each stage that the images go through."""
-    first = [np.flatnonzero(data.labels == k)[: planned.ipc] for k in range(len(data.classes))]
-    chosen = np.concatenate(first)
     stages = [
         Stage("warm-up", settings.warmup, 1.0, start=0.0),
         *([Stage("joint", settings.joint, 0.5, start=0.5)] if settings.joint else []),
@@ -97,15 +97,20 @@ def rehearse(
     found = {}
     for stage in stages:
         rehearsal = Rehearsal()
-        training = start_training(data, chosen, planned, settings, device, report, rehearsal)
+        training = start_training(start, planned, settings, device, report, rehearsal)
         warm_up = stage is stages[0]
-        term = None if warm_up else utility_term(data, chosen, recipe, settings, device)
+        term = None if warm_up else utility_term(data, start, recipe, settings, device)
         run_stage(training, stage, term)
         found[stage.name] = rehearsal
     return found
 
 
-def estimate(data: LabelledImages, settings: Settings, report: Report = lambda progress: None) -> Estimate:
+def estimate(
+    data: LabelledImages | None,
+    settings: Settings,
+    report: Report = lambda progress: None,
+    start: LabelledImages | None = None,
+) -> Estimate:
     """Time a few steps of each stage of :func:`rudcodec.distill.distill`; nothing is written.
 
     Raises what ``distill`` raises before it begins.
@@ -113,6 +118,7 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
     device = pick_device(settings.device)
     if device.type == "cpu":
         keep_freed_memory()
+    data, start, settings = resolved(data, start, settings)
     recipe = default_recipe(data, flip=settings.flip)
     seconds: dict[str, float] = {}
     label_weights = 0
@@ -126,8 +132,9 @@ def estimate(data: LabelledImages, settings: Settings, report: Report = lambda p
         label_weights = sum(
             int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(network.layers, size, len(data.classes))
         )
-    planned = planned_images(data, settings, views)
-    rehearsed = rehearse(data, planned, settings, recipe, device, report)
+    planned = planned_images(start or data, settings, views)
+    start = start or first_images(data, planned.ipc)
+    rehearsed = rehearse(data, start, planned, settings, recipe, device, report)
     stages = {name: rehearsal.seconds_expected for name, rehearsal in rehearsed.items()}
     groups = len(data.classes) if settings.share == "class" else 1
     architecture = planned.architecture

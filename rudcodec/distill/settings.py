@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from rudcodec.errors import SettingError
+from rudcodec.utility import utility_names
 
 Share = Literal["dataset", "class"]
 Labels = Literal["auto", "hard", "network"]
-Utility = Literal["dm", "gm", "tm"]
 Preset = Literal["fast", "balanced", "best"]
 
 
@@ -24,8 +24,8 @@ class Settings:
         share: one group of networks for the ``"dataset"`` or one for each ``"class"``.
         labels: ``"hard"``; a ``"network"`` in the file that labels any view of the images; or ``"auto"``, as
             :func:`rudcodec.distill.budget.label_mode` has it for the budget.
-        utility: of the joint phase: distribution, gradient or trajectory matching, as in
-            :mod:`rudcodec.utility`.
+        utility: of the joint phase: distribution, gradient or trajectory matching (``"dm"``, ``"gm"``,
+            ``"tm"``), or one that another package adds, see :mod:`rudcodec.utility`.
         experts: the folder of trajectories that ``"tm"`` matches.
         seed: of everything random; the same seed on the same machine gives the same file.
         device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
@@ -44,7 +44,7 @@ class Settings:
     ipc: int | None = None
     share: Share = "dataset"
     labels: Labels = "auto"
-    utility: Utility = "dm"
+    utility: str = "dm"
     experts: str | None = None
     seed: int = 0
     device: str = "auto"
@@ -76,8 +76,8 @@ class Settings:
             raise SettingError(f"label_share: {self.label_share} is not between 0 and 1")
         if self.label_views < 1000:
             raise SettingError(f"label_views: {self.label_views} views; at least 1000 are needed")
-        if self.utility not in ("dm", "gm", "tm"):
-            raise SettingError(f"utility: {self.utility!r} is neither 'dm', 'gm' nor 'tm'")
+        if self.utility not in utility_names():
+            raise SettingError(f"utility: {self.utility!r} is none of {', '.join(utility_names())}")
         if self.share not in ("dataset", "class"):
             raise SettingError(f"share: {self.share!r} is neither 'dataset' nor 'class'")
 
@@ -105,17 +105,20 @@ PRESETS: dict[Preset, dict[str, Any]] = {
 
 
 class Pace:
-    """Seconds that a loop has taken, and will take; ``before`` it began in this process, so many steps were
-    done."""
+    """Seconds that a loop has taken, and will take at its pace since the first report; before that compilers
+    may be at work."""
 
-    def __init__(self, before: int = 0) -> None:
-        self._before = before
+    def __init__(self) -> None:
         self._start = time.monotonic()
+        self._first: tuple[int, float] | None = None
 
-    def at(self, step: int, steps: int) -> tuple[float, float]:
-        """When ``step`` of ``steps`` are done, one of them here at least."""
-        elapsed = time.monotonic() - self._start
-        return elapsed, elapsed / (step - self._before) * (steps - step)
+    def at(self, step: int, steps: int) -> tuple[float, float | None]:
+        """When ``step`` of ``steps`` are done; None: can't be told yet."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = step, now
+        done, since = step - self._first[0], now - self._first[1]
+        return now - self._start, since / done * (steps - step) if done else None
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,8 @@ class Progress:
     """One report of a running encode.
 
     ``bpc``: estimate for the whole file, where there is one yet; ``utility`` and ``psnr`` (dB, against the
-    real images it started from) where the stage knows them; ``elapsed`` and ``remaining`` (of this stage) in
-    seconds.
+    real images it started from) where the stage knows them; ``elapsed`` and ``remaining`` (of this stage;
+    None at its first report) in seconds.
     """
 
     stage: str
@@ -134,4 +137,4 @@ class Progress:
     utility: float | None
     psnr: float | None
     elapsed: float
-    remaining: float
+    remaining: float | None

@@ -140,7 +140,7 @@ class Training:
         self, stage: str, steps: int
     ) -> Iterator[tuple[int, Callable[[float | None, float | None], None]]]:
         """Steps of a stage that are left, each with a function that reports (utility, psnr) if one is due."""
-        pace, last = Pace(self.journal.done), time.monotonic()
+        pace, last = Pace(), time.monotonic()
         for step in self.journal.steps(steps):
 
             def tell(utility: float | None = None, psnr: float | None = None, step: int = step) -> None:

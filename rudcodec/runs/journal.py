@@ -80,11 +80,6 @@ class Journal:
         """Time that the run has taken, earlier processes included."""
         return self._before + time.monotonic() - self._started
 
-    @property
-    def done(self) -> int:
-        """Steps of the part under way that are done."""
-        return self._step
-
     def attach(self, name: str, holder: Stateful) -> None:
         """Keep a holder's state in checkpoints, and restore it if there is one of that name."""
         self._attached[name] = holder

@@ -1,54 +1,72 @@
 """Utilities: how well a synthetic set trains, as a loss that can be differentiated.
 
-A utility is an object with the methods of :class:`Utility`.
+``dm``, ``gm`` and ``tm`` are here; other packages add theirs by an entry point of the group
+``rudcodec.utilities``: a subclass of :class:`Utility`, as in ``examples/plugin``.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from rudcodec import plugins
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
 
-Name = Literal["dm", "gm", "tm"]
+UTILITIES = ("dm", "gm", "tm")
 
 
-class Utility(Protocol):
-    """A dataset distillation loss.
+class Utility(ABC):
+    """A dataset distillation loss: :meth:`prepare` and :meth:`__call__`; the rest suits those that remember
+    nothing from one call to the next.
 
-    ``by_class``: it is a sum over classes that don't know of each other, so that processes can share them.
+    Args:
+        recipe: for students: mean, standard deviation, augmentation.
+
+    Attributes:
+        by_class: it is a sum over classes that don't know of each other, so that processes can share them.
     """
 
-    @property
-    def by_class(self) -> bool: ...
+    by_class = False
 
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    @abstractmethod
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
         """Take the real set; called once, before the first loss."""
 
+    @abstractmethod
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The loss of a synthetic batch, a scalar.
 
-        ``images`` float (n, C, H, W), normalised by the set's mean and standard deviation; ``labels`` int64
-        (n,). Everything random comes from ``generator``.
+        ``images`` float (n, C, H, W), normalised by the recipe's mean and standard deviation; ``labels``
+        int64 (n,). Everything random comes from ``generator``.
         """
 
     def state(self) -> State:
         """What a checkpoint must hold of it, the random numbers' state apart."""
+        return None
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: State) -> None:  # noqa: B027
         """Go on from such a state; called after :meth:`prepare`."""
 
     def adapted(self, recipe: Recipe) -> Recipe:
         """A recipe for students, with what the utility has learned of it."""
+        return recipe
 
 
-def utility_for(name: Name, recipe: Recipe, experts: str | None) -> Utility:
+def utility_names() -> tuple[str, ...]:
+    """What :func:`utility_for` knows."""
+    return (*UTILITIES, *plugins.names(plugins.UTILITIES))
+
+
+def utility_for(name: str, recipe: Recipe, experts: str | None) -> Utility:
     """A utility by its name. Raises SettingError where ``tm`` has no folder of ``experts``; DataError."""
     if name == "dm":
         from rudcodec.utility.dm import DistributionMatching
@@ -58,6 +76,9 @@ def utility_for(name: Name, recipe: Recipe, experts: str | None) -> Utility:
         from rudcodec.utility.gm import GradientMatching
 
         return GradientMatching(recipe)
+    if name != "tm":
+        added: Utility = plugins.load(plugins.UTILITIES, name)(recipe)
+        return added
     from rudcodec.utility.experts import Experts
     from rudcodec.utility.tm import TrajectoryMatching
 

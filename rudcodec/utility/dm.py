@@ -10,11 +10,11 @@ from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
-from rudcodec.runs import State
+from rudcodec.utility import Utility
 from rudcodec.utility.real import RealImages
 
 
-class DistributionMatching:
+class DistributionMatching(Utility):
     """Squared distance between real and synthetic mean features, summed over classes (the paper's eq. 4).
 
     Every call draws a new random network, new real images and one siamese augmentation for all.
@@ -28,21 +28,12 @@ class DistributionMatching:
     by_class = True
 
     def __init__(self, recipe: Recipe, real_batch: int = 64, width: int = 64) -> None:
-        self.recipe = recipe
+        super().__init__(recipe)
         self.real_batch = real_batch
         self.width = width
 
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
         self.real = RealImages(dataset, self.recipe, device)
-
-    def state(self) -> State:
-        return None  # every call begins anew
-
-    def restore(self, state: State) -> None:
-        pass
-
-    def adapted(self, recipe: Recipe) -> Recipe:
-        return recipe
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))

@@ -16,12 +16,13 @@ from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
+from rudcodec.utility import Utility
 from rudcodec.utility.real import RealImages
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.5  # of the networks, as published
 
 
-class GradientMatching:
+class GradientMatching(Utility):
     """Distance of the gradients of real and synthetic images, summed over classes and layers (eq. 7 and 8).
 
     A network is drawn, used for ``outer`` calls, and trained on the synthetic images for ``inner`` steps
@@ -34,12 +35,10 @@ class GradientMatching:
         outer, inner: see above.
     """
 
-    by_class = False
-
     def __init__(
         self, recipe: Recipe, real_batch: int = 64, width: int = 64, outer: int = 10, inner: int = 10
     ) -> None:
-        self.recipe = recipe
+        super().__init__(recipe)
         self.real_batch = real_batch
         self.width = width
         self.outer = outer
@@ -55,9 +54,6 @@ class GradientMatching:
 
     def restore(self, state: State) -> None:
         self.age, self.weights = state
-
-    def adapted(self, recipe: Recipe) -> Recipe:
-        return recipe
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))

@@ -21,6 +21,7 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
+from rudcodec.utility import Utility
 from rudcodec.utility.experts import Experts
 
 FIRST_RATE = 0.01
@@ -28,7 +29,7 @@ FIRST_RATE = 0.01
 RATE_STEP, LEAST_RATE = 1e-5, 1e-6
 
 
-class TrajectoryMatching:
+class TrajectoryMatching(Utility):
     """Squared distance of student and expert where they end, over that which the expert went (eq. 2).
 
     Args:
@@ -43,8 +44,6 @@ class TrajectoryMatching:
         rate: the student's learning rate, which is learned too.
     """
 
-    by_class = False
-
     def __init__(
         self,
         recipe: Recipe,
@@ -54,7 +53,7 @@ class TrajectoryMatching:
         ahead: int = 2,
         latest: int = 15,
     ) -> None:
-        self.recipe = recipe
+        super().__init__(recipe)
         self.experts = experts
         self.steps = steps
         self.batch = batch
