@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--utility",
     metavar="NAME",
-    help="What images should match: dm (default), gm, tm, or an installed package's.",
+    help="dm (default), gm, tm, or a package's own.",
 )
 @click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     "--from-tensors",
     "distilled",
     is_flag=True,
-    help="SRC is distilled already: all its images are coded as they are.",
+    help="SRC is distilled: code it as it is.",
 )
-@click.option("--real", metavar="SRC", help="With it: the set it stands for, for --utility, --labels.")
+@click.option("--real", metavar="SRC", help="With that: the set it stands for.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option(

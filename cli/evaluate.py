@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     type=network_names,
     default="convnet",
     metavar="NET,...",
-    help="Students: convnet (default), alexnet, vgg11, resnet18, lenet, mlp, vit, an installed package's.",
+    help="Students: convnet (default), alexnet, vgg11, resnet18, lenet, mlp, vit.",
 )
 @click.option(
     "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a ConvNet (128)."

@@ -10,6 +10,7 @@ from rudcodec.data import load
 from rudcodec.evaluation import normalise, predict
 from rudcodec.labels import ViewStream
 from rudcodec.nets import ConvNet
+from rudcodec.student import optimizers_for
 
 data = rudcodec.load(sys.argv[1])
 if data.network is None:
@@ -20,12 +21,13 @@ temperature = data.network.temperature / 16
 
 torch.manual_seed(0)
 net = ConvNet(channels, len(data.classes), size)
-optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
+optimizers = optimizers_for(net, recipe)
+schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps) for optimizer in optimizers]
 for views, probs in ViewStream(data.images, data.network, batch=recipe.batch, batches=recipe.steps):
-    optimizer.zero_grad()
+    net.zero_grad()
     logits = net(normalise(views, recipe)) / temperature
     (F.cross_entropy(logits, probs) * temperature**2).backward()
-    optimizer.step()
-    schedule.step()
+    for optimizer, schedule in zip(optimizers, schedules, strict=True):
+        optimizer.step()
+        schedule.step()
 print(f"accuracy {100 * (predict(net, real.images, recipe) == real.labels).mean():.1f} %")

@@ -200,7 +200,7 @@ def matching(
         raise DataError(
             f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
         )
-    if just_numbers(classes) and len(classes) == len(real.classes):
+    if just_numbers(classes) and len(classes) == len(real.classes) and not {*classes} & {*real.classes}:
         return real
     if other := set(real.classes) ^ set(classes):
         raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")

@@ -161,7 +161,7 @@ class Trainer:
         channels, *size = self.shape
         net = build(self.net, channels, self.classes, (size[0], size[1]), generator, width=self.width)
         net = net.to(device).to(memory_format=layout)
-        optimizers = _optimizers(net, recipe)
+        optimizers = optimizers_for(net, recipe)
         schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(one, recipe.steps) for one in optimizers]
         reported = time.monotonic()
         for step, (x, target) in enumerate(self._batches(seed, generator), start=1):
@@ -236,7 +236,8 @@ def _soft_loss(temperature: float, net: nn.Module, x: Tensor, probabilities: Ten
     return F.cross_entropy(net(x).float() / temperature, probabilities) * temperature**2
 
 
-def _optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """What a recipe's ``optimizer`` stands for; each weight is in one of them."""
     lr, decay, betas = recipe.lr, recipe.weight_decay, (recipe.momentum, 0.999)
     if recipe.optimizer == "sgd":
         return [torch.optim.SGD(net.parameters(), lr, momentum=recipe.momentum, weight_decay=decay)]

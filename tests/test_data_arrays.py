@@ -299,7 +299,7 @@ def test_tensors(tmp_path: Path, suffix: str, kind: str) -> None:
         entries = {"images": (images / 255).astype(np.float32)}
     elif kind == "normalised":
         entries = normalised(images)
-    tensors = {key: torch.tensor(value) for key, value in {**entries, "labels": labels}.items()}
+    tensors = {key: torch.tensor(value).contiguous() for key, value in {**entries, "labels": labels}.items()}
     path = tmp_path / f"distilled.{suffix}"
     if suffix == "safetensors":
         pytest.importorskip("safetensors.torch").save_file(tensors, path)

@@ -94,6 +94,13 @@ def test_classes_are_matched_by_name(small: SyntheticSet, real: LabelledImages, 
     assert evaluate(small, turned, seeds=2, width=16).accuracies == result.accuracies
 
 
+def test_numbers_for_names_stand_for_any_names(
+    small: SyntheticSet, real: LabelledImages, result: EvalResult
+) -> None:
+    named = LabelledImages(real.images, real.labels, tuple("abcdefghij"), "named")
+    assert evaluate(small, named, seeds=2, width=16).accuracies == result.accuracies
+
+
 def test_progress_and_steps(small: SyntheticSet, real: LabelledImages) -> None:
     seen: list[tuple[str, int, int]] = []
     result = evaluate(small, real, seeds=2, steps=3, width=4, progress=lambda *report: seen.append(report))
