@@ -23,6 +23,7 @@ from rudcodec.data import load
 from rudcodec.distill import Progress, Settings
 from rudcodec.distill.begin import label_network, planned_images, planned_network
 from rudcodec.distill.estimate import Rehearsal, rehearse
+from rudcodec.distill.images import first_images
 from rudcodec.labels import training as label_training
 from rudcodec.nets import speed
 from rudcodec.student import default_recipe
@@ -49,7 +50,8 @@ def measure(source: str, bpc: float, plain: bool) -> dict[str, tuple[float, int]
     found = {"label network": (rehearsal.seconds_a_step, label_training.BATCH)}
     planned = planned_images(data, settings, False)
     images = planned.ipc * len(data.classes)
-    for stage, rehearsal in rehearse(data, planned, settings, recipe, CPU, _silent).items():
+    first = first_images(data, planned.ipc)
+    for stage, rehearsal in rehearse(data, first, planned, settings, recipe, CPU, _silent).items():
         size = settings.chunk if stage == "warm-up" else settings.utility_images
         found[stage] = (rehearsal.seconds_a_step, min(images, size))
     return found

@@ -37,7 +37,7 @@ UNCODED = 10**9  # bytes
 def parts(data: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
     """To train on, and to judge by."""
     rows = (rows_of(split, data.labels, ("train",), data.classes, data.name) for split in ("train", "val"))
-    train, judge = (LabelledImages(data.images[r], data.labels[r], data.classes, data.name) for r in rows)
+    train, judge = map(data.take, rows)
     return train, judge
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, Split, just_numbers
+from rudcodec.data import LabelledImages, Split, numbers_of
 from rudcodec.data import load as load_images
 from rudcodec.errors import DataError, SettingError
 from rudcodec.nets import title
@@ -200,7 +200,7 @@ def matching(
         raise DataError(
             f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
         )
-    if just_numbers(classes) and len(classes) == len(real.classes) and not {*classes} & {*real.classes}:
+    if numbers_of(classes, real.classes):
         return real
     if other := set(real.classes) ^ set(classes):
         raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -14,6 +15,7 @@ NETS = "rudcodec.nets"
 """Makers of a ``torch.nn.Module`` from (channels, classes, (height, width))."""
 
 
+@cache  # all installed packages are looked through
 def names(group: str) -> tuple[str, ...]:
     """Of what is installed for a group; nothing is imported."""
     return tuple(sorted({point.name for point in entry_points(group=group)}))

@@ -23,9 +23,9 @@ from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 
 VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures of a smaller side have fewer views to see
 VIEW_BPC = 5e4  # larger budgets have more pictures and better labels; twice as many steps at most
-# CIFAR-10, width 128, judged on 5,000 training images. 128,000 wide views of 25 images a class: 1,000 steps
-# of 128 67.0 %, 2,000 of 64 67.7 (learning rate 0.0014: 67.5). 102,400 gentle ones: 400 of 256 57.1 (learning
-# rate 0.005: 55.8), 800 of 128 59.3.
+# CIFAR-10, width 128, AdamW, judged on 5,000 training images. 128,000 wide views of 25 images a class: 1,000
+# steps of 128 67.0 %, 2,000 of 64 67.7 (learning rate 0.0014: 67.5). 102,400 gentle ones: 400 of 256 57.1
+# (learning rate 0.005: 55.8), 800 of 128 59.3.
 VIEW_BATCH = 64
 VIEW_LR = 0.005
 # A view's smallest window: in 1/64 of the side, and in pixels. The least tried on 32 x 32.

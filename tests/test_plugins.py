@@ -22,7 +22,6 @@ PLUGIN = Path(__file__).parents[1] / "examples" / "plugin"
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of processes that find the example."""
-    pytest.importorskip("setuptools")
     folder, source = tmp_path_factory.mktemp("installed"), tmp_path_factory.mktemp("source")
     for file in PLUGIN.iterdir():  # building leaves things beside the source
         if file.is_file():

@@ -3,8 +3,8 @@ scikit-learn and torchvision are imported for the sets they bring, and not befor
 
 from __future__ import annotations
 
-from rudcodec.data.images import LabelledImages, digest, just_numbers
+from rudcodec.data.images import LabelledImages, digest, numbers_of
 from rudcodec.data.source import load, splits
 from rudcodec.data.splits import Split
 
-__all__ = ["LabelledImages", "Split", "digest", "just_numbers", "load", "splits"]
+__all__ = ["LabelledImages", "Split", "digest", "load", "numbers_of", "splits"]

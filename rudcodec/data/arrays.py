@@ -105,12 +105,18 @@ class ArraySource:
         return np.asarray(found, dtype=np.int64)
 
 
+def channels_last(images: NDArray[Any]) -> NDArray[Any]:
+    """(N, H, W, C) of what may be (N, H, W) or (N, C, H, W); other shapes as they are."""
+    if images.ndim == 3:
+        return images[..., None]
+    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
+        return images.transpose(0, 2, 3, 1)
+    return images
+
+
 def _pixels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
     """uint8 (N, H, W, 1 or 3) of what may be (N, H, W) or (N, C, H, W), in any type of integers."""
-    if images.ndim == 3:
-        images = images[..., None]
-    elif images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
-        images = images.transpose(0, 2, 3, 1)
+    images = channels_last(images)
     if images.ndim != 4 or images.shape[3] not in (1, 3):
         raise DataError(f"{where}: images must be (N, H, W) or (N, H, W, 1 or 3), not {images.shape}")
     if not images.size:

@@ -67,6 +67,10 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.images)
 
+    def take(self, rows: NDArray[np.intp]) -> LabelledImages:
+        """Some of the images, in that order."""
+        return LabelledImages(self.images[rows], self.labels[rows], self.classes, self.name)
+
     def ipc_counts(self) -> tuple[int, ...]:
         """Images of each class, in the order of ``classes``; a class may have none."""
         return tuple(int(n) for n in np.bincount(self.labels, minlength=len(self.classes)))
@@ -93,9 +97,11 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
             raise DataError(f"{where}: {name!r} can't be a class name (it could not name a folder)")
 
 
-def just_numbers(classes: tuple[str, ...]) -> bool:
-    """Whether the names are 0, 1, 2, ...: those of labels without names."""
-    return classes == tuple(str(number) for number in range(len(classes)))
+def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    """Whether these are classes without names, 0, 1, 2, ..., that may stand for as many with ``names``, none
+    of which is such a number."""
+    counted = tuple(str(number) for number in range(len(names)))
+    return numbers == counted and not {*numbers} & {*names}
 
 
 def shown(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.arrays import ArraySource
+from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.npz import IMAGES, LABELS
 from rudcodec.errors import DataError
 
@@ -54,9 +54,8 @@ def _pickled(path: Path) -> Entries:
     if not isinstance(found, dict):
         raise DataError(f"{path}: neither a dict nor a pair of images and labels, but {type(found).__name__}")
     tensors = {key: value.detach() for key, value in found.items() if isinstance(value, torch.Tensor)}
-    plain = {
-        key: v.float() if v.is_floating_point() else v for key, v in tensors.items()
-    }  # numpy has no bf16
+    # numpy has no bf16
+    plain = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
     return _lowered({str(key): value.numpy() for key, value in plain.items()})
 
 
@@ -73,9 +72,7 @@ def _imported(module: str, path: Path) -> Any:
 def _read(path: Path, read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except (
-        Exception
-    ) as error:  # a file that isn't one, or not of tensors alone: all sorts of things are raised
+    except Exception as error:  # not such a file, or not of tensors alone: all sorts of things
         line = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(f"{path}: not a file of tensors ({line})") from None
 
@@ -88,9 +85,10 @@ def _grey_levels(images: NDArray[Any], entries: Entries, where: str) -> NDArray[
     """uint8 of floats; integers as they are."""
     if images.dtype.kind != "f" or not images.size:
         return images
-    images = images.astype(np.float32)
+    images = channels_last(images).astype(np.float32)
     if "mean" in entries and "std" in entries:
-        mean, std = (_per_channel(entries[key], images, f"{where}: {key}") for key in ("mean", "std"))
+        channels = images.shape[-1]
+        mean, std = (_per_channel(entries[key], channels, f"{where}: {key}") for key in ("mean", "std"))
         images = np.clip(images * std + mean, 0, 1)
     low, high = float(images.min()), float(images.max())
     if not (0 <= low and high <= 1):  # NaN is neither
@@ -101,10 +99,7 @@ def _grey_levels(images: NDArray[Any], entries: Entries, where: str) -> NDArray[
     return np.rint(255 * images).astype(np.uint8)
 
 
-def _per_channel(values: NDArray[Any], images: NDArray[Any], where: str) -> NDArray[np.float32]:
-    axis = 1 if images.ndim == 4 and images.shape[3] not in (1, 3) else images.ndim - 1
-    if values.dtype.kind != "f" or values.size not in (1, images.shape[axis]):
-        raise DataError(f"{where} must be {images.shape[axis]} floats, not {values.dtype} {values.shape}")
-    shape = [1] * images.ndim
-    shape[axis] = values.size
-    return values.astype(np.float32).reshape(shape)
+def _per_channel(values: NDArray[Any], channels: int, where: str) -> NDArray[np.float32]:
+    if values.dtype.kind != "f" or values.size not in (1, channels):
+        raise DataError(f"{where} must be {channels} floats, not {values.dtype} {values.shape}")
+    return values.astype(np.float32).reshape(-1)

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from rudcodec.data import LabelledImages, just_numbers
+from rudcodec.data import LabelledImages, numbers_of
 from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.training import Report
@@ -38,7 +37,7 @@ def resolved(
         if settings.labels == "network":
             raise SettingError("labels: a network needs real images to learn from")
         data, settings = start, replace(without_joint(settings), labels="hard")
-    if just_numbers(start.classes) and len(start.classes) == len(data.classes):
+    if numbers_of(start.classes, data.classes):
         start = replace(start, classes=data.classes)
     start = matching(start, "all", data.images.shape[1:], data.classes)
     counts = start.ipc_counts()
@@ -50,8 +49,8 @@ def resolved(
             )
     if settings.ipc not in (None, counts[0]):
         raise SettingError(f"ipc: {settings.ipc}, but there are {counts[0]} distilled images of each class")
-    rows = np.argsort(start.labels, kind="stable")
-    return data, _picked(start, rows), replace(settings, ipc=counts[0])
+    by_class = np.argsort(start.labels, kind="stable")
+    return data, start.take(by_class), replace(settings, ipc=counts[0])
 
 
 def choose(
@@ -72,14 +71,10 @@ def choose(
     def chosen() -> Tensor:
         return torch.from_numpy(choose_images(data, ipc, recipe, seed, device, progress))
 
-    return _picked(data, journal.part(chosen).numpy())
+    return data.take(journal.part(chosen).numpy())
 
 
 def first_images(data: LabelledImages, ipc: int) -> LabelledImages:
     """``ipc`` images of each class, the first ones, ordered by class."""
     rows = [np.flatnonzero(data.labels == k)[:ipc] for k in range(len(data.classes))]
-    return _picked(data, np.concatenate(rows))
-
-
-def _picked(data: LabelledImages, rows: NDArray[np.int64]) -> LabelledImages:
-    return LabelledImages(data.images[rows], data.labels[rows], data.classes, data.name)
+    return data.take(np.concatenate(rows))

@@ -53,7 +53,7 @@ class Utility(ABC):
         """What a checkpoint must hold of it, the random numbers' state apart."""
         return None
 
-    def restore(self, state: State) -> None:  # noqa: B027
+    def restore(self, state: State) -> None:  # noqa: B027  (most have no state)
         """Go on from such a state; called after :meth:`prepare`."""
 
     def adapted(self, recipe: Recipe) -> Recipe:
