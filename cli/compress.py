@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--labels",
-    type=click.Choice(["auto", "hard", "network"]),
-    help="Classes, or a network's (auto).",
+    type=click.Choice(["auto", "hard", "soft", "network"]),
+    help="Classes; each image's; a network's (auto).",
 )
 @click.option(
     "--utility",
@@ -200,7 +200,10 @@ def _print_estimate(expected: Estimate, settings: Settings, images: int) -> None
         ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {images:,}"),
         ("latents", f"{expected.latents:,}"),
         ("weights", f"{expected.weights:,} of synthesis and context networks"),
-        ("label network", f"{expected.label_weights:,} weights" if expected.label_weights else "none"),
+        (
+            "label network, or teacher",
+            f"{expected.label_weights:,} weights" if expected.label_weights else "none",
+        ),
         ("budget", f"{settings.bpc:,.0f} bpc; for so many images at least {expected.least:,.0f}"),
         ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
         ("time", f"{clock(total)} ({stages})"),

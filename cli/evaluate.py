@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     help="Real images at equal bytes, too.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3).")
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of the steps in FILE's recipe.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Instead of the steps in FILE's recipe; at most so many for others.",
+)
 @click.option(
     "--nets",
     type=network_names,
@@ -145,45 +150,54 @@ class _Task:
     ) -> None:
         from rudcodec.evaluation import hard_recipe, matching
 
-        def shortened(recipe: Recipe) -> Recipe:
-            return recipe if steps is None else dataclasses.replace(recipe, steps=steps)
-
         self.file, self.data, self.nets, self.view, self.how = file, data, nets, view, how
         self.real = matching(real, "val", data.images.shape[1:], data.classes)
-        self.recipe = shortened(data.recipe)
-        self.hard_recipe = shortened(hard_recipe(data.recipe)) if data.network else self.recipe
+        self.recipe = dataclasses.replace(data.recipe, steps=steps or data.recipe.steps)
+        self.hard_recipe = self.recipe
+        if data.network is not None:
+            usual = hard_recipe(data.recipe)
+            self.hard_recipe = dataclasses.replace(usual, steps=min(steps or usual.steps, usual.steps))
         self.network_size = _network_size(data)
 
     def judge(self) -> list[_Row]:
-        """The set; one with a label network also by that network itself, and by its images alone."""
-        import rudcodec
+        """The set; one with labels of its own also by its images with their classes alone, and by its label
+        network itself."""
         from rudcodec.evaluation import label_accuracy
 
         data = self.data
-
-        def students(recipe: Recipe, hard: bool) -> tuple[EvalResult, ...]:
-            return tuple(
-                rudcodec.evaluate(
-                    data,
-                    self.real,
-                    recipe=recipe,
-                    hard=hard,
-                    net=net,
-                    progress=lambda stage, *steps, net=net: self.view(f"{net} {stage}", *steps),
-                    **self.how,
-                )
-                for net in self.nets
-            )
-
-        results = students(self.recipe, False)
-        rows = [_Row(self.file, data.size, data.ipc, results[0].mean, results)]
+        results = self._students(self.recipe, hard=False)
+        rows = [self._done(_Row(self.file, data.size, data.ipc, results[0].mean, results))]
         if data.network is not None:
             accuracy = label_accuracy(data.network, self.real)
-            rows.append(_Row("  its label network", self.network_size, 0, accuracy))
-            hard = students(self.hard_recipe, True)
+            rows.append(self._done(_Row("  its label network", self.network_size, 0, accuracy)))
+        if data.network is not None or data.probs is not None:
+            hard = self._students(self.hard_recipe, hard=True)
             size = data.size - self.network_size
-            rows.append(_Row("  its images, hard labels", size, data.ipc, hard[0].mean, hard))
+            rows.append(self._done(_Row("  its images, hard labels", size, data.ipc, hard[0].mean, hard)))
         return rows
+
+    def _students(self, recipe: Recipe, hard: bool) -> tuple[EvalResult, ...]:
+        """Of each network."""
+        import rudcodec
+
+        how = ", hard labels" * hard
+        return tuple(
+            rudcodec.evaluate(
+                self.data,
+                self.real,
+                recipe=recipe,
+                hard=hard,
+                net=net,
+                progress=lambda stage, *steps, net=net: self.view(f"{net}{how}: {stage}", *steps),
+                **self.how,
+            )
+            for net in self.nets
+        )
+
+    def _done(self, row: _Row) -> _Row:
+        """Said at once: what comes next may take long."""
+        self.view.say(f"{row.name.strip()}: {', '.join(filter(None, row.percents(len(self.nets))))}")
+        return row
 
     def judge_real(self, train: LabelledImages, codec: Codec) -> list[_Row]:
         """Real images of the same bytes: with classes, and, where the set has one, with its label network."""
@@ -214,7 +228,9 @@ class _Task:
         )
         won = found.winner
         label = f"real images, {won.codec} q{won.quality} {won.subsampling}{name}"
-        return _Row(label, won.size + beside, won.count, found.results[0].mean, found.results, found)
+        return self._done(
+            _Row(label, won.size + beside, won.count, found.results[0].mean, found.results, found)
+        )
 
 
 def _network_size(data: SyntheticSet) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rudcodec.bitstream import Part
 
 
-_LABELS = {"hard": "hard labels", "network": "labels from a network"}
+_LABELS = {"hard": "hard labels", "soft": "soft labels", "network": "labels from a network"}
 
 
 @click.command()

@@ -52,6 +52,13 @@ class ProgressView:
         if self._live is not None:
             self._live.stop()
 
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if self._live is not None:
+            self._live.console.print(text, highlight=False, markup=False)
+        elif not self._quiet:
+            click.echo(text, err=True)
+
     def __call__(
         self, stage: str, step: int, steps: int, *facts: str, remaining: float | None = None
     ) -> None:

@@ -124,7 +124,10 @@ def evaluate(
         raise SettingError(f"seeds must be at least 1, not {seeds}")
     if isinstance(synthetic, str | os.PathLike):
         synthetic = load_set(synthetic)
+    probs, temperature = None, 1.0
     if isinstance(synthetic, SyntheticSet):
+        if not hard and network is None:
+            probs, temperature = synthetic.probs, synthetic.temperature
         own = hard_recipe(synthetic.recipe) if hard and synthetic.network else synthetic.recipe
         recipe, network = recipe or own, network or synthetic.network
     if recipe is None:
@@ -138,6 +141,8 @@ def evaluate(
         len(classes),
         recipe,
         network=None if hard else network,
+        probs=probs,
+        temperature=temperature,
         device=device,
         net=net,
         width=width,

@@ -154,6 +154,35 @@ class LabelNetwork:
     views: ViewRecipe
 
 
+@dataclass(frozen=True)
+class SoftScale:
+    """How soft labels of images are quantized.
+
+    Attributes:
+        kept: other classes with odds of their own, the most probable ones; at least 1, less than all.
+        step: of the odds' logarithm, in 1/64; 1..255.
+        temperature: of the softmax that the probabilities come from, in 1/16; 1..255.
+    """
+
+    kept: int
+    step: int
+    temperature: int
+
+
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """Of a segment's images: probabilities in proportion to exp(-step / 64 * odds), odds 0 for the own class.
+
+    Attributes:
+        others: int32 (images, kept): the most probable classes besides the own one, in that order.
+        odds: int32 (images, kept), and behind them one column, where classes are left, for each of those;
+            ascending, |odds| <= 2047.
+    """
+
+    others: np.ndarray
+    odds: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Segment:
     """A balanced subset of the images, ordered by class, in a coder stream of its own.
@@ -162,16 +191,19 @@ class Segment:
         counts: images of each class (length: number of classes).
         latents: one int32 array (images, h, w) per grid in coding order: coarse level first, components
             ascending.
+        soft: the images' labels, where the set has soft ones.
     """
 
     counts: tuple[int, ...]
     latents: tuple[np.ndarray, ...]
+    soft: SoftLabels | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Payload:
     """A whole set. ``share="class"``: images of class k use ``groups[k]``; ``"dataset"``: ``groups[0]``.
-    ``labels``: a label network, or None: images have their class for a label."""
+    ``labels``: a label network; ``soft``: how images' soft labels are quantized; neither: images have their
+    class for a label."""
 
     architecture: Architecture
     classes: tuple[str, ...]
@@ -180,3 +212,4 @@ class Payload:
     segments: tuple[Segment, ...]
     recipe: Recipe
     labels: LabelNetwork | None = None
+    soft: SoftScale | None = None

@@ -103,6 +103,7 @@ class Trainer:
         net: which network; ``width``: of a ConvNet.
         network: labels views of the images, which are then what is trained on; their softmax has its
             temperature. None: images with their labels, augmented.
+        probs: (N, classes), soft labels instead of ``labels``, from a softmax of ``temperature``.
         compile: use torch.compile; by default where ``runs`` students are work enough to repay it and a
             compiler exists.
 
@@ -118,6 +119,8 @@ class Trainer:
         recipe: Recipe,
         *,
         network: LabelNetwork | None = None,
+        probs: NDArray[np.float32] | None = None,
+        temperature: float = 1.0,
         device: str | torch.device = "auto",
         net: str = "convnet",
         width: int = 128,
@@ -134,14 +137,16 @@ class Trainer:
             work = runs * recipe.steps * self.batch * height * columns * width
             compile = work >= _COMPILE_FROM and has_compiler(self.device)
         self.compiled = compile
-        loss = partial(_soft_loss, network.temperature / 16) if network else _loss
+        if network is not None:
+            temperature = network.temperature / 16
+        loss = _loss if network is None and probs is None else partial(_soft_loss, temperature)
         self._loss = compiled(loss) if compile else loss
         self._layout = torch.channels_last if compile else torch.contiguous_format
         self._stream: ViewStream | None = None
         if network is not None:
             self._stream = ViewStream(images, network, batch=self.batch, device=self.device, compile=compile)
         self._images = _tensor(images).to(self.device)
-        self._labels = _tensor(labels).to(self.device)
+        self._labels = _tensor(labels if probs is None else probs).to(self.device)
 
     def train(self, seed: int, progress: Callable[[int, int], None] | None = None) -> nn.Module:
         """A student after ``recipe.steps`` steps, the learning rate having fallen to 0 on a cosine.

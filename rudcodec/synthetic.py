@@ -9,9 +9,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,7 +68,9 @@ class SyntheticSet:
         classes: class names.
         size: bytes of the file it came from.
         recipe: how to train on it.
-        network: the label network the file carries, or None: then labels are all there is.
+        network: the label network the file carries, or None.
+        probs: float32 (N, classes), soft labels of the images, if the file has some; ``temperature`` of the
+            softmax they come from (1.0 else), which a student's should have too.
     """
 
     images: np.ndarray
@@ -77,6 +79,8 @@ class SyntheticSet:
     size: int
     recipe: Recipe
     network: LabelNetwork | None = None
+    probs: np.ndarray | None = None
+    temperature: float = 1.0
 
     def __len__(self) -> int:
         return len(self.images)
@@ -154,7 +158,7 @@ class SyntheticSet:
             seen[label] += 1
             Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / path)
             files[path] = label
-        text = {
+        text: dict[str, Any] = {
             "classes": list(self.classes),
             "folders": names,
             "size_bytes": self.size,
@@ -162,6 +166,9 @@ class SyntheticSet:
             "recipe": asdict(self.recipe),
             "labels": files,
         }
+        if self.probs is not None:
+            soft = [[round(float(p), 4) for p in row] for row in self.probs]
+            text |= {"temperature": self.temperature, "probs": dict(zip(files, soft, strict=True))}
         (folder / "labels.json").write_text(
             json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
@@ -266,5 +273,8 @@ def truncate(
 def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
     from rudcodec import bitstream
 
-    labels = bitstream.hard_labels(payload)
-    return SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)
+    labels, probs = bitstream.hard_labels(payload), bitstream.soft_labels(payload)
+    result = SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)
+    if probs is None or payload.soft is None:
+        return result
+    return replace(result, probs=probs.astype(np.float32), temperature=payload.soft.temperature / 16)

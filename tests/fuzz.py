@@ -89,6 +89,8 @@ class Case:
                 == len(bitstream.hard_labels(payload))
                 == sum(sum(s.counts) for s in payload.segments)
             )
+            soft = self._call(bitstream.soft_labels, payload)
+            assert soft is None or soft.shape == (len(images), len(payload.classes))
             if payload.labels is not None and len(images):
                 found = self._call(bitstream.logits, payload.labels, images[:1])
                 assert found.dtype == np.int64 and found.shape == (1, len(payload.classes))

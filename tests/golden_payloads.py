@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rudcodec.bitstream import quantized
 from rudcodec.payload import (
     Architecture,
     Group,
@@ -17,6 +18,7 @@ from rudcodec.payload import (
     QTensor,
     Recipe,
     Segment,
+    SoftScale,
     SynthesisLayer,
     ViewRecipe,
 )
@@ -102,6 +104,20 @@ def random_labels(
     last = tensor((len(payload.classes), before * height * width), exponent, 4.0)
     parameters.append(QLayer(last, tensor((len(payload.classes),), exponent + 4, 100.0)))
     return replace(payload, labels=LabelNetwork(layers, tuple(parameters), 32, ViewRecipe()))
+
+
+def random_soft(payload: Payload, scale: SoftScale, *, seed: int, spread: float = 2.0) -> Payload:
+    """The payload with random soft labels: logits of this spread, the own class's higher by 3."""
+    rng = np.random.default_rng(seed)
+    classes, segments = len(payload.classes), []
+    for segment in payload.segments:
+        own = np.repeat(np.arange(classes), segment.counts)
+        logits = rng.normal(size=(len(own), classes)) * spread
+        logits[np.arange(len(own)), own] += 3
+        logits -= logits.max(1, keepdims=True)
+        logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        segments.append(replace(segment, soft=quantized(logs, own, scale)))
+    return replace(payload, segments=tuple(segments), soft=scale)
 
 
 def small_payload(seed: int = 0) -> Payload:

@@ -16,6 +16,7 @@ from random import Random
 from golden_labels import broken, networks, some_views
 from golden_limits import beyond, limits
 from golden_payloads import example_payload, join, layer, random_payload, small_payload, split
+from golden_soft import broken_soft, softly_labelled
 
 from rudcodec import FormatError, bitstream
 from rudcodec.payload import Architecture, Payload, Recipe, Segment
@@ -191,11 +192,11 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
-    for part in ("errors", "heads", "logits", "pixels"):
+    for part in ("errors", "heads", "logits", "pixels", "probabilities"):
         manifest.setdefault(part, {})
-    payloads = good() | limits() | networks()
+    payloads = good() | limits() | networks() | softly_labelled()
     files = {name: bitstream.encode(payload) for name, payload in payloads.items()}
-    files |= bad() | bad_fields() | beyond() | broken()
+    files |= bad() | bad_fields() | beyond() | broken() | broken_soft()
     files["truncated"] = bitstream.truncate(bitstream.encode(largest_last()), ipc=2).data
     for name, data in files.items():
         target = FOLDER / f"{name}.rud"
@@ -209,6 +210,9 @@ def main() -> None:
         else:
             manifest["heads"].setdefault(name, asdict(bitstream.describe(data).head))
             manifest["pixels"].setdefault(name, sha256(images.tobytes()).hexdigest())
+            if payload.soft is not None:
+                found = [[round(p, 9) for p in row] for row in bitstream.soft_labels(payload).tolist()]
+                manifest["probabilities"].setdefault(name, found if len(found[0]) < 100 else found[:1])
             if payload.labels is not None:
                 logits = bitstream.logits(payload.labels, some_views(payload, images))
                 manifest["logits"].setdefault(name, logits.tolist())

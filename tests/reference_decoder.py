@@ -13,6 +13,8 @@ from math import isqrt, prod
 from types import SimpleNamespace as Head
 from typing import NamedTuple
 
+from reference_soft import read_soft_labels
+
 DECAY = """624123833502197199 736817851742260082 857958705291205984 986474991491683832
 1121178045035989968 1260809488881185366 1404085787326080234 1549737850873369689"""
 
@@ -76,8 +78,8 @@ def take_section(data: bytes, at: int, tag: int) -> tuple[bytes, int]:
 def read_head(body: bytes, file_size: int) -> Head:
     b, head = Bytes(body), Head()
     flags = b.byte(0, 7)
-    require(flags >> 1 in (0, 2), "label mode")
-    head.per_class, head.labelled = flags & 1 == 1, flags >> 1 == 2
+    require(flags >> 1 < 3, "label mode")
+    head.per_class, head.soft, head.labelled = flags & 1 == 1, flags >> 1 == 1, flags >> 1 == 2
     head.height, head.width, head.channels = b.number(1, 1024), b.number(1, 1024), b.byte(1, 3)
     require(head.channels != 2, "two channels")
     head.grids, head.sizes, head.layers, head.counts = [], [(head.height, head.width)], [], []
@@ -106,6 +108,9 @@ def read_head(body: bytes, file_size: int) -> Head:
         counts = [same or b.number(0, 1 << 24) for _ in range(k)]
         require(same > 0 or len(set(counts)) > 1, "equal counts spelt out")
         head.counts.append(counts)
+    if head.soft:
+        require(k > 1, "soft labels of one class")
+        head.kept, head.step, head.temperature = b.byte(1, min(16, k - 1)), b.byte(1), b.byte(1)
     require(b.at == len(body), "bytes behind the head")
     check_limits(head, file_size)
     return head
@@ -132,6 +137,7 @@ def check_limits(head: Head, file_size: int) -> None:
     require(parameters <= 1 << 22 and area * widest <= 1 << 25, "networks too large")
     require(images * max(32, area * head.channels, latents) <= scale << 25, "too many images")
     require(work <= scale << 36, "too much work")
+    require(not head.soft or images * len(totals) <= scale << 24, "too many soft labels")
 
 
 class Shape(NamedTuple):
@@ -379,12 +385,15 @@ def decode(data: bytes) -> tuple[Head, list[bytes], list[int]]:
     groups = [[read_layer(stream, shape) for shape in layer_shapes(head)] for _ in range(count)]
     stream.finish()
 
-    pixels, labels = [], []
+    pixels, labels, head.probabilities = [], [], []
     for counts, body in zip(head.counts, segments, strict=True):
         mine = [k for k, n in enumerate(counts) for _ in range(n)]
         nets = [groups[k if head.per_class else 0] for k in mine]
         require(len(body) >= 4, "segment ends early")
-        latents = read_latents(Stream(body[4:], tables), head, [net[:depth] for net in nets])
+        stream = Stream(body[4:], tables)
+        if head.soft:
+            head.probabilities += read_soft_labels(stream, head, mine)
+        latents = read_latents(stream, head, [net[:depth] for net in nets])
         images = [synthesize(head, grids, net[depth:]) for grids, net in zip(latents, nets, strict=True)]
         require(zlib.crc32(b"".join(images)) == int.from_bytes(body[:4], "little"), "pixel digest")
         pixels += images

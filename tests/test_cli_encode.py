@@ -230,7 +230,7 @@ def test_presets_and_changes(source: Path, tmp_path: Path, encoder: list[dict[st
     assert found["warmup"] < 200 and found["label_views"] < 3_000_000
 
 
-@pytest.mark.parametrize("labels", ["hard", "network"])
+@pytest.mark.parametrize("labels", ["hard", "soft", "network"])
 def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: str) -> None:
     options = ["--labels", labels, "--ipc", "2", "--device", "cpu", "--set", "label_views=2000"]
     result = compress(source, tmp_path / "out.rud", "--bpc", "8k", "--dry-run", *options)
@@ -238,8 +238,8 @@ def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: s
     rows = {line[:15].strip(): line[15:] for line in result.stdout.splitlines()[1:]}
     assert rows["images"] == "6 (2 a class), from 27"
     assert rows["latents"] == f"{6 * (64 + 16 + 4 + 1)}"
-    assert ("weights" in rows["label network"]) == (labels == "network")
-    assert ("label network 0:" in rows["time"]) == (labels == "network")
+    assert ("weights" in rows["teacher" if labels == "soft" else "label network"]) == (labels != "hard")
+    assert ("label network 0:" in rows["time"]) == (labels != "hard")
     assert "warm-up 0:" in rows["time"] and list(tmp_path.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ from rudcodec.bitstream.coder import Encoder
 from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_fields, code_parameters
 from rudcodec.bitstream.latents import code_latents
+from rudcodec.bitstream.soft import code_soft
 from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError
@@ -33,6 +34,9 @@ def encode(payload: Payload) -> bytes:
     coders = [Encoder() for _ in payload.segments]
     names = [f"segment {i}" for i in range(len(coders))]
     fails = [partial(FormatError, name, -1) for name in names]
+    if payload.soft is not None:
+        for coder, segment, fail in zip(coders, payload.segments, fails, strict=True):
+            code_soft(coder, payload.soft, segment.counts, segment.soft, fail)
     code_latents(
         coders, head.architecture, groups, head.share, head.counts, head.ymax, payload.segments, fails
     )
@@ -43,7 +47,8 @@ def encode(payload: Payload) -> bytes:
     for coder, digest in zip(coders, digests(head.counts, synthesize(payload)), strict=True):
         parts.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
     data = b"".join(parts)
-    limits.check_cost(head.architecture, head.counts, head.share, len(data), writer.fail)
+    soft = head.soft is not None
+    limits.check_cost(head.architecture, head.counts, head.share, len(data), writer.fail, soft)
     return data
 
 
@@ -87,14 +92,18 @@ def write(payload: Payload, path: str | os.PathLike[str]) -> int:
 
 
 def check_limits(
-    architecture: Architecture, counts: tuple[tuple[int, ...], ...], share: str, size: int = 1
+    architecture: Architecture,
+    counts: tuple[tuple[int, ...], ...],
+    share: str,
+    size: int = 1,
+    soft: bool = False,
 ) -> None:
     """Raise FormatError if a file of ``size`` bytes may not ask for as much as this; an encoder's early
     warning.
 
-    ``counts``: per segment, images of each class.
+    ``counts``: per segment, images of each class; ``soft``: with soft labels.
     """
-    limits.check_cost(architecture, counts, share, size, partial(FormatError, "head", -1))
+    limits.check_cost(architecture, counts, share, size, partial(FormatError, "head", -1), soft)
 
 
 def image_size(architecture: Architecture) -> tuple[int, int, int]:
@@ -126,7 +135,8 @@ def _head_of(payload: Payload) -> Head:
         payload.share,
         ymax,
         counts,
-        "hard" if payload.labels is None else "network",
+        "network" if payload.labels is not None else "hard" if payload.soft is None else "soft",
+        payload.soft,
     )
 
 
@@ -153,6 +163,12 @@ def _check_segments(payload: Payload) -> None:
             raise FormatError(f"segment {i}", -1, f"latents must have the shapes {expected}")
         if any(grid.dtype.kind not in "iu" for grid in segment.latents):
             raise FormatError(f"segment {i}", -1, "latents must be integers")
+        if (segment.soft is None) != (payload.soft is None):
+            raise FormatError(
+                f"segment {i}", -1, "has soft labels where the set has not, or the other way round"
+            )
+    if payload.soft is not None and payload.labels is not None:
+        raise FormatError("head", -1, "there can't be both soft labels and a label network")
 
 
 def digests(counts: Iterable[tuple[int, ...]], images: np.ndarray) -> list[int]:

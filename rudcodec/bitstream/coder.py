@@ -44,9 +44,16 @@ class Coder(ABC):
 
     def number(self, bits: int, value: int | None) -> int:
         """Code an unsigned integer of a few bits, most significant first."""
+        return int(self.numbers(bits, 1, None if value is None else np.array([value]))[0])
+
+    def numbers(self, bits: int, count: int, values: np.ndarray | None) -> np.ndarray:
+        """Code unsigned integers, int64 (count,), of ``bits`` bits each, most significant first; up to 62."""
+        if bits == 0:
+            return np.zeros(count, np.int64)
         shifts = np.arange(bits - 1, -1, -1)
-        found = self._bits(None if value is None else (value >> shifts) & 1, bits)
-        return int((found << shifts).sum())
+        known = None if values is None else ((values[:, None] >> shifts) & 1).ravel()
+        found = self._bits(known, bits * count).astype(np.int64).reshape(count, bits)
+        return np.asarray((found << shifts).sum(1))
 
     def _escapes(self, count: int, values: np.ndarray | None) -> np.ndarray:
         """|value| = 23 + v: all classes floor(log2 v); then, one by one, the sign and v's lower bits."""

@@ -14,6 +14,7 @@ from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_fields, code_parameters, label_parameters
 from rudcodec.bitstream.latents import Grid, code_latents
 from rudcodec.bitstream.reading import Layout, decode, parse
+from rudcodec.bitstream.soft import code_soft, columns
 from rudcodec.bitstream.weights import code_layers
 from rudcodec.errors import FormatError
 from rudcodec.payload import Payload
@@ -69,7 +70,8 @@ def describe(data: bytes) -> Description:
     for i, section in layout.segments.items():
         name, images = f"segment {i}", sum(head.counts[i])
         body = section.end - section.start - 4
-        note = f"latents of {images} images, {8 * body / images:.1f} bits each"
+        what = "latents" if head.soft is None else "labels and latents"
+        note = f"{what} of {images} images, {8 * body / images:.1f} bits each"
         rows += _framed(
             name,
             section,
@@ -104,6 +106,12 @@ def code_length(payload: Payload) -> tuple[Part, ...]:
         network, given = payload.labels.layers, payload.labels.parameters
         code_parameters(meter, network, size, classes, given, partial(FormatError, "labels", -1))
         parts.append(Part("labels: label network", label_parameters(network, size, classes), meter.bits))
+    if payload.soft is not None:
+        count, meter = 0, Meter()
+        for segment in payload.segments:
+            code_soft(meter, payload.soft, segment.counts, segment.soft, partial(FormatError, "segment", -1))
+            count += sum(segment.counts) * (1 + columns(payload.soft, len(payload.classes)))
+        parts.append(Part("labels of images", count, meter.bits))
     meter = Meter()
     spent = [0.0] * len(architecture.grids)
 
@@ -156,6 +164,7 @@ def _head_rows(data: bytes) -> list[Row]:
         "recipe": f"{head.recipe.optimizer}, {head.recipe.steps} steps of {head.recipe.batch}",
         "classes": f"names of {len(head.classes)} classes",
         "segments": f"images of each class in {len(head.counts)} segment(s)",
+        "soft labels": "how many classes, step, temperature",
     }
     rows = [Row("head", section.offset, section.start - section.offset, "tag, length")]
     ends = [start for _, start in reader.marks[1:]] + [section.end]

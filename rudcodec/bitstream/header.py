@@ -13,9 +13,11 @@ from typing import Literal
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.container import Fields
-from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Architecture, Recipe, SynthesisLayer
+from rudcodec.bitstream.soft import code_scale
+from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Architecture, Recipe, SoftScale, SynthesisLayer
 
-LABEL_MODES = {"hard": 0, "network": 2}
+LabelMode = Literal["hard", "soft", "network"]
+LABEL_MODES: tuple[LabelMode, ...] = ("hard", "soft", "network")
 DIGITS = 10**9
 SMALLEST = 20  # decimal places
 
@@ -23,7 +25,7 @@ SMALLEST = 20  # decimal places
 @dataclass(frozen=True)
 class Head:
     """``ymax``: no latent is larger in magnitude. ``counts``: per segment, images of each class. ``labels``:
-    whether the file has a label network."""
+    what kind of labels the file has; ``soft``: how soft ones are quantized."""
 
     architecture: Architecture
     recipe: Recipe
@@ -31,17 +33,18 @@ class Head:
     share: Literal["dataset", "class"]
     ymax: int
     counts: tuple[tuple[int, ...], ...]
-    labels: Literal["hard", "network"]
+    labels: LabelMode
+    soft: SoftScale | None = None
 
 
 def code_head(fields: Fields, head: Head | None) -> Head:
     """Code the whole head; ``head`` is None when reading."""
     fields.mark("picture")
-    flags = (head.share == "class") + 2 * LABEL_MODES[head.labels] if head else 0
+    flags = (head.share == "class") + 2 * LABEL_MODES.index(head.labels) if head else 0
     flags = fields.byte("flags", flags, 0, 255)
     mode = flags >> 1 & 3
-    if mode not in LABEL_MODES.values():
-        raise fields.fail(f"label mode {mode} is reserved, only hard labels (0) and a network (2) exist")
+    if mode == len(LABEL_MODES):
+        raise fields.fail(f"label mode {mode} is reserved")
     if flags >> 3:
         raise fields.fail(f"reserved flags are set (0x{flags:02x})")
     architecture = _code_architecture(fields, head.architecture if head else None)
@@ -49,8 +52,11 @@ def code_head(fields: Fields, head: Head | None) -> Head:
     recipe = _code_recipe(fields, head.recipe if head else None, architecture.channels)
     classes = _code_classes(fields, head.classes if head else None)
     counts = _code_counts(fields, head.counts if head else None, len(classes))
+    soft = None
+    if LABEL_MODES[mode] == "soft":
+        soft = code_scale(fields, len(classes), head.soft if head else None)
     share: Literal["dataset", "class"] = "class" if flags & 1 else "dataset"
-    return Head(architecture, recipe, classes, share, ymax, counts, "network" if mode else "hard")
+    return Head(architecture, recipe, classes, share, ymax, counts, LABEL_MODES[mode], soft)
 
 
 def _code_architecture(fields: Fields, given: Architecture | None) -> Architecture:

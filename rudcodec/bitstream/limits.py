@@ -29,6 +29,7 @@ WIDEST = 1 << 25  # pixels of an image, times the widest layer's channels
 TOTAL = 1 << 20  # images
 ELEMENTS = 1 << 25  # latents of all images; samples of all images
 WORK = 1 << 36  # see work()
+PROBABILITIES = 1 << 24  # soft labels of all images
 
 ACCUMULATOR = 1 << 43  # what the limits above keep every partial sum of a layer below
 LABEL_LAYERS = 16
@@ -37,6 +38,8 @@ LABEL_PARAMETERS = 1 << 20
 LABEL_ROW = 4096  # sum of the magnitudes of the weights of a label convolution's output channel
 LABEL_BIAS = 4  # largest exponent of a label layer's bias, over its weight's
 LABEL_WORK = 1 << 30  # multiply-accumulates of a view
+SOFT_KEPT = 16  # classes besides its own that a soft label names
+SOFT_CHOICES = 1 << 60  # of such classes
 
 INPUTS = 21
 INPUT_MAX = 127
@@ -121,8 +124,10 @@ def check_cost(
     share: str,
     size: int,
     fail: Callable[[str], FormatError],
+    soft: bool = False,
 ) -> None:
-    """Raise ``fail(...)`` if decoding a file of ``size`` bytes would take too much memory or time."""
+    """Raise ``fail(...)`` if decoding a file of ``size`` bytes would take too much memory or time; ``soft``:
+    its labels are."""
     groups = len(counts[0]) if share == "class" else 1
     images = sum(map(sum, counts))
     area = architecture.height * architecture.width
@@ -135,6 +140,7 @@ def check_cost(
         ("images", images, TOTAL * scale),
         ("samples", images * area * architecture.channels, ELEMENTS * scale),
         ("latents", images * latents, ELEMENTS * scale),
+        ("probabilities", images * len(counts[0]) * soft, PROBABILITIES * scale),
         ("units of work", work(architecture, counts, share), WORK * scale),
     ):
         if value > limit:

@@ -18,9 +18,10 @@ from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_fields, code_parameters
 from rudcodec.bitstream.latents import code_latents, fail_at_once
 from rudcodec.bitstream.recovery import locate
+from rudcodec.bitstream.soft import code_soft
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.payload import Group, LabelNetwork, Payload, Segment
+from rudcodec.payload import Group, LabelNetwork, Payload, Segment, SoftLabels
 
 _DIGEST = 4  # bytes
 
@@ -61,7 +62,7 @@ def parse(data: Source, choose: Callable[[Head], Collection[int]] | None = None)
 
 def _networks(data: Source, head: Head, offset: int) -> tuple[Section, Section | None]:
     weights = container.unpack(data, offset, container.WEIGHTS, "weights")
-    if head.labels == "hard":
+    if head.labels != "network":
         return weights, None
     return weights, container.unpack(data, weights.end + 4, container.LABELS, "labels")
 
@@ -156,7 +157,7 @@ def _read_head(data: Source) -> tuple[Head, Section]:
 
 def _check_cost(head: Head, counts: tuple[tuple[int, ...], ...], size: int, section: Section) -> None:
     fail = partial(FormatError, "head", section.start)
-    limits.check_cost(head.architecture, counts, head.share, size, fail)
+    limits.check_cost(head.architecture, counts, head.share, size, fail, head.soft is not None)
 
 
 def _read_groups(data: Source, layout: Layout) -> tuple[Group, ...]:
@@ -192,13 +193,17 @@ def _read_latents(
     give_up: Callable[[int, FormatError], None],
 ) -> dict[int, Segment]:
     """Decode segments together, without those that fail: ``give_up`` gets their numbers and errors."""
-    coders = {}
+    coders, soft = {}, {}
     for i, section in sections.items():
         try:
             if section.end - section.start < _DIGEST:
                 raise FormatError(f"segment {i}", section.start, "ends inside the pixel digest")
             at = section.start + _DIGEST
-            coders[i] = Decoder(data[at : section.end], f"segment {i}", at)
+            coder = Decoder(data[at : section.end], f"segment {i}", at)
+            if head.soft is not None:
+                fail_soft = partial(FormatError, f"segment {i}", at)
+                soft[i] = code_soft(coder, head.soft, head.counts[i], None, fail_soft)
+            coders[i] = coder
         except FormatError as error:
             give_up(i, error)
     if not coders:
@@ -227,14 +232,25 @@ def _read_latents(
                 coder.finish()
             except FormatError as error:
                 fail(index, error)
-    return {i: segment for i, segment in zip(numbers, segments, strict=True) if i not in failed}
+    return {
+        i: replace(segment, soft=soft.get(i))
+        for i, segment in zip(numbers, segments, strict=True)
+        if i not in failed
+    }
 
 
 def _payload(
     head: Head, groups: tuple[Group, ...], labels: LabelNetwork | None, segments: dict[int, Segment]
 ) -> Payload:
     return Payload(
-        head.architecture, head.classes, head.share, groups, tuple(segments.values()), head.recipe, labels
+        head.architecture,
+        head.classes,
+        head.share,
+        groups,
+        tuple(segments.values()),
+        head.recipe,
+        labels,
+        head.soft,
     )
 
 
@@ -261,7 +277,8 @@ def _restrict(segment: Segment, classes: list[bool]) -> Segment:
     """Only the images of some classes."""
     keep = np.repeat(classes, segment.counts)
     counts = tuple(n if mine else 0 for n, mine in zip(segment.counts, classes, strict=True))
-    return Segment(counts, tuple(grid[keep] for grid in segment.latents))
+    soft = segment.soft and SoftLabels(segment.soft.others[keep], segment.soft.odds[keep])
+    return Segment(counts, tuple(grid[keep] for grid in segment.latents), soft)
 
 
 def _check_digests(

@@ -76,6 +76,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
             head.share,
             len(result),
             lambda reason: FormatError("head", -1, reason),
+            head.soft is not None,
         )
     except FormatError as error:
         raise BudgetError(

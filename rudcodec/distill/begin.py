@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from rudcodec.data import LabelledImages
-from rudcodec.distill.budget import Plan, plan
+from rudcodec.distill.budget import LabelMode, Plan, plan
 from rudcodec.distill.initial import initial_model
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.stage import UtilityTerm
 from rudcodec.distill.training import UNCODED_BITS, Report, Training
-from rudcodec.errors import DataError
-from rudcodec.labels import LabelPlan, plan_for, train_label_network
+from rudcodec.errors import DataError, SettingError
+from rudcodec.labels import LabelPlan, plan_for, soft_bits, train_label_network
+from rudcodec.labels.soft import TEACHER_BITS
 from rudcodec.model.synthesis import from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 from rudcodec.runs import Journal
@@ -23,14 +24,24 @@ from rudcodec.student import student_views
 from rudcodec.utility import utility_for
 
 
-def planned_images(data: LabelledImages, settings: Settings, views: bool) -> Plan:
-    """What of the images fits ``settings.bpc``.
+def planned_images(data: LabelledImages, settings: Settings, labels: LabelMode) -> Plan:
+    """What of the images, with their labels unless those come from a network, fits ``settings.bpc``.
 
     Raises BudgetError, FormatError as ``plan``, DataError if a class has too few images.
     """
     shape = (data.height, data.width, data.channels)
     counts = data.ipc_counts()
-    planned = plan(settings.bpc, data.classes, shape, settings.ipc, min(counts), settings.share, views)
+    label_bits = soft_bits(len(data.classes)) if labels == "soft" else 0.0
+    planned = plan(
+        settings.bpc,
+        data.classes,
+        shape,
+        settings.ipc,
+        min(counts),
+        settings.share,
+        labels == "network",
+        label_bits,
+    )
     for name, count in zip(data.classes, counts, strict=True):
         if count < planned.ipc:
             raise DataError(
@@ -48,8 +59,15 @@ def planned_network(data: LabelledImages, settings: Settings) -> tuple[LabelPlan
     share = settings.label_share * settings.bpc * classes
     network = plan_for(share, data.height, data.width, settings.label_views)
     rest = without_joint(replace(settings, bpc=settings.bpc - network.bits / classes))
-    planned_images(data, rest, views=True)
+    planned_images(data, rest, "network")
     return network, rest
+
+
+def planned_teacher(data: LabelledImages, settings: Settings) -> LabelPlan:
+    """A label network that no file carries, which labels images once."""
+    if len(data.classes) < 2:
+        raise SettingError("labels: soft ones need two classes at least")
+    return plan_for(TEACHER_BITS, data.height, data.width, settings.label_views)
 
 
 def label_network(

@@ -27,7 +27,10 @@ LEAST_BITS_PER_IMAGE = 8.0
 NETWORK_FROM = 1e5
 
 
-def label_mode(labels: Labels, budget: float) -> Literal["hard", "network"]:
+LabelMode = Literal["hard", "soft", "network"]
+
+
+def label_mode(labels: Labels, budget: float) -> LabelMode:
     """``labels`` where it says; else what makes the better students of a file of ``budget`` bits."""
     if labels == "auto":
         return "network" if budget >= NETWORK_FROM else "hard"
@@ -61,8 +64,10 @@ def plan(
     fewest: int,
     share: str,
     views: bool = False,
+    label_bits: float = 0.0,
 ) -> Plan:
-    """What fits the budget; ``shape`` is (height, width, channels), ``views`` what the images are for.
+    """What fits the budget; ``shape`` is (height, width, channels), ``views`` what the images are for,
+    ``label_bits`` what the label of one takes.
 
     Raises BudgetError if head and networks leave too little for latents, FormatError if a file of this size
     may not hold so many images.
@@ -74,10 +79,11 @@ def plan(
     groups = len(classes) if share == "class" else 1
     architecture = default_architecture(height, width, channels, budget / groups)
     counts = tuple((size,) * len(classes) for size in segment_sizes(ipc))
-    check_limits(architecture, counts, share, math.ceil(budget / 8))
+    check_limits(architecture, counts, share, math.ceil(budget / 8), label_bits > 0)
     names = sum(len(name.encode()) + 1 for name in classes)
     head = 8 * (64 + names + len(counts) * 20)
-    overhead = head + groups * parameters(architecture) * BITS_PER_PARAMETER
+    labels = label_bits * ipc * len(classes)
+    overhead = head + groups * parameters(architecture) * BITS_PER_PARAMETER + labels
     least = (overhead + LEAST_BITS_PER_IMAGE * ipc * len(classes)) / len(classes)
     if least > bpc:
         raise BudgetError(

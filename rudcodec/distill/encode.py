@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
@@ -16,11 +17,12 @@ from rudcodec.distill.begin import (
     label_network,
     planned_images,
     planned_network,
+    planned_teacher,
     start_training,
     utility_term,
 )
-from rudcodec.distill.budget import Plan, label_mode
-from rudcodec.distill.fit import Latents
+from rudcodec.distill.budget import LabelMode, Plan, label_mode
+from rudcodec.distill.fit import Build, Latents
 from rudcodec.distill.images import choose, resolved
 from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
@@ -28,8 +30,9 @@ from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
+from rudcodec.labels import soft_labels_by, with_soft_labels
 from rudcodec.nets.speed import keep_freed_memory
-from rudcodec.payload import Group, Payload, Recipe
+from rudcodec.payload import Group, LabelNetwork, Payload, Recipe
 from rudcodec.runs import Journal
 from rudcodec.student import default_recipe, pick_device, view_recipe
 
@@ -68,8 +71,15 @@ def distill(
     data, start, settings = resolved(data, start, settings)
     recipe = default_recipe(data, flip=settings.flip)
     images = partial(_distill_images, data, start, device=device, report=report, journal=journal)
-    if label_mode(settings.labels, settings.bpc * len(data.classes)) == "hard":
-        return images(settings, recipe, views=False)
+    mode = label_mode(settings.labels, settings.bpc * len(data.classes))
+    if mode == "hard":
+        return images(settings, recipe, mode)
+    if mode == "soft":
+        planned_images(start or data, settings, mode)  # what doesn't fit fails at once
+        teacher = label_network(
+            data, planned_teacher(data, settings), settings, recipe, device, report, journal
+        )
+        return images(settings, recipe, mode, teacher=teacher)
     plan, rest = planned_network(data, settings)  # one that is too small fails at once
     network = label_network(data, plan, settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
@@ -77,7 +87,7 @@ def distill(
     if left <= 0:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
     recipe = view_recipe(recipe, data.height, data.width, settings.bpc)
-    payload = images(replace(rest, bpc=left), recipe, views=True)
+    payload = images(replace(rest, bpc=left), recipe, mode)
     return replace(payload, labels=network)
 
 
@@ -86,18 +96,19 @@ def _distill_images(
     start: LabelledImages | None,
     settings: Settings,
     recipe: Recipe,
-    views: bool,
+    labels: LabelMode,
     device: torch.device,
     report: Report,
     journal: Journal,
+    teacher: LabelNetwork | None = None,
 ) -> Payload:
-    planned = planned_images(start or data, settings, views)
+    planned = planned_images(start or data, settings, labels)
     start = start or choose(data, planned.ipc, recipe, settings.seed, device, report, journal)
     training = start_training(start, planned, settings, device, report, journal)
     term = utility_term(data, start, recipe, settings, device)
     if term is not None:
         journal.attach("utility", term)
-    return _run(training, term, planned, settings, data.classes, recipe)
+    return _run(training, term, planned, settings, data.classes, recipe, teacher)
 
 
 def _run(
@@ -107,12 +118,29 @@ def _run(
     settings: Settings,
     classes: tuple[str, ...],
     recipe: Recipe,
+    teacher: LabelNetwork | None,
 ) -> Payload:
-    def payload(groups: tuple[Group, ...], latents: Latents) -> Payload:
-        taught = recipe if term is None else term.utility.adapted(recipe)
-        return assemble(training.model, latents, groups, classes, settings.share, taught)
-
     part = training.journal.part
+    Found = list[list[Tensor]] | None
+
+    def payload(groups: tuple[Group, ...], labels: Found, latents: Latents) -> Payload:
+        taught = recipe if term is None else term.utility.adapted(recipe)
+        hard = assemble(training.model, latents, groups, classes, settings.share, taught)
+        if labels is None or teacher is None:
+            return hard
+        return with_soft_labels(hard, labels, teacher.temperature)
+
+    def labels(groups: tuple[Group, ...]) -> Found:
+        """What the teacher sees in the images as they are now."""
+        if teacher is None:
+            return None
+        return soft_labels_by(teacher, payload(groups, None, fit.current(training)))
+
+    def on_trial(groups: tuple[Group, ...]) -> Build:
+        return partial(payload, groups, labels(groups))
+
+    def labelled(groups: tuple[Group, ...]) -> Build:
+        return partial(payload, groups, part(partial(labels, groups)))
 
     def stage(stage: Stage, term: UtilityTerm | None = None) -> None:
         part(partial(run_stage, training, stage, term), everywhere=True)
@@ -120,7 +148,7 @@ def _run(
     part(partial(_settle, training), everywhere=True)
     first = round(SURVEY_AT * settings.warmup)
     stage(Stage("warm-up", first, 1.0, start=0.0))
-    part(partial(_survey, training, payload, planned.budget))
+    part(partial(_survey, training, on_trial, planned.budget))
     stage(Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
         stage(Stage("joint", settings.joint, 0.5, start=0.5), term)
@@ -128,11 +156,13 @@ def _run(
         if attempt:
             part(partial(_set_step, training))
         exponents = part(partial(quantize_networks, training))
-        build = partial(payload, integer_groups(training.model, exponents))
+        groups = integer_groups(training.model, exponents)
+        build = labelled(groups)
         part(partial(fit.aim, training, build, planned.budget))
         stage(Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
         if fit.approach(training, build, planned.budget):
             break
+    build = labelled(groups)
     part(partial(fit.trim, training, build, planned.budget))
     return build(fit.current(training))
 
@@ -148,14 +178,12 @@ def _settle(training: Training) -> None:
     _set_step(training)
 
 
-def _survey(
-    training: Training, payload: Callable[[tuple[Group, ...], Latents], Payload], budget: float
-) -> None:
+def _survey(training: Training, build: Callable[[tuple[Group, ...]], Build], budget: float) -> None:
     """Write a file on trial, to learn what all but the latents will cost."""
     networks = training.model.networks
     kept = {name: value.clone() for name, value in networks.state_dict().items()}
     groups = integer_groups(training.model, quantize_networks(training))
-    fit.aim(training, partial(payload, groups), budget)
+    fit.aim(training, build(groups), budget)
     networks.load_state_dict(kept)
     _set_step(training)
 

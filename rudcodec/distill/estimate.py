@@ -16,6 +16,7 @@ from rudcodec.distill.begin import (
     label_network,
     planned_images,
     planned_network,
+    planned_teacher,
     start_training,
     utility_term,
 )
@@ -41,7 +42,8 @@ class Estimate:
 
     Attributes:
         ipc: images a class; ``images``, ``latents``: in all.
-        weights: of context models and synthesis networks; ``label_weights``: of the label network.
+        weights: of context models and synthesis networks; ``label_weights``: of the label network,
+            or the teacher.
         least: the smallest budget in bits per class for so many images.
         memory: bytes at the peak, as far as these steps show it.
         seconds: of each stage; ``"rest"`` is a guess by their sum.
@@ -122,9 +124,12 @@ def estimate(
     recipe = default_recipe(data, flip=settings.flip)
     seconds: dict[str, float] = {}
     label_weights = 0
-    views = label_mode(settings.labels, settings.bpc * len(data.classes)) == "network"
-    if views:
-        network, settings = planned_network(data, settings)
+    mode = label_mode(settings.labels, settings.bpc * len(data.classes))
+    if mode != "hard":
+        if mode == "soft":
+            network = planned_teacher(data, settings)
+        else:
+            network, settings = planned_network(data, settings)
         rehearsal = Rehearsal()
         label_network(data, network, settings, recipe, device, report, rehearsal)
         seconds["label network"] = rehearsal.seconds_expected
@@ -132,7 +137,7 @@ def estimate(
         label_weights = sum(
             int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(network.layers, size, len(data.classes))
         )
-    planned = planned_images(start or data, settings, views)
+    planned = planned_images(start or data, settings, mode)
     start = start or first_images(data, planned.ipc)
     rehearsed = rehearse(data, start, planned, settings, recipe, device, report)
     stages = {name: rehearsal.seconds_expected for name, rehearsal in rehearsed.items()}

@@ -24,7 +24,7 @@ def resolved(
     """The real set; the images that are given, all of them to be encoded, ordered by class and with the real
     classes; settings that suit them.
 
-    Without a real set there is nothing to match, and nothing that a label network could learn from.
+    Without a real set there is nothing to match, and nothing that labels could be learnt from.
 
     Raises DataError if real and given images don't go together, or if one class has more of these than
     another; SettingError.
@@ -34,8 +34,8 @@ def resolved(
             raise SettingError("nothing to compress: neither real nor distilled images")
         return data, None, settings
     if data is None:
-        if settings.labels == "network":
-            raise SettingError("labels: a network needs real images to learn from")
+        if settings.labels in ("soft", "network"):
+            raise SettingError(f"labels: {settings.labels!r} needs real images to learn from")
         data, settings = start, replace(without_joint(settings), labels="hard")
     if numbers_of(start.classes, data.classes):
         start = replace(start, classes=data.classes)

@@ -10,7 +10,7 @@ from rudcodec.errors import SettingError
 from rudcodec.utility import utility_names
 
 Share = Literal["dataset", "class"]
-Labels = Literal["auto", "hard", "network"]
+Labels = Literal["auto", "hard", "soft", "network"]
 Preset = Literal["fast", "balanced", "best"]
 
 
@@ -22,7 +22,8 @@ class Settings:
         bpc: budget in bits per class, of the whole file.
         ipc: images per class; ``None`` lets :func:`rudcodec.distill.budget.images_per_class` choose.
         share: one group of networks for the ``"dataset"`` or one for each ``"class"``.
-        labels: ``"hard"``; a ``"network"`` in the file that labels any view of the images; or ``"auto"``, as
+        labels: ``"hard"``; ``"soft"``: probabilities of each image by a teacher; a ``"network"`` in the file
+            that labels any view of the images; or ``"auto"``, as
             :func:`rudcodec.distill.budget.label_mode` has it for the budget.
         utility: of the joint phase: distribution, gradient or trajectory matching (``"dm"``, ``"gm"``,
             ``"tm"``), or one that another package adds, see :mod:`rudcodec.utility`.
@@ -36,7 +37,7 @@ class Settings:
         balance: weight of the utility: its gradient's norm over the distortion's, as the joint phase begins.
         utility_images: synthetic images that one evaluation of the utility sees.
         label_share: part of the budget that the label network gets, as far as its weights can use it.
-        label_views: views of real images that the label network is trained on.
+        label_views: views of real images that the label network, or the teacher, is trained on.
         flip: whether a mirrored image keeps its label; ``None``: colour yes, grey no.
     """
 
@@ -70,8 +71,8 @@ class Settings:
                 raise SettingError(f"{name}: {getattr(self, name)} passes; at least 2 are needed")
         if self.joint < 0:
             raise SettingError(f"joint: {self.joint} passes")
-        if self.labels not in ("auto", "hard", "network"):
-            raise SettingError(f"labels: {self.labels!r} is neither 'auto', 'hard' nor 'network'")
+        if self.labels not in ("auto", "hard", "soft", "network"):
+            raise SettingError(f"labels: {self.labels!r} is none of 'auto', 'hard', 'soft', 'network'")
         if not 0 < self.label_share < 1:
             raise SettingError(f"label_share: {self.label_share} is not between 0 and 1")
         if self.label_views < 1000:

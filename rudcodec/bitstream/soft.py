@@ -1,0 +1,167 @@
+"""Soft labels of single images: which classes besides its own one is taken for, and by what odds.
+
+As elsewhere, one description serves both directions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from rudcodec.bitstream import limits, tables
+from rudcodec.bitstream.coder import Coder
+from rudcodec.bitstream.container import Fields
+from rudcodec.bitstream.weights import best_scale
+from rudcodec.errors import FormatError
+from rudcodec.payload import Payload, Segment, SoftLabels, SoftScale
+
+_CENTRED = 4 * tables.SCALES  # first of the table rows with location 0
+LOCATION_BITS, SCALE_BITS = 8, 6
+
+Fail = Callable[[str], FormatError]
+
+
+def code_scale(fields: Fields, classes: int, given: SoftScale | None) -> SoftScale:
+    """Code the fields of the head; ``given`` is None when reading."""
+    fields.mark("soft labels")
+    if classes < 2:
+        raise fields.fail("soft labels of a single class")
+    most = min(limits.SOFT_KEPT, classes - 1)
+    kept = fields.byte("classes kept", given.kept if given else 0, 1, most)
+    if math.perm(classes - 1, kept) > limits.SOFT_CHOICES:
+        raise fields.fail(f"soft labels of {kept} of {classes} classes, too many to number")
+    step = fields.byte("step of soft labels", given.step if given else 0, 1, 255)
+    return SoftScale(kept, step, fields.byte("temperature", given.temperature if given else 0, 1, 255))
+
+
+def code_soft(
+    coder: Coder, scale: SoftScale, counts: tuple[int, ...], given: SoftLabels | None, fail: Fail
+) -> SoftLabels:
+    """Code the labels of a segment's images, ``counts`` of each class; ``given`` is None when decoding."""
+    classes = len(counts)
+    own = np.repeat(np.arange(classes), counts)
+    if given is not None:
+        _check(scale, own, classes, given, fail)
+    choices = math.perm(classes - 1, scale.kept)
+    ranks = coder.numbers(
+        (choices - 1).bit_length(), len(own), None if given is None else _ranks(own, given.others, classes)
+    )
+    if ranks.max() >= choices:
+        raise fail("soft labels of an image name no classes")
+    others = _others(own, ranks, scale.kept, classes)
+    odds = np.zeros((len(own), columns(scale, classes)), np.int64)
+    before = np.zeros(len(own), np.int64)
+    for j in range(odds.shape[1]):
+        known = given.odds[:, j].astype(np.int64) - before if given is not None else None
+        increase = _code_column(coder, len(own), known)
+        if j and increase.min() < 0:
+            raise fail("soft labels of an image are not in order")
+        before = odds[:, j] = before + increase
+    if np.abs(odds).max() > limits.WEIGHT:
+        raise fail(f"soft labels have values beyond +-{limits.WEIGHT}")
+    return SoftLabels(others.astype(np.int32), odds.astype(np.int32))
+
+
+def columns(scale: SoftScale, classes: int) -> int:
+    """Odds of an image: of the classes kept, and one for all others if there are any."""
+    return scale.kept + (scale.kept < classes - 1)
+
+
+def soft_labels(payload: Payload) -> np.ndarray | None:
+    """Probabilities of the images of a set, float64 (N, classes); None if its labels are hard.
+
+    ``softmax(-step / 64 * odds)``, the own class having odds 0.
+    """
+    if payload.soft is None:
+        return None
+    parts = [_odds(segment, payload.soft, len(payload.classes)) for segment in payload.segments]
+    odds = np.concatenate([np.empty((0, len(payload.classes))), *parts])
+    powers = np.exp(-payload.soft.step / 64 * (odds - odds.min(1, keepdims=True)))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def _odds(segment: Segment, scale: SoftScale, classes: int) -> np.ndarray:
+    """Of every class, (n, classes)."""
+    soft, images = segment.soft, np.arange(sum(segment.counts))
+    assert soft is not None
+    whole = np.repeat(soft.odds[:, -1:], classes, axis=1)
+    np.put_along_axis(whole, soft.others.astype(np.intp), soft.odds[:, : scale.kept], axis=1)
+    whole[images, np.repeat(np.arange(classes), segment.counts)] = 0
+    return whole
+
+
+def _code_column(coder: Coder, count: int, given: np.ndarray | None) -> np.ndarray:
+    """A location, a scale, and a batch of differences."""
+    location = scale = None
+    differences = None
+    if given is not None:
+        location = int(np.clip(np.median(given), 0, (1 << LOCATION_BITS) - 1))
+        differences = (given - location).astype(np.int32)
+        scale = best_scale(differences)
+    location = coder.number(LOCATION_BITS, location)
+    scale = coder.number(SCALE_BITS, scale)
+    rows = np.full(count, _CENTRED + scale, dtype=np.intp)
+    return coder.code(rows, differences).astype(np.int64) + location
+
+
+def _ranks(own: np.ndarray, others: np.ndarray, classes: int) -> np.ndarray:
+    """Numbers of the tuples of other classes: in mixed radix, each digit an index among the classes left."""
+    rank = np.zeros(len(own), np.int64)
+    gone = [own]
+    for j in range(others.shape[1]):
+        chosen = others[:, j].astype(np.int64)
+        index = chosen - sum((one < chosen).astype(np.int64) for one in gone)
+        rank = rank * (classes - 1 - j) + index
+        gone.append(chosen)
+    return rank
+
+
+def _others(own: np.ndarray, ranks: np.ndarray, kept: int, classes: int) -> np.ndarray:
+    """The inverse of :func:`_ranks`: (n, kept)."""
+    digits = []
+    for j in reversed(range(kept)):
+        ranks, digit = np.divmod(ranks, classes - 1 - j)
+        digits.append(digit)
+    gone = own[:, None]
+    for chosen in reversed(digits):
+        for one in np.sort(gone, axis=1).T:
+            chosen = chosen + (chosen >= one)
+        gone = np.concatenate([gone, chosen[:, None]], axis=1)
+    return gone[:, 1:]
+
+
+def _check(scale: SoftScale, own: np.ndarray, classes: int, given: SoftLabels, fail: Fail) -> None:
+    """Shapes, and that the classes of an image are its own one and others, each once."""
+    wanted = {"others": (len(own), scale.kept), "odds": (len(own), columns(scale, classes))}
+    for name, shape in wanted.items():
+        array = getattr(given, name)
+        if array.shape != shape or array.dtype.kind not in "iu":
+            raise fail(
+                f"{name} of soft labels must be integers of shape {shape}, is {array.dtype} {array.shape}"
+            )
+    named = np.sort(np.concatenate([own[:, None], given.others], axis=1), axis=1)
+    if named[:, 0].min() < 0 or named[:, -1].max() >= classes or (np.diff(named, axis=1) == 0).any():
+        raise fail("soft labels of an image name no classes, or one twice")
+
+
+def quantized(logs: np.ndarray, labels: np.ndarray, scale: SoftScale) -> SoftLabels:
+    """Soft labels from logarithms of probabilities, float64 (n, classes), and own classes, int64 (n,)."""
+    count, classes = logs.shape
+    images = np.arange(count)
+    whole = logs[images, labels][:, None] - logs
+    below = whole.copy()
+    below[images, labels] = -np.inf
+    order = np.argsort(below, axis=1, kind="stable")[:, 1:]
+    others, rest = order[:, : scale.kept], order[:, scale.kept :]
+    to_steps = partial(np.multiply, 64 / scale.step)
+    odds = np.rint(to_steps(np.take_along_axis(whole, others, axis=1)))
+    if rest.shape[1]:
+        others_left = np.take_along_axis(whole, rest, axis=1)
+        least = others_left.min(1, keepdims=True)
+        mean = least - np.log(np.exp(least - others_left).mean(1, keepdims=True))
+        odds = np.concatenate([odds, np.rint(to_steps(mean))], axis=1)
+    odds = np.clip(odds, -limits.WEIGHT, limits.WEIGHT)
+    return SoftLabels(others.astype(np.int32), odds.astype(np.int32))
