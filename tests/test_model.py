@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudcodec import bitstream
-from rudcodec.distill.assemble import assemble
+from rudcodec.distill.assemble import Assembly
+from rudcodec.distill.settings import Share
 from rudcodec.distill.initial import initial_model, pyramid
 from rudcodec.distill.integers import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
@@ -34,7 +35,7 @@ def blobs(count: int, channels: int, height: int, width: int) -> torch.Tensor:
 
 
 def quantized(
-    shape: tuple[int, int, int], share: str
+    shape: tuple[int, int, int], share: Share
 ) -> tuple[SyntheticModel, Training, tuple[Group, ...], Payload]:
     """A model right after its initialisation, its networks made integers."""
     torch.manual_seed(0)
@@ -49,13 +50,13 @@ def quantized(
     integers = integer_groups(model, quantize_networks(training))
     latents = [level.numpy() for level in model.latents()]
     recipe = Recipe(mean=(128,) * channels, std=(64,) * channels)
-    payload = assemble(model, latents, integers, CLASSES, share, recipe)
+    payload = Assembly(model, CLASSES, share, lambda: recipe)(integers, None, latents)
     return model, training, integers, payload
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (17, 23, 3), (28, 28, 1)])
 @pytest.mark.parametrize("share", ["dataset", "class"])
-def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: str) -> None:
+def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: Share) -> None:
     model, _, _, payload = quantized(shape, share)
     exact = bitstream.synthesize(payload).astype(np.float64)
     coded = sum(part.bits for part in bitstream.code_length(payload) if part.name.startswith("latents"))

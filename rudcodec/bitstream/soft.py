@@ -16,7 +16,7 @@ from rudcodec.bitstream.coder import Coder
 from rudcodec.bitstream.container import Fields
 from rudcodec.bitstream.weights import best_scale
 from rudcodec.errors import FormatError
-from rudcodec.payload import Payload, Segment, SoftLabels, SoftScale
+from rudcodec.payload import Payload, SoftLabels, SoftScale
 
 _CENTRED = 4 * tables.SCALES  # first of the table rows with location 0
 LOCATION_BITS, SCALE_BITS = 8, 6
@@ -77,20 +77,23 @@ def soft_labels(payload: Payload) -> np.ndarray | None:
     """
     if payload.soft is None:
         return None
-    parts = [_odds(segment, payload.soft, len(payload.classes)) for segment in payload.segments]
-    odds = np.concatenate([np.empty((0, len(payload.classes))), *parts])
-    powers = np.exp(-payload.soft.step / 64 * (odds - odds.min(1, keepdims=True)))
+    classes = len(payload.classes)
+    parts = [np.empty((0, classes))]
+    for segment in payload.segments:
+        assert segment.soft is not None
+        parts.append(
+            restored(segment.soft, np.repeat(np.arange(classes), segment.counts), payload.soft, classes)
+        )
+    return np.concatenate(parts)
+
+
+def restored(soft: SoftLabels, own: np.ndarray, scale: SoftScale, classes: int) -> np.ndarray:
+    """Probabilities, float64 (n, classes), of images of the classes ``own``, int64 (n,)."""
+    odds = np.repeat(soft.odds[:, -1:].astype(np.float64), classes, axis=1)
+    np.put_along_axis(odds, soft.others.astype(np.intp), soft.odds[:, : scale.kept], axis=1)
+    odds[np.arange(len(own)), own] = 0
+    powers = np.exp(-scale.step / 64 * (odds - odds.min(1, keepdims=True)))
     return np.asarray(powers / powers.sum(1, keepdims=True))
-
-
-def _odds(segment: Segment, scale: SoftScale, classes: int) -> np.ndarray:
-    """Of every class, (n, classes)."""
-    soft, images = segment.soft, np.arange(sum(segment.counts))
-    assert soft is not None
-    whole = np.repeat(soft.odds[:, -1:], classes, axis=1)
-    np.put_along_axis(whole, soft.others.astype(np.intp), soft.odds[:, : scale.kept], axis=1)
-    whole[images, np.repeat(np.arange(classes), segment.counts)] = 0
-    return whole
 
 
 def _code_column(coder: Coder, count: int, given: np.ndarray | None) -> np.ndarray:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
-from rudcodec.distill.assemble import assemble
+from rudcodec.distill.assemble import Assembly
 from rudcodec.distill.begin import (
     label_network,
     planned_images,
@@ -22,7 +20,7 @@ from rudcodec.distill.begin import (
     utility_term,
 )
 from rudcodec.distill.budget import LabelMode, Plan, label_mode
-from rudcodec.distill.fit import Build, Latents
+from rudcodec.distill.fit import Build
 from rudcodec.distill.images import choose, resolved
 from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
@@ -30,7 +28,6 @@ from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
-from rudcodec.labels import soft_labels_by, with_soft_labels
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.payload import Group, LabelNetwork, Payload, Recipe
 from rudcodec.runs import Journal
@@ -108,39 +105,20 @@ def _distill_images(
     term = utility_term(data, start, recipe, settings, device)
     if term is not None:
         journal.attach("utility", term)
-    return _run(training, term, planned, settings, data.classes, recipe, teacher)
+    taught = partial(term.utility.adapted, recipe) if term is not None else lambda: recipe
+    assembly = Assembly(training.model, data.classes, settings.share, taught, teacher)
+    return _run(training, term, planned, settings, assembly)
 
 
 def _run(
-    training: Training,
-    term: UtilityTerm | None,
-    planned: Plan,
-    settings: Settings,
-    classes: tuple[str, ...],
-    recipe: Recipe,
-    teacher: LabelNetwork | None,
+    training: Training, term: UtilityTerm | None, planned: Plan, settings: Settings, assembly: Assembly
 ) -> Payload:
     part = training.journal.part
-    Found = list[list[Tensor]] | None
-
-    def payload(groups: tuple[Group, ...], labels: Found, latents: Latents) -> Payload:
-        taught = recipe if term is None else term.utility.adapted(recipe)
-        hard = assemble(training.model, latents, groups, classes, settings.share, taught)
-        if labels is None or teacher is None:
-            return hard
-        return with_soft_labels(hard, labels, teacher.temperature)
-
-    def labels(groups: tuple[Group, ...]) -> Found:
-        """What the teacher sees in the images as they are now."""
-        if teacher is None:
-            return None
-        return soft_labels_by(teacher, payload(groups, None, fit.current(training)))
-
-    def on_trial(groups: tuple[Group, ...]) -> Build:
-        return partial(payload, groups, labels(groups))
 
     def labelled(groups: tuple[Group, ...]) -> Build:
-        return partial(payload, groups, part(partial(labels, groups)))
+        """What makes payloads, with the labels of the images as they are now."""
+        found = part(lambda: assembly.labels(groups, fit.current(training)))
+        return partial(assembly, groups, found)
 
     def stage(stage: Stage, term: UtilityTerm | None = None) -> None:
         part(partial(run_stage, training, stage, term), everywhere=True)
@@ -148,7 +126,7 @@ def _run(
     part(partial(_settle, training), everywhere=True)
     first = round(SURVEY_AT * settings.warmup)
     stage(Stage("warm-up", first, 1.0, start=0.0))
-    part(partial(_survey, training, on_trial, planned.budget))
+    part(partial(_survey, training, assembly, planned.budget))
     stage(Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
         stage(Stage("joint", settings.joint, 0.5, start=0.5), term)
@@ -178,12 +156,13 @@ def _settle(training: Training) -> None:
     _set_step(training)
 
 
-def _survey(training: Training, build: Callable[[tuple[Group, ...]], Build], budget: float) -> None:
+def _survey(training: Training, assembly: Assembly, budget: float) -> None:
     """Write a file on trial, to learn what all but the latents will cost."""
     networks = training.model.networks
     kept = {name: value.clone() for name, value in networks.state_dict().items()}
     groups = integer_groups(training.model, quantize_networks(training))
-    fit.aim(training, build(groups), budget)
+    labels = assembly.labels(groups, fit.current(training))
+    fit.aim(training, partial(assembly, groups, labels), budget)
     networks.load_state_dict(kept)
     _set_step(training)
 

@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rudcodec.distill.assemble import file_size
+from rudcodec.distill.assemble import Latents, file_size
 from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.distill.training import Training
 from rudcodec.errors import BudgetError
 from rudcodec.payload import Payload
 
 Grid = NDArray[Any]
-Latents = list[NDArray[np.int32]]
 Steps = list[tuple[NDArray[np.int32], NDArray[np.int32], Grid]]
 Build = Callable[[Latents], Payload]
 
