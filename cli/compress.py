@@ -119,6 +119,8 @@ def compress(
         raise click.UsageError("--real goes with --from-tensors")
     if distilled and real is None and options["utility"] is not None:
         raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
+    if distilled and options["utility"] is None and dict(overrides).get("joint"):
+        raise click.UsageError("--set joint needs --utility, which is what such passes minimise")
     for path in filter(None, (out if str(out) != "-" else None, preview, log)):
         check_writable(path)
 

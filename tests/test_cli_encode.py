@@ -104,6 +104,8 @@ def test_a_distilled_set_is_coded_as_it_is(
     for wrong in ([*budget, "--utility", "dm"], ["--bpc", "5k", "--real", source]):
         refused = compress(source, out, *wrong)
         assert refused.exit_code == 2 and "--real" in refused.stderr
+    refused = compress(source, out, *budget, "--set", "joint=5")
+    assert refused.exit_code == 2 and "joint needs --utility" in refused.stderr
 
 
 def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:

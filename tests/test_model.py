@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from rudcodec import bitstream
 from rudcodec.distill.assemble import Assembly
-from rudcodec.distill.settings import Share
 from rudcodec.distill.initial import initial_model, pyramid
 from rudcodec.distill.integers import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.settings import Share
 from rudcodec.distill.training import Training
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.context import laplace_bits

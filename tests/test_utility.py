@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+import torch.nn.functional as F
 
 from rudcodec.augment import augment
 from rudcodec.data import load
 from rudcodec.evaluation import default_recipe
 from rudcodec.nets import ConvNet
 from rudcodec.utility.dm import DistributionMatching
+from rudcodec.utility.mm import MomentMatching
+from rudcodec.utility.real import RealImages
 
 
 def test_dm_is_the_papers_equation_4() -> None:
@@ -43,3 +47,52 @@ def test_dm_is_the_papers_equation_4() -> None:
     value, expected = value.detach(), expected.detach()
     assert abs(float(value - expected)) < 1e-5 * float(expected)
     assert float((gradient - expected_gradient).abs().max()) < 1e-5 * float(expected_gradient.abs().max())
+
+
+@pytest.mark.parametrize(("steps", "deviations"), [(0, True), (3, False)])
+def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
+    """Moments of each block by class, in units of the real variance, and the classification term."""
+    data = load("digits", "train")
+    recipe = default_recipe(data)
+    utility = MomentMatching(
+        recipe, networks=2, steps=steps, width=8, real_batch=40, deviations=deviations, classification=0.3
+    )
+    utility.prepare(data, torch.device("cpu"))
+    images = torch.randn(30, 1, 8, 8, dtype=torch.float64, requires_grad=True)
+    labels = torch.arange(30) % 3
+    value = utility(images, labels, torch.Generator().manual_seed(5))
+    (gradient,) = torch.autograd.grad(value, images)
+
+    generator = torch.Generator().manual_seed(5)
+    number = int(torch.randint(2, (), generator=generator))
+    seed = int(torch.randint(2**62, (), generator=generator))
+    net, real = utility.nets[number], utility.moments[number]
+    x = augment(images, recipe.augment, torch.Generator().manual_seed(seed))
+    expected = 0.3 * 3 * F.cross_entropy(net(x), labels)  # ten images of each class
+    for conv, norm, its in zip(net.convs, net.norms, real, strict=True):
+        x = F.avg_pool2d(F.relu(norm(conv(x))), 2)
+        for k in range(3):
+            mine = x[labels == k]
+            gap = (mine.mean(0) - its.mean[k]) ** 2
+            if deviations:
+                gap = gap + ((mine.var(0) + 1e-6).sqrt() - its.deviation[k]) ** 2
+            expected = expected + gap.mean() / its.variance
+    (expected_gradient,) = torch.autograd.grad(expected, images)
+    torch.testing.assert_close(value, expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-9)
+
+
+def test_mm_prefers_real_images() -> None:
+    """Real images of a class are nearer to its moments than noise, or another class's, are."""
+    data = load("digits", "train")
+    utility = MomentMatching(default_recipe(data), networks=1, steps=30, width=8, real_batch=100)
+    utility.prepare(data, torch.device("cpu"))
+    real, _ = RealImages(data, utility.recipe, torch.device("cpu")).draw(range(10), 20, 1)
+    labels = torch.arange(10).repeat_interleave(20)
+
+    def loss(images: torch.Tensor, classes: torch.Tensor) -> float:
+        return float(utility(images, classes, torch.Generator().manual_seed(0)))
+
+    own = loss(real, labels)
+    assert own < 0.5 * loss(real, (labels + 1) % 10)
+    assert own < 0.5 * loss(torch.randn(real.shape, generator=torch.Generator().manual_seed(0)), labels)

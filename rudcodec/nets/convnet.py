@@ -74,11 +74,17 @@ class ConvNet(nn.Module):
         """One of the literature's depth for a size."""
         return cls(channels, classes, size, literature_depth(*size), width, generator)
 
-    def features(self, x: Tensor) -> Tensor:
-        """What the linear layer sees: (N, width * h * w) for normalised images (N, C, H, W)."""
+    def blocks(self, x: Tensor) -> list[Tensor]:
+        """Output of each block, (N, width, h, w), for normalised images (N, C, H, W)."""
+        found = []
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = halved(F.relu(norm(conv(x)), inplace=True))
-        return x.flatten(1)
+            found.append(x)
+        return found
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the linear layer sees: (N, width * h * w) for normalised images (N, C, H, W)."""
+        return self.blocks(x)[-1].flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) for normalised images (N, C, H, W)."""

@@ -1,6 +1,6 @@
 """Utilities: how well a synthetic set trains, as a loss that can be differentiated.
 
-``dm``, ``gm`` and ``tm`` are here; other packages add theirs by an entry point of the group
+``dm``, ``gm``, ``tm`` and ``mm`` are here; other packages add theirs by an entry point of the group
 ``rudcodec.utilities``: a subclass of :class:`Utility`, as in ``examples/plugin``.
 """
 
@@ -18,7 +18,7 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
 
-UTILITIES = ("dm", "gm", "tm")
+UTILITIES = ("dm", "gm", "tm", "mm")
 
 
 class Utility(ABC):
@@ -76,6 +76,10 @@ def utility_for(name: str, recipe: Recipe, experts: str | None) -> Utility:
         from rudcodec.utility.gm import GradientMatching
 
         return GradientMatching(recipe)
+    if name == "mm":
+        from rudcodec.utility.mm import MomentMatching
+
+        return MomentMatching(recipe)
     if name != "tm":
         added: Utility = plugins.load(plugins.UTILITIES, name)(recipe)
         return added
