@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--utility",
     metavar="NAME",
-    help="dm (default), gm, tm, or a package's own.",
+    help="dm (default), gm, tm, mm, or a package's own.",
 )
 @click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")

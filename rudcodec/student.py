@@ -34,6 +34,7 @@ LEAST_ZOOM, LEAST_WINDOW = 12, 6
 # Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
 # about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
 _COMPILE_FROM = 100_000 * 32 * 32 * 128
+_COMPILE_VIEWS_FROM = _COMPILE_FROM / 8  # views are made, too: without a compiler at a fifth of the pace
 
 
 def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
@@ -135,7 +136,8 @@ class Trainer:
         self.shape = (channels, height, columns)
         if compile is None:
             work = runs * recipe.steps * self.batch * height * columns * width
-            compile = work >= _COMPILE_FROM and has_compiler(self.device)
+            least = _COMPILE_FROM if network is None else _COMPILE_VIEWS_FROM
+            compile = work >= least and has_compiler(self.device)
         self.compiled = compile
         if network is not None:
             temperature = network.temperature / 16

@@ -25,8 +25,8 @@ class Settings:
         labels: ``"hard"``; ``"soft"``: probabilities of each image by a teacher; a ``"network"`` in the file
             that labels any view of the images; or ``"auto"``, as
             :func:`rudcodec.distill.budget.label_mode` has it for the budget.
-        utility: of the joint phase: distribution, gradient or trajectory matching (``"dm"``, ``"gm"``,
-            ``"tm"``), or one that another package adds, see :mod:`rudcodec.utility`.
+        utility: of the joint phase: distribution, gradient, trajectory or moment matching (``"dm"``,
+            ``"gm"``, ``"tm"``, ``"mm"``), or one that another package adds, see :mod:`rudcodec.utility`.
         experts: the folder of trajectories that ``"tm"`` matches.
         seed: of everything random; the same seed on the same machine gives the same file.
         device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.

@@ -21,12 +21,14 @@ from rudcodec import views
 from rudcodec.data import LabelledImages
 from rudcodec.labels.network import LabelNet, centred
 from rudcodec.labels.rendering import renderer
+from rudcodec.nets.muon import Muon
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
 from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
 from rudcodec.runs import Journal, State, restore_optimizer
 
 BATCH = 128
-WEIGHT_LR = 0.1  # in quantization steps; at 0.06 a network ends five points lower
+WEIGHT_LR = 0.1  # of Muon, in quantization steps; docs/views.md has others
+LINEAR_LR = 0.1
 BIAS_LR = 5e-3
 SCALE_LR = 2e-2
 RISE, FALL = 0.05, 0.7  # of the training: learning rate up, and down at the end
@@ -116,26 +118,28 @@ def _train(
     bits_of = compiled(LabelNet.bits) if fast else LabelNet.bits
     images = torch.from_numpy(data.images).to(device)
     labels = torch.from_numpy(data.labels).to(device)
-    optimizer = _optimizer(net)
+    optimizers = _optimizers(net)
     rate = _RatePlan(plan.bits)
-    journal.attach("label network", _Training(net, optimizer, rate))
+    journal.attach("label network", _Training(net, optimizers, rate))
     mine = journal.ranks.mine(BATCH)
     count = mine.stop - mine.start
     steps = max(2, plan.count // BATCH)
     reported = 0.0
     for step in journal.steps(steps):
         progress = step / steps
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * min(1, progress / RISE + 0.05) * min(1, (1 - progress) / FALL)
+        pace = min(1, progress / RISE + 0.05) * min(1, (1 - progress) / FALL)
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = group["peak"] * pace
         begin = step * BATCH + mine.start
         x, first, second, part = _batch(images, labels, recipe, seed, begin, count, render)
         with autocast(device):
             loss = loss_of(net, x.contiguous(memory_format=layout), first, second, part)
         bits = bits_of(net)
-        optimizer.zero_grad()
+        net.zero_grad(set_to_none=True)
         (loss * (count / BATCH) + rate.weight / journal.ranks.count * bits).backward()
         journal.ranks.add_gradients(list(net.parameters()))
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         rate.follow(float(bits.detach()), progress)
         if time.monotonic() - reported > REPORT_SECONDS or step + 1 == steps:
             reported = time.monotonic()
@@ -146,21 +150,22 @@ def _train(
 class _Training:
     """What a checkpoint holds of a label network's training."""
 
-    def __init__(self, net: LabelNet, optimizer: torch.optim.Optimizer, rate: _RatePlan) -> None:
-        self.net, self.optimizer, self.rate = net, optimizer, rate
+    def __init__(self, net: LabelNet, optimizers: list[torch.optim.Optimizer], rate: _RatePlan) -> None:
+        self.net, self.optimizers, self.rate = net, optimizers, rate
 
     def state(self) -> State:
         return [
             self.net.state_dict(),
-            self.optimizer.state_dict(),
+            [optimizer.state_dict() for optimizer in self.optimizers],
             self.rate.weight,
             self.rate.first,
         ]
 
     def restore(self, state: State) -> None:
-        net, optimizer, self.rate.weight, self.rate.first = state
+        net, optimizers, self.rate.weight, self.rate.first = state
         self.net.load_state_dict(net)
-        restore_optimizer(self.optimizer, optimizer)
+        for optimizer, its in zip(self.optimizers, optimizers, strict=True):
+            restore_optimizer(optimizer, its)
 
 
 class _RatePlan:
@@ -210,10 +215,15 @@ def _loss(net: LabelNet, x: Tensor, first: Tensor, second: Tensor, part: Tensor)
     return (part * losses[0] + (1 - part) * losses[1]).mean()
 
 
-def _optimizer(net: LabelNet) -> torch.optim.Optimizer:
+def _optimizers(net: LabelNet) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions, Adam for the rest."""
     groups = (
-        ([*net.weights, net.linear], WEIGHT_LR),
+        ([net.linear], LINEAR_LR),
         ([*net.biases, net.linear_bias], BIAS_LR),
         ([net.log2_scales], SCALE_LR),
     )
-    return torch.optim.Adam([{"params": p, "lr": lr, "peak": lr} for p, lr in groups], betas=(0.9, 0.99))
+    adam = torch.optim.Adam([{"params": p, "lr": lr, "peak": lr} for p, lr in groups], betas=(0.9, 0.99))
+    muon = Muon(net.weights, WEIGHT_LR)
+    for group in muon.param_groups:
+        group["peak"] = WEIGHT_LR
+    return [muon, adam]

@@ -1,8 +1,8 @@
 """MM, moment matching: classes' means and deviations of features of briefly trained ConvNets.
 
 After IDM (Zhao et al., "Improved Distribution Matching for Dataset Condensation", CVPR 2023), which matches
-means of trained networks' features beside a classification loss, and M3D (Zhang et al., AAAI 2024), which adds
-higher moments. Ours: the networks don't change, so that the real side is computed once.
+means of trained networks' features beside a classification loss, and M3D (Zhang et al., AAAI 2024), which
+adds higher moments. Ours: the networks don't change, so that the real side is computed once.
 """
 
 from __future__ import annotations
