@@ -37,12 +37,13 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     type=click.Choice(["auto", "hard", "soft", "network"]),
-    help="Classes; each image's; a network's (auto).",
+    metavar="MODE",
+    help="hard, soft, network or auto (auto).",
 )
 @click.option(
     "--utility",
     metavar="NAME",
-    help="dm (default), gm, tm, mm, or a package's own.",
+    help="dm (default), gm, tm, mm, or a plug-in.",
 )
 @click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
@@ -203,7 +204,7 @@ def _print_estimate(expected: Estimate, settings: Settings, images: int) -> None
         ("latents", f"{expected.latents:,}"),
         ("weights", f"{expected.weights:,} of synthesis and context networks"),
         (
-            "label network, or teacher",
+            "teacher" if settings.labels == "soft" else "label network",
             f"{expected.label_weights:,} weights" if expected.label_weights else "none",
         ),
         ("budget", f"{settings.bpc:,.0f} bpc; for so many images at least {expected.least:,.0f}"),

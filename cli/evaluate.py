@@ -35,12 +35,7 @@ if TYPE_CHECKING:
     help="Real images at equal bytes, too.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3).")
-@click.option(
-    "--steps",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Instead of the steps in FILE's recipe; at most so many for others.",
-)
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of the steps in FILE's recipe.")
 @click.option(
     "--nets",
     type=network_names,

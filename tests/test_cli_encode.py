@@ -237,7 +237,8 @@ def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: s
     options = ["--labels", labels, "--ipc", "2", "--device", "cpu", "--set", "label_views=2000"]
     result = compress(source, tmp_path / "out.rud", "--bpc", "8k", "--dry-run", *options)
     assert result.exit_code == 0, result.output
-    rows = {line[:15].strip(): line[15:] for line in result.stdout.splitlines()[1:]}
+    width = 2 + len("teacher" if labels == "soft" else "label network")
+    rows = {line[:width].strip(): line[width:] for line in result.stdout.splitlines()[1:]}
     assert rows["images"] == "6 (2 a class), from 27"
     assert rows["latents"] == f"{6 * (64 + 16 + 4 + 1)}"
     assert ("weights" in rows["teacher" if labels == "soft" else "label network"]) == (labels != "hard")
