@@ -48,7 +48,7 @@ def measure(source: str, bpc: float, plain: bool) -> dict[str, tuple[float, int]
     rehearsal = Rehearsal()
     label_network(data, planned_network(data, settings)[0], settings, recipe, CPU, _silent, rehearsal)
     found = {"label network": (rehearsal.seconds_a_step, label_training.BATCH)}
-    planned = planned_images(data, settings, False)
+    planned = planned_images(data, settings, "hard")
     images = planned.ipc * len(data.classes)
     first = first_images(data, planned.ipc)
     for stage, rehearsal in rehearse(data, first, planned, settings, recipe, CPU, _silent).items():

@@ -18,7 +18,6 @@ import numpy as np
 from label_trials import changed, pairs_of, parts
 
 import rudcodec
-from rudcodec import bitstream
 from rudcodec.baselines import real_images
 from rudcodec.bitstream.coder import Meter
 from rudcodec.bitstream.soft import code_soft, restored
@@ -27,6 +26,7 @@ from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import FormatError
 from rudcodec.evaluation import evaluate
+from rudcodec.labels.soft import seen_by
 from rudcodec.payload import LabelNetwork, SoftScale
 from rudcodec.student import default_recipe
 from rudcodec.synthetic import SyntheticSet
@@ -35,8 +35,7 @@ from rudcodec.synthetic import SyntheticSet
 def softened(images: LabelledImages, network: LabelNetwork, scale: SoftScale) -> tuple[np.ndarray, float]:
     """Probabilities as a file would give them back, and bits an image. Images are ordered by class."""
     warm = replace(network, temperature=scale.temperature)
-    logs = np.log(np.maximum(bitstream.probabilities(warm, images.images), 1e-30))
-    soft = bitstream.quantized(logs, images.labels, scale)
+    soft = seen_by(warm, images.images, images.labels, scale)
     meter = Meter()
     code_soft(meter, scale, images.ipc_counts(), soft, partial(FormatError, "segment", -1))
     found = restored(soft, images.labels, scale, len(images.classes))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rudcodec.bitstream import quantized
+from rudcodec.bitstream.soft import quantized
 from rudcodec.payload import (
     Architecture,
     Group,

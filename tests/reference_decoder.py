@@ -13,15 +13,10 @@ from math import isqrt, prod
 from types import SimpleNamespace as Head
 from typing import NamedTuple
 
-from reference_soft import read_soft_labels
+from reference_soft import read_soft_fields, read_soft_labels, require
 
 DECAY = """624123833502197199 736817851742260082 857958705291205984 986474991491683832
 1121178045035989968 1260809488881185366 1404085787326080234 1549737850873369689"""
-
-
-def require(condition: bool, rule: str) -> None:
-    if not condition:
-        raise ValueError(rule)
 
 
 # Section 3: container and primitive fields
@@ -109,8 +104,7 @@ def read_head(body: bytes, file_size: int) -> Head:
         require(same > 0 or len(set(counts)) > 1, "equal counts spelt out")
         head.counts.append(counts)
     if head.soft:
-        require(k > 1, "soft labels of one class")
-        head.kept, head.step, head.temperature = b.byte(1, min(16, k - 1)), b.byte(1), b.byte(1)
+        read_soft_fields(b, head)
     require(b.at == len(body), "bytes behind the head")
     check_limits(head, file_size)
     return head
@@ -135,9 +129,9 @@ def check_limits(head: Head, file_size: int) -> None:
     work += columns * latents * latent + images * area * pixel
     widest = max([sum(head.grids)] + [out for out, _, _, _ in head.layers])
     require(parameters <= 1 << 22 and area * widest <= 1 << 25, "networks too large")
-    require(images * max(32, area * head.channels, latents) <= scale << 25, "too many images")
+    each = max(32, area * head.channels, latents, 2 * len(totals) * head.soft)
+    require(images * each <= scale << 25, "too many images")
     require(work <= scale << 36, "too much work")
-    require(not head.soft or images * len(totals) <= scale << 24, "too many soft labels")
 
 
 class Shape(NamedTuple):
@@ -391,8 +385,7 @@ def decode(data: bytes) -> tuple[Head, list[bytes], list[int]]:
         nets = [groups[k if head.per_class else 0] for k in mine]
         require(len(body) >= 4, "segment ends early")
         stream = Stream(body[4:], tables)
-        if head.soft:
-            head.probabilities += read_soft_labels(stream, head, mine)
+        head.probabilities += read_soft_labels(stream, head, mine) if head.soft else []
         latents = read_latents(stream, head, [net[:depth] for net in nets])
         images = [synthesize(head, grids, net[depth:]) for grids, net in zip(latents, nets, strict=True)]
         require(zlib.crc32(b"".join(images)) == int.from_bytes(body[:4], "little"), "pixel digest")

@@ -10,6 +10,10 @@ from types import SimpleNamespace as Head
 from typing import Protocol
 
 
+class Bytes(Protocol):
+    def byte(self, low: int = 0, high: int = 255) -> int: ...
+
+
 class Stream(Protocol):
     def bits(self, count: int) -> int: ...
     def batch(self, rows: list[int]) -> list[int]: ...
@@ -18,6 +22,13 @@ class Stream(Protocol):
 def require(condition: bool, rule: str) -> None:
     if not condition:
         raise ValueError(rule)
+
+
+def read_soft_fields(b: Bytes, head: Head) -> None:
+    """The head's last fields, in label mode 1."""
+    k = len(head.classes)
+    require(k > 1, "soft labels of one class")
+    head.kept, head.step, head.temperature = b.byte(1, min(16, k - 1)), b.byte(1), b.byte(1)
 
 
 def read_soft_labels(stream: Stream, head: Head, own: list[int]) -> list[list[float]]:

@@ -95,7 +95,7 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
         distill(digits, settings, start=colour)
     with pytest.raises(SettingError, match="ipc: 4, but there are 30"):
         distill(None, Settings(bpc=20000, ipc=4), start=colour)
-    with pytest.raises(SettingError, match="labels: 'network' needs real images"):
+    with pytest.raises(SettingError, match="labels: a network needs real images"):
         distill(None, Settings(bpc=20000, labels="network"), start=colour)
     with pytest.raises(SettingError, match="nothing to compress"):
         distill(None, settings)

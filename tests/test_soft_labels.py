@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import rudcodec
 from rudcodec import FormatError, SettingError, bitstream, data
+from rudcodec.bitstream.soft import quantized
 from rudcodec.cli.main import main
 from rudcodec.nets import ConvNet
 from rudcodec.payload import Architecture, LabelLayer, Payload, SoftLabels, SoftScale
@@ -65,7 +66,7 @@ def test_quantized_probabilities_are_near() -> None:
     own = np.repeat(np.arange(6), (8, 8, 8, 8, 4, 4))
 
     def restored(scale: SoftScale) -> np.ndarray:
-        soft = bitstream.quantized(np.log(probabilities), own, scale)
+        soft = quantized(np.log(probabilities), own, scale)
         counts = tuple(np.bincount(own).tolist())
         payload = random_payload(PIXEL, [counts], seed=1)
         (segment,) = payload.segments
@@ -180,5 +181,5 @@ def test_compress_with_soft_labels(digits: data.LabelledImages, tmp_path: Path) 
 
 
 def test_soft_labels_need_real_images(digits: data.LabelledImages, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="'soft' needs real images"):
+    with pytest.raises(SettingError, match="labels: a teacher needs real images"):
         rudcodec.compress(None, tmp_path / "x.rud", start=digits, bpc=2000, labels="soft")

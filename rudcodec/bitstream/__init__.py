@@ -10,7 +10,7 @@ from rudcodec.bitstream.files import opened, read_bytes, write_bytes
 from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.labelnet import logits, probabilities
 from rudcodec.bitstream.reading import decode, decode_images, read, salvage, stream
-from rudcodec.bitstream.soft import quantized, soft_labels
+from rudcodec.bitstream.soft import soft_labels
 from rudcodec.bitstream.truncation import Truncation, truncate
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "probabilities",
     "read",
     "read_bytes",
-    "quantized",
     "salvage",
     "soft_labels",
     "stream",

@@ -11,15 +11,14 @@ from functools import partial
 
 import numpy as np
 
-from rudcodec.bitstream import limits, tables
+from rudcodec.bitstream import limits
 from rudcodec.bitstream.coder import Coder
 from rudcodec.bitstream.container import Fields
-from rudcodec.bitstream.weights import best_scale
+from rudcodec.bitstream.weights import code_scaled
 from rudcodec.errors import FormatError
 from rudcodec.payload import Payload, SoftLabels, SoftScale
 
-_CENTRED = 4 * tables.SCALES  # first of the table rows with location 0
-LOCATION_BITS, SCALE_BITS = 8, 6
+LOCATION_BITS = 8
 
 Fail = Callable[[str], FormatError]
 
@@ -98,16 +97,12 @@ def restored(soft: SoftLabels, own: np.ndarray, scale: SoftScale, classes: int) 
 
 def _code_column(coder: Coder, count: int, given: np.ndarray | None) -> np.ndarray:
     """A location, a scale, and a batch of differences."""
-    location = scale = None
-    differences = None
+    location = differences = None
     if given is not None:
         location = int(np.clip(np.median(given), 0, (1 << LOCATION_BITS) - 1))
         differences = (given - location).astype(np.int32)
-        scale = best_scale(differences)
     location = coder.number(LOCATION_BITS, location)
-    scale = coder.number(SCALE_BITS, scale)
-    rows = np.full(count, _CENTRED + scale, dtype=np.intp)
-    return coder.code(rows, differences).astype(np.int64) + location
+    return code_scaled(coder, count, differences).astype(np.int64) + location
 
 
 def _ranks(own: np.ndarray, others: np.ndarray, classes: int) -> np.ndarray:

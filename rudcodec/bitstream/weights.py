@@ -55,7 +55,6 @@ def code_tensor(
     coder: Coder, shape: tuple[int, ...], given: QTensor | None, name: str, fail: Callable[[str], FormatError]
 ) -> QTensor:
     values = None
-    scale = 0
     if given is not None:
         if given.values.shape != shape or given.values.dtype.kind not in "iu":
             raise fail(
@@ -66,13 +65,16 @@ def code_tensor(
         values = given.values.ravel()
         _check_range(values, name, fail)
         values = values.astype(np.int32)
-        scale = best_scale(values)
     exponent = coder.number(4, given.exponent if given else None)
-    scale = coder.number(6, scale if given else None)
-    rows = np.full(limits.product(shape), _CENTRED + scale, dtype=np.intp)
-    values = coder.code(rows, values)
+    values = code_scaled(coder, limits.product(shape), values)
     _check_range(values, name, fail)
     return QTensor(values.reshape(shape).astype(np.int32), exponent)
+
+
+def code_scaled(coder: Coder, count: int, values: np.ndarray | None) -> np.ndarray:
+    """Code a table scale, then ``count`` values with it: int32; ``values`` is None when decoding."""
+    scale = coder.number(6, None if values is None else best_scale(values))
+    return coder.code(np.full(count, _CENTRED + scale, dtype=np.intp), values)
 
 
 def _check_range(values: np.ndarray, name: str, fail: Callable[[str], FormatError]) -> None:

@@ -35,7 +35,8 @@ def resolved(
         return data, None, settings
     if data is None:
         if settings.labels in ("soft", "network"):
-            raise SettingError(f"labels: {settings.labels!r} needs real images to learn from")
+            what = "a network" if settings.labels == "network" else "a teacher"
+            raise SettingError(f"labels: {what} needs real images to learn from")
         data, settings = start, replace(without_joint(settings), labels="hard")
     if numbers_of(start.classes, data.classes):
         start = replace(start, classes=data.classes)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rudcodec import bitstream
@@ -33,11 +34,18 @@ def soft_labels_by(teacher: LabelNetwork, payload: Payload) -> list[list[Tensor]
     """Of each segment's decoded images, as the teacher sees them: :class:`SoftLabels` as tensors, which
     checkpoints can hold."""
     scale = scale_for(len(payload.classes), teacher.temperature)
-    own = bitstream.hard_labels(payload)
-    logs = np.log(np.maximum(bitstream.probabilities(teacher, bitstream.synthesize(payload)), 1e-30))
-    ends = np.cumsum([sum(segment.counts) for segment in payload.segments])[:-1]
-    found = (quantized(*part, scale) for part in zip(np.split(logs, ends), np.split(own, ends), strict=True))
-    return [[torch.from_numpy(soft.others), torch.from_numpy(soft.odds)] for soft in found]
+    soft = seen_by(teacher, bitstream.synthesize(payload), bitstream.hard_labels(payload), scale)
+    sizes = [sum(segment.counts) for segment in payload.segments]
+    parts = (torch.from_numpy(array).split(sizes) for array in (soft.others, soft.odds))
+    return [list(part) for part in zip(*parts, strict=True)]
+
+
+def seen_by(
+    teacher: LabelNetwork, images: NDArray[np.uint8], own: NDArray[np.int64], scale: SoftScale
+) -> SoftLabels:
+    """Labels of images, uint8 (n, H, W, C), of the classes ``own``, at the teacher's temperature."""
+    logs = np.log(np.maximum(bitstream.probabilities(teacher, images), 1e-30))
+    return quantized(logs, own, scale)
 
 
 def with_soft_labels(payload: Payload, labels: list[list[Tensor]], temperature: int) -> Payload:

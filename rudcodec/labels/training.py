@@ -222,8 +222,8 @@ def _optimizers(net: LabelNet) -> list[torch.optim.Optimizer]:
         ([*net.biases, net.linear_bias], BIAS_LR),
         ([net.log2_scales], SCALE_LR),
     )
-    adam = torch.optim.Adam([{"params": p, "lr": lr, "peak": lr} for p, lr in groups], betas=(0.9, 0.99))
-    muon = Muon(net.weights, WEIGHT_LR)
-    for group in muon.param_groups:
-        group["peak"] = WEIGHT_LR
-    return [muon, adam]
+    adam = torch.optim.Adam([{"params": p, "lr": lr} for p, lr in groups], betas=(0.9, 0.99))
+    optimizers = [Muon(net.weights, WEIGHT_LR), adam]
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["peak"] = group["lr"]
+    return optimizers

@@ -48,10 +48,8 @@ class DistributionMatching(Utility):
         def features(x: Tensor) -> Tensor:
             twin = torch.Generator(device).manual_seed(seed)
             x = augment(x, self.recipe.augment, twin, siamese=True)
-            if x.dtype != torch.float32:
-                return net.features(x)
             with autocast(device):
-                return net.features(x).float()
+                return net.features(x).to(x.dtype)
 
         with torch.no_grad():
             real_means = torch.stack([f.mean(0) for f in features(real.to(images.dtype)).split(counts)])

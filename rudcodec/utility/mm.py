@@ -18,6 +18,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
+from rudcodec.student import Trainer
 from rudcodec.utility import Utility
 from rudcodec.utility.real import RealImages
 
@@ -48,8 +49,6 @@ class MomentMatching(Utility):
         classification: weight of the cross entropy.
     """
 
-    by_class = True
-
     def __init__(
         self,
         recipe: Recipe,
@@ -69,8 +68,9 @@ class MomentMatching(Utility):
         self.classification = classification
 
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        self.nets = [self._network(dataset, number, device) for number in range(self.networks)]
-        self.moments = [self._moments(net, dataset, number, device) for number, net in enumerate(self.nets)]
+        real = RealImages(dataset, self.recipe, device)
+        self.nets = self._trained(dataset, device)
+        self.moments = [self._moments(net, real, number) for number, net in enumerate(self.nets)]
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         device = generator.device
@@ -94,29 +94,34 @@ class MomentMatching(Utility):
             gap = gap + ((found.var(0) + EPS).sqrt() - real.deviation[k]).square()
         return gap.mean() / real.variance
 
-    def _network(self, data: LabelledImages, seed: int, device: torch.device) -> ConvNet:
-        from rudcodec.student import Trainer
-
+    def _trained(self, data: LabelledImages, device: torch.device) -> list[ConvNet]:
+        """The networks, by seeds 0, 1, ..."""
+        classes, seeds = len(data.classes), range(self.networks)
+        nets: list[nn.Module] = []
         if self.steps:
             recipe = replace(self.recipe, steps=self.steps)
             trainer = Trainer(
-                data.images, data.labels, len(data.classes), recipe, device=device, width=self.width
+                data.images,
+                data.labels,
+                classes,
+                recipe,
+                device=device,
+                width=self.width,
+                runs=self.networks,
             )
-            net: nn.Module = trainer.train(seed)
+            nets += [trainer.train(seed) for seed in seeds]
         else:
             size = (data.height, data.width)
-            generator = torch.Generator().manual_seed(seed)
-            net = ConvNet.as_published(data.channels, len(data.classes), size, self.width, generator)
-        assert isinstance(net, ConvNet)
-        return net.to(device).requires_grad_(False)
+            for generator in (torch.Generator().manual_seed(seed) for seed in seeds):
+                nets.append(ConvNet.as_published(data.channels, classes, size, self.width, generator))
+        return [net.to(device).requires_grad_(False) for net in nets if isinstance(net, ConvNet)]
 
-    def _moments(self, net: ConvNet, data: LabelledImages, seed: int, device: torch.device) -> list[Moments]:
+    def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
         """Of each block's output."""
-        real = RealImages(data, self.recipe, device)
-        generator = torch.Generator(device).manual_seed(seed)
+        generator = torch.Generator(real.device).manual_seed(seed)
         sums: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
-            for k in range(len(data.classes)):
+            for k in range(len(real.members)):
                 images, _ = real.draw([k], self.real_batch, seed)
                 # one operation is drawn for a batch: small ones see them all
                 parts = [augment(part, self.recipe.augment, generator) for part in images.split(25)]
@@ -132,10 +137,7 @@ class MomentMatching(Utility):
 
 def _outputs(net: ConvNet, images: Tensor) -> tuple[list[Tensor], Tensor]:
     """Of each block, and logits; in the images' number format."""
-    if images.dtype != torch.float32:
-        blocks = net.blocks(images)
-        return blocks, net.classifier(blocks[-1].flatten(1))
     with autocast(images.device):
         blocks = net.blocks(images)
         logits = net.classifier(blocks[-1].flatten(1))
-    return [block.float() for block in blocks], logits.float()
+    return [block.to(images.dtype) for block in blocks], logits.to(images.dtype)
