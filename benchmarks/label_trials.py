@@ -28,8 +28,8 @@ from rudcodec.data import LabelledImages, load
 from rudcodec.data.splits import rows_of
 from rudcodec.evaluation import evaluate, label_accuracy
 from rudcodec.labels import plan_for, train_label_network
-from rudcodec.payload import LabelLayer, ViewRecipe
-from rudcodec.student import default_recipe, pick_device, student_views, view_recipe
+from rudcodec.payload import LabelLayer
+from rudcodec.student import default_recipe, network_views, pick_device, student_views, view_recipe
 
 UNCODED = 10**9  # bytes
 
@@ -73,7 +73,7 @@ def main(
     train, judge = parts(load(source, "train"))
     height, width, channels = train.images.shape[1:]
     recipe = view_recipe(default_recipe(train), height, width)
-    gentle = ViewRecipe(flip="flip" in recipe.augment)
+    gentle = network_views(channels, "flip" in recipe.augment)
     data = rudcodec.load(file) if file else None
     shown = rudcodec.load(pictures) if pictures else data
     with ProgressView() as view:
@@ -91,7 +91,7 @@ def main(
                 seed,
                 pick_device(),
                 tell=lambda step, steps, *_: view("label network", step, steps),
-                students=student_views(height, width, gentle.flip),
+                students=student_views((height, width, channels), gentle.flip),
             )
         taken = labels_size(network, (height, width, channels), len(train.classes))
         print(f"label network  {taken:,} bytes  {100 * label_accuracy(network, judge):.1f} %", flush=True)

@@ -22,14 +22,14 @@ from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_mem
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 
 VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures of a smaller side have fewer views to see
-VIEW_BPC = 5e4  # larger budgets have more pictures and better labels; twice as many steps at most
+VIEW_BPC = 5e4  # larger budgets: more pictures, better labels; up to twice as many steps, gentler views
 # CIFAR-10, width 128, AdamW, judged on 5,000 training images. 128,000 wide views of 25 images a class: 1,000
 # steps of 128 67.0 %, 2,000 of 64 67.7 (learning rate 0.0014: 67.5). 102,400 gentle ones: 400 of 256 57.1
 # (learning rate 0.005: 55.8), 800 of 128 59.3.
 VIEW_BATCH = 64
 VIEW_LR = 0.005
-# A view's smallest window: in 1/64 of the side, and in pixels. The least tried on 32 x 32.
-LEAST_ZOOM, LEAST_WINDOW = 12, 6
+# A view's smallest window, in 1/64 of the side: of few pictures and of many; and in pixels. Tried on 32 x 32.
+LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
 
 # Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
 # about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
@@ -61,12 +61,23 @@ def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) 
     return replace(recipe, optimizer="muon", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR)
 
 
-def student_views(height: int, width: int, flip: bool) -> ViewRecipe:
-    """What a file tells students to draw: wider and more mixed views than label networks are trained on, so
-    that few images give more, and other, views. docs/views.md has the trials."""
+def network_views(channels: int, flip: bool) -> ViewRecipe:
+    """What a label network is trained on: for clothes in grey, which all stand upright in the middle, nearly
+    the pictures as they are. docs/views.md has the trials."""
     gentle = ViewRecipe(flip=flip)
-    smallest = max(LEAST_ZOOM, -(-64 * LEAST_WINDOW // min(height, width)))
-    return replace(gentle, zoom_min=min(smallest, gentle.zoom_min), mixup=100, cutmix=156)
+    return replace(gentle, zoom_min=56, zoom_max=72, shift=4, rotate=8) if channels == 1 else gentle
+
+
+def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC) -> ViewRecipe:
+    """What a file of ``bpc`` bits a class tells students to draw of its (H, W, C) pictures: wider and more
+    mixed views than label networks are trained on, so that few images give more, and other, views.
+    docs/views.md has the trials."""
+    height, width, channels = shape
+    mixed = replace(ViewRecipe(flip=flip), mixup=100, cutmix=156)
+    if channels == 1:
+        return replace(mixed, shift=4, rotate=8)
+    smallest = max(RICH_ZOOM if bpc > VIEW_BPC else LEAST_ZOOM, -(-64 * LEAST_WINDOW // min(height, width)))
+    return replace(mixed, zoom_min=min(smallest, mixed.zoom_min))
 
 
 def hard_recipe(recipe: Recipe) -> Recipe:

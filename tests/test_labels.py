@@ -100,7 +100,8 @@ def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...], used: 
 
 @pytest.mark.parametrize(("side", "smallest"), [(8, 45), (28, 14), (32, 12), (128, 12)])
 def test_students_see_no_less_than_six_pixels(side: int, smallest: int) -> None:
-    seen = student_views(side, side, flip=False)
+    seen = student_views((side, side, 3), flip=False)
+    assert student_views((side, side, 1), flip=False).zoom_min == 45
     assert (seen.zoom_min, seen.mixup + seen.cutmix, seen.flip) == (smallest, 256, False)
 
 
@@ -109,6 +110,7 @@ def test_small_pictures_have_shorter_lessons_and_large_budgets_longer_ones(
 ) -> None:
     recipe = default_recipe(digits)
     assert [view_recipe(recipe, side, side).steps for side in (8, 28, 128)] == [2286, 8000, 8000]
+    assert [student_views((32, 32, 3), False, bpc).zoom_min for bpc in (5e4, 1e5)] == [12, 24]
     budgets = (1e4, 5e4, 1e5, 1e6)
     assert [view_recipe(recipe, 32, 32, bpc).steps for bpc in budgets] == [8000, 8000, 16000, 16000]
 
@@ -206,7 +208,7 @@ def compressed(digits: data.LabelledImages, tmp_path_factory: pytest.TempPathFac
 def test_compress_with_a_network(compressed: Path) -> None:
     loaded = rudcodec.load(compressed)
     assert loaded.network is not None and loaded.recipe.optimizer == "muon"
-    assert loaded.network.views == student_views(8, 8, flip=False)
+    assert loaded.network.views == student_views((8, 8, 1), flip=False)
     spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
     assert spent == pytest.approx(0.5 * loaded.size, rel=0.3)
     real = data.load("digits", "val")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import tempfile
@@ -73,10 +74,15 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Source]:
 
 
 def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Write a file that is either complete or not there. Raises DataError when it can't be written."""
+    """Write a file that is either complete or not there. Raises DataError when it can't be written.
+
+    Removes what a process that was killed while it wrote the same file has left beside it.
+    """
     target = Path(path)
     temporary = ""
     try:
+        for left in target.parent.glob(f".{glob.escape(target.name)}.????????"):  # as mkstemp names them
+            left.unlink(missing_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)

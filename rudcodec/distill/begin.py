@@ -18,9 +18,9 @@ from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import LabelPlan, plan_for, soft_bits, train_label_network
 from rudcodec.labels.soft import TEACHER_BITS
 from rudcodec.model.synthesis import from_grey_levels
-from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
+from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.runs import Journal
-from rudcodec.student import student_views
+from rudcodec.student import network_views, student_views
 from rudcodec.utility import utility_for
 
 
@@ -90,9 +90,9 @@ def label_network(
         report(Progress("label network", step, steps, bpc, loss, None, *pace.at(step, steps)))
 
     flip = "flip" in recipe.augment
-    students = student_views(data.height, data.width, flip)
-    gentle = ViewRecipe(flip=flip)
-    return train_label_network(data, planned, gentle, settings.seed, device, journal, tell, students)
+    students = student_views((data.height, data.width, data.channels), flip, settings.bpc)
+    seen = network_views(data.channels, flip)
+    return train_label_network(data, planned, seen, settings.seed, device, journal, tell, students)
 
 
 def start_training(

@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rudcodec.nets.speed import has_fast_bf16
-
 MOMENTUM = 0.95
 ROUNDS = 5  # of the Newton-Schulz iteration
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -44,15 +42,23 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly U V' of a matrix U S V' (n, m): its singular values become 0.7 to 1.2."""
+    """Nearly U V' of a matrix U S V' (n, m): its singular values become 0.7 to 1.2.
+
+    The iteration x <- (a + b g + c g g) x, with g = x x', runs on g alone, the smaller square; its factors
+    multiply x once, at the end: two large products instead of fifteen, exact in float32.
+    """
     a, b, c = COEFFICIENTS
-    x = matrix.to(torch.bfloat16 if has_fast_bf16(matrix.device) else torch.float32)
-    x = x / (x.norm() + 1e-7)
+    x = matrix.float()
     upright = len(x) > x.shape[1]
-    x = x.T if upright else x
+    x = (x.T if upright else x) / (x.norm() + 1e-7)
+    square = x @ x.T
+    product = torch.eye(len(x), device=x.device)
     for _ in range(ROUNDS):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
+        factor = torch.addmm(square, square, square, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        product = factor @ product
+        square = factor @ square @ factor
+    x = product @ x
     return (x.T if upright else x).to(matrix.dtype)
 
 

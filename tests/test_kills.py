@@ -1,0 +1,76 @@
+"""A run that is killed at any moment, again and again, still makes the same file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import stripes
+
+pytest.importorskip("torch")
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="forks a loaded torch")]
+
+# Imports once, then forks a child for each attempt: a start takes no time, so that kills hit the work.
+RUNS = """
+import json, os, random, signal, sys, time
+import rudcodec.distill
+from rudcodec.cli.main import main
+from pathlib import Path
+
+KILLS = 20
+options, whole, out = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+
+def begun(path, *more):
+    child = os.fork()
+    if child == 0:
+        sys.stdout = open(os.devnull, "w")
+        main(["compress", *options, str(path), *more])
+    return child
+
+def ended(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+since = time.monotonic()
+assert ended(begun(whole)) == 0
+duration = time.monotonic() - since
+draw = random.Random(0)
+kills = whole_again = 0
+while kills < KILLS or not out.exists():
+    child = begun(out, "--resume")
+    if kills < KILLS:
+        time.sleep(draw.uniform(0, duration / 2))
+        os.kill(child, signal.SIGKILL)
+    code = ended(child)
+    kills += code == -signal.SIGKILL
+    assert code in (0, -signal.SIGKILL), code
+    if code == 0:
+        assert out.read_bytes() == whole.read_bytes()
+        whole_again += 1
+        if kills < KILLS:
+            out.unlink()
+print(json.dumps([kills, whole_again]))
+"""
+
+
+@pytest.mark.parametrize("labels", ["hard", "network"])
+def test_twenty_kills(tmp_path: Path, labels: str) -> None:
+    source, results = tmp_path / "stripes.npz", tmp_path / "results"
+    results.mkdir()
+    data = stripes()
+    np.savez(source, images=data.images, labels=data.labels, classes=np.array(data.classes))
+    settings = {"warmup": 20, "joint": 8, "tune": 4, "label_views": 10_000}
+    changes = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    options = [str(source), "--bpc", "9k", "--ipc", "2", "--labels", labels, "--checkpoint-every", "0"]
+    command = [sys.executable, "-c", RUNS, json.dumps([*options, *changes])]
+    found = subprocess.run(
+        [*command, results / "whole.rud", results / "out.rud"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    kills, finished = json.loads(found.stdout)
+    assert kills == 20 and finished >= 1
+    assert {path.name for path in results.iterdir()} == {"whole.rud", "out.rud"}
