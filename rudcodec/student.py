@@ -62,10 +62,11 @@ def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) 
 
 
 def network_views(channels: int, flip: bool) -> ViewRecipe:
-    """What a label network is trained on: for clothes in grey, which all stand upright in the middle, nearly
-    the pictures as they are. docs/views.md has the trials."""
-    gentle = ViewRecipe(flip=flip)
-    return replace(gentle, zoom_min=56, zoom_max=72, shift=4, rotate=8) if channels == 1 else gentle
+    """What a label network is trained on: nearly the pictures as they are, those in grey (which stand upright
+    in the middle, as clothes and digits do) even more so. docs/views.md has the trials."""
+    if channels == 1:
+        return ViewRecipe(zoom_min=56, zoom_max=72, shift=4, rotate=8, flip=flip)
+    return ViewRecipe(zoom_min=54, zoom_max=74, rotate=8, contrast=30, brightness=12, flip=flip)
 
 
 def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC) -> ViewRecipe:
@@ -73,11 +74,16 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
     mixed views than label networks are trained on, so that few images give more, and other, views.
     docs/views.md has the trials."""
     height, width, channels = shape
-    mixed = replace(ViewRecipe(flip=flip), mixup=100, cutmix=156)
-    if channels == 1:
-        return replace(mixed, shift=4, rotate=8)
-    smallest = max(RICH_ZOOM if bpc > VIEW_BPC else LEAST_ZOOM, -(-64 * LEAST_WINDOW // min(height, width)))
-    return replace(mixed, zoom_min=min(smallest, mixed.zoom_min))
+    usual = ViewRecipe()
+    least = RICH_ZOOM if bpc > VIEW_BPC else LEAST_ZOOM
+    smallest = min(max(least, -(-64 * LEAST_WINDOW // min(height, width))), usual.zoom_min)
+    return replace(
+        network_views(channels, flip),
+        zoom_min=usual.zoom_min if channels == 1 else smallest,
+        zoom_max=usual.zoom_max,
+        mixup=100,
+        cutmix=156,
+    )
 
 
 def hard_recipe(recipe: Recipe) -> Recipe:

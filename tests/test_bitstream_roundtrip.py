@@ -182,6 +182,14 @@ def test_encoding_is_deterministic_and_written_whole(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["set.rud"]
 
 
+def test_what_a_killed_writer_left_goes_away(tmp_path: Path) -> None:
+    others = {".set1.rud.a1b2_c3d", ".set[1].rud.old"}
+    for name in (".set[1].rud.a1b2_c3d", *others):
+        (tmp_path / name).write_bytes(b"half")
+    bitstream.write(small_payload(), tmp_path / "set[1].rud")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"set[1].rud", *others}
+
+
 def test_unreadable_and_unwritable_paths_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent.rud"):
         bitstream.read(tmp_path / "absent.rud")
