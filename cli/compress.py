@@ -177,8 +177,8 @@ def compress(
             sys.stdout.buffer.write(target.read_bytes())
     used = 100 * result.bpc / settings.bpc
     click.echo(
-        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used:.1f} % of the budget), "
-        f"{result.ipc} images a class, {clock(result.seconds)}",
+        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used:.1f} % of the budget; "
+        f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
         err=str(out) == "-",
     )
 

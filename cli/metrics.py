@@ -28,10 +28,14 @@ class Metrics:
         board: a folder for TensorBoard, or None.
         append: to ``log``, instead of beginning it anew.
 
+    Attributes:
+        bpc: the last estimate.
+
     Raises SettingError where TensorBoard isn't installed.
     """
 
     def __init__(self, view: ProgressView, log: Path | None, board: Path | None, append: bool) -> None:
+        self.bpc = 0.0
         self._view = view
         self._log, self._append = log, append
         self._lines: Any = None
@@ -59,6 +63,7 @@ class Metrics:
             self._board.add_text("settings", str(settings))
 
     def __call__(self, progress: Progress) -> None:
+        self.bpc = progress.bpc or self.bpc
         facts = [f"{short(progress.bpc)} bpc"] if progress.bpc is not None else []
         facts += [f"utility {progress.utility:.4g}"] if progress.utility is not None else []
         facts += [f"{progress.psnr:.2f} dB"] if progress.psnr is not None else []

@@ -24,7 +24,7 @@ from rudcodec.distill.fit import Build
 from rudcodec.distill.images import choose, resolved
 from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
-from rudcodec.distill.settings import Settings
+from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
 from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
@@ -80,11 +80,16 @@ def distill(
     plan, rest = planned_network(data, settings)  # one that is too small fails at once
     network = label_network(data, plan, settings, recipe, device, report, journal)
     size = labels_size(network, (data.height, data.width, data.channels), len(data.classes))
-    left = settings.bpc - 8 * size / len(data.classes)
-    if left <= 0:
+    spent = 8 * size / len(data.classes)
+    if spent >= settings.bpc:
         raise BudgetError(f"label_views: {settings.label_views} views are too few for this budget")
     recipe = view_recipe(recipe, data.height, data.width, settings.bpc)
-    payload = images(replace(rest, bpc=left), recipe, mode)
+
+    def tell(progress: Progress) -> None:
+        """The images' rate, with the network's."""
+        report(progress if progress.bpc is None else replace(progress, bpc=progress.bpc + spent))
+
+    payload = images(replace(rest, bpc=settings.bpc - spent), recipe, mode, report=tell)
     return replace(payload, labels=network)
 
 
