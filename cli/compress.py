@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--bpc", type=amount, metavar="N", help="Budget in bits per class, such as 50k.")
 @click.option("--bytes", "size_bytes", type=byte_amount, metavar="N", help="Or in bytes, such as 62kB.")
+@click.option("--lmbda", type=float, metavar="X", help="Or none: minimise bits a pixel + X * error.")
 @click.option("--ipc", type=int, metavar="N", help="Images per class (else chosen to suit).")
 @click.option(
     "--share",
@@ -111,11 +112,11 @@ def compress(
 ) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
-    SRC is a folder of class folders (below train/, val/, test/ or not), a .zip or .tar of it, an .npz, a file
-    of tensors, an IDX file, or a name: digits, cifar10, ... While a run lasts, OUT.run holds its checkpoints.
+    SRC: class folders (below train/, val/, test/ or not), a .zip or .tar, .npz, IDX, tensors, or a name
+    (digits, ...). OUT.run holds checkpoints.
     """
-    if (bpc is None) == (size_bytes is None):
-        raise click.UsageError("give a budget, either --bpc or --bytes")
+    if sum(given is not None for given in (bpc, size_bytes, options["lmbda"])) != 1:
+        raise click.UsageError("give a budget, either --bpc or --bytes, or --lmbda")
     if real is not None and not distilled:
         raise click.UsageError("--real goes with --from-tensors")
     if distilled and real is None and options["utility"] is not None:
@@ -143,10 +144,9 @@ def compress(
         assert given_set is not None
         if size_bytes is not None:
             bpc = 8 * size_bytes / len(given_set.classes)
-        assert bpc is not None
 
-        given = {name: value for name, value in options.items() if value is not None}
-        settings = Settings.preset(preset, **{"bpc": bpc, **given, **dict(overrides)})
+        given = {name: value for name, value in {"bpc": bpc, **options}.items() if value is not None}
+        settings = Settings.preset(preset, **{**given, **dict(overrides)})
         if distilled and "utility" not in given:
             settings = without_joint(settings)
         if first:
@@ -175,9 +175,9 @@ def compress(
             write_preview(rudcodec.load(target), preview)
         if target is not out:
             sys.stdout.buffer.write(target.read_bytes())
-    used = 100 * result.bpc / settings.bpc
+    used = f"{100 * result.bpc / settings.bpc:.1f} % of the budget; " if settings.lmbda is None else ""
     click.echo(
-        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used:.1f} % of the budget; "
+        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used}"
         f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
         err=str(out) == "-",
     )
@@ -198,6 +198,7 @@ def _read(
 
 def _print_estimate(expected: Estimate, settings: Settings, images: int) -> None:
     total = sum(expected.seconds.values())
+    guess = " or so" if settings.lmbda is not None else ""
     stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
     rows = [
         ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {images:,}"),
@@ -207,7 +208,7 @@ def _print_estimate(expected: Estimate, settings: Settings, images: int) -> None
             "teacher" if settings.labels == "soft" else "label network",
             f"{expected.label_weights:,} weights" if expected.label_weights else "none",
         ),
-        ("budget", f"{settings.bpc:,.0f} bpc; for so many images at least {expected.least:,.0f}"),
+        ("budget", f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {expected.least:,.0f}"),
         ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
         ("time", f"{clock(total)} ({stages})"),
     ]

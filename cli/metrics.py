@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rudcodec.errors import SettingError
 
 from .progress import ProgressView
-from .values import short
+from .values import finite, short
 
 if TYPE_CHECKING:
     from rudcodec.distill import Settings
@@ -77,7 +77,7 @@ class Metrics:
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._lines is not None:
-            print(json.dumps(record), file=self._lines, flush=True)
+            print(json.dumps(finite(record)), file=self._lines, flush=True)
 
 
 def _writer(folder: Path) -> Any:

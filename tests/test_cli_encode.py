@@ -81,10 +81,15 @@ def test_settings_reach_the_encoder(source: Path, tmp_path: Path, encoder: list[
     assert compress(source, out, "--bytes", "1.5kB").exit_code == 0
     assert compress(source, out, "--bpc", "5k", "--ipc", "3", "--seed", "7", "--no-flip").exit_code == 0
     assert compress(source, out, "--bpc", "5k", "--split", "val").exit_code == 0
+    unbounded = compress(source, out, "--lmbda", "0.02", "--ipc", "3", "--log", tmp_path / "log")
+    assert unbounded.exit_code == 0 and "budget" not in unbounded.stdout
+    assert json.loads((tmp_path / "log").read_text().splitlines()[0])["settings"]["bpc"] is None
+    assert compress(source, out, "--lmbda", "0.02", "--bpc", "5k").exit_code == 2
     assert encoder == [
         {"images": 27, "bpc": 4000.0},
         {"images": 27, "bpc": 5000.0, "ipc": 3, "seed": 7, "flip": False},
         {"images": 3, "bpc": 5000.0},
+        {"images": 27, "bpc": float("inf"), "lmbda": 0.02, "ipc": 3},
     ]
 
 

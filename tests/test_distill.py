@@ -44,6 +44,21 @@ def test_file_uses_its_budget_and_no_more(digits: LabelledImages, tmp_path: Path
     assert rudcodec.load(path).ipc == 8
 
 
+def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) -> None:
+    """No budget: what a sixteenth of the error is worth more, takes more bits."""
+    found, images = [], LabelledImages(colour.images[::3], colour.labels[::3], colour.classes, "stripes")
+    for lmbda in (0.005, 0.08):
+        path = tmp_path / f"{lmbda}.rud"
+        result = rudcodec.compress(None, path, start=images, lmbda=lmbda, warmup=60, tune=10)
+        errors = rudcodec.load(path).images.astype(float) - images.images
+        found.append((result.bpc, float(np.square(errors).mean())))
+    (coarse, harm), (fine, less) = found
+    assert 1.3 * coarse < fine and less < 0.6 * harm
+    pixels = images.images[0, ..., 0].size * 10  # of a class
+    assert coarse / pixels + 0.005 * harm < fine / pixels + 0.005 * less  # each minimises its own
+    assert fine / pixels + 0.08 * less < coarse / pixels + 0.08 * harm
+
+
 @pytest.mark.parametrize("share", ["dataset", "class"])
 def test_same_seed_same_bytes(colour: LabelledImages, share: str) -> None:
     settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)  # type: ignore[arg-type]
@@ -115,14 +130,29 @@ def test_impossible_budget_says_what_would_do(colour: LabelledImages) -> None:
         distill(colour, Settings(bpc=100, ipc=5))
 
 
+def test_lmbda_does_not_say_how_many_images(colour: LabelledImages) -> None:
+    with pytest.raises(SettingError, match="lmbda: say how many images a class, with ipc"):
+        distill(colour, Settings(lmbda=0.01))
+
+
 def test_more_images_than_there_are(colour: LabelledImages) -> None:
+    with pytest.raises(DataError, match="class a has 30 training images, fewer than 31"):
+        distill(colour, Settings(lmbda=0.01, ipc=31))
     with pytest.raises(DataError, match="class a has 30 training images, fewer than 31"):
         distill(colour, Settings(bpc=50_000, ipc=31))
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"bpc": 0}, "bpc"), ({"ipc": 0}, "ipc"), ({"warmup": 0}, "warmup"), ({"share": "both"}, "share")],
+    [
+        ({"bpc": 0}, "bpc"),
+        ({"bpc": float("inf")}, "bpc: there is neither a budget nor lmbda"),
+        ({"lmbda": 0}, "lmbda: 0 is not a positive number"),
+        ({"lmbda": 1, "labels": "network"}, "lmbda: a label network needs a budget"),
+        ({"ipc": 0}, "ipc"),
+        ({"warmup": 0}, "warmup"),
+        ({"share": "both"}, "share"),
+    ],
 )
 def test_wrong_settings(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(SettingError, match=message):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from rudcodec.data import LabelledImages
-from rudcodec.distill.budget import LabelMode, Plan, plan
-from rudcodec.distill.initial import initial_model
+from rudcodec.distill.budget import LabelMode, Plan, budget_for, plan
+from rudcodec.distill.images import first_images
+from rudcodec.distill.initial import bits_at, initial_model
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.stage import UtilityTerm
@@ -17,11 +19,32 @@ from rudcodec.distill.training import UNCODED_BITS, Report, Training
 from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import LabelPlan, plan_for, soft_bits, train_label_network
 from rudcodec.labels.soft import TEACHER_BITS
-from rudcodec.model.synthesis import from_grey_levels
+from rudcodec.model.architecture import default_architecture
+from rudcodec.model.synthesis import GREY_LEVELS, from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.runs import Journal
 from rudcodec.student import network_views, student_views
 from rudcodec.utility import utility_for
+
+
+def budgeted(data: LabelledImages, settings: Settings) -> Settings:
+    """Settings with a budget: where there is none, about what the images take at ``settings.lmbda``.
+
+    Raises SettingError if nobody says how many images.
+    """
+    lmbda = settings.lmbda
+    if lmbda is None:
+        return settings
+    if settings.labels == "auto":
+        settings = replace(settings, labels="hard")
+    if settings.bpc < math.inf:
+        return settings
+    if settings.ipc is None:
+        raise SettingError("lmbda: say how many images a class, with ipc")
+    shape = (data.height, data.width, data.channels)
+    grids = default_architecture(*shape, 0).grids
+    bits = bits_at(_as_tensor(first_images(data, settings.ipc)), grids, lmbda * GREY_LEVELS**2)
+    return replace(settings, bpc=budget_for(bits, data.classes, shape, settings.ipc, settings.share))
 
 
 def planned_images(data: LabelledImages, settings: Settings, labels: LabelMode) -> Plan:
@@ -104,7 +127,7 @@ def start_training(
     journal: Journal,
 ) -> Training:
     """A first model of the images to begin with, and all that trains it."""
-    images = from_grey_levels(torch.from_numpy(start.images).permute(0, 3, 1, 2)).contiguous()
+    images = _as_tensor(start)
     labels = torch.from_numpy(start.labels)
     groups = labels if settings.share == "class" else torch.zeros_like(labels)
     bits = min(planned.budget - planned.overhead, UNCODED_BITS * images.numel())
@@ -112,7 +135,9 @@ def start_training(
         torch.manual_seed(settings.seed)
         model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
     pixels = images.shape[0] * images.shape[2] * images.shape[3]
-    control = RateControl(bits / pixels, lmbda)
+    if settings.lmbda is not None:
+        lmbda = settings.lmbda * GREY_LEVELS**2
+    control = RateControl(bits / pixels, lmbda, fixed=settings.lmbda is not None)
     return Training(
         model.to(device),
         images.to(device),
@@ -123,6 +148,11 @@ def start_training(
         report,
         journal,
     )
+
+
+def _as_tensor(data: LabelledImages) -> Tensor:
+    """(N, C, H, W), in the units of the synthesis output."""
+    return from_grey_levels(torch.from_numpy(data.images).permute(0, 3, 1, 2)).contiguous()
 
 
 def utility_term(

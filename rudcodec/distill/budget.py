@@ -80,13 +80,27 @@ def plan(
     architecture = default_architecture(height, width, channels, budget / groups)
     counts = tuple((size,) * len(classes) for size in segment_sizes(ipc))
     check_limits(architecture, counts, share, math.ceil(budget / 8), label_bits > 0)
-    names = sum(len(name.encode()) + 1 for name in classes)
-    head = 8 * (64 + names + len(counts) * 20)
-    labels = label_bits * ipc * len(classes)
-    overhead = head + groups * parameters(architecture) * BITS_PER_PARAMETER + labels
+    overhead = _overhead(architecture, groups, classes, ipc) + label_bits * ipc * len(classes)
     least = (overhead + LEAST_BITS_PER_IMAGE * ipc * len(classes)) / len(classes)
     if least > bpc:
         raise BudgetError(
             f"bpc: {bpc:.0f} is too small for {ipc} images per class; at least {least:.0f} is needed"
         )
     return Plan(ipc, architecture, budget, overhead, least)
+
+
+def budget_for(
+    bits: float, classes: tuple[str, ...], shape: tuple[int, int, int], ipc: int, share: str
+) -> float:
+    """Bits per class of a file whose latents take ``bits``; other arguments as for :func:`plan`."""
+    groups = len(classes) if share == "class" else 1
+    bits = max(bits, LEAST_BITS_PER_IMAGE * ipc * len(classes))
+    architecture = default_architecture(*shape, bits / groups)
+    return (bits + _overhead(architecture, groups, classes, ipc)) / len(classes)
+
+
+def _overhead(architecture: Architecture, groups: int, classes: tuple[str, ...], ipc: int) -> float:
+    """Bits of head and networks, estimated."""
+    names = sum(len(name.encode()) + 1 for name in classes)
+    head = 8 * (64 + names + len(segment_sizes(ipc)) * 20)
+    return head + groups * parameters(architecture) * BITS_PER_PARAMETER

@@ -12,6 +12,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.distill import fit
 from rudcodec.distill.assemble import Assembly
 from rudcodec.distill.begin import (
+    budgeted,
     label_network,
     planned_images,
     planned_network,
@@ -66,6 +67,7 @@ def distill(
     if device.type == "cpu":
         keep_freed_memory()
     data, start, settings = resolved(data, start, settings)
+    settings = budgeted(start or data, settings)
     recipe = default_recipe(data, flip=settings.flip)
     images = partial(_distill_images, data, start, device=device, report=report, journal=journal)
     mode = label_mode(settings.labels, settings.bpc * len(data.classes))
@@ -118,7 +120,7 @@ def _distill_images(
 def _run(
     training: Training, term: UtilityTerm | None, planned: Plan, settings: Settings, assembly: Assembly
 ) -> Payload:
-    part = training.journal.part
+    part, fixed = training.journal.part, training.control.fixed
 
     def labelled(groups: tuple[Group, ...]) -> Build:
         """What makes payloads, with the labels of the images as they are now."""
@@ -131,7 +133,8 @@ def _run(
     part(partial(_settle, training), everywhere=True)
     first = round(SURVEY_AT * settings.warmup)
     stage(Stage("warm-up", first, 1.0, start=0.0))
-    part(partial(_survey, training, assembly, planned.budget))
+    if not fixed:
+        part(partial(_survey, training, assembly, planned.budget))
     stage(Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
         stage(Stage("joint", settings.joint, 0.5, start=0.5), term)
@@ -143,10 +146,11 @@ def _run(
         build = labelled(groups)
         part(partial(fit.aim, training, build, planned.budget))
         stage(Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
-        if fit.approach(training, build, planned.budget):
+        if fixed or fit.approach(training, build, planned.budget):
             break
     build = labelled(groups)
-    part(partial(fit.trim, training, build, planned.budget))
+    if not fixed:
+        part(partial(fit.trim, training, build, planned.budget))
     return build(fit.current(training))
 
 
@@ -158,7 +162,8 @@ def _settle(training: Training) -> None:
     passes = -(-SETTLE_STEPS // len(training.chunks))
     stage = Stage("settle", passes, 2.0, start=None, train_latents=False, steer=False)
     run_stage(training, stage)
-    _set_step(training)
+    if not training.control.fixed:
+        _set_step(training)
 
 
 def _survey(training: Training, assembly: Assembly, budget: float) -> None:

@@ -13,6 +13,7 @@ from rudcodec.bitstream.labels import shapes
 from rudcodec.bitstream.limits import level_sizes, parameters
 from rudcodec.data import LabelledImages
 from rudcodec.distill.begin import (
+    budgeted,
     label_network,
     planned_images,
     planned_network,
@@ -44,7 +45,8 @@ class Estimate:
         ipc: images a class; ``images``, ``latents``: in all.
         weights: of context models and synthesis networks; ``label_weights``: of the label network,
             or the teacher.
-        least: the smallest budget in bits per class for so many images.
+        bpc: the budget in bits per class, estimated where the settings have ``lmbda`` instead; ``least``: the
+            smallest one for so many images.
         memory: bytes at the peak, as far as these steps show it.
         seconds: of each stage; ``"rest"`` is a guess by their sum.
     """
@@ -54,6 +56,7 @@ class Estimate:
     latents: int
     weights: int
     label_weights: int
+    bpc: float
     least: float
     memory: int
     seconds: dict[str, float]
@@ -121,6 +124,8 @@ def estimate(
     if device.type == "cpu":
         keep_freed_memory()
     data, start, settings = resolved(data, start, settings)
+    settings = budgeted(start or data, settings)
+    budget = settings.bpc
     recipe = default_recipe(data, flip=settings.flip)
     seconds: dict[str, float] = {}
     label_weights = 0
@@ -151,6 +156,7 @@ def estimate(
         latents=images * sum(c * h * w for c, (h, w) in grids),
         weights=groups * parameters(architecture),
         label_weights=label_weights,
+        bpc=budget,
         least=planned.least,
         memory=_peak_memory(device),
         seconds=seconds | stages | {"rest": REST * sum(stages.values())},

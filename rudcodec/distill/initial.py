@@ -137,6 +137,12 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
             centre[: path.shape[0], : path.shape[1]] += path
 
 
+def bits_at(images: Tensor, grids: Sequence[int], lmbda: float) -> float:
+    """About what the latents of images (n, C, H, W) take at a ``lmbda``: see :func:`first_lmbda`."""
+    step = math.sqrt(first_lmbda(1.0, images.shape[1]) / lmbda)
+    return sum(_entropy_bits(y) for y in _in_steps(pyramid(images, grids), step))
+
+
 def first_lmbda(step: float, channels: int) -> float:
     """The lmbda of ``bpp + lmbda * mse`` that suits a quantization step.
 

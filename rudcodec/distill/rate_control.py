@@ -16,12 +16,13 @@ class RateControl:
     about ten observations. Latents answer a change of lmbda only after some ``RESPONSE`` passes, so the
     ascent is as slow, the error's trend damps it, and one observation moves log(lmbda) by at most ``LIMIT``.
 
-    ``target`` and observed rates are in any one unit; ``lmbda`` is the first guess.
+    ``target`` and observed rates are in any one unit; ``lmbda`` is the first guess, or ``fixed``.
     """
 
-    def __init__(self, target: float, lmbda: float) -> None:
+    def __init__(self, target: float, lmbda: float, fixed: bool = False) -> None:
         self.target = target
         self.lmbda = lmbda
+        self.fixed = fixed
         self.rate: float | None = None
 
     def scale(self, factor: float) -> None:
@@ -32,7 +33,7 @@ class RateControl:
         """Take a rate, observed ``passes`` over the images after the last one; ``steer``: and move lmbda."""
         before = self.rate if self.rate is not None else rate
         self.rate = 0.9 * before + 0.1 * rate
-        if not steer:
+        if self.fixed or not steer:
             return
         error = math.log(self.target / max(self.rate, 1e-9))
         trend = math.log(max(before, 1e-9) / max(self.rate, 1e-9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -20,6 +21,9 @@ class Settings:
 
     Attributes:
         bpc: budget in bits per class, of the whole file.
+        lmbda: instead of a budget: minimises bits a pixel + lmbda * (mean squared error + utility), errors in
+            grey levels. Needs ``ipc`` or a distilled set. ``bpc`` is then no bound, but what networks are
+            chosen for; by default an estimate.
         ipc: images per class; ``None`` lets :func:`rudcodec.distill.budget.images_per_class` choose.
         share: one group of networks for the ``"dataset"`` or one for each ``"class"``.
         labels: ``"hard"``; ``"soft"``: probabilities of each image by a teacher; a ``"network"`` in the file
@@ -41,7 +45,8 @@ class Settings:
         flip: whether a mirrored image keeps its label; ``None``: colour yes, grey no.
     """
 
-    bpc: float
+    bpc: float = math.inf
+    lmbda: float | None = None
     ipc: int | None = None
     share: Share = "dataset"
     labels: Labels = "auto"
@@ -62,6 +67,12 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.bpc > 0:
             raise SettingError(f"bpc: {self.bpc} is not a positive number of bits")
+        if self.bpc == math.inf and self.lmbda is None:
+            raise SettingError("bpc: there is neither a budget nor lmbda")
+        if self.lmbda is not None and not 0 < self.lmbda < math.inf:
+            raise SettingError(f"lmbda: {self.lmbda} is not a positive number")
+        if self.lmbda is not None and self.labels == "network":
+            raise SettingError("lmbda: a label network needs a budget, bpc")
         for name in ("ipc", "chunk"):
             value = getattr(self, name)
             if value is not None and value < 1:
