@@ -5,6 +5,10 @@
 Steps a second and images a second of each stage, the compiler's work left out. The other way has no bfloat16
 and no compiler, and memory goes back to the system after each step, as torch does by itself. Both in one run;
 only the ratio means something on another machine.
+
+The arithmetic of a step (products only, as eager operations do them) and what those operations read and write
+stand beside it, and how near a step comes to the time that the products alone take in the machine's fastest
+large matrix product.
 """
 
 from __future__ import annotations
@@ -13,9 +17,15 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import click
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
@@ -35,39 +45,79 @@ def _silent(progress: Progress) -> None:
     pass
 
 
-def measure(source: str, bpc: float, plain: bool) -> dict[str, tuple[float, int]]:
-    """Seconds a step and images a step, of each stage."""
-    if plain:
+class _Traffic(TorchDispatchMode):
+    """Counts the bytes that operations read and write; views are free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = (leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor))
+            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return result
+
+
+class Counting(Rehearsal):
+    """Counts what a step does, instead of timing it."""
+
+    def steps(self, count: int) -> Iterator[int]:
+        with _Traffic() as traffic, FlopCounterMode(display=False) as counter:
+            yield from range(self.TIMED)
+        self.work = counter.get_total_flops() / self.TIMED, traffic.bytes / self.TIMED
+
+
+def peak() -> float:
+    """Operations a second of a large product, in the number format that training takes."""
+    kind = torch.bfloat16 if speed.has_fast_bf16(CPU) else torch.float32
+    a, b = torch.randn(2, 2048, 2048).to(kind)
+    best = float("inf")
+    for _ in range(10):
+        started = time.monotonic()
+        a @ b
+        best = min(best, time.monotonic() - started)
+    return 2 * 2048**3 / best
+
+
+def measure(source: str, bpc: float, plain: bool, count: bool) -> dict[str, Any]:
+    """Of each stage: seconds a step and images a step; or what a step computes, and moves."""
+    if plain or count:
         speed.has_fast_bf16 = lambda device: False
         label_training.COMPILE_FROM = 10**12
     else:
         speed.keep_freed_memory()
+    kind = Counting if count else Rehearsal
     data = load(source, "train")
     settings = Settings(bpc=bpc)
     recipe = default_recipe(data)
-    rehearsal = Rehearsal()
+    rehearsal = kind()
     label_network(data, planned_network(data, settings)[0], settings, recipe, CPU, _silent, rehearsal)
-    found = {"label network": (rehearsal.seconds_a_step, label_training.BATCH)}
     planned = planned_images(data, settings, "hard")
     images = planned.ipc * len(data.classes)
     first = first_images(data, planned.ipc)
-    for stage, rehearsal in rehearse(data, first, planned, settings, recipe, CPU, _silent).items():
-        size = settings.chunk if stage == "warm-up" else settings.utility_images
-        found[stage] = (rehearsal.seconds_a_step, min(images, size))
-    return found
+    stages = {"label network": rehearsal}
+    stages |= rehearse(data, first, planned, settings, recipe, CPU, _silent, kind)
+    if count:
+        return {stage: rehearsal.work for stage, rehearsal in stages.items()}
+    sizes = {"label network": label_training.BATCH, "warm-up": min(images, settings.chunk)}
+    usual = min(images, settings.utility_images)
+    return {stage: (rehearsal.seconds_a_step, sizes.get(stage, usual)) for stage, rehearsal in stages.items()}
 
 
 @click.command()
 @click.argument("source")
 @click.option("--bpc", type=amount, required=True)
 @click.option("--plain", is_flag=True, hidden=True)
+@click.option("--count", is_flag=True, hidden=True)
 @click.option("--measure", "only", is_flag=True, hidden=True)
-def main(source: str, bpc: float, plain: bool, only: bool) -> None:
+def main(source: str, bpc: float, plain: bool, count: bool, only: bool) -> None:
     if only:
-        print(json.dumps(measure(source, bpc, plain)))
+        print(json.dumps(measure(source, bpc, plain, count)))
         return
 
-    def run(*options: str) -> dict[str, tuple[float, int]]:
+    def run(*options: str) -> dict[str, tuple[float, float]]:
         # a process of its own: what the allocator was told can't be taken back
         command = [
             sys.executable,
@@ -78,10 +128,11 @@ def main(source: str, bpc: float, plain: bool, only: bool) -> None:
             "--measure",
             *options,
         ]
-        found: dict[str, tuple[float, int]] = json.loads(subprocess.check_output(command))
+        found: dict[str, tuple[float, float]] = json.loads(subprocess.check_output(command))
         return found
 
-    fast, plain_ones = run(), run("--plain")
+    fast, plain_ones, work = run(), run("--plain"), run("--count")
+    best = peak()
     rows = [
         (
             stage,
@@ -89,10 +140,15 @@ def main(source: str, bpc: float, plain: bool, only: bool) -> None:
             f"{images / step:,.0f}",
             f"{1 / plain_ones[stage][0]:.2f}",
             f"{plain_ones[stage][0] / step:.2f}",
+            f"{work[stage][0] / 1e9:,.1f}",
+            f"{work[stage][1] / 1e9:,.2f}",
+            f"{100 * work[stage][0] / best / step:.0f} %",
         )
         for stage, (step, images) in fast.items()
     ]
-    print_table(("stage", ">steps/s", ">images/s", ">eager float32", ">ratio"), rows)
+    print(f"large products: {best / 1e9:,.0f} GFLOP/s, {torch.get_num_threads()} threads")
+    columns = (">steps/s", ">images/s", ">eager float32", ">ratio", ">GFLOP", ">GB moved", ">of the peak")
+    print_table(("stage", *columns), rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ from rudcodec import bitstream, data
 from rudcodec.bitstream import labelnet
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.cli.main import main
-from rudcodec.distill.budget import label_mode
+from rudcodec.distill import Settings
+from rudcodec.distill.begin import planned_network
+from rudcodec.distill.budget import label_mode, label_share
 from rudcodec.evaluation import label_accuracy, normalise, predict
 from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
 from rudcodec.labels.network import Labeller, centred
@@ -118,6 +120,15 @@ def test_small_pictures_have_shorter_lessons_and_large_budgets_longer_ones(
 def test_a_large_budget_buys_a_network() -> None:
     assert [label_mode("auto", bits) for bits in (1e4, 1e5)] == ["hard", "network"]
     assert [label_mode(labels, 5e5) for labels in ("hard", "network")] == ["hard", "network"]
+
+
+def test_the_network_of_a_small_file_has_more_of_it(digits: data.LabelledImages) -> None:
+    shares = [label_share(10**power) for power in (4, 5, 5.25, 5.5, 7)]
+    assert shares == pytest.approx([0.7, 0.7, 0.6, 0.5, 0.5])
+    bits = [planned_network(digits, Settings(bpc=bpc))[0].bits for bpc in (5e3, 1e4, 4e4)]
+    assert bits == pytest.approx([0.7 * 5e4, 0.7 * 1e5, 0.5 * 4e5])
+    asked = Settings(bpc=4e4, label_share=0.25)
+    assert planned_network(digits, asked)[0].bits == pytest.approx(1e5)
 
 
 def test_plans_suit_small_images() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rudcodec.data import LabelledImages
-from rudcodec.distill.budget import LabelMode, Plan, budget_for, plan
+from rudcodec.distill.budget import LabelMode, Plan, budget_for, label_share, plan
 from rudcodec.distill.images import first_images
 from rudcodec.distill.initial import bits_at, initial_model
 from rudcodec.distill.rate_control import RateControl
@@ -79,8 +79,9 @@ def planned_network(data: LabelledImages, settings: Settings) -> tuple[LabelPlan
     Raises as :func:`planned_images` if that is too little.
     """
     classes = len(data.classes)
-    share = settings.label_share * settings.bpc * classes
-    network = plan_for(share, data.height, data.width, settings.label_views)
+    budget = settings.bpc * classes
+    share = settings.label_share or label_share(budget)
+    network = plan_for(share * budget, data.height, data.width, settings.label_views)
     rest = without_joint(replace(settings, bpc=settings.bpc - network.bits / classes))
     planned_images(data, rest, "network")
     return network, rest

@@ -27,6 +27,11 @@ LEAST_BITS_PER_IMAGE = 8.0
 NETWORK_FROM = 1e5
 
 
+# The label network's share of a file, by log10 of its bits: more of small files, half of large ones.
+# docs/views.md has what students of other shares reach.
+LABEL_SHARE = (5.0, 0.7), (5.5, 0.5)
+
+
 LabelMode = Literal["hard", "soft", "network"]
 
 
@@ -35,6 +40,13 @@ def label_mode(labels: Labels, budget: float) -> LabelMode:
     if labels == "auto":
         return "network" if budget >= NETWORK_FROM else "hard"
     return labels
+
+
+def label_share(budget: float) -> float:
+    """The label network's part of a file of ``budget`` bits, if it can use so many: ``LABEL_SHARE``."""
+    (small, most), (large, least) = LABEL_SHARE
+    way = (math.log10(budget) - small) / (large - small)
+    return most + (least - most) * min(1.0, max(0.0, way))
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,9 @@ def rehearse(
     recipe: Recipe,
     device: torch.device,
     report: Report,
+    kind: type[Rehearsal] = Rehearsal,
 ) -> dict[str, Rehearsal]:
-    """A few steps of each stage that the images go through."""
+    """A few steps of each stage that the images go through, in a journal of some ``kind``."""
     stages = [
         Stage("warm-up", settings.warmup, 1.0, start=0.0),
         *([Stage("joint", settings.joint, 0.5, start=0.5)] if settings.joint else []),
@@ -101,7 +102,7 @@ def rehearse(
     ]
     found = {}
     for stage in stages:
-        rehearsal = Rehearsal()
+        rehearsal = kind()
         training = start_training(start, planned, settings, device, report, rehearsal)
         warm_up = stage is stages[0]
         term = None if warm_up else utility_term(data, start, recipe, settings, device)

@@ -40,7 +40,8 @@ class Settings:
         chunk: images worked on together, which bounds memory.
         balance: weight of the utility: its gradient's norm over the distortion's, as the joint phase begins.
         utility_images: synthetic images that one evaluation of the utility sees.
-        label_share: part of the budget that the label network gets, as far as its weights can use it.
+        label_share: part of the budget that the label network gets, as far as its weights can use it;
+            ``None``: as :func:`rudcodec.distill.budget.label_share` has it.
         label_views: views of real images that the label network, or the teacher, is trained on.
         flip: whether a mirrored image keeps its label; ``None``: colour yes, grey no.
     """
@@ -60,7 +61,7 @@ class Settings:
     chunk: int = 100
     balance: float = 3.0
     utility_images: int = 500
-    label_share: float = 0.5
+    label_share: float | None = None
     label_views: int = 3_000_000
     flip: bool | None = None
 
@@ -84,7 +85,7 @@ class Settings:
             raise SettingError(f"joint: {self.joint} passes")
         if self.labels not in ("auto", "hard", "soft", "network"):
             raise SettingError(f"labels: {self.labels!r} is none of 'auto', 'hard', 'soft', 'network'")
-        if not 0 < self.label_share < 1:
+        if self.label_share is not None and not 0 < self.label_share < 1:
             raise SettingError(f"label_share: {self.label_share} is not between 0 and 1")
         if self.label_views < 1000:
             raise SettingError(f"label_views: {self.label_views} views; at least 1000 are needed")
