@@ -44,7 +44,9 @@ def budgeted(data: LabelledImages, settings: Settings) -> Settings:
     shape = (data.height, data.width, data.channels)
     grids = default_architecture(*shape, 0).grids
     bits = bits_at(_as_tensor(first_images(data, settings.ipc)), grids, lmbda * GREY_LEVELS**2)
-    return replace(settings, bpc=budget_for(bits, data.classes, shape, settings.ipc, settings.share))
+    bpc = budget_for(bits, data.classes, shape, settings.ipc, settings.share)
+    labels = soft_bits(len(data.classes)) * settings.ipc if settings.labels == "soft" else 0.0
+    return replace(settings, bpc=bpc + labels)
 
 
 def planned_images(data: LabelledImages, settings: Settings, labels: LabelMode) -> Plan:
