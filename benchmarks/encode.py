@@ -37,6 +37,7 @@ from rudcodec.distill.images import first_images
 from rudcodec.labels import training as label_training
 from rudcodec.nets import speed
 from rudcodec.student import default_recipe
+from rudcodec.utility import networks
 
 CPU = torch.device("cpu")
 
@@ -64,6 +65,7 @@ class Counting(Rehearsal):
     """Counts what a step does, instead of timing it."""
 
     def steps(self, count: int) -> Iterator[int]:
+        self.begun = True
         with _Traffic() as traffic, FlopCounterMode(display=False) as counter:
             yield from range(self.TIMED)
         self.work = counter.get_total_flops() / self.TIMED, traffic.bytes / self.TIMED
@@ -101,7 +103,8 @@ def measure(source: str, bpc: float, plain: bool, count: bool) -> dict[str, Any]
     stages |= rehearse(data, first, planned, settings, recipe, CPU, _silent, kind)
     if count:
         return {stage: rehearsal.work for stage, rehearsal in stages.items()}
-    sizes = {"label network": label_training.BATCH, "warm-up": min(images, settings.chunk)}
+    sizes = {"label network": label_training.BATCH, "networks": networks.BATCH}
+    sizes["warm-up"] = min(images, settings.chunk)
     usual = min(images, settings.utility_images)
     return {stage: (rehearsal.seconds_a_step, sizes.get(stage, usual)) for stage, rehearsal in stages.items()}
 

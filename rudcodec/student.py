@@ -18,7 +18,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import ViewStream
 from rudcodec.nets import ConvNet, build, muon
-from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
+from rudcodec.nets.speed import autocast, compiled, keep_freed_memory, repays_compiling
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 
 VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures of a smaller side have fewer views to see
@@ -31,10 +31,7 @@ VIEW_LR = 0.005
 # A view's smallest window, in 1/64 of the side: of few pictures and of many; and in pixels. Tried on 32 x 32.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
 
-# Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
-# about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
-_COMPILE_FROM = 100_000 * 32 * 32 * 128
-_COMPILE_VIEWS_FROM = _COMPILE_FROM / 8  # views are made, too: without a compiler at a fifth of the pace
+_VIEWS_COST = 8.0  # against images: views are made, too, without a compiler at a fifth of the pace
 
 
 def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
@@ -153,8 +150,7 @@ class Trainer:
         self.shape = (channels, height, columns)
         if compile is None:
             work = runs * recipe.steps * self.batch * height * columns * width
-            least = _COMPILE_FROM if network is None else _COMPILE_VIEWS_FROM
-            compile = work >= least and has_compiler(self.device)
+            compile = repays_compiling(work, self.device, 1.0 if network is None else _VIEWS_COST)
         self.compiled = compile
         if network is not None:
             temperature = network.temperature / 16

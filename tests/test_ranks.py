@@ -52,7 +52,8 @@ network = label_network(data, plan_for(9000, 8, 8, 1280), settings, recipe, devi
 start = first_images(data, 5)
 training = start_training(start, planned_images(data, settings, False), settings, device, silent, journal)
 for stage in (Stage("warm-up", 3, 1.0, start=0.0), Stage("joint", 3, 0.5, start=0.5)):
-    term = utility_term(data, start, recipe, settings, device) if stage.name == "joint" else None
+    joint = stage.name == "joint"
+    term = utility_term(data, start, recipe, settings, device, silent, journal) if joint else None
     journal.part(lambda: run_stage(training, stage, term), everywhere=True)
 if ranks.first:
     torch.save([training.state()["model"], training.control.lmbda,

@@ -13,6 +13,7 @@ from rudcodec.evaluation import default_recipe
 from rudcodec.nets import ConvNet
 from rudcodec.utility.dm import DistributionMatching
 from rudcodec.utility.mm import MomentMatching
+from rudcodec.utility.networks import Pool
 from rudcodec.utility.real import RealImages
 
 
@@ -49,22 +50,22 @@ def test_dm_is_the_papers_equation_4() -> None:
     assert float((gradient - expected_gradient).abs().max()) < 1e-5 * float(expected_gradient.abs().max())
 
 
-@pytest.mark.parametrize(("steps", "deviations"), [(0, True), (3, False)])
+@pytest.mark.parametrize(("steps", "deviations"), [(0, True), (4, False)])
 def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
     """Moments of each block by class, in units of the real variance, and the classification term."""
     data = load("digits", "train")
     recipe = default_recipe(data)
-    utility = MomentMatching(
-        recipe, networks=2, steps=steps, width=8, real_batch=40, deviations=deviations, classification=0.3
-    )
+    pool = Pool(runs=2, steps=steps, snapshots=2, width=8)
+    utility = MomentMatching(recipe, pool, real_batch=40, deviations=deviations, classification=0.3)
     utility.prepare(data, torch.device("cpu"))
+    assert len(utility.nets) == (4 if steps else 2)
     images = torch.randn(30, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     labels = torch.arange(30) % 3
     value = utility(images, labels, torch.Generator().manual_seed(5))
     (gradient,) = torch.autograd.grad(value, images)
 
     generator = torch.Generator().manual_seed(5)
-    number = int(torch.randint(2, (), generator=generator))
+    number = int(torch.randint(len(utility.nets), (), generator=generator))
     seed = int(torch.randint(2**62, (), generator=generator))
     net, real = utility.nets[number], utility.moments[number]
     x = augment(images, recipe.augment, torch.Generator().manual_seed(seed))
@@ -72,7 +73,7 @@ def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
     for conv, norm, its in zip(net.convs, net.norms, real, strict=True):
         x = F.avg_pool2d(F.relu(norm(conv(x))), 2)
         for k in range(3):
-            mine = x[labels == k]
+            mine = x[labels == k].flatten(1)
             gap = (mine.mean(0) - its.mean[k]) ** 2
             if deviations:
                 gap = gap + ((mine.var(0) + 1e-6).sqrt() - its.deviation[k]) ** 2
@@ -85,7 +86,7 @@ def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
 def test_mm_prefers_real_images() -> None:
     """Real images of a class are nearer to its moments than noise, or another class's, are."""
     data = load("digits", "train")
-    utility = MomentMatching(default_recipe(data), networks=1, steps=30, width=8, real_batch=100)
+    utility = MomentMatching(default_recipe(data), Pool(1, 30, 1, width=8), real_batch=100)
     utility.prepare(data, torch.device("cpu"))
     real, _ = RealImages(data, utility.recipe, torch.device("cpu")).draw(range(10), 20, 1)
     labels = torch.arange(10).repeat_interleave(20)

@@ -164,12 +164,20 @@ def utility_term(
     recipe: Recipe,
     settings: Settings,
     device: torch.device,
+    report: Report,
+    journal: Journal,
 ) -> UtilityTerm | None:
     """The utility beside the distortion, which has images like ``start`` match ``data``; None where there is
     no joint phase."""
     if settings.joint == 0:
         return None
+    pace = Pace()
+
+    def tell(step: int, steps: int) -> None:
+        report(Progress("networks", step, steps, None, None, None, *pace.at(step, steps)))
+
     utility = utility_for(settings.utility, recipe, settings.experts)
+    utility.learn(data, device, journal, tell)
     utility.prepare(data, device)
 
     def per_channel(values: tuple[int, ...]) -> Tensor:

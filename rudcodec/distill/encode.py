@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
@@ -109,7 +110,7 @@ def _distill_images(
     planned = planned_images(start or data, settings, labels)
     start = start or choose(data, planned.ipc, recipe, settings.seed, device, report, journal)
     training = start_training(start, planned, settings, device, report, journal)
-    term = utility_term(data, start, recipe, settings, device)
+    term = utility_term(data, start, recipe, settings, device, report, journal)
     if term is not None:
         journal.attach("utility", term)
     taught = partial(term.utility.adapted, recipe) if term is not None else lambda: recipe
@@ -138,6 +139,7 @@ def _run(
     stage(Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
     if term is not None:
         stage(Stage("joint", settings.joint, 0.5, start=0.5), term)
+        training.images = part(partial(_decoded, training)).to(training.device)
     for attempt in range(ATTEMPTS):
         if attempt:
             part(partial(_set_step, training))
@@ -152,6 +154,15 @@ def _run(
     if not fixed:
         part(partial(fit.trim, training, build, planned.budget))
     return build(fit.current(training))
+
+
+def _decoded(training: Training) -> Tensor:
+    """The images as the joint phase has left them: from here on they are what is to be kept, not the real
+    ones, which rounding and tuning would lead back to."""
+    images = torch.empty_like(training.images)
+    for chunk in training.chunks:
+        images[chunk.index] = training.images_of(chunk, None)
+    return images
 
 
 def _settle(training: Training) -> None:

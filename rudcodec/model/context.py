@@ -58,12 +58,20 @@ def contexts(y: Tensor, parent: Tensor | None) -> Tensor:
     ``parent`` is the next coarser level (n, c' >= c, ceil(h/2), ceil(w/2)), None for the coarsest.
     """
     n, c, h, w = y.shape
+    y = _as_input(y)
     inputs = _shifted(y, OWN)
     zero = torch.zeros_like(y)
-    inputs += [zero] * 4 if parent is None else _parents(parent[:, :c], h, w)
+    inputs += [zero] * 4 if parent is None else _parents(_as_input(parent[:, :c]), h, w)
     siblings = F.pad(y[:, :-1], (0, 0, 0, 0, 1, 0))
     inputs += _shifted(siblings, SIBLING) if c > 1 else [zero] * len(SIBLING)
-    return torch.stack(inputs, -1).clamp(-INPUT_LIMIT, INPUT_LIMIT)
+    return torch.stack(inputs, -1)
+
+
+def _as_input(y: Tensor) -> Tensor:
+    """Clamped, and in the number format that the network's products take: once, not for each of 21 copies."""
+    y = y.clamp(-INPUT_LIMIT, INPUT_LIMIT)
+    device = y.device.type
+    return y.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else y
 
 
 def laplace_bits(y: Tensor, location: Tensor, log2_scale: Tensor) -> Tensor:
@@ -102,7 +110,8 @@ class ContextModel(nn.Module):
             x = contexts(y, parent)
             for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
                 if i == 0:
-                    x = F.linear(x, weight) + bias[first : first + c].view(c, 1, 1, -1)
+                    x = F.linear(x, weight)
+                    x = x + bias[first : first + c].view(c, 1, 1, -1).to(x.dtype)
                 else:
                     x = F.linear(x, weight, bias)
                 if i < len(self.weights) - 1:

@@ -18,6 +18,10 @@ import torch
 # again. At its own threshold of 4 the gradient of a norm takes twice the time (nets/layers.py).
 _COMPILER_OPTIONS: dict[str, Any] = {"realize_reads_threshold": 16}
 
+# Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
+# about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
+_COMPILE_FROM = 100_000 * 32 * 32 * 128
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -57,6 +61,12 @@ def has_compiler(device: torch.device) -> bool:
 
         return find_spec("triton") is not None
     return device.type == "cpu" and any(shutil.which(name) for name in ("g++", "clang++"))
+
+
+def repays_compiling(work: float, device: torch.device, factor: float = 1.0) -> bool:
+    """Whether ``work`` (images trained on x pixels x width of a ConvNet) takes longer than a compiler's work,
+    for something that takes ``factor`` times as long as training, and there is a compiler."""
+    return work * factor >= _COMPILE_FROM and has_compiler(device)
 
 
 def compiled(function: Callable[P, T], dynamic: bool = False) -> Callable[P, T]:

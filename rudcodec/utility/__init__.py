@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from rudcodec import plugins
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
-from rudcodec.runs import State
+from rudcodec.runs import Journal, State
 
 UTILITIES = ("dm", "gm", "tm", "mm")
 
@@ -36,6 +37,16 @@ class Utility(ABC):
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+
+    def learn(  # noqa: B027  (most have nothing to learn)
+        self,
+        dataset: LabelledImages,
+        device: torch.device,
+        journal: Journal,
+        tell: Callable[[int, int], None],
+    ) -> None:
+        """What takes long to learn of the real set, before :meth:`prepare`: as parts of the journal's run,
+        which a run that goes on doesn't do again. ``tell`` is called with (steps done, steps)."""
 
     @abstractmethod
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:

@@ -1,34 +1,38 @@
-"""MM, moment matching: classes' means and deviations of features of briefly trained ConvNets.
+"""MM, moment matching: classes' means and deviations of features of ConvNets that know the real set.
 
 After IDM (Zhao et al., "Improved Distribution Matching for Dataset Condensation", CVPR 2023), which matches
 means of trained networks' features beside a classification loss, and M3D (Zhang et al., AAAI 2024), which
 adds higher moments. Ours: the networks don't change, so that the real side is computed once.
+docs/utilities.md has the trials.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
-from rudcodec.nets.speed import autocast
+from rudcodec.nets.speed import autocast, compiled, has_compiler
 from rudcodec.payload import Recipe
-from rudcodec.student import Trainer
+from rudcodec.runs import Journal
 from rudcodec.utility import Utility
+from rudcodec.utility.networks import Pool, Tell, train_pool
 from rudcodec.utility.real import RealImages
 
 EPS = 1e-6
+COMPILE_FROM = 32 * 32  # pixels of an image: below, a compiler gains little
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of one block's output, for each class: ``mean`` and ``deviation``, (classes, C, h, w); ``variance`` of
-    all real images, a scalar, is the unit of the distance."""
+    """Of one block's output, for each class: ``mean`` and ``deviation``, (classes, C * h * w); ``variance``
+    of all real images, a scalar, is the unit of the distance."""
 
     mean: Tensor
     deviation: Tensor
@@ -37,84 +41,72 @@ class Moments:
 
 class MomentMatching(Utility):
     """For each class: squared distances of means and of deviations, averaged over the features of a block and
-    summed over blocks, plus the mean cross entropy; summed over classes.
+    summed over blocks; summed over classes.
 
     Every call draws one of the networks, and an augmentation for each image.
 
     Args:
-        recipe: for mean, standard deviation and augmentation; and how the networks are trained.
-        networks: ConvNets, trained on the real set; ``steps`` of each (0: random ones), ``width``.
+        recipe: for mean, standard deviation and augmentation, of images and of the networks' training.
+        pool: the networks.
         real_batch: real images of each class whose moments are taken.
         deviations: whether they count.
-        classification: weight of the cross entropy.
+        classification: weight of the mean cross entropy of each class, which made students worse.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        networks: int = 4,
-        steps: int = 150,
-        width: int = 64,
+        pool: Pool = Pool(),  # noqa: B008  (frozen)
         real_batch: int = 500,
         deviations: bool = True,
-        classification: float = 0.1,
+        classification: float = 0.0,
     ) -> None:
         super().__init__(recipe)
-        self.networks = networks
-        self.steps = steps
-        self.width = width
+        self.pool = pool
         self.real_batch = real_batch
         self.deviations = deviations
         self.classification = classification
+        self.nets: list[ConvNet] = []
+        self._loss: Callable[..., Tensor] = self._distance
+
+    def learn(self, dataset: LabelledImages, device: torch.device, journal: Journal, tell: Tell) -> None:
+        self.nets = train_pool(dataset, self.pool, self.recipe, device, journal, tell)
 
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
+        if not self.nets:
+            self.learn(dataset, device, Journal(), lambda step, steps: None)
         real = RealImages(dataset, self.recipe, device)
-        self.nets = self._trained(dataset, device)
         self.moments = [self._moments(net, real, number) for number, net in enumerate(self.nets)]
+        if dataset.height * dataset.width >= COMPILE_FROM and has_compiler(device):
+            self._loss = compiled(self._distance)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         device = generator.device
-        number = int(torch.randint(self.networks, (), generator=generator, device=device))
+        number = int(torch.randint(len(self.nets), (), generator=generator, device=device))
         seed = int(torch.randint(2**62, (), generator=generator, device=device))
-        net, wanted = self.nets[number].to(images.dtype), self.moments[number]
         views = augment(images, self.recipe.augment, torch.Generator(device).manual_seed(seed))
+        member = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
+        return self._loss(self.nets[number].to(images.dtype), views, labels, member, self.moments[number])
+
+    def _distance(
+        self, net: ConvNet, views: Tensor, labels: Tensor, member: Tensor, real: list[Moments]
+    ) -> Tensor:
+        """``member`` (classes, n): 1 where an image is of a class."""
         blocks, logits = _outputs(net, views)
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        total = images.new_zeros(())
-        for k in labels.unique().tolist():
-            mine = labels == k
-            for found, real in zip(blocks, wanted, strict=True):
-                total = total + self._distance(found[mine], real, k)
-            total = total + self.classification * losses[mine].mean()
+        count = member.sum(1, keepdim=True)
+        present = (count > 0).to(views.dtype)
+        share = member / count.clamp(min=1)
+        total = views.new_zeros(())
+        for block, wanted in zip(blocks, real, strict=True):
+            mean, deviation = _class_moments(block, share, count)
+            gap = (mean - wanted.mean).square()
+            if self.deviations:  # of one image there is none
+                gap = gap + (count > 1) * (deviation - wanted.deviation).square()
+            total = total + (gap * present).mean(1).sum() / wanted.variance
+        if self.classification:
+            losses = F.cross_entropy(logits, labels, reduction="none")
+            total = total + self.classification * (share @ losses).sum()
         return total
-
-    def _distance(self, found: Tensor, real: Moments, k: int) -> Tensor:
-        gap = (found.mean(0) - real.mean[k]).square()
-        if self.deviations and len(found) > 1:
-            gap = gap + ((found.var(0) + EPS).sqrt() - real.deviation[k]).square()
-        return gap.mean() / real.variance
-
-    def _trained(self, data: LabelledImages, device: torch.device) -> list[ConvNet]:
-        """The networks, by seeds 0, 1, ..."""
-        classes, seeds = len(data.classes), range(self.networks)
-        nets: list[nn.Module] = []
-        if self.steps:
-            recipe = replace(self.recipe, steps=self.steps)
-            trainer = Trainer(
-                data.images,
-                data.labels,
-                classes,
-                recipe,
-                device=device,
-                width=self.width,
-                runs=self.networks,
-            )
-            nets += [trainer.train(seed) for seed in seeds]
-        else:
-            size = (data.height, data.width)
-            for generator in (torch.Generator().manual_seed(seed) for seed in seeds):
-                nets.append(ConvNet.as_published(data.channels, classes, size, self.width, generator))
-        return [net.to(device).requires_grad_(False) for net in nets if isinstance(net, ConvNet)]
 
     def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
         """Of each block's output."""
@@ -126,13 +118,24 @@ class MomentMatching(Utility):
                 # one operation is drawn for a batch: small ones see them all
                 parts = [augment(part, self.recipe.augment, generator) for part in images.split(25)]
                 blocks, _ = _outputs(net, torch.cat(parts))
-                sums.append([(block.mean(0), (block.var(0) + EPS).sqrt()) for block in blocks])
+                count = torch.full((1, 1), len(images), device=real.device)
+                share = torch.full((1, len(images)), 1 / len(images), device=real.device)
+                sums.append([_class_moments(block, share, count) for block in blocks])
         found = []
         for block in zip(*sums, strict=True):
-            mean, deviation = (torch.stack(part) for part in zip(*block, strict=True))
+            mean, deviation = (torch.cat(part) for part in zip(*block, strict=True))
             variance = (deviation.square() + (mean - mean.mean(0)).square()).mean()
             found.append(Moments(mean, deviation, variance))
         return found
+
+
+def _class_moments(block: Tensor, share: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each feature, (classes, C * h * w), over the images of each class: ``count`` of
+    them (classes, 1); ``share`` (classes, n): one over that."""
+    features = block.flatten(1)
+    mean = share @ features
+    variance = (share @ features.square() - mean.square()).clamp(min=0) * (count / (count - 1).clamp(min=1))
+    return mean, (variance + EPS).sqrt()
 
 
 def _outputs(net: ConvNet, images: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -1,0 +1,97 @@
+"""The same code on a GPU: what it computes agrees with the CPU, and its files are whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import stripes
+
+torch = pytest.importorskip("torch")
+
+import rudcodec  # noqa: E402
+from rudcodec.evaluation import evaluate  # noqa: E402
+from rudcodec.labels import ViewStream  # noqa: E402
+from rudcodec.nets import speed  # noqa: E402
+from rudcodec.payload import Recipe  # noqa: E402
+from rudcodec.student import default_recipe  # noqa: E402
+from rudcodec.utility import utility_for  # noqa: E402
+from rudcodec.utility.experts import ExpertRecipe, train_experts  # noqa: E402
+from rudcodec.utility.mm import MomentMatching  # noqa: E402
+from rudcodec.utility.networks import Pool  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+SHORT: dict[str, Any] = {"ipc": 4, "warmup": 4, "joint": 3, "tune": 2, "label_views": 40_000}
+
+
+@pytest.fixture
+def experts(tmp_path: Path) -> Path:
+    short = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)
+    train_experts(stripes(3), tmp_path / "experts", 1, short, torch.device("cuda"))
+    return tmp_path / "experts"
+
+
+@pytest.mark.parametrize("name", ["dm", "gm", "tm", "mm"])
+def test_utilities_agree_with_the_cpu(name: str, experts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without augmentation, whose numbers come from the device's own generator, and in double precision."""
+    monkeypatch.setattr(speed, "has_fast_bf16", lambda device: False)
+    data = stripes(3)
+    recipe = Recipe(default_recipe(data).mean, default_recipe(data).std, augment=(), steps=3, batch=8)
+    images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    labels = torch.tensor([0, 0, 0, 1, 1, 1])
+
+    def found(device: str) -> tuple[float, Any]:
+        utility = utility_for(name, recipe, str(experts))
+        if isinstance(utility, MomentMatching):
+            utility = MomentMatching(recipe, Pool(steps=0))  # random networks: training differs, by rounding
+        utility.prepare(data, torch.device(device))
+        x = images.to(device).requires_grad_()
+        value = utility(x, labels.to(device), torch.Generator().manual_seed(5))
+        (gradient,) = torch.autograd.grad(value, x)
+        return float(value.detach()), gradient.cpu()
+
+    (value, gradient), (here, there) = found("cpu"), found("cuda")
+    assert here == pytest.approx(value, rel=1e-4)
+    assert float((gradient - there).norm()) < 1e-3 * float(gradient.norm())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"utility": "dm"},
+        {"utility": "gm"},
+        {"utility": "mm", "share": "class"},
+        {"utility": "tm"},
+        {"labels": "soft"},
+        {"labels": "network", "bpc": 12_000},
+    ],
+    ids=str,
+)
+def test_files_are_whole(changes: dict[str, Any], experts: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.rud"
+    if changes.get("utility") == "tm":
+        changes = changes | {"experts": str(experts)}
+    settings = {"bpc": 4000, **SHORT, "device": "cuda", "labels": "hard"} | changes
+
+    rudcodec.compress(stripes(3), path, checkpoints=tmp_path / "run", every=0.0, **settings)
+
+    data = rudcodec.load(path)  # checks the digest of its pixels
+    assert len(data) == 8
+    result = evaluate(path, stripes(3), split="all", seeds=1, steps=20, width=8, device="cuda")
+    assert result.device == "cuda"
+
+
+def test_views_are_the_cpus(tmp_path: Path) -> None:
+    path = tmp_path / "x.rud"
+    rudcodec.compress(stripes(3), path, bpc=12_000, labels="network", device="cpu", **SHORT)
+    data = rudcodec.load(path)
+    assert data.network is not None
+
+    here, there = (
+        ViewStream(data.images, data.network, batch=64, device=device).at(3) for device in ("cpu", "cuda")
+    )
+
+    assert np.array_equal(here[0].numpy(), there[0].cpu().numpy())
+    assert float((here[1] - there[1].cpu()).abs().max()) < 0.1
