@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--utility",
     metavar="NAME",
-    help="dm (default), gm, tm, mm, or a plug-in.",
+    help="mm (default), dm, gm, tm, or a plug-in.",
 )
 @click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")

@@ -29,8 +29,8 @@ class Settings:
         labels: ``"hard"``; ``"soft"``: probabilities of each image by a teacher; a ``"network"`` in the file
             that labels any view of the images; or ``"auto"``, as
             :func:`rudcodec.distill.budget.label_mode` has it for the budget.
-        utility: of the joint phase: distribution, gradient, trajectory or moment matching (``"dm"``,
-            ``"gm"``, ``"tm"``, ``"mm"``), or one that another package adds, see :mod:`rudcodec.utility`.
+        utility: of the joint phase: moment, distribution, gradient or trajectory matching (``"mm"``,
+            ``"dm"``, ``"gm"``, ``"tm"``), or one that another package adds, see :mod:`rudcodec.utility`.
         experts: the folder of trajectories that ``"tm"`` matches.
         seed: of everything random; the same seed on the same machine gives the same file.
         device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
@@ -51,7 +51,7 @@ class Settings:
     ipc: int | None = None
     share: Share = "dataset"
     labels: Labels = "auto"
-    utility: str = "dm"
+    utility: str = "mm"
     experts: str | None = None
     seed: int = 0
     device: str = "auto"
@@ -59,7 +59,7 @@ class Settings:
     joint: int = 240
     tune: int = 60
     chunk: int = 100
-    balance: float = 3.0
+    balance: float = 10.0
     utility_images: int = 500
     label_share: float | None = None
     label_views: int = 3_000_000

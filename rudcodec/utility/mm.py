@@ -41,7 +41,7 @@ class Moments:
 
 class MomentMatching(Utility):
     """For each class: squared distances of means and of deviations, averaged over the features of a block and
-    summed over blocks; summed over classes.
+    summed over blocks, plus the mean cross entropy; summed over classes.
 
     Every call draws one of the networks, and an augmentation for each image.
 
@@ -50,7 +50,7 @@ class MomentMatching(Utility):
         pool: the networks.
         real_batch: real images of each class whose moments are taken.
         deviations: whether they count.
-        classification: weight of the mean cross entropy of each class, which made students worse.
+        classification: weight of the cross entropy. It helps only where the networks know the classes well.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class MomentMatching(Utility):
         pool: Pool = Pool(),  # noqa: B008  (frozen)
         real_batch: int = 500,
         deviations: bool = True,
-        classification: float = 0.0,
+        classification: float = 0.1,
     ) -> None:
         super().__init__(recipe)
         self.pool = pool
