@@ -1,4 +1,4 @@
-"""How much memory this process has taken."""
+"""How much memory this process has taken, and how much there is."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def peak_memory() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def free_memory() -> int:
+    """Bytes of main memory that programs can still have. 0 where the system doesn't say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0

@@ -55,6 +55,17 @@ def test_distance_is_one_minus_the_cosine_for_each_output() -> None:
     assert float(distance([a], [-a])) == pytest.approx(4.0, abs=1e-5)
 
 
+def test_trajectories_that_do_not_fit_are_refused(
+    data: LabelledImages, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    utility = TrajectoryMatching(default_recipe(data), Experts(folder))
+    assert 1e5 < utility.memory() < 1e8
+    utility.prepare(data, CPU)
+    monkeypatch.setattr("rudcodec.utility.tm.free_memory", lambda: 10**5)
+    with pytest.raises(SettingError, match=r"trajectory matching takes 0\.\d GB, and cpu has 0\.0 GB"):
+        utility.prepare(data, CPU)
+
+
 def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
     utility = GradientMatching(default_recipe(data), real_batch=100, width=4)
     utility.prepare(data, CPU)

@@ -76,9 +76,13 @@ def distill(
         return images(settings, recipe, mode)
     if mode == "soft":
         planned_images(start or data, settings, mode)  # what doesn't fit fails at once
-        teacher = label_network(
-            data, planned_teacher(data, settings), settings, recipe, device, report, journal
-        )
+
+        def tell_of_teacher(progress: Progress) -> None:
+            """It isn't in the file."""
+            report(replace(progress, stage="teacher", bpc=None))
+
+        planned = planned_teacher(data, settings)
+        teacher = label_network(data, planned, settings, recipe, device, tell_of_teacher, journal)
         return images(settings, recipe, mode, teacher=teacher)
     plan, rest = planned_network(data, settings)  # one that is too small fails at once
     network = label_network(data, plan, settings, recipe, device, report, journal)

@@ -142,7 +142,7 @@ def estimate(
             network, settings = planned_network(data, settings)
         rehearsal = Rehearsal()
         label_network(data, network, settings, recipe, device, report, rehearsal)
-        seconds["label network"] = rehearsal.seconds_expected
+        seconds["teacher" if mode == "soft" else "label network"] = rehearsal.seconds_expected
         size = (data.height, data.width, data.channels)
         label_weights = sum(
             int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(network.layers, size, len(data.classes))

@@ -138,9 +138,9 @@ class Pace:
 class Progress:
     """One report of a running encode.
 
-    ``bpc``: estimate for the whole file, where there is one yet; ``utility`` and ``psnr`` (dB, against the
-    real images it started from) where the stage knows them; ``elapsed`` and ``remaining`` (of this stage;
-    None at its first report) in seconds.
+    ``bpc``: estimate for the whole file, where there is one yet; ``utility`` and ``psnr`` (dB, against what
+    is to be kept: the real images, after the joint phase those that it made) where the stage knows them;
+    ``elapsed`` and ``remaining`` (of this stage; None at its first report) in seconds.
     """
 
     stage: str

@@ -6,7 +6,6 @@ no utility, tuning leaves the networks alone.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -75,7 +74,7 @@ class UtilityTerm:
 
     def gradients(
         self, training: Training, chunks: list[Chunk], mode: SoftRounding | None
-    ) -> tuple[float, list[Tensor]]:
+    ) -> tuple[Tensor, list[Tensor]]:
         """The utility of some chunks' images, and its weighted gradient for each chunk.
 
         Images are decoded without a graph here, so that memory holds the utility's graph only.
@@ -90,19 +89,21 @@ class UtilityTerm:
         gradient = gradient * self.weight
         return value * self.weight, list(gradient.split([len(p) for p in parts]))
 
-    def _shared(self, images: Tensor, labels: Tensor, training: Training) -> tuple[float, Tensor]:
+    def _shared(self, images: Tensor, labels: Tensor, training: Training) -> tuple[Tensor, Tensor]:
         """The utility and its gradient, some classes by each process where that can be."""
-        ranks, split = training.ranks, self.utility.by_class
-        every = torch.ones_like(labels, dtype=torch.bool)
-        mine = labels % ranks.count == ranks.number if split else every
+        ranks, generator = training.ranks, training.generator
+        seen = images * self.scale + self.shift
+        if ranks.count == 1 or not self.utility.by_class:
+            found = self.utility(seen, labels, generator)
+            return found.detach(), torch.autograd.grad(found, images)[0]
+        mine = labels % ranks.count == ranks.number
         idle = not mine.any()  # it draws its random numbers all the same
-        part = every if idle else mine
-        found = self.utility((images * self.scale + self.shift)[part], labels[part], training.generator)
+        part = torch.ones_like(mine) if idle else mine
+        found = self.utility(seen[part], labels[part], generator)
         value, (gradient,) = found.detach(), torch.autograd.grad(found, images)
-        if split:
-            value, gradient = value * (not idle), gradient * (not idle)
-            ranks.add([value, gradient])
-        return float(value), gradient
+        value, gradient = value * (not idle), gradient * (not idle)
+        ranks.add([value, gradient])
+        return value, gradient
 
 
 class _Optimizers:
@@ -133,12 +134,12 @@ def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None)
         numbers = [(step * window + i) % count for i in range(window)]
         chunks = [training.chunks[i] for i in numbers]
 
-        utility: float | None = None
+        utility: Tensor | None = None
         gradients: list[Tensor | None] = [None] * window
         if term is not None:
             utility, found = term.gradients(training, chunks, mode)
             gradients = list(found)
-        mean_mse = 0.0
+        mean_mse = torch.zeros((), device=training.device)
         network_optimizer.zero_grad()
         for number, chunk, gradient in zip(numbers, chunks, gradients, strict=True):
             optimizer = latent_optimizers[number]
@@ -153,7 +154,7 @@ def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None)
                 if gradient is not None:
                     loss = loss + training.control.lmbda * (decoded.images * gradient[share.rows]).sum()
                 loss.backward()
-                mean_mse += float(error.detach()) / window
+                mean_mse += error.detach() / window
             if stage.train_latents:
                 training.ranks.add_gradients(list(chunk.levels))
                 set_learning_rate(optimizer, LATENT_LR * stage.learning_rate * cosine(progress))
@@ -169,4 +170,4 @@ def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None)
             chunk = chunks[0]
             part = OBSERVE_EVERY * window / count
             training.control.observe(training.bits_of(chunk) / training.pixels_of(chunk), part, stage.steer)
-        tell(utility, 10 * math.log10((255 / GREY_LEVELS) ** 2 / max(mean_mse, 1e-9)))
+        tell(utility, mean_mse)

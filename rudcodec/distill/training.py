@@ -14,6 +14,7 @@ from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.settings import Pace, Progress
 from rudcodec.model.latents import Chunk, Decoded, Share, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize
+from rudcodec.model.synthesis import GREY_LEVELS
 from rudcodec.nets.speed import autocast
 from rudcodec.runs import Journal, State
 
@@ -136,14 +137,13 @@ class Training:
     def pixels_of(self, chunk: Chunk) -> int:
         return len(chunk.index) * self.images.shape[2] * self.images.shape[3]
 
-    def watch(
-        self, stage: str, steps: int
-    ) -> Iterator[tuple[int, Callable[[float | None, float | None], None]]]:
-        """Steps of a stage that are left, each with a function that reports (utility, psnr) if one is due."""
+    def watch(self, stage: str, steps: int) -> Iterator[tuple[int, Callable[[Tensor | None, Tensor], None]]]:
+        """Steps of a stage that are left, each with a function that reports (utility, mean squared error) if
+        a report is due; else a GPU need not be waited for."""
         pace, last = Pace(), time.monotonic()
         for step in self.journal.steps(steps):
 
-            def tell(utility: float | None = None, psnr: float | None = None, step: int = step) -> None:
+            def tell(utility: Tensor | None, mse: Tensor, step: int = step) -> None:
                 nonlocal last
                 now = time.monotonic()
                 if now - last < REPORT_SECONDS and step + 1 < steps:
@@ -151,6 +151,8 @@ class Training:
                 last = now
                 bits = (self.control.rate or 0.0) * self.pixels + self.overhead
                 times = pace.at(step + 1, steps)
-                self.report(Progress(stage, step + 1, steps, bits / self.classes, utility, psnr, *times))
+                known = None if utility is None else float(utility)
+                psnr = 10 * math.log10((255 / GREY_LEVELS) ** 2 / max(float(mse), 1e-9))
+                self.report(Progress(stage, step + 1, steps, bits / self.classes, known, psnr, *times))
 
             yield step, tell
