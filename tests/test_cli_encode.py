@@ -242,12 +242,14 @@ def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: s
     options = ["--labels", labels, "--ipc", "2", "--device", "cpu", "--set", "label_views=2000"]
     result = compress(source, tmp_path / "out.rud", "--bpc", "8k", "--dry-run", *options)
     assert result.exit_code == 0, result.output
-    width = 2 + len("teacher" if labels == "soft" else "label network")
+    name = "teacher" if labels == "soft" else "label network"
+    width = 2 + len(name)
     rows = {line[:width].strip(): line[width:] for line in result.stdout.splitlines()[1:]}
     assert rows["images"] == "6 (2 a class), from 27"
     assert rows["latents"] == f"{6 * (64 + 16 + 4 + 1)}"
-    assert ("weights" in rows["teacher" if labels == "soft" else "label network"]) == (labels != "hard")
-    assert ("label network 0:" in rows["time"]) == (labels != "hard")
+    assert ("weights" in rows[name]) == (labels != "hard")
+    assert (f"{name} 0:" in rows["time"]) == (labels != "hard")
+    assert ("networks 0:" in rows["time"]) == (labels != "network")
     assert "warm-up 0:" in rows["time"] and list(tmp_path.iterdir()) == []
 
 

@@ -120,7 +120,7 @@ def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
     seen: list[Progress] = []
     distill(colour, Settings(bpc=6000, ipc=4, **QUICK), seen.append)  # type: ignore[arg-type]
     stages = list(dict.fromkeys(p.stage for p in seen))
-    assert stages[:6] == ["selection", "settle", "warm-up", "warm-up 2", "joint", "tune"]
+    assert stages[:7] == ["selection", "networks", "settle", "warm-up", "warm-up 2", "joint", "tune"]
     assert all(0 < p.step <= p.steps for p in seen)
     assert [p for p in seen if p.stage == "joint"][-1].utility is not None
 

@@ -52,10 +52,10 @@ def test_the_example_runs(installed: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"utility: 'moments' is none of dm, gm, tm"):
+    with pytest.raises(SettingError, match=r"utility: 'moments' is none of mm, dm, gm, tm"):
         Settings(bpc=1000, utility="moments")
     refused = rudcodec_("compress", "digits", tmp_path / "out.rud", "--bpc", "4k", "--utility", "moments")
-    assert refused.returncode == 2 and "is none of dm, gm, tm" in refused.stderr.splitlines()[-1]
+    assert refused.returncode == 2 and "is none of mm, dm, gm, tm" in refused.stderr.splitlines()[-1]
     images = rudcodec.data.load("digits", "val")
     with pytest.raises(SettingError, match="'tiny' is no entry point of rudcodec.nets"):
         rudcodec.evaluate(images, images, recipe=rudcodec.payload.Recipe((128,), (64,)), net="tiny", seeds=1)

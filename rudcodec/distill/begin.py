@@ -121,6 +121,23 @@ def label_network(
     return train_label_network(data, planned, seen, settings.seed, device, journal, tell, students)
 
 
+def teacher_network(
+    data: LabelledImages,
+    planned: LabelPlan,
+    settings: Settings,
+    recipe: Recipe,
+    device: torch.device,
+    report: Report,
+    journal: Journal,
+) -> LabelNetwork:
+    """A label network that no file carries, as its progress says."""
+
+    def tell(progress: Progress) -> None:
+        report(replace(progress, stage="teacher", bpc=None))
+
+    return label_network(data, planned, settings, recipe, device, tell, journal)
+
+
 def start_training(
     start: LabelledImages,
     planned: Plan,

@@ -19,6 +19,7 @@ from rudcodec.distill.begin import (
     planned_network,
     planned_teacher,
     start_training,
+    teacher_network,
     utility_term,
 )
 from rudcodec.distill.budget import LabelMode, Plan, label_mode
@@ -76,13 +77,9 @@ def distill(
         return images(settings, recipe, mode)
     if mode == "soft":
         planned_images(start or data, settings, mode)  # what doesn't fit fails at once
-
-        def tell_of_teacher(progress: Progress) -> None:
-            """It isn't in the file."""
-            report(replace(progress, stage="teacher", bpc=None))
-
-        planned = planned_teacher(data, settings)
-        teacher = label_network(data, planned, settings, recipe, device, tell_of_teacher, journal)
+        teacher = teacher_network(
+            data, planned_teacher(data, settings), settings, recipe, device, report, journal
+        )
         return images(settings, recipe, mode, teacher=teacher)
     plan, rest = planned_network(data, settings)  # one that is too small fails at once
     network = label_network(data, plan, settings, recipe, device, report, journal)

@@ -19,6 +19,7 @@ from rudcodec.distill.begin import (
     planned_network,
     planned_teacher,
     start_training,
+    teacher_network,
     utility_term,
 )
 from rudcodec.distill.budget import Plan, label_mode
@@ -136,12 +137,13 @@ def estimate(
     label_weights = 0
     mode = label_mode(settings.labels, settings.bpc * len(data.classes))
     if mode != "hard":
+        rehearsal = Rehearsal()
         if mode == "soft":
             network = planned_teacher(data, settings)
+            teacher_network(data, network, settings, recipe, device, report, rehearsal)
         else:
             network, settings = planned_network(data, settings)
-        rehearsal = Rehearsal()
-        label_network(data, network, settings, recipe, device, report, rehearsal)
+            label_network(data, network, settings, recipe, device, report, rehearsal)
         seconds["teacher" if mode == "soft" else "label network"] = rehearsal.seconds_expected
         size = (data.height, data.width, data.channels)
         label_weights = sum(

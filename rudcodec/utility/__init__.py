@@ -19,7 +19,7 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
 from rudcodec.runs import Journal, State
 
-UTILITIES = ("dm", "gm", "tm", "mm")
+UTILITIES = ("mm", "dm", "gm", "tm")
 
 
 class Utility(ABC):
