@@ -134,9 +134,8 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         {"bpc": 24000.0, "ipc": 4, "labels": "network", "label_share": 0.2, "label_views": 8000},
         {"bpc": 24000.0, "ipc": 4, "labels": "soft", "label_views": 8000},
         {"bpc": 4800.0, "ipc": 2, "share": "class", "joint": 4, "utility": "gm"},
-        {"bpc": 2400.0, "ipc": 4, "joint": 4, "utility": "mm"},
     ],
-    ids=["joint", "network", "soft", "class", "pool"],
+    ids=["joint", "network", "soft", "class"],
 )
 def test_an_encode_that_dies_again_and_again(
     settings: dict[str, Any], tmp_path: Path, dying: Callable[[int], None]
