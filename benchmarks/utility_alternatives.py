@@ -105,7 +105,7 @@ class Channels(Cached):
         found = []
         for block in self.outputs(net, images)[0]:
             means = block.mean((2, 3))
-            within = (block.flatten(2).var(2) + 1e-6).sqrt()
+            within = (block.flatten(2).var(2, correction=0) + 1e-6).sqrt()
             found += [means.mean(0), (means.var(0) + 1e-6).sqrt(), within.mean(0)]
         return found
 

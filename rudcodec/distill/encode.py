@@ -39,6 +39,9 @@ from rudcodec.student import default_recipe, pick_device, view_recipe
 SETTLE_STEPS = 300
 SURVEY_AT = 0.6
 ATTEMPTS = 4
+# Of the latents' bits, in the joint phase: what it makes loses bits where rounding and tuning keep it, and
+# can't gain any. CIFAR-10 came out of joint phases at 92 to 99 % of the target, and lost 1 to 3 % in tuning.
+OVERSHOOT = 1.08
 
 
 def distill(
@@ -138,7 +141,10 @@ def _run(
     if not fixed:
         part(partial(_survey, training, assembly, planned.budget))
     stage(Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
+    real = training.images
     if term is not None:
+        if not fixed:
+            part(partial(_aim_high, training))
         stage(Stage("joint", settings.joint, 0.5, start=0.5), term)
         training.images = part(partial(_decoded, training)).to(training.device)
     for attempt in range(ATTEMPTS):
@@ -149,12 +155,17 @@ def _run(
         build = labelled(groups)
         part(partial(fit.aim, training, build, planned.budget))
         stage(Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
-        if fixed or fit.approach(training, build, planned.budget):
+        if fixed or fit.approach(training, build, planned.budget, real):
             break
     build = labelled(groups)
     if not fixed:
         part(partial(fit.trim, training, build, planned.budget))
     return build(fit.current(training))
+
+
+def _aim_high(training: Training) -> None:
+    control = training.control
+    control.target = min(OVERSHOOT * control.target, training.ceiling)
 
 
 def _decoded(training: Training) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rudcodec.distill.assemble import Latents, file_size
 from rudcodec.distill.stage import Stage, run_stage
@@ -46,11 +47,12 @@ def aim(training: Training, build: Build, budget: float) -> int:
     return size
 
 
-def approach(training: Training, build: Build, budget: float) -> bool:
+def approach(training: Training, build: Build, budget: float, real: Tensor) -> bool:
     """Tune latents in short rounds until the file has 97 to 110 % of the budget.
 
-    Each round costs up to half a decibel: where tuning has met the budget there is none. False if the file
-    ends too large for :func:`trim`: the quantization step is too fine for lmbda to help.
+    Each round costs up to half a decibel: where tuning has met the budget there is none. A file that is too
+    small takes up details of the ``real`` images, for it has all those of the images that were to be kept.
+    False if the file ends too large for :func:`trim`: the quantization step is too fine for lmbda to help.
     """
     part = training.journal.part
     search = LmbdaSearch()
@@ -59,6 +61,8 @@ def approach(training: Training, build: Build, budget: float) -> bool:
         ratio, spent = part(partial(_spending, training, build, budget))
         if spent and ratio <= HIGHEST:
             return True
+        if not spent:
+            training.images = real
         part(partial(training.control.scale, search.factor(ratio)))
         part(partial(run_stage, training, stage), everywhere=True)
     ratio, _ = part(partial(_spending, training, build, budget))
