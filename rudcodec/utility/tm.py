@@ -30,6 +30,7 @@ from rudcodec.utility.experts import Experts
 FIRST_RATE = 0.01
 # The published step of the learning rate of the student's own, and that rate's least value.
 RATE_STEP, LEAST_RATE = 1e-5, 1e-6
+RATE_CHANGE = 0.1  # of the rate, at most in a call: slopes grow without bound where the student diverges
 COPIES = 16  # of the convolutions' outputs at a step's peak: 9 to 16, measured at widths 64 and 128
 
 
@@ -113,7 +114,8 @@ class TrajectoryMatching(Utility):
         value: Tensor = _Matched.apply(images, rate, journey, start, target)
         if torch.is_grad_enabled():
             (slope,) = torch.autograd.grad(value, rate, retain_graph=True)
-            self.rate = max(LEAST_RATE, self.rate - RATE_STEP * float(slope))
+            most = RATE_CHANGE * self.rate
+            self.rate = max(LEAST_RATE, self.rate - max(-most, min(most, RATE_STEP * float(slope))))
         return value
 
 
