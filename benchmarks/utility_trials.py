@@ -138,11 +138,8 @@ class Trials:
             run_stage(training, Stage("joint", joint, 0.5, start=0.5), term)
         assert not pairs, f"no such setting: {', '.join(pairs)}"
         took = time.monotonic() - began
-        images = torch.empty_like(training.images)
-        bits = training.overhead
-        for chunk in training.chunks:
-            images[chunk.index] = training.images_of(chunk, None)
-            bits += training.bits_of(chunk)
+        images = encode._decoded(training)
+        bits = training.overhead + sum(training.bits_of(chunk) for chunk in training.chunks)
         pixels = to_grey_levels(images).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         decoded = LabelledImages(np.ascontiguousarray(pixels), self.start.labels, self.train.classes, name)
         found = evaluate(decoded, self.judge, recipe=self.recipe, progress=self.view, **students)

@@ -9,12 +9,8 @@ from pathlib import Path
 def peak_memory() -> int:
     """Largest resident size in bytes: since the process began, or since Linux was told to forget it. 0 where
     the system doesn't say."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    if stated := _stated("/proc/self/status", "VmHWM"):
+        return stated
     if sys.platform == "win32":
         return 0
     import resource
@@ -25,9 +21,14 @@ def peak_memory() -> int:
 
 def free_memory() -> int:
     """Bytes of main memory that programs can still have. 0 where the system doesn't say."""
+    return _stated("/proc/meminfo", "MemAvailable")
+
+
+def _stated(file: str, name: str) -> int:
+    """Bytes, of a line of one of Linux's files in kilobytes; 0 where there is none."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable"):
+        for line in Path(file).read_text().splitlines():
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
