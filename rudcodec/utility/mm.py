@@ -67,7 +67,7 @@ class MomentMatching(Utility):
         self.deviations = deviations
         self.classification = classification
         self.nets: list[ConvNet] = []
-        self._loss: Callable[..., Tensor] = self._distance
+        self._outputs: Callable[..., tuple[list[Tensor], Tensor]] = _outputs
 
     def learn(self, dataset: LabelledImages, device: torch.device, journal: Journal, tell: Tell) -> None:
         self.nets = train_pool(dataset, self.pool, self.recipe, device, journal, tell)
@@ -78,7 +78,7 @@ class MomentMatching(Utility):
         real = RealImages(dataset, self.recipe, device)
         self.moments = [self._moments(net, real, number) for number, net in enumerate(self.nets)]
         if dataset.height * dataset.width >= COMPILE_FROM and has_compiler(device):
-            self._loss = compiled(self._distance)
+            self._outputs = compiled(_outputs)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         device = generator.device
@@ -86,17 +86,18 @@ class MomentMatching(Utility):
         seed = int(torch.randint(2**62, (), generator=generator, device=device))
         views = augment(images, self.recipe.augment, torch.Generator(device).manual_seed(seed))
         member = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
-        return self._loss(self.nets[number].to(images.dtype), views, labels, member, self.moments[number])
+        with autocast(device):  # not within what is compiled, which it would break apart
+            blocks, logits = self._outputs(self.nets[number].to(images.dtype), views)
+        return self._distance(blocks, logits, labels, member, self.moments[number])
 
     def _distance(
-        self, net: ConvNet, views: Tensor, labels: Tensor, member: Tensor, real: list[Moments]
+        self, blocks: list[Tensor], logits: Tensor, labels: Tensor, member: Tensor, real: list[Moments]
     ) -> Tensor:
         """``member`` (classes, n): 1 where an image is of a class."""
-        blocks, logits = _outputs(net, views)
         count = member.sum(1, keepdim=True)
-        present = (count > 0).to(views.dtype)
+        present = (count > 0).to(logits.dtype)
         share = member / count.clamp(min=1)
-        total = views.new_zeros(())
+        total = logits.new_zeros(())
         for block, wanted in zip(blocks, real, strict=True):
             mean, deviation = _class_moments(block, share, count)
             gap = (mean - wanted.mean).square()
@@ -117,7 +118,8 @@ class MomentMatching(Utility):
                 images, _ = real.draw([k], self.real_batch, seed)
                 # one operation is drawn for a batch: small ones see them all
                 parts = [augment(part, self.recipe.augment, generator) for part in images.split(25)]
-                blocks, _ = _outputs(net, torch.cat(parts))
+                with autocast(real.device):
+                    blocks, _ = _outputs(net, torch.cat(parts))
                 count = torch.full((1, 1), len(images), device=real.device)
                 share = torch.full((1, len(images)), 1 / len(images), device=real.device)
                 sums.append([_class_moments(block, share, count) for block in blocks])
@@ -140,7 +142,6 @@ def _class_moments(block: Tensor, share: Tensor, count: Tensor) -> tuple[Tensor,
 
 def _outputs(net: ConvNet, images: Tensor) -> tuple[list[Tensor], Tensor]:
     """Of each block, and logits; in the images' number format."""
-    with autocast(images.device):
-        blocks = net.blocks(images)
-        logits = net.classifier(blocks[-1].flatten(1))
+    blocks = net.blocks(images)
+    logits = net.classifier(blocks[-1].flatten(1))
     return [block.to(images.dtype) for block in blocks], logits.to(images.dtype)
