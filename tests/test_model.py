@@ -15,11 +15,11 @@ from rudcodec.distill.assemble import Assembly
 from rudcodec.distill.initial import initial_model, pyramid
 from rudcodec.distill.integers import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
-from rudcodec.distill.settings import Share
+from rudcodec.distill.settings import Share as Sharing
 from rudcodec.distill.training import Training
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.context import laplace_bits
-from rudcodec.model.latents import SyntheticModel
+from rudcodec.model.latents import Share, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize, soft_round
 from rudcodec.model.synthesis import to_grey_levels
 from rudcodec.payload import Group, Payload, Recipe
@@ -35,7 +35,7 @@ def blobs(count: int, channels: int, height: int, width: int) -> torch.Tensor:
 
 
 def quantized(
-    shape: tuple[int, int, int], share: Share
+    shape: tuple[int, int, int], share: Sharing
 ) -> tuple[SyntheticModel, Training, tuple[Group, ...], Payload]:
     """A model right after its initialisation, its networks made integers."""
     torch.manual_seed(0)
@@ -56,7 +56,7 @@ def quantized(
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (17, 23, 3), (28, 28, 1)])
 @pytest.mark.parametrize("share", ["dataset", "class"])
-def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: Share) -> None:
+def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: Sharing) -> None:
     model, _, _, payload = quantized(shape, share)
     exact = bitstream.synthesize(payload).astype(np.float64)
     coded = sum(part.bits for part in bitstream.code_length(payload) if part.name.startswith("latents"))
@@ -68,6 +68,26 @@ def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int]
         ours = to_grey_levels(decoded.images).permute(0, 2, 3, 1).numpy()
         assert np.abs(ours - exact[chunk.index.numpy()]).max() < 3.0
     assert bits == pytest.approx(coded, rel=0.05)
+
+
+def test_networks_of_classes_compute_the_same_together_and_one_by_one() -> None:
+    model, _, _, _ = quantized((17, 23, 3), "class")
+    chunk = max(model.each_chunk(), key=lambda chunk: len(chunk.index))
+    assert [rows.stop - rows.start for _, rows in chunk.slices] == [2, 2]
+
+    def found(rows: slice) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        decoded = model.decode(chunk, None, share=Share.of(chunk, rows))
+        loss = decoded.bits.sum() + decoded.images.square().sum()
+        wanted = [*chunk.levels, *model.networks.parameters()]
+        gradients = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+        return [decoded.images, decoded.bits], list(gradients)
+
+    outputs, gradients = found(slice(0, 4))
+    (first, its), (rest, others) = found(slice(0, 1)), found(slice(1, 4))
+    for whole, *parts in zip(outputs, first, rest, strict=True):
+        assert torch.allclose(whole, torch.cat(parts), rtol=1e-4, atol=1e-4)
+    for whole, *parts in zip(gradients, its, others, strict=True):
+        assert torch.allclose(whole, sum(parts, torch.zeros(())), rtol=1e-4, atol=1e-3)
 
 
 def test_finer_step_changes_neither_images_nor_their_prediction() -> None:

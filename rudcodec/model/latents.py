@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from rudcodec.model.context import ContextModel
 from rudcodec.model.quantization import SoftRounding, quantize
@@ -67,6 +68,24 @@ class Share:
         return cls(rows, chunk.index[rows], [(g, part) for g, part in parts if part.start < part.stop])
 
 
+def _each(part: Chunk | Share, levels: Sequence[Tensor], networks: Sequence[nn.Module]) -> Tensor:
+    """What the network of each group makes of its images, (n, ...): by one product for all groups where they
+    have as many images each."""
+    rows = [rows for _, rows in part.slices]
+    counts = {own.stop - own.start for own in rows}
+    if len(rows) == 1 or len(counts) > 1:
+        found = [net([y[own] for y in levels]) for net, own in zip(networks, rows, strict=True)]
+        return torch.cat(found)
+    named = [dict(net.named_parameters()) for net in networks]
+    weights = {name: torch.stack([its[name] for its in named]) for name in named[0]}
+
+    def one(weights: dict[str, Tensor], *levels: Tensor) -> Tensor:
+        found: Tensor = functional_call(networks[0], weights, (levels,))
+        return found
+
+    return torch.vmap(one)(weights, *(y.unflatten(0, (len(rows), -1)) for y in levels)).flatten(0, 1)
+
+
 class SyntheticModel(nn.Module):
     """All images' latents, in balanced chunks, and the networks of every group.
 
@@ -82,8 +101,12 @@ class SyntheticModel(nn.Module):
         count = groups.numel()
         chunks = max(1, -(-count // chunk_size))
         self.networks = nn.ModuleList(GroupNetworks(architecture) for _ in range(int(groups.max()) + 1))
+        sizes = groups.unique_consecutive(return_counts=True)[1].tolist()
+        place = torch.arange(count)
+        if min(sizes) >= chunks:  # as many of each group in a chunk
+            place = torch.cat([torch.arange(size) for size in sizes])
         self.chunks = nn.ModuleList(
-            Chunk(torch.arange(i, count, chunks), levels, groups) for i in range(chunks)
+            Chunk((place % chunks == i).nonzero().flatten(), levels, groups) for i in range(chunks)
         )
         self.count = count
 
@@ -109,13 +132,11 @@ class SyntheticModel(nn.Module):
 
     def images(self, chunk: Chunk | Share, levels: Sequence[Tensor]) -> Tensor:
         """(n, C, H, W) of a chunk's quantized latents."""
-        return torch.cat(
-            [self.of(group).synthesis([y[part] for y in levels]) for group, part in chunk.slices]
-        )
+        return _each(chunk, levels, [self.of(group).synthesis for group, _ in chunk.slices])
 
     def bits(self, chunk: Chunk | Share, levels: Sequence[Tensor]) -> Tensor:
         """(n,) of a chunk's quantized latents."""
-        return torch.cat([self.of(group).context([y[part] for y in levels]) for group, part in chunk.slices])
+        return _each(chunk, levels, [self.of(group).context for group, _ in chunk.slices])
 
     def of(self, group: int) -> GroupNetworks:
         networks = self.networks[group]
