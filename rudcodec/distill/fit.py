@@ -25,7 +25,7 @@ Build = Callable[[Latents], Payload]
 LOWEST, HIGHEST = 0.97, 1.1  # of the budget; nearer, the trim does less harm than another round
 ROUNDS = 8
 PASSES = 15
-TRIMS = 40
+PATIENCE = 10  # rounds of trimming that save nothing, in a row
 TRIED = 0.125  # of the latents
 LEAST_SAVED = 0.05  # bits
 
@@ -100,31 +100,31 @@ def trim(training: Training, build: Build, budget: float) -> None:
     Raises BudgetError if it doesn't even then.
     """
     random = np.random.default_rng(0)
-    for _ in range(TRIMS):
+    size = smallest = file_size(build(current(training)))
+    idle = 0
+    while 8 * size > budget:
+        if idle == PATIENCE:
+            raise BudgetError(f"the file still has {size} bytes after trimming: the budget is too small")
         latents = current(training)
-        payload = build(latents)
-        if 8 * file_size(payload) <= budget:
-            return
         steps = _moves(training, latents, random)
         prices = np.sort(np.concatenate([price[np.isfinite(price)] for _, _, price in steps]))
+        if not len(prices):
+            idle += 1
+            continue
 
         def moved(count: int, steps: Steps = steps, prices: Grid = prices) -> Latents:
             return [y + move * (price <= prices[count - 1]) for y, move, price in steps]
 
-        high = len(prices) // 2  # the dearer half may be cheaper among the next
-        if high == 0:
-            continue
+        high = max(1, len(prices) // 2)  # the dearer half may be cheaper among the next
         low = 1 if 8 * file_size(build(moved(high))) <= budget else high
         while low < high:
             middle = (low + high) // 2
             fits = 8 * file_size(build(moved(middle))) <= budget
             low, high = (low, middle) if fits else (middle + 1, high)
         training.model.set_latents([torch.from_numpy(level) for level in moved(low)])
-    payload = build(current(training))
-    if 8 * file_size(payload) > budget:
-        raise BudgetError(
-            f"the file still has {file_size(payload)} bytes after trimming: the budget is too small"
-        )
+        size = file_size(build(current(training)))
+        idle = 0 if size < smallest else idle + 1
+        smallest = min(size, smallest)
 
 
 def _moves(training: Training, latents: Latents, random: np.random.Generator) -> Steps:
