@@ -25,16 +25,16 @@ import click
 import numpy as np
 import torch
 import utility_alternatives
-from label_trials import pairs_of, parts
+from label_trials import changed, pairs_of, parts
 
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
-from rudcodec.distill import Progress, Settings, encode
+from rudcodec.distill import Progress, Settings, between
 from rudcodec.distill.assemble import Assembly
-from rudcodec.distill.begin import planned_images, start_training
+from rudcodec.distill.begin import planned_images, start_training, weighted
 from rudcodec.distill.images import choose
-from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
+from rudcodec.distill.stage import joint_phase, run_stage, warm_up
 from rudcodec.distill.training import Training
 from rudcodec.evaluation import evaluate
 from rudcodec.model.synthesis import to_grey_levels
@@ -92,11 +92,11 @@ class Trials:
         self.planned = planned
         training = self.training(None)
         assembly = Assembly(training.model, self.train.classes, "dataset", lambda: self.recipe)
-        encode._settle(training)
-        first = round(encode.SURVEY_AT * settings.warmup)
-        run_stage(training, Stage("warm-up", first, 1.0, start=0.0))
-        encode._survey(training, assembly, planned.budget)
-        run_stage(training, Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
+        first, second = warm_up(settings.warmup)
+        between.settle(training)
+        run_stage(training, first)
+        between.survey(training, assembly, planned.budget)
+        run_stage(training, second)
         self.warm = copy.deepcopy(training.state())
 
     def report(self, progress: Progress) -> None:
@@ -113,8 +113,6 @@ class Trials:
         name, _, rest = text.partition(",")
         pairs = {key: typed(value) for key, value in pairs_of(rest).items()}
         joint, seconds = pairs.pop("joint", 300), pairs.pop("seconds", None)
-        balance = pairs.pop("balance", self.settings.balance)
-        seen = pairs.pop("utility_images", self.settings.utility_images)
         training = self.training(self.warm)
         began = time.monotonic()
         passes = 0
@@ -122,23 +120,18 @@ class Trials:
             utility = utility_of(name, self.recipe, pairs)
             utility.learn(self.train, self.device, Journal(), lambda *at: self.view("networks", *at))
             utility.prepare(self.train, self.device)
-            mean, std = (
-                torch.tensor(v, device=self.device).view(1, -1, 1, 1) / 255
-                for v in (self.recipe.mean, self.recipe.std)
-            )
-            labels = torch.from_numpy(self.start.labels).to(self.device)
-            term = UtilityTerm(utility, mean, std, labels, balance, seen)
+            term = weighted(utility, self.start, self.recipe, changed(self.settings, pairs), self.device)
             prepared = time.monotonic()
             if seconds is not None:  # two passes tell the pace
-                run_stage(self.training(self.warm), Stage("pace", 2, 0.5, start=0.5), term)
+                run_stage(self.training(self.warm), joint_phase(2), term)
                 pace = (time.monotonic() - prepared) / 2
                 joint = max(5, round((seconds - (time.monotonic() - began)) / pace))
                 term.weight = None
             passes = joint
-            run_stage(training, Stage("joint", joint, 0.5, start=0.5), term)
+            run_stage(training, joint_phase(joint), term)
         assert not pairs, f"no such setting: {', '.join(pairs)}"
         took = time.monotonic() - began
-        images = encode._decoded(training)
+        images = between.decoded_images(training)
         bits = training.overhead + sum(training.bits_of(chunk) for chunk in training.chunks)
         pixels = to_grey_levels(images).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         decoded = LabelledImages(np.ascontiguousarray(pixels), self.start.labels, self.train.classes, name)

@@ -24,7 +24,7 @@ from rudcodec.model.synthesis import GREY_LEVELS, from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.runs import Journal
 from rudcodec.student import network_views, student_views
-from rudcodec.utility import utility_for
+from rudcodec.utility import Utility, utility_for
 
 
 def budgeted(data: LabelledImages, settings: Settings) -> Settings:
@@ -196,6 +196,13 @@ def utility_term(
     utility = utility_for(settings.utility, recipe, settings.experts)
     utility.learn(data, device, journal, tell)
     utility.prepare(data, device)
+    return weighted(utility, start, recipe, settings, device)
+
+
+def weighted(
+    utility: Utility, start: LabelledImages, recipe: Recipe, settings: Settings, device: torch.device
+) -> UtilityTerm:
+    """A prepared utility as a term of the joint phase's loss."""
 
     def per_channel(values: tuple[int, ...]) -> Tensor:
         return torch.tensor(values, device=device).view(1, -1, 1, 1) / 255

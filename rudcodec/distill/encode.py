@@ -6,11 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
-from rudcodec.distill import fit
+from rudcodec.distill import between, fit
 from rudcodec.distill.assemble import Assembly
 from rudcodec.distill.begin import (
     budgeted,
@@ -25,10 +24,9 @@ from rudcodec.distill.begin import (
 from rudcodec.distill.budget import LabelMode, Plan, label_mode
 from rudcodec.distill.fit import Build
 from rudcodec.distill.images import choose, resolved
-from rudcodec.distill.initial import refinement_for
 from rudcodec.distill.integers import integer_groups, quantize_networks
 from rudcodec.distill.settings import Progress, Settings
-from rudcodec.distill.stage import Stage, UtilityTerm, run_stage
+from rudcodec.distill.stage import Stage, UtilityTerm, joint_phase, run_stage, tuning, warm_up
 from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
 from rudcodec.nets.speed import keep_freed_memory
@@ -36,12 +34,7 @@ from rudcodec.payload import Group, LabelNetwork, Payload, Recipe
 from rudcodec.runs import Journal
 from rudcodec.student import default_recipe, pick_device, view_recipe
 
-SETTLE_STEPS = 300
-SURVEY_AT = 0.6
 ATTEMPTS = 4
-# Of the latents' bits, in the joint phase: what it makes loses bits where rounding and tuning keep it, and
-# can't gain any. CIFAR-10 came out of joint phases at 92 to 99 % of the target, and lost 1 to 3 % in tuning.
-OVERSHOOT = 1.08
 
 
 def distill(
@@ -135,79 +128,29 @@ def _run(
     def stage(stage: Stage, term: UtilityTerm | None = None) -> None:
         part(partial(run_stage, training, stage, term), everywhere=True)
 
-    part(partial(_settle, training), everywhere=True)
-    first = round(SURVEY_AT * settings.warmup)
-    stage(Stage("warm-up", first, 1.0, start=0.0))
+    part(partial(between.settle, training), everywhere=True)
+    first, second = warm_up(settings.warmup)
+    stage(first)
     if not fixed:
-        part(partial(_survey, training, assembly, planned.budget))
-    stage(Stage("warm-up 2", settings.warmup - first, 0.5, start=0.3))
+        part(partial(between.survey, training, assembly, planned.budget))
+    stage(second)
     real = training.images
     if term is not None:
         if not fixed:
-            part(partial(_aim_high, training))
-        stage(Stage("joint", settings.joint, 0.5, start=0.5), term)
-        training.images = part(partial(_decoded, training)).to(training.device)
+            part(partial(between.aim_high, training))
+        stage(joint_phase(settings.joint), term)
+        training.images = part(partial(between.decoded_images, training)).to(training.device)
     for attempt in range(ATTEMPTS):
         if attempt:
-            part(partial(_set_step, training))
+            part(partial(between.set_step, training))
         exponents = part(partial(quantize_networks, training))
         groups = integer_groups(training.model, exponents)
         build = labelled(groups)
         part(partial(fit.aim, training, build, planned.budget))
-        stage(Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False), term)
+        stage(tuning(settings.tune), term)
         if fixed or fit.approach(training, build, planned.budget, real):
             break
     build = labelled(groups)
     if not fixed:
         part(partial(fit.trim, training, build, planned.budget))
     return build(fit.current(training))
-
-
-def _aim_high(training: Training) -> None:
-    control = training.control
-    control.target = min(OVERSHOOT * control.target, training.ceiling)
-
-
-def _decoded(training: Training) -> Tensor:
-    """The images as the joint phase has left them: from here on they are what is to be kept, not the real
-    ones, which rounding and tuning would lead back to."""
-    images = torch.empty_like(training.images)
-    for chunk in training.chunks:
-        images[chunk.index] = training.images_of(chunk, None)
-    return images
-
-
-def _settle(training: Training) -> None:
-    """Teach the networks the initial latents, then choose the step by the rate that is left.
-
-    An untrained context model overrates the rate ten times, which would send lmbda astray.
-    """
-    passes = -(-SETTLE_STEPS // len(training.chunks))
-    stage = Stage("settle", passes, 2.0, start=None, train_latents=False, steer=False)
-    run_stage(training, stage)
-    if not training.control.fixed:
-        _set_step(training)
-
-
-def _survey(training: Training, assembly: Assembly, budget: float) -> None:
-    """Write a file on trial, to learn what all but the latents will cost."""
-    networks = training.model.networks
-    kept = {name: value.clone() for name, value in networks.state_dict().items()}
-    groups = integer_groups(training.model, quantize_networks(training))
-    labels = assembly.labels(groups, fit.current(training))
-    fit.aim(training, partial(assembly, groups, labels), budget)
-    networks.load_state_dict(kept)
-    _set_step(training)
-
-
-def _set_step(training: Training) -> None:
-    """Change the quantization step so that the rate is on target.
-
-    Where latents are large the rate follows the step rather than lmbda, and networks learn a step slowly.
-    """
-    control = training.control
-    assert control.rate is not None
-    factor = refinement_for(training.model.unrounded(), control.target / control.rate)
-    training.model.refine(factor)
-    control.lmbda *= factor**2
-    control.rate = control.target

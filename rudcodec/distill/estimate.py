@@ -25,7 +25,7 @@ from rudcodec.distill.begin import (
 from rudcodec.distill.budget import Plan, label_mode
 from rudcodec.distill.images import first_images, resolved
 from rudcodec.distill.settings import Settings
-from rudcodec.distill.stage import Stage, run_stage
+from rudcodec.distill.stage import Stage, joint_phase, run_stage, tuning
 from rudcodec.distill.training import Report
 from rudcodec.memory import peak_memory
 from rudcodec.nets.speed import keep_freed_memory
@@ -101,8 +101,8 @@ def rehearse(
     found = {}
     stages = [
         Stage("warm-up", settings.warmup, 1.0, start=0.0),
-        *([Stage("joint", settings.joint, 0.5, start=0.5)] if settings.joint else []),
-        Stage("tune", settings.tune, 0.5, start=0.8, train_networks=False),
+        *([joint_phase(settings.joint)] if settings.joint else []),
+        tuning(settings.tune),
     ]
     lessons = kind()  # stays empty where the utility learns nothing
     term = utility_term(data, start, recipe, settings, device, report, lessons)

@@ -47,6 +47,24 @@ class Stage:
         return SoftRounding.at(self.start + (1 - self.start) * progress / SOFT)
 
 
+SURVEY_AT = 0.6
+
+
+def warm_up(passes: int) -> tuple[Stage, Stage]:
+    """Rate and distortion; between the two, a survey finds out what the file will take."""
+    first = round(SURVEY_AT * passes)
+    return Stage("warm-up", first, 1.0, start=0.0), Stage("warm-up 2", passes - first, 0.5, start=0.3)
+
+
+def joint_phase(passes: int) -> Stage:
+    return Stage("joint", passes, 0.5, start=0.5)
+
+
+def tuning(passes: int) -> Stage:
+    """Of the latents, after the networks have become integers."""
+    return Stage("tune", passes, 0.5, start=0.8, train_networks=False)
+
+
 class UtilityTerm:
     """A utility, its normalisation and its weight against the distortion.
 
