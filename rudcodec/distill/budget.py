@@ -14,11 +14,12 @@ from rudcodec.errors import BudgetError
 from rudcodec.model.architecture import default_architecture
 from rudcodec.payload import Architecture
 
-# On CIFAR-10 at 5e4 bpc about 500 bits an image train better students than 250; between sizes
-# the bits follow the side rather than the area, since small pictures have the busier pixels.
-BITS_PER_SIDE = 16.0
-# Views want fewer, better ones, though it matters little: docs/views.md.
-BITS_PER_SIDE_FOR_VIEWS = 32.0
+# Bits of an image that carries its label, by its side in pixels; a power between and beyond. Matched moments
+# want more and plainer images than real ones do: docs/utilities.md (250 to 330 bits on CIFAR-10, more or less
+# alike; digits: 128 rather than 64).
+IMAGE_BITS = (8, 128.0), (32, 300.0)
+# For each pixel of the side. Views want fewer, better images, though it matters little: docs/views.md.
+VIEWED_IMAGE_BITS = 32.0
 BITS_PER_PARAMETER = 5.0
 LEAST_BITS_PER_IMAGE = 8.0
 # Bits of a file from which half of them are better spent on a label network. CIFAR-10 at 1.5e5: 68.7 % with
@@ -62,10 +63,14 @@ class Plan:
 
 
 def images_per_class(bpc: float, height: int, width: int, fewest: int, views: bool) -> int:
-    """Images of about ``BITS_PER_SIDE`` bits for each pixel of their side, twice that for ``views``; at most
-    ``fewest``, the number of images of the smallest class."""
-    bits = BITS_PER_SIDE_FOR_VIEWS if views else BITS_PER_SIDE
-    return max(1, min(fewest, round(bpc / (bits * math.sqrt(height * width)))))
+    """Images of ``IMAGE_BITS``, or for ``views`` of ``VIEWED_IMAGE_BITS``; at most ``fewest``, the number of
+    images of the smallest class."""
+    side = math.sqrt(height * width)
+    (small, few), (large, many) = IMAGE_BITS
+    bits = few * (side / small) ** (math.log(many / few) / math.log(large / small))
+    if views:
+        bits = VIEWED_IMAGE_BITS * side
+    return max(1, min(fewest, round(bpc / bits)))
 
 
 def plan(
