@@ -66,10 +66,11 @@ def images_per_class(bpc: float, height: int, width: int, fewest: int, views: bo
     """Images of ``IMAGE_BITS``, or for ``views`` of ``VIEWED_IMAGE_BITS``; at most ``fewest``, the number of
     images of the smallest class."""
     side = math.sqrt(height * width)
-    (small, few), (large, many) = IMAGE_BITS
-    bits = few * (side / small) ** (math.log(many / few) / math.log(large / small))
     if views:
         bits = VIEWED_IMAGE_BITS * side
+    else:
+        (small, few), (large, many) = IMAGE_BITS
+        bits = few * (side / small) ** (math.log(many / few) / math.log(large / small))
     return max(1, min(fewest, round(bpc / bits)))
 
 

@@ -105,26 +105,29 @@ def trim(training: Training, build: Build, budget: float) -> None:
     while 8 * size > budget:
         if idle == PATIENCE:
             raise BudgetError(f"the file still has {size} bytes after trimming: the budget is too small")
-        latents = current(training)
-        steps = _moves(training, latents, random)
-        prices = np.sort(np.concatenate([price[np.isfinite(price)] for _, _, price in steps]))
-        if not len(prices):
-            idle += 1
-            continue
-
-        def moved(count: int, steps: Steps = steps, prices: Grid = prices) -> Latents:
-            return [y + move * (price <= prices[count - 1]) for y, move, price in steps]
-
-        high = max(1, len(prices) // 2)  # the dearer half may be cheaper among the next
-        low = 1 if 8 * file_size(build(moved(high))) <= budget else high
-        while low < high:
-            middle = (low + high) // 2
-            fits = 8 * file_size(build(moved(middle))) <= budget
-            low, high = (low, middle) if fits else (middle + 1, high)
-        training.model.set_latents([torch.from_numpy(level) for level in moved(low)])
+        _trim_once(training, build, budget, random)
         size = file_size(build(current(training)))
         idle = 0 if size < smallest else idle + 1
         smallest = min(size, smallest)
+
+
+def _trim_once(training: Training, build: Build, budget: float, random: np.random.Generator) -> None:
+    """Make the cheapest moves of those tried, as many as the budget asks for, or half of them."""
+    steps = _moves(training, current(training), random)
+    prices = np.sort(np.concatenate([price[np.isfinite(price)] for _, _, price in steps]))
+    if not len(prices):
+        return
+
+    def moved(count: int) -> Latents:
+        return [y + move * (price <= prices[count - 1]) for y, move, price in steps]
+
+    high = max(1, len(prices) // 2)  # the dearer half may be cheaper among the next
+    low = 1 if 8 * file_size(build(moved(high))) <= budget else high
+    while low < high:
+        middle = (low + high) // 2
+        fits = 8 * file_size(build(moved(middle))) <= budget
+        low, high = (low, middle) if fits else (middle + 1, high)
+    training.model.set_latents([torch.from_numpy(level) for level in moved(low)])
 
 
 def _moves(training: Training, latents: Latents, random: np.random.Generator) -> Steps:

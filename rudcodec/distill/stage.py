@@ -21,6 +21,7 @@ from rudcodec.utility import Utility
 
 OBSERVE_EVERY = 3
 SOFT = 0.8
+SURVEY_AT = 0.6  # of warm-up
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,6 @@ class Stage:
         if self.start is None or progress >= SOFT:
             return None
         return SoftRounding.at(self.start + (1 - self.start) * progress / SOFT)
-
-
-SURVEY_AT = 0.6
 
 
 def warm_up(passes: int) -> tuple[Stage, Stage]:
