@@ -37,7 +37,7 @@ class Cached(Utility):
         real = RealImages(dataset, self.recipe, device)
         self.wanted: list[list[list[Tensor]]] = []
         for number, net in enumerate(self.nets):
-            generator = torch.Generator(device).manual_seed(number)
+            generator = torch.Generator().manual_seed(number)
             self.wanted.append([])
             for k in range(len(dataset.classes)):
                 images, _ = real.draw([k], self.real_batch, number)
@@ -46,7 +46,7 @@ class Cached(Utility):
                 self.wanted[-1].append([one.detach() for one in found])
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        number = int(torch.randint(len(self.nets), (), generator=generator, device=generator.device))
+        number = int(torch.randint(len(self.nets), (), generator=generator))
         views = augment(images, self.recipe.augment, generator)
         total = images.new_zeros(())
         for k in labels.unique().tolist():

@@ -132,7 +132,7 @@ class Trials:
         assert not pairs, f"no such setting: {', '.join(pairs)}"
         took = time.monotonic() - began
         images = between.decoded_images(training)
-        bits = training.overhead + sum(training.bits_of(chunk) for chunk in training.chunks)
+        bits = training.overhead + sum(float(training.bits_of(chunk)) for chunk in training.chunks)
         pixels = to_grey_levels(images).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         decoded = LabelledImages(np.ascontiguousarray(pixels), self.start.labels, self.train.classes, name)
         found = evaluate(decoded, self.judge, recipe=self.recipe, progress=self.view, **students)

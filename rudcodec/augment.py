@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rudcodec.errors import SettingError
+from rudcodec.nets.transfer import to_device
 from rudcodec.payload import AUGMENTATIONS
 
 BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
@@ -34,7 +35,7 @@ def augment(
     Args:
         images: float (N, C, H, W), normalised, so that 0 is the mean colour. Gradients flow through.
         ops: names out of :data:`rudcodec.payload.AUGMENTATIONS`; none leaves the images as they are.
-        generator: source of all randomness; a call takes the same numbers out of it whatever the device.
+        generator: of the CPU; source of all randomness, the same whatever device the images are on.
         siamese: draw the parameters once for the whole batch instead of for each image: two batches of any
             size get the same treatment from two generators in the same state.
 
@@ -47,11 +48,11 @@ def augment(
     check_ops(ops)
     if not ops:
         return images
-    name = ops[int(torch.randint(len(ops), (), generator=generator, device=generator.device))]
+    name = ops[int(torch.randint(len(ops), (), generator=generator))]
     count = 1 if siamese else len(images)
 
     def draw() -> Tensor:
-        return torch.rand(count, generator=generator, device=generator.device).to(images.device)
+        return to_device(torch.rand(count, generator=generator), images.device)
 
     return _OPERATIONS[name](images, draw)
 

@@ -19,6 +19,7 @@ from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import ViewStream
 from rudcodec.nets import ConvNet, build, muon
 from rudcodec.nets.speed import autocast, compiled, keep_freed_memory, repays_compiling
+from rudcodec.nets.transfer import constant, to_device
 from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 
 VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures of a smaller side have fewer views to see
@@ -90,9 +91,7 @@ def hard_recipe(recipe: Recipe) -> Recipe:
 
 def normalise(images: Tensor, recipe: Recipe) -> Tensor:
     """uint8 (N, H, W, C) to float32 (N, C, H, W), by the recipe's mean and standard deviation."""
-    mean, std = (
-        torch.tensor(v, dtype=torch.float32, device=images.device) for v in (recipe.mean, recipe.std)
-    )
+    mean, std = (constant(values, images.device) for values in (recipe.mean, recipe.std))
     return ((images.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
@@ -208,7 +207,7 @@ class Trainer:
                 continue
             while len(rows) < self.batch:
                 rows = torch.cat((rows, torch.randperm(len(self._images), generator=generator)))
-            chosen = rows[: self.batch].to(self.device)
+            chosen = to_device(rows[: self.batch], self.device)
             rows = rows[self.batch :]
             x = normalise(self._images[chosen], recipe)
             yield augment(x, recipe.augment, generator), self._labels[chosen]

@@ -203,9 +203,11 @@ def on_device(drawn: Draw, device: Any) -> Draw:
     """The same parameters as torch tensors on a device."""
     import torch
 
+    from rudcodec.nets.transfer import to_device
+
     def move(value: Any) -> Any:
         if isinstance(value, Part):
             return Part(*(move(getattr(value, field.name)) for field in fields(Part)))
-        return torch.from_numpy(value).to(device)
+        return to_device(torch.from_numpy(value), device)
 
     return Draw(*(move(getattr(drawn, field.name)) for field in fields(Draw)))

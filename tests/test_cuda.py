@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,11 +14,14 @@ from conftest import stripes
 torch = pytest.importorskip("torch")
 
 import rudcodec  # noqa: E402
+from rudcodec.distill import Settings  # noqa: E402
+from rudcodec.distill.begin import planned_images  # noqa: E402
+from rudcodec.distill.estimate import Rehearsal, rehearse  # noqa: E402
+from rudcodec.distill.images import first_images  # noqa: E402
 from rudcodec.evaluation import evaluate  # noqa: E402
-from rudcodec.labels import ViewStream  # noqa: E402
+from rudcodec.labels import ViewStream, plan_for, train_label_network  # noqa: E402
 from rudcodec.nets import speed  # noqa: E402
-from rudcodec.payload import Recipe  # noqa: E402
-from rudcodec.student import default_recipe  # noqa: E402
+from rudcodec.student import default_recipe, network_views  # noqa: E402
 from rudcodec.utility import utility_for  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, train_experts  # noqa: E402
 from rudcodec.utility.mm import MomentMatching  # noqa: E402
@@ -35,10 +40,11 @@ def experts(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["dm", "gm", "tm", "mm"])
 def test_utilities_agree_with_the_cpu(name: str, experts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without augmentation, whose numbers come from the device's own generator, and in double precision."""
+    """In double precision."""
     monkeypatch.setattr(speed, "has_fast_bf16", lambda device: False)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     data = stripes(3)
-    recipe = Recipe(default_recipe(data).mean, default_recipe(data).std, augment=(), steps=3, batch=8)
+    recipe = replace(default_recipe(data), steps=3, batch=8)
     images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
 
@@ -81,6 +87,33 @@ def test_files_are_whole(changes: dict[str, Any], experts: Path, tmp_path: Path)
     assert len(data) == 8
     result = evaluate(path, stripes(3), split="all", seeds=1, steps=20, width=8, device="cuda")
     assert result.device == "cuda"
+
+
+class Unwaiting(Rehearsal):
+    """A few steps of each loop, in which waiting for the GPU is an error once compilers are done."""
+
+    def steps(self, count: int) -> Iterator[int]:
+        try:
+            for step in super().steps(count):
+                torch.cuda.set_sync_debug_mode("error" if step >= self.WARM else "default")
+                yield step
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("share", ["dataset", "class"])
+def test_no_loop_waits_for_the_gpu(share: Literal["dataset", "class"]) -> None:
+    data, device = stripes(3), torch.device("cuda")
+    settings = Settings(bpc=4000, ipc=4, chunk=3, joint=9, share=share, labels="hard")
+    recipe = default_recipe(data)
+
+    planned = planned_images(data, settings, "hard")
+    arguments = data, first_images(data, 4), planned, settings, recipe, device, lambda progress: None
+    rehearsed = rehearse(*arguments, kind=Unwaiting)
+    assert list(rehearsed) == ["networks", "warm-up", "joint", "tune"]
+
+    network = plan_for(20_000, 8, 8, 40_000)
+    train_label_network(data, network, network_views(3, True), 0, device, Unwaiting())
 
 
 def test_views_are_the_cpus(tmp_path: Path) -> None:

@@ -78,13 +78,20 @@ class Rehearsal(Journal):
 
     def steps(self, count: int) -> Iterator[int]:
         self.begun = True
-        begun = time.monotonic()
+        begun = when_done()
         yield from range(min(count, self.WARM))
-        started = time.monotonic()  # a compiler has done its work
+        started = when_done()  # a compiler has done its work
         timed = min(count - self.WARM, self.TIMED)
         yield from range(self.WARM, self.WARM + timed)
-        self.seconds_a_step = (time.monotonic() - started) / max(1, timed)
+        self.seconds_a_step = (when_done() - started) / max(1, timed)
         self.seconds_expected = started - begun + self.seconds_a_step * max(0, count - self.WARM)
+
+
+def when_done() -> float:
+    """The time, after all that a GPU has been given to do."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.monotonic()
 
 
 def rehearse(

@@ -40,7 +40,7 @@ def aim(training: Training, build: Build, budget: float) -> int:
     What the float model's estimate misses, and all that isn't latents, counts as overhead.
     """
     size = file_size(build(current(training)))
-    estimate = sum(training.bits_of(chunk) for chunk in training.chunks)
+    estimate = sum(float(training.bits_of(chunk)) for chunk in training.chunks)
     training.overhead = 8 * size - estimate
     training.control.target = training.target(budget)
     training.control.rate = estimate / training.pixels

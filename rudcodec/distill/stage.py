@@ -16,6 +16,7 @@ from rudcodec.distill.training import LATENT_LR, NETWORK_LR, Training, cosine, s
 from rudcodec.model.latents import Chunk
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.model.synthesis import GREY_LEVELS
+from rudcodec.nets.transfer import LateNumber
 from rudcodec.runs import State, restore_optimizer
 from rudcodec.utility import Utility
 
@@ -122,24 +123,29 @@ class UtilityTerm:
         return value, gradient
 
 
-class _Optimizers:
-    """Of the latents of each chunk, and of the networks, as a checkpoint holds them."""
+class _Loop:
+    """What a checkpoint holds of a stage under way: optimizers of the latents of each chunk and of the
+    networks; the rate that was observed last."""
 
     def __init__(self, latents: list[Optimizer], networks: Optimizer) -> None:
-        self.all = [*latents, networks]
+        self.optimizers = [*latents, networks]
+        self.rate = LateNumber()
 
     def state(self) -> State:
-        return [optimizer.state_dict() for optimizer in self.all]
+        return [[optimizer.state_dict() for optimizer in self.optimizers], self.rate.state()]
 
     def restore(self, state: State) -> None:
-        for optimizer, its in zip(self.all, state, strict=True):
+        optimizers, rate = state
+        for optimizer, its in zip(self.optimizers, optimizers, strict=True):
             restore_optimizer(optimizer, its)
+        self.rate.restore(rate)
 
 
 def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None) -> None:
     """Run a stage; each step works on a window of chunks (one, where there is no utility)."""
     latent_optimizers, network_optimizer = training.optimizers()
-    training.journal.attach("optimizers", _Optimizers(latent_optimizers, network_optimizer))
+    loop = _Loop(latent_optimizers, network_optimizer)
+    training.journal.attach("stage", loop)
     parameters = list(training.model.networks.parameters())
     count = len(training.chunks)
     window = 1 if term is None else max(1, min(count, term.images // len(training.chunks[0].index)))
@@ -184,6 +190,7 @@ def run_stage(training: Training, stage: Stage, term: UtilityTerm | None = None)
         if step % OBSERVE_EVERY == 0:
             # Noise has a price of its own; the file's rate is that of rounded latents.
             chunk = chunks[0]
-            part = OBSERVE_EVERY * window / count
-            training.control.observe(training.bits_of(chunk) / training.pixels_of(chunk), part, stage.steer)
+            seen = loop.rate.follow(training.bits_of(chunk) / training.pixels_of(chunk))
+            if seen is not None:
+                training.control.observe(seen, OBSERVE_EVERY * window / count, stage.steer)
         tell(utility, mean_mse)

@@ -67,7 +67,8 @@ class Training:
         self.control = control
         self.overhead = overhead
         self.device = images.device
-        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.noise = torch.Generator(self.device).manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)  # of a utility
         self.report = report
         self.chunks = list(model.each_chunk())
         self.pixels = images.shape[0] * images.shape[2] * images.shape[3]
@@ -82,6 +83,7 @@ class Training:
         control = self.control
         return {
             "model": self.model.state_dict(),
+            "noise": self.noise.get_state(),
             "generator": self.generator.get_state(),
             "control": [control.target, control.lmbda, control.rate],
             "overhead": self.overhead,
@@ -89,6 +91,7 @@ class Training:
 
     def restore(self, state: State) -> None:
         self.model.load_state_dict(state["model"])
+        self.noise.set_state(state["noise"])
         self.generator.set_state(state["generator"])
         self.control.target, self.control.lmbda, self.control.rate = state["control"]
         self.overhead = state["overhead"]
@@ -120,19 +123,19 @@ class Training:
     def decode(self, number: int, mode: SoftRounding | None) -> Decoded:
         """This process's share of a chunk."""
         with autocast(self.device):
-            decoded = self.model.decode(self.chunks[number], mode, self.generator, self.shares[number])
+            decoded = self.model.decode(self.chunks[number], mode, self.noise, self.shares[number])
         return Decoded(decoded.images.float(), decoded.bits)
 
     def images_of(self, chunk: Chunk, mode: SoftRounding | None) -> Tensor:
         """Images alone, without a graph."""
         with torch.no_grad(), autocast(self.device):
-            levels = [quantize(y, mode, self.generator) for y in chunk.levels]
+            levels = [quantize(y, mode, self.noise) for y in chunk.levels]
             return self.model.images(chunk, levels).float()
 
-    def bits_of(self, chunk: Chunk) -> float:
-        """Bits of a chunk's rounded latents: what it would cost in a file."""
+    def bits_of(self, chunk: Chunk) -> Tensor:
+        """Bits of a chunk's rounded latents, a scalar: what it would cost in a file."""
         with torch.no_grad(), autocast(self.device):
-            return float(self.model.bits(chunk, [y.round() for y in chunk.levels]).sum())
+            return self.model.bits(chunk, [y.round() for y in chunk.levels]).sum()
 
     def pixels_of(self, chunk: Chunk) -> int:
         return len(chunk.index) * self.images.shape[2] * self.images.shape[3]

@@ -105,12 +105,14 @@ class LabelNet(nn.Module):
     def bits(self) -> Tensor:
         """Code length of the parameters, differentiable in weights and in the scales of their tables."""
         total = torch.zeros((), device=self.linear.device)
-        for weight, scale in zip([*self.weights, self.linear], self.log2_scales, strict=True):
+        scales = self.log2_scales.clamp(*LOG2_SCALE_RANGE).unbind()
+        # "[*self.weights, self.linear]" is beyond torch 2.11's compiler
+        weights, biases = list(self.weights) + [self.linear], list(self.biases) + [self.linear_bias]
+        for weight, scale in zip(weights, scales, strict=True):
             rounded = straight_through(weight)
-            spread = scale.clamp(*LOG2_SCALE_RANGE).expand_as(rounded)
+            spread = scale.expand_as(rounded)
             total = total + laplace_bits(rounded, torch.zeros_like(rounded), spread).sum()
-        biases = sum(bias.numel() for bias in [*self.biases, self.linear_bias])
-        return total + BIAS_BITS * biases
+        return total + BIAS_BITS * sum(bias.numel() for bias in biases)
 
     def quantized(self, temperature: int, views: ViewRecipe) -> LabelNetwork:
         """The network as it goes into a file."""

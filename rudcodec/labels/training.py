@@ -23,6 +23,7 @@ from rudcodec.labels.network import LabelNet, centred
 from rudcodec.labels.rendering import renderer
 from rudcodec.nets.muon import Muon
 from rudcodec.nets.speed import autocast, compiled, has_compiler, keep_freed_memory
+from rudcodec.nets.transfer import LateNumber, to_device
 from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
 from rudcodec.runs import Journal, State, restore_optimizer
 
@@ -119,8 +120,8 @@ def _train(
     images = torch.from_numpy(data.images).to(device)
     labels = torch.from_numpy(data.labels).to(device)
     optimizers = _optimizers(net)
-    rate = _RatePlan(plan.bits)
-    journal.attach("label network", _Training(net, optimizers, rate))
+    rate, known = _RatePlan(plan.bits), LateNumber()
+    journal.attach("label network", _Training(net, optimizers, rate, known))
     mine = journal.ranks.mine(BATCH)
     count = mine.stop - mine.start
     steps = max(2, plan.count // BATCH)
@@ -140,7 +141,9 @@ def _train(
         journal.ranks.add_gradients(list(net.parameters()))
         for optimizer in optimizers:
             optimizer.step()
-        rate.follow(float(bits.detach()), progress)
+        spent = known.follow(bits.detach())
+        if spent is not None:
+            rate.follow(spent, progress)
         if time.monotonic() - reported > REPORT_SECONDS or step + 1 == steps:
             reported = time.monotonic()
             tell(step + 1, steps, float(loss.detach()), float(bits.detach()))
@@ -150,8 +153,10 @@ def _train(
 class _Training:
     """What a checkpoint holds of a label network's training."""
 
-    def __init__(self, net: LabelNet, optimizers: list[torch.optim.Optimizer], rate: _RatePlan) -> None:
-        self.net, self.optimizers, self.rate = net, optimizers, rate
+    def __init__(
+        self, net: LabelNet, optimizers: list[torch.optim.Optimizer], rate: _RatePlan, bits: LateNumber
+    ) -> None:
+        self.net, self.optimizers, self.rate, self.bits = net, optimizers, rate, bits
 
     def state(self) -> State:
         return [
@@ -159,10 +164,12 @@ class _Training:
             [optimizer.state_dict() for optimizer in self.optimizers],
             self.rate.weight,
             self.rate.first,
+            self.bits.state(),
         ]
 
     def restore(self, state: State) -> None:
-        net, optimizers, self.rate.weight, self.rate.first = state
+        net, optimizers, self.rate.weight, self.rate.first, bits = state
+        self.bits.restore(bits)
         self.net.load_state_dict(net)
         for optimizer, its in zip(self.optimizers, optimizers, strict=True):
             restore_optimizer(optimizer, its)
@@ -202,7 +209,7 @@ def _batch(
     first = labels[here.first.source]
     second, part = first.clone(), torch.ones(count, device=images.device)
     second[here.mixed] = labels[here.second.source]
-    part[here.mixed] = torch.from_numpy(views.first_part(drawn, height, width)).to(images.device)
+    part[here.mixed] = to_device(torch.from_numpy(views.first_part(drawn, height, width)), images.device)
     return centred(render(images, here)), first, second, part
 
 

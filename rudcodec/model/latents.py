@@ -42,7 +42,8 @@ class Chunk(nn.Module):
 
     def __init__(self, index: Tensor, levels: Sequence[Tensor], groups: Tensor) -> None:
         super().__init__()
-        self.index = index
+        self.index: Tensor
+        self.register_buffer("index", index, persistent=False)
         self.levels = nn.ParameterList([level[index].clone() for level in levels])
         owners = groups[index]
         self.slices = [

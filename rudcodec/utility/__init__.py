@@ -57,7 +57,8 @@ class Utility(ABC):
         """The loss of a synthetic batch, a scalar.
 
         ``images`` float (n, C, H, W), normalised by the recipe's mean and standard deviation; ``labels``
-        int64 (n,). Everything random comes from ``generator``.
+        int64 (n,). Everything random comes from ``generator``, the CPU's: a GPU's numbers have to be waited
+        for.
         """
 
     def state(self) -> State:

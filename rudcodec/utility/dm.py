@@ -36,7 +36,7 @@ class DistributionMatching(Utility):
         self.real = RealImages(dataset, self.recipe, device)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+        seed = int(torch.randint(2**62, (), generator=generator))
         cpu = torch.Generator().manual_seed(seed)
         data, device = self.real.data, self.real.device
         size = (data.height, data.width)
@@ -46,7 +46,7 @@ class DistributionMatching(Utility):
         real, counts = self.real.draw(present, self.real_batch, seed)
 
         def features(x: Tensor) -> Tensor:
-            twin = torch.Generator(device).manual_seed(seed)
+            twin = torch.Generator().manual_seed(seed)
             x = augment(x, self.recipe.augment, twin, siamese=True)
             with autocast(device):
                 return net.features(x).to(x.dtype)

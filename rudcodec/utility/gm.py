@@ -56,7 +56,7 @@ class GradientMatching(Utility):
         self.age, self.weights = state
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+        seed = int(torch.randint(2**62, (), generator=generator))
         net = self._network(seed, images)
         weights = list(net.parameters())
         total = images.new_zeros(())
@@ -80,7 +80,7 @@ class GradientMatching(Utility):
     def _gradient(
         self, net: nn.Module, weights: list[nn.Parameter], images: Tensor, k: int, seed: int, graph: bool
     ) -> tuple[Tensor, ...]:
-        twin = torch.Generator(images.device).manual_seed(seed + k)
+        twin = torch.Generator().manual_seed(seed + k)
         logits = net(augment(images, self.recipe.augment, twin, siamese=True))
         target = torch.full((len(images),), k, device=images.device)
         return torch.autograd.grad(F.cross_entropy(logits, target), weights, create_graph=graph)
@@ -89,9 +89,9 @@ class GradientMatching(Utility):
         """Let the network learn what there is so far, for the calls to come."""
         self.age += 1
         optimizer = torch.optim.SGD(net.parameters(), LEARNING_RATE, momentum=MOMENTUM, weight_decay=5e-4)
-        generator = torch.Generator(images.device).manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         for _ in range(self.inner if self.age % self.outer else 0):
-            rows = torch.randperm(len(images), generator=generator, device=images.device)[:256]
+            rows = torch.randperm(len(images), generator=generator)[:256].to(images.device)
             loss = F.cross_entropy(net(augment(images[rows], self.recipe.augment, generator)), labels[rows])
             optimizer.zero_grad()
             loss.backward()

@@ -81,12 +81,10 @@ class MomentMatching(Utility):
             self._outputs = compiled(_outputs)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        device = generator.device
-        number = int(torch.randint(len(self.nets), (), generator=generator, device=device))
-        seed = int(torch.randint(2**62, (), generator=generator, device=device))
-        views = augment(images, self.recipe.augment, torch.Generator(device).manual_seed(seed))
+        number = int(torch.randint(len(self.nets), (), generator=generator))
+        views = augment(images, self.recipe.augment, generator)
         member = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
-        with autocast(device):  # not within what is compiled, which it would break apart
+        with autocast(images.device):  # not within what is compiled, which it would break apart
             blocks, logits = self._outputs(self.nets[number].to(images.dtype), views)
         return self._distance(blocks, logits, labels, member, self.moments[number])
 
@@ -111,7 +109,7 @@ class MomentMatching(Utility):
 
     def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
         """Of each block's output."""
-        generator = torch.Generator(real.device).manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         sums: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
             for k in range(len(real.members)):

@@ -15,6 +15,7 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast, compiled, repays_compiling
+from rudcodec.nets.transfer import to_device
 from rudcodec.payload import Recipe
 from rudcodec.runs import Journal, State, restore_optimizer
 from rudcodec.student import normalise, optimizers_for
@@ -99,7 +100,7 @@ def _train(
         if age == 0:
             training.begin(run)
         drawn = np.random.default_rng((run, age)).choice(len(data), batch, replace=False)
-        rows = torch.from_numpy(drawn).to(device)
+        rows = to_device(torch.from_numpy(drawn), device)
         generator = torch.Generator().manual_seed(step)
         x = augment(normalise(images[rows], recipe), recipe.augment, generator)[mine]
         with autocast(device):

@@ -94,7 +94,7 @@ class TrajectoryMatching(Utility):
         return replace(recipe, lr=float(f"{self.rate:.4g}"))
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+        seed = int(torch.randint(2**62, (), generator=generator))
         draw = torch.Generator().manual_seed(seed)
         expert = int(torch.randint(len(self.experts), (), generator=draw))
         last = min(self.latest, self.experts.epochs - self.ahead)
@@ -139,7 +139,7 @@ class Journey:
 
     def loss(self, step: int, weights: Sequence[Tensor], images: Tensor) -> Tensor:
         """Of a step, as a function of the weights and of its images."""
-        generator = torch.Generator(images.device).manual_seed(self.seed + step)
+        generator = torch.Generator().manual_seed(self.seed + step)
         names = [name for name, _ in self.net.named_parameters()]
         seen = augment(images, self.augment, generator)
         logits = functional_call(self.net, dict(zip(names, weights, strict=True)), (seen,))

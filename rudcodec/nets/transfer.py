@@ -1,0 +1,50 @@
+"""To and from a GPU without waiting for it. On a CPU nothing differs from plain copies."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+
+def to_device(values: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor of the host's, on a device that goes on with its work meanwhile."""
+    if torch.device(device).type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
+
+
+@functools.cache
+def constant(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """float32 (n,), copied to the device once."""
+    with torch.inference_mode(False):  # or else no graph could use it later
+        return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+class LateNumber:
+    """A number that each step of a loop computes, as the host gets to know it: at once from a CPU, from a GPU
+    a step later, when it has long been there."""
+
+    def __init__(self) -> None:
+        self._copy: Tensor | None = None
+        self._copied: torch.cuda.Event | None = None
+
+    def follow(self, value: Tensor) -> float | None:
+        """Takes a step's number; returns the newest that is known, None if there is none yet."""
+        if value.device.type != "cuda":
+            return float(value)
+        before = self.state()
+        self._copy = value.detach().to("cpu", non_blocking=True)
+        self._copied = torch.cuda.Event()
+        self._copied.record()
+        return before
+
+    def state(self) -> float | None:
+        """What a GPU's last step computed, if it isn't known yet."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return None if self._copy is None else float(self._copy)
+
+    def restore(self, state: float | None) -> None:
+        self._copy, self._copied = None if state is None else torch.tensor(state, dtype=torch.float64), None
