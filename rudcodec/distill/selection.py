@@ -32,6 +32,7 @@ PROBE_PASSES = 40
 TYPICAL = 0.7
 SURE = 0.5
 PROBE_WIDTH = 32
+PROBE_LR = 0.01  # of SGD
 DIMENSIONS = 64
 
 
@@ -47,11 +48,12 @@ def choose_images(
 
     Each class has as many.
     """
+    steps = min(PROBE_STEPS, -(-PROBE_PASSES * len(data) // recipe.batch))
     net = train_student(
         data.images,
         data.labels,
         len(data.classes),
-        replace(recipe, steps=min(PROBE_STEPS, -(-PROBE_PASSES * len(data) // recipe.batch))),
+        replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps),
         seed=seed,
         device=device,
         width=PROBE_WIDTH,

@@ -10,7 +10,7 @@ gradient is the same (reverse accumulation, as in Maclaurin et al., ICML 2015). 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -91,7 +91,7 @@ class TrajectoryMatching(Utility):
         self.rate = state
 
     def adapted(self, recipe: Recipe) -> Recipe:
-        return replace(recipe, lr=float(f"{self.rate:.4g}"))
+        return Recipe(recipe.mean, recipe.std, recipe.augment, lr=float(f"{self.rate:.4g}"))  # by SGD
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))
