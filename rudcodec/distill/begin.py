@@ -13,7 +13,7 @@ from rudcodec.distill.budget import LabelMode, Plan, budget_for, label_share, pl
 from rudcodec.distill.images import first_images
 from rudcodec.distill.initial import bits_at, initial_model
 from rudcodec.distill.rate_control import RateControl
-from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
+from rudcodec.distill.settings import CHUNK, Pace, Progress, Settings, without_joint
 from rudcodec.distill.stage import UtilityTerm
 from rudcodec.distill.training import UNCODED_BITS, Report, Training
 from rudcodec.errors import DataError, SettingError
@@ -153,7 +153,8 @@ def start_training(
     bits = min(planned.budget - planned.overhead, UNCODED_BITS * images.numel())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        model, lmbda = initial_model(images, groups, planned.architecture, bits, settings.chunk)
+        chunk = settings.chunk or CHUNK.get(device.type, CHUNK["cpu"])
+        model, lmbda = initial_model(images, groups, planned.architecture, bits, chunk)
     pixels = images.shape[0] * images.shape[2] * images.shape[3]
     if settings.lmbda is not None:
         lmbda = settings.lmbda * GREY_LEVELS**2
