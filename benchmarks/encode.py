@@ -31,10 +31,9 @@ from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
 from rudcodec.data import load
 from rudcodec.distill import Progress, Settings
-from rudcodec.distill.begin import label_network, planned_images, planned_network
+from rudcodec.distill.begin import images_together, label_network, planned_images, planned_network
 from rudcodec.distill.estimate import Rehearsal, rehearse, when_done
 from rudcodec.distill.images import first_images
-from rudcodec.distill.settings import CHUNK
 from rudcodec.labels import training as label_training
 from rudcodec.nets import speed
 from rudcodec.student import default_recipe, pick_device
@@ -104,7 +103,7 @@ def measure(source: str, bpc: float, plain: bool, count: bool, device: torch.dev
     if count:
         return {stage: rehearsal.work for stage, rehearsal in stages.items()}
     sizes = {"label network": label_training.BATCH, "networks": networks.BATCH}
-    sizes["warm-up"] = min(images, settings.chunk or CHUNK[device.type])
+    sizes["warm-up"] = min(images, images_together(images, device))
     usual = min(images, settings.utility_images)
     return {stage: (rehearsal.seconds_a_step, sizes.get(stage, usual)) for stage, rehearsal in stages.items()}
 

@@ -15,11 +15,6 @@ Labels = Literal["auto", "hard", "soft", "network"]
 Preset = Literal["fast", "balanced", "best"]
 
 
-# Images worked on together: as many as stay in a CPU's caches; a GPU, whose time goes into launching work,
-# takes a hundred no sooner than five hundred (an H200: 208 ms, 5 chunks, or 55 for a step of the joint phase).
-CHUNK = {"cpu": 100, "cuda": 500}
-
-
 @dataclass(frozen=True)
 class Settings:
     """Settings of one encode; the defaults are those of the preset ``balanced``.
@@ -42,7 +37,7 @@ class Settings:
         warmup: passes over the images of rate-distortion training.
         joint: passes of rate + lmbda * utility.
         tune: passes on the latents after the networks have become integers.
-        chunk: images worked on together, which bounds memory; ``None``: as the device wants it, ``CHUNK``.
+        chunk: images worked on together, which bounds memory; ``None``: as the device wants it.
         balance: weight of the utility: its gradient's norm over the distortion's, as the joint phase begins.
         utility_images: synthetic images that one evaluation of the utility sees.
         label_share: part of the budget that the label network gets, as far as its weights can use it;
