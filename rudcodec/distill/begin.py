@@ -26,9 +26,9 @@ from rudcodec.runs import Journal
 from rudcodec.student import network_views, student_views
 from rudcodec.utility import Utility, utility_for
 
-# Images worked on together. On a CPU as many as stay in its caches; a GPU, where launching work takes the time,
-# needs as long for five hundred (docs/cost.md). But networks learn in each chunk: one of 500 images instead
-# of five of 100 costs a quarter of a decibel.
+# Images worked on together. On a CPU as many as stay in its caches; a GPU, where launching work takes the
+# time, needs as long for five hundred (docs/cost.md). But networks learn in each chunk: one of 500 images
+# instead of five of 100 costs a quarter of a decibel.
 FEW, MANY, LEAST_CHUNKS = 100, 500, 5
 
 
