@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ from rudcodec.bitstream import check_limits
 from rudcodec.bitstream.limits import parameters
 from rudcodec.distill.assemble import segment_sizes
 from rudcodec.distill.settings import Labels
-from rudcodec.errors import BudgetError
+from rudcodec.errors import BudgetError, FormatError
 from rudcodec.model.architecture import default_architecture
 from rudcodec.payload import Architecture
 
@@ -22,6 +23,8 @@ IMAGE_BITS = (8, 128.0), (32, 300.0)
 VIEWED_IMAGE_BITS = 32.0
 BITS_PER_PARAMETER = 5.0
 LEAST_BITS_PER_IMAGE = 8.0
+# Of a budget: files are measured on the way to it, and what a file may ask a decoder for goes by its size.
+ON_THE_WAY = 0.5
 # Bits of a file from which half of them are better spent on a label network. CIFAR-10 at 1.5e5: 68.7 % with
 # it; real images as AVIF with hard labels 52.7 at 4.7e5. Digits at 8e3: hard labels do (93.9 %). Nothing has
 # been measured in between.
@@ -87,17 +90,22 @@ def plan(
     """What fits the budget; ``shape`` is (height, width, channels), ``views`` what the images are for,
     ``label_bits`` what the label of one takes.
 
-    Raises BudgetError if head and networks leave too little for latents, FormatError if a file of this size
-    may not hold so many images.
+    Raises BudgetError if head and networks leave too little for latents, or a file of this size may not hold
+    so many images; FormatError if it may hold none.
     """
     height, width, channels = shape
-    if ipc is None:
-        ipc = images_per_class(bpc, height, width, fewest, views)
     budget = bpc * len(classes)
     groups = len(classes) if share == "class" else 1
     architecture = default_architecture(height, width, channels, budget / groups)
-    counts = tuple((size,) * len(classes) for size in segment_sizes(ipc))
-    check_limits(architecture, counts, share, math.ceil(budget / 8), label_bits > 0)
+
+    def check(ipc: int) -> None:
+        counts = tuple((size,) * len(classes) for size in segment_sizes(ipc))
+        check_limits(architecture, counts, share, math.ceil(ON_THE_WAY * budget / 8), label_bits > 0)
+
+    most = _most(ipc or images_per_class(bpc, height, width, fewest, views), check)
+    if ipc is not None and ipc > most:
+        raise BudgetError(f"ipc: a file of {bpc:.0f} bpc may hold {most} images per class, not {ipc}")
+    ipc = most
     overhead = _overhead(architecture, groups, classes, ipc) + label_bits * ipc * len(classes)
     least = (overhead + LEAST_BITS_PER_IMAGE * ipc * len(classes)) / len(classes)
     if least > bpc:
@@ -105,6 +113,21 @@ def plan(
             f"bpc: {bpc:.0f} is too small for {ipc} images per class; at least {least:.0f} is needed"
         )
     return Plan(ipc, architecture, budget, overhead, least)
+
+
+def _most(wanted: int, check: Callable[[int], None]) -> int:
+    """The largest number up to ``wanted`` that passes a check. Raises FormatError as that does, of 1."""
+    check(1)
+    low, high = 1, wanted
+    while low < high:
+        middle = (low + high + 1) // 2
+        try:
+            check(middle)
+        except FormatError:
+            high = middle - 1
+        else:
+            low = middle
+    return low
 
 
 def budget_for(
