@@ -9,10 +9,12 @@ import pytest
 
 import rudcodec
 from rudcodec import bitstream
+from rudcodec.bitstream import check_limits
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import Progress, Settings, distill
+from rudcodec.distill.budget import plan
 from rudcodec.distill.selection import choose_images
-from rudcodec.errors import BudgetError, DataError, SettingError
+from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
 from rudcodec.evaluation import default_recipe, pick_device
 
 QUICK = {"warmup": 40, "joint": 3, "tune": 20}
@@ -128,6 +130,21 @@ def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
 def test_impossible_budget_says_what_would_do(colour: LabelledImages) -> None:
     with pytest.raises(BudgetError, match=r"bpc: 100 is too small .* at least \d+"):
         distill(colour, Settings(bpc=100, ipc=5))
+
+
+def test_no_more_images_than_a_file_may_ask_for() -> None:
+    """At a million bits a class, in a file that is still half as large."""
+    classes, shape = tuple("0123456789"), (32, 32, 3)
+    planned = plan(1e6, classes, shape, None, 5000, "dataset")
+
+    def check(ipc: int) -> None:
+        check_limits(planned.architecture, ((ipc,) * 10,), "dataset", 625_000)
+
+    check(planned.ipc)
+    with pytest.raises(FormatError):
+        check(planned.ipc + 50)
+    with pytest.raises(BudgetError, match=f"may hold {planned.ipc} images per class, not 4000"):
+        plan(1e6, classes, shape, 4000, 5000, "dataset")
 
 
 def test_lmbda_does_not_say_how_many_images(colour: LabelledImages) -> None:
