@@ -26,6 +26,7 @@ from rudcodec.utility.networks import Pool, Tell, train_pool
 from rudcodec.utility.real import RealImages
 
 EPS = 1e-6
+ROUND = 16  # images: the compiler needs half a minute for each number of them, which changes by a few
 COMPILE_FROM = 32 * 32  # pixels of an image: below, a compiler gains little
 
 
@@ -84,9 +85,11 @@ class MomentMatching(Utility):
         number = int(torch.randint(len(self.nets), (), generator=generator))
         views = augment(images, self.recipe.augment, generator)
         member = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
+        full = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % ROUND))
         with autocast(images.device):  # not within what is compiled, which it would break apart
-            blocks, logits = self._outputs(self.nets[number].to(images.dtype), views)
-        return self._distance(blocks, logits, labels, member, self.moments[number])
+            blocks, logits = self._outputs(self.nets[number].to(images.dtype), full)
+        blocks = [block[: len(views)] for block in blocks]
+        return self._distance(blocks, logits[: len(views)], labels, member, self.moments[number])
 
     def _distance(
         self, blocks: list[Tensor], logits: Tensor, labels: Tensor, member: Tensor, real: list[Moments]
