@@ -108,7 +108,7 @@ def without_joint(settings: Settings) -> Settings:
     return replace(settings, warmup=settings.warmup + settings.joint, joint=0)
 
 
-# How long to train. CIFAR-10 at 5e4 bpc, by --dry-run on one core of an AMD EPYC: FAST, 41 minutes, BEST; two
+# How long to train. CIFAR-10 at 5e4 bpc, by --dry-run on one core of an AMD EPYC: 9 minutes, 41, 8 hours; two
 # take little more than half as long. Nothing has been judged that saw more than 5,000,000 views.
 PRESETS: dict[Preset, dict[str, Any]] = {
     "fast": {"warmup": 60, "joint": 60, "tune": 20, "label_views": 500_000},
