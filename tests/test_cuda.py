@@ -101,6 +101,7 @@ class Unwaiting(Rehearsal):
             torch.cuda.set_sync_debug_mode("default")
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("share", ["dataset", "class"])
 def test_no_loop_waits_for_the_gpu(share: Literal["dataset", "class"]) -> None:
     data, device = stripes(3), torch.device("cuda")
