@@ -88,8 +88,7 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
 
 def hard_recipe(recipe: Recipe) -> Recipe:
     """The recipe for students on the images themselves, with a recipe's mean, std and augmentation."""
-    plain = Recipe(mean=recipe.mean, std=recipe.std, augment=recipe.augment)
-    return replace(plain, optimizer="muon", lr=HARD_LR)
+    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)
 
 
 def normalise(images: Tensor, recipe: Recipe) -> Tensor:

@@ -92,8 +92,10 @@ def test_two_processes_take_the_steps_of_one(source: Path, tmp_path: Path) -> No
     (model, lmbda, weights), (its_model, its_lmbda, its_weights) = torch.load(one), torch.load(two)
     assert model.keys() == its_model.keys() and its_lmbda == pytest.approx(lmbda, rel=1e-3)
     for name, tensor in model.items():
-        # steps are of 0.02 to 0.08; Adam makes such ones of slopes that only rounding keeps from zero
-        assert (tensor - its_model[name]).abs().mean() < 5e-3, name
+        if name.startswith("networks"):
+            assert torch.allclose(tensor, its_model[name], atol=2e-3), name
+        else:  # steps are of 0.02 to 0.08; Adam makes such ones of slopes that only rounding keeps from zero
+            assert (tensor - its_model[name]).abs().mean() < 5e-3, name
     for weight, other in zip(weights, its_weights, strict=True):
         assert (weight != other).float().mean() < 0.02  # a rounding may go the other way
 

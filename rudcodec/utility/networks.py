@@ -140,7 +140,7 @@ class _Training:
             optimizer.step()
 
     def keep(self) -> None:
-        self.kept.append({name: value.detach().clone() for name, value in self.net.state_dict().items()})
+        self.kept.append({name: value.clone() for name, value in self.net.state_dict().items()})
 
     def state(self) -> State:
         return [self.net.state_dict(), [one.state_dict() for one in self._optimizers], self.kept]
