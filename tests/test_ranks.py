@@ -29,6 +29,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 # A few steps of each kind; the state at the end, in float32 so that only the order of sums differs.
 STEPS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 import torch
 from rudcodec.data import load
@@ -46,7 +47,8 @@ group = joined_ranks()
 ranks = group.__enter__()
 data, device = load(sys.argv[1], "train"), torch.device("cpu")
 settings = Settings(bpc=9000, ipc=5, chunk=7, joint=3, utility_images=7, label_views=1280)
-recipe, journal = default_recipe(data), Journal(ranks=ranks)
+recipe = replace(default_recipe(data), augment=())  # each process draws its own for its classes
+journal = Journal(ranks=ranks)
 silent = lambda progress: None
 network = label_network(data, plan_for(9000, 8, 8, 1280), settings, recipe, device, silent, journal)
 start = first_images(data, 5)

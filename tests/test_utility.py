@@ -67,7 +67,8 @@ def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
     generator = torch.Generator().manual_seed(5)
     number = int(torch.randint(len(utility.nets), (), generator=generator))
     net, real = utility.nets[number], utility.moments[number]
-    x = augment(images, recipe.augment, generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    x = augment(images, recipe.augment, torch.Generator().manual_seed(seed))
     expected = 0.3 * 3 * F.cross_entropy(net(x), labels)  # ten images of each class
     for conv, norm, its in zip(net.convs, net.norms, real, strict=True):
         x = F.avg_pool2d(F.relu(norm(conv(x))), 2)

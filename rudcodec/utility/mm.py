@@ -54,6 +54,8 @@ class MomentMatching(Utility):
         classification: weight of the cross entropy. It helps only where the networks know the classes well.
     """
 
+    by_class = True
+
     def __init__(
         self,
         recipe: Recipe,
@@ -83,7 +85,9 @@ class MomentMatching(Utility):
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         number = int(torch.randint(len(self.nets), (), generator=generator))
-        views = augment(images, self.recipe.augment, generator)
+        seed = int(torch.randint(2**62, (), generator=generator))
+        # of its own: processes with other images of the same call draw the same number from ``generator``
+        views = augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
         member = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
         full = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % ROUND))
         with autocast(images.device):  # not within what is compiled, which it would break apart
