@@ -46,7 +46,7 @@ from rudcodec.utility import Utility
 from rudcodec.utility.dm import DistributionMatching
 from rudcodec.utility.gm import GradientMatching
 from rudcodec.utility.mm import MomentMatching
-from rudcodec.utility.networks import Pool, pool_for
+from rudcodec.utility.networks import Pool
 
 UTILITIES: dict[str, type[Utility]] = {
     "dm": DistributionMatching,
@@ -65,14 +65,14 @@ def typed(text: str) -> Any:
     return text
 
 
-def utility_of(name: str, recipe: Recipe, ipc: int, pairs: dict[str, Any]) -> Utility:
+def utility_of(name: str, recipe: Recipe, pairs: dict[str, Any]) -> Utility:
     """A utility with those of its arguments, and its pool's, that ``pairs`` name; they are taken out."""
     kind = UTILITIES[name]
     takes = inspect.signature(kind).parameters
     own = {key: pairs.pop(key) for key in takes if key in pairs}
     if "pool" in takes:
         of_pool = {f.name: pairs.pop(f.name) for f in fields(Pool) if f.name in pairs}
-        own["pool"] = replace(pool_for(ipc), **of_pool)
+        own["pool"] = replace(Pool(), **of_pool)
     return kind(recipe, **own)
 
 
@@ -117,7 +117,7 @@ class Trials:
         began = time.monotonic()
         passes = 0
         if name != "none":
-            utility = utility_of(name, self.recipe, self.planned.ipc, pairs)
+            utility = utility_of(name, self.recipe, pairs)
             utility.learn(self.train, self.device, Journal(), lambda *at: self.view("networks", *at))
             utility.prepare(self.train, self.device)
             term = weighted(utility, self.start, self.recipe, changed(self.settings, pairs), self.device)

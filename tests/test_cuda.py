@@ -49,7 +49,7 @@ def test_utilities_agree_with_the_cpu(name: str, experts: Path, monkeypatch: pyt
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
 
     def found(device: str) -> tuple[float, Any]:
-        utility = utility_for(name, recipe, 3, str(experts))
+        utility = utility_for(name, recipe, str(experts))
         if isinstance(utility, MomentMatching):
             utility = MomentMatching(recipe, Pool(steps=0))  # random networks: training differs, by rounding
         utility.prepare(data, torch.device(device))

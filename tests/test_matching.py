@@ -171,9 +171,9 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
 def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None:
     recipe = default_recipe(data)
     with pytest.raises(SettingError, match="needs a folder"):
-        utility_for("tm", recipe, 1, None)
+        utility_for("tm", recipe, None)
     with pytest.raises(DataError, match="manifest.json: can't be read"):
-        utility_for("tm", recipe, 1, str(tmp_path))
+        utility_for("tm", recipe, str(tmp_path))
 
 
 @pytest.mark.slow

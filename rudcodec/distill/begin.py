@@ -204,8 +204,7 @@ def utility_term(
     def tell(step: int, steps: int) -> None:
         report(Progress("networks", step, steps, None, None, None, *pace.at(step, steps)))
 
-    ipc = len(start) // len(start.classes)
-    utility = utility_for(settings.utility, recipe, ipc, settings.experts)
+    utility = utility_for(settings.utility, recipe, settings.experts)
     utility.learn(data, device, journal, tell)
     utility.prepare(data, device)
     return weighted(utility, start, recipe, settings, device)

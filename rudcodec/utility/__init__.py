@@ -78,11 +78,8 @@ def utility_names() -> tuple[str, ...]:
     return (*UTILITIES, *plugins.names(plugins.UTILITIES))
 
 
-def utility_for(name: str, recipe: Recipe, ipc: int, experts: str | None) -> Utility:
-    """A utility by its name, for ``ipc`` synthetic images of each class.
-
-    Raises SettingError where ``tm`` has no folder of ``experts``; DataError.
-    """
+def utility_for(name: str, recipe: Recipe, experts: str | None) -> Utility:
+    """A utility by its name. Raises SettingError where ``tm`` has no folder of ``experts``; DataError."""
     if name == "dm":
         from rudcodec.utility.dm import DistributionMatching
 
@@ -93,9 +90,8 @@ def utility_for(name: str, recipe: Recipe, ipc: int, experts: str | None) -> Uti
         return GradientMatching(recipe)
     if name == "mm":
         from rudcodec.utility.mm import MomentMatching
-        from rudcodec.utility.networks import pool_for
 
-        return MomentMatching(recipe, pool_for(ipc))
+        return MomentMatching(recipe)
     if name != "tm":
         added: Utility = plugins.load(plugins.UTILITIES, name)(recipe)
         return added

@@ -23,7 +23,6 @@ from rudcodec.student import normalise, optimizers_for
 BATCH = 128
 LR = 0.01  # of Muon: 64 % on CIFAR-10 after 200 steps, where SGD at its usual rate takes a thousand
 PASSES = 5  # over the real images, at most: smaller sets are sooner known
-MANY = 100  # synthetic images of a class: students of so many know more, and so shall the networks
 
 Tell = Callable[[int, int], None]
 """Called with (steps done, steps)."""
@@ -46,11 +45,6 @@ class Pool:
         """Whether there is a snapshot after so many steps."""
         at = [round(self.steps * (i + 1) / self.snapshots) for i in range(self.snapshots)]
         return step in at
-
-
-def pool_for(ipc: int) -> Pool:
-    """What serves ``ipc`` synthetic images of each class. docs/utilities.md has the trials."""
-    return Pool() if ipc < MANY else Pool(runs=4, steps=600, snapshots=3)
 
 
 def train_pool(
