@@ -47,8 +47,7 @@ group = joined_ranks()
 ranks = group.__enter__()
 data, device = load(sys.argv[1], "train"), torch.device("cpu")
 settings = Settings(bpc=9000, ipc=5, chunk=7, joint=3, utility_images=7, label_views=1280)
-recipe = replace(default_recipe(data), augment=())  # each process draws its own for its classes
-journal = Journal(ranks=ranks)
+recipe, journal = default_recipe(data), Journal(ranks=ranks)
 silent = lambda progress: None
 network = label_network(data, plan_for(9000, 8, 8, 1280), settings, recipe, device, silent, journal)
 start = first_images(data, 5)
@@ -56,9 +55,17 @@ training = start_training(start, planned_images(data, settings, False), settings
 for stage in (Stage("warm-up", 3, 1.0, start=0.0), Stage("joint", 3, 0.5, start=0.5)):
     joint = stage.name == "joint"
     term = utility_term(data, start, recipe, settings, device, silent, journal) if joint else None
+    if term is not None:  # each process draws an augmentation of its own for its classes
+        term.utility.recipe = replace(recipe, augment=())
     journal.part(lambda: run_stage(training, stage, term), everywhere=True)
+found = {name: value.clone() for name, value in training.state()["model"].items()}, training.control.lmbda
+term.utility.recipe = recipe
+journal.part(lambda: run_stage(training, stage, term), everywhere=True)
+here = {**training.model.state_dict(), "generator": training.generator.get_state()}
+first = ranks.told(here)
+assert all(torch.equal(here[name], first[name]) for name in first)  # all processes hold the same
 if ranks.first:
-    torch.save([training.state()["model"], training.control.lmbda,
+    torch.save([*found,
                 [torch.from_numpy(layer.weight.values) for layer in network.parameters]], sys.argv[2])
 group.__exit__(None, None, None)
 """

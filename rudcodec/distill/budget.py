@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -118,16 +119,15 @@ def plan(
 def _most(wanted: int, check: Callable[[int], None]) -> int:
     """The largest number up to ``wanted`` that passes a check. Raises FormatError as that does, of 1."""
     check(1)
-    low, high = 1, wanted
-    while low < high:
-        middle = (low + high + 1) // 2
+
+    def refused(count: int) -> bool:
         try:
-            check(middle)
+            check(count)
         except FormatError:
-            high = middle - 1
-        else:
-            low = middle
-    return low
+            return True
+        return False
+
+    return bisect_left(range(1, wanted + 1), True, key=refused)
 
 
 def budget_for(
