@@ -93,10 +93,11 @@ class Trials:
         training = self.training(None)
         assembly = Assembly(training.model, self.train.classes, "dataset", lambda: self.recipe)
         first, second = warm_up(settings.warmup)
-        between.settle(training)
-        run_stage(training, first)
+        part = training.journal.part
+        part(lambda: between.settle(training))
+        part(lambda: run_stage(training, first))
         between.survey(training, assembly, planned.budget)
-        run_stage(training, second)
+        part(lambda: run_stage(training, second))
         self.warm = copy.deepcopy(training.state())
 
     def report(self, progress: Progress) -> None:

@@ -51,18 +51,21 @@ def approach(training: Training, build: Build, budget: float, real: Tensor) -> b
     """Tune latents in short rounds until the file has 97 to 110 % of the budget.
 
     Each round costs up to half a decibel: where tuning has met the budget there is none. A file that is too
-    small takes up details of the ``real`` images, for it has all those of the images that were to be kept.
+    small takes up more of the images that are to be kept; if it stays too small it has all that is in them,
+    and takes up details of the ``real`` ones.
     False if the file ends too large for :func:`trim`: the quantization step is too fine for lmbda to help.
     """
     part = training.journal.part
     search = LmbdaSearch()
     stage = Stage("fit", PASSES, 0.5, start=1.0, train_networks=False, steer=False)
+    filled = False
     for _ in range(ROUNDS):
         ratio, spent = part(partial(_spending, training, build, budget))
         if spent and ratio <= HIGHEST:
             return True
-        if not spent:
+        if filled and not spent:
             training.images = real
+        filled = filled or not spent
         part(partial(training.control.scale, search.factor(ratio)))
         part(partial(run_stage, training, stage), everywhere=True)
     ratio, _ = part(partial(_spending, training, build, budget))

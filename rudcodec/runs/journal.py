@@ -62,6 +62,7 @@ class Journal:
         self._passed = 0  # parts passed by in this process
         self._outcomes: list[Any] = []
         self._step = 0  # of the part under way
+        self._looped = False
         self._found: dict[str, State] = {}
         self._before = 0.0  # seconds
         self._started = self._saved = time.monotonic()
@@ -101,7 +102,7 @@ class Journal:
                 outcome = self._done_by_the_first(work, kept)
             self._attached = kept
             self._outcomes.append(outcome)
-            self._step = 0
+            self._step, self._looped = 0, False
             self._save_if_due()
         self._passed += 1
         found: T = self._outcomes[number]
@@ -119,7 +120,9 @@ class Journal:
         return outcome
 
     def steps(self, count: int) -> Iterator[int]:
-        """The steps of a part's loop that are not done yet."""
+        """The steps of a part's loop that are not done yet. A part has one loop."""
+        assert not self._looped, "a second loop of a part would go on from where the first one ended"
+        self._looped = True
         for step in range(self._step, count):
             self._in_steps = True
             yield step

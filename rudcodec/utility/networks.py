@@ -33,12 +33,12 @@ class Pool:
     """ConvNets: ``runs`` of ``steps`` steps by Muon (fewer on small sets), of each of which ``snapshots`` are
     kept, at equal distances, the last one at its end; ``width``: their channels. No steps: random networks.
 
-    On CIFAR-10 the default ones have 52 and 62 %. docs/utilities.md has others.
+    docs/utilities.md has others.
     """
 
-    runs: int = 8
-    steps: int = 200
-    snapshots: int = 2
+    runs: int = 4
+    steps: int = 600
+    snapshots: int = 3
     width: int = 64
 
     def kept(self, step: int) -> bool:
@@ -132,7 +132,8 @@ class _Training:
         self.begin(0)
 
     def begin(self, run: int) -> None:
-        self.net = self._network(run).to(self._device).to(memory_format=self._layout)
+        net = self._network(run).to(self._device, non_blocking=True)
+        self.net = net.to(memory_format=self._layout)
         self._optimizers = optimizers_for(self.net, self._recipe)
 
     def step(self) -> None:
