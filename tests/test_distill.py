@@ -14,6 +14,7 @@ from rudcodec.data import LabelledImages, load
 from rudcodec.distill import Progress, Settings, distill
 from rudcodec.distill.budget import plan
 from rudcodec.distill.selection import choose_images
+from rudcodec.distill.stage import joint_phase
 from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
 from rudcodec.evaluation import default_recipe, pick_device
 
@@ -125,6 +126,14 @@ def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
     assert stages[:7] == ["selection", "networks", "settle", "warm-up", "warm-up 2", "joint", "tune"]
     assert all(0 < p.step <= p.steps for p in seen)
     assert [p for p in seen if p.stage == "joint"][-1].utility is not None
+
+
+@pytest.mark.parametrize(("passes", "straight"), [(10, 2), (450, 90), (1200, 90)])
+def test_a_stage_ends_rounding_straight_through_but_not_for_long(passes: int, straight: int) -> None:
+    stage = joint_phase(passes)
+    modes = [stage.mode(step / passes) for step in range(passes)]
+    assert modes.index(None) == passes - straight
+    assert modes.count(None) == straight
 
 
 def test_impossible_budget_says_what_would_do(colour: LabelledImages) -> None:

@@ -118,6 +118,15 @@ def test_a_run_goes_on_from_any_checkpoint(lives: int, tmp_path: Path, dying: Ca
     assert errand(Journal(MortalFolder(tmp_path / "run"), resume=True, every=0)) == whole
 
 
+def test_a_part_has_one_loop() -> None:
+    """A second one would begin where the first ended."""
+    journal = Journal()
+    assert journal.part(lambda: list(journal.steps(3))) == [0, 1, 2]
+    assert journal.part(lambda: list(journal.steps(4))) == [0, 1, 2, 3]
+    with pytest.raises(AssertionError, match="second loop"):
+        journal.part(lambda: [*journal.steps(3), *journal.steps(4)])
+
+
 def test_another_run_is_refused(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path / "run")
     errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, every=0))
