@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rudcodec.files import check_writable
+
 from .metrics import Metrics
 from .preview import write_preview
 from .progress import ProgressView
 from .tables import print_table
-from .values import amount, byte_amount, check_writable, clock, setting
+from .values import amount, byte_amount, clock, setting
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from rudcodec.files import write_bytes
 
 if TYPE_CHECKING:
     from rudcodec import SyntheticSet
@@ -32,12 +34,9 @@ def contact_sheet(data: SyntheticSet, rows: int = 100, columns: int = 20) -> np.
 
 
 def write_preview(data: SyntheticSet, path: Path) -> None:
-    """Write the contact sheet as PNG; the file appears only when complete."""
+    """Write the contact sheet as PNG; the file appears only when it is complete."""
     from PIL import Image
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        Image.fromarray(contact_sheet(data)).save(temporary, format="PNG")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    sheet = io.BytesIO()
+    Image.fromarray(contact_sheet(data)).save(sheet, format="PNG")
+    write_bytes(sheet.getvalue(), path)

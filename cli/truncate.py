@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from rudcodec.errors import BudgetError
+from rudcodec.files import check_writable, write_bytes
 
-from .values import amount, check_writable, naming, read_input, short
+from .values import amount, naming, read_input, short
 
 
 @click.command()
@@ -33,7 +34,7 @@ def truncate(file: str, out: Path, ipc: float | None, bpc: float | None) -> None
             result = bitstream.truncate(data, ipc=ipc, bpc=bpc)
     except BudgetError as error:
         raise BudgetError(f"{file}: {error}") from None
-    bitstream.write_bytes(result.data, out)
+    write_bytes(result.data, out)
     click.echo(
         f"{out}: {len(result.data):,} bytes, {short(result.bpc)} bpc, {result.ipc:,.10g} images a class; "
         f"{result.segments} of {result.total} segments kept"

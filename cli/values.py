@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import click
 
-from rudcodec.errors import DataError, FormatError, RudError
+from rudcodec.errors import FormatError, RudError
 
 _SUFFIX = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -94,16 +92,6 @@ def naming(file: str) -> Iterator[None]:
         yield
     except FormatError as error:
         raise RudError(f"{'standard input' if file == '-' else file}: {error}") from error
-
-
-def check_writable(path: Path) -> None:
-    """Raise DataError if a file can't be created or replaced at ``path``: before hours of work, not after."""
-    if path.is_dir():
-        raise DataError(f"{path}: is a directory")
-    if not path.parent.is_dir():
-        raise DataError(f"{path}: no such directory: {path.parent}")
-    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise DataError(f"{path}: not writable")
 
 
 def short(value: float) -> str:

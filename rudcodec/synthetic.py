@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rudcodec.errors import DataError, FormatError, SettingError
+from rudcodec.files import write_bytes
 from rudcodec.payload import LabelNetwork, Payload, Recipe
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ class Views:
 
         Raises DataError when it can't be written.
         """
-        from rudcodec.bitstream import write_bytes
-
         data = io.BytesIO()
         np.savez(
             data, images=self.images, probs=self.probs, labels=self.labels, classes=np.array(self.classes)
@@ -266,7 +265,7 @@ def truncate(
     from rudcodec import bitstream
 
     result = bitstream.truncate(bitstream.read_bytes(path), ipc=ipc, bpc=bpc)
-    bitstream.write_bytes(result.data, out)
+    write_bytes(result.data, out)
     return result
 
 

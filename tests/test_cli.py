@@ -71,11 +71,11 @@ class TestErrors:
 
     def test_bad_output_is_noticed_before_work(self, tmp_path: Path) -> None:
         assert_one_line(
-            run("compress", "digits", tmp_path / "no" / "x.rud", "--bpc", "5k"), "no such directory"
+            run("compress", "digits", tmp_path / "no" / "x.rud", "--bpc", "5k"), "there is no folder"
         )
-        assert_one_line(run("compress", "digits", tmp_path, "--bpc", "5k"), "is a directory")
+        assert_one_line(run("compress", "digits", tmp_path, "--bpc", "5k"), "is a folder")
         result = run("compress", "digits", tmp_path / "x.rud", "--bpc", "5k", "--log", tmp_path)
-        assert_one_line(result, "is a directory")
+        assert_one_line(result, "is a folder")
 
     def test_missing_source(self, tmp_path: Path) -> None:
         assert_one_line(

@@ -45,8 +45,6 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def test_a_state_comes_back(tmp_path: Path) -> None:
-    folder = CheckpointFolder(tmp_path / "run")
-    assert folder.load() is None and not folder.exists()
     state = {
         "step": 3,
         "rate": 0.1 + 0.2,
@@ -54,26 +52,67 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
         "nested": [{0: torch.arange(6).view(2, 3), 1: torch.tensor(2.5)}, [], {}, "text"],
         "bytes": torch.Generator().manual_seed(1).get_state(),
     }
-    folder.save(state)
-    found = folder.load()
+    with CheckpointFolder(tmp_path / "run") as folder:
+        assert folder.load() is None and not folder.exists()
+        folder.save(state)
+        found = folder.load()
     assert repr(found) == repr(state)
     assert torch.equal(found["bytes"], state["bytes"])
 
 
 def test_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
-    folder = CheckpointFolder(tmp_path / "run")
-    for number in range(12):
-        folder.save({"number": number})
-    files = sorted(folder.path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    assert [path.name for path in files] == ["11.safetensors", "12.safetensors"]
-    assert folder.load() == {"number": 11}
-    files[1].write_bytes(files[1].read_bytes()[:40])
-    assert folder.load() == {"number": 10}
-    files[0].write_bytes(b"")
-    with pytest.raises(DataError, match="12.safetensors: is not a readable checkpoint"):
-        folder.load()
-    folder.remove()
+    with CheckpointFolder(tmp_path / "run") as folder:
+        for number in range(12):
+            folder.save({"number": number, "tensor": torch.full((4,), number)})
+        files = sorted(folder.path.glob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+        assert [path.name for path in files] == ["checkpoint-11.safetensors", "checkpoint-12.safetensors"]
+        assert folder.load()["number"] == 11
+        data = bytearray(files[1].read_bytes())
+        data[-1] ^= 1  # of the tensor: safetensors itself does not notice
+        files[1].write_bytes(data)
+        assert folder.load()["number"] == 10
+        files[0].write_bytes(b"")
+        with pytest.raises(DataError, match=r"12.safetensors: is not a readable checkpoint"):
+            folder.load()
+        folder.clear()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_keeps_what_is_not_of_a_run(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.mkdir()
+    with CheckpointFolder(mine) as folder:  # empty, but the user's
+        folder.save({})
+        folder.clear()
+    assert list(mine.iterdir()) == []
+    theirs.mkdir()
+    (theirs / "1.safetensors").write_bytes(b"weights")
+    with pytest.raises(DataError, match="holds files that are not of a run"), CheckpointFolder(theirs):
+        pass
+    with pytest.raises(DataError, match="is a file"), CheckpointFolder(theirs / "1.safetensors"):
+        pass
+    with CheckpointFolder(tmp_path / "new") as folder:
+        (folder.path / "notes.txt").write_text("of the user's")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["notes.txt"]
+    assert [path.name for path in theirs.iterdir()] == ["1.safetensors"]
+
+
+def test_two_runs_can_not_use_one_folder(tmp_path: Path) -> None:
+    with CheckpointFolder(tmp_path / "run"):
+        with pytest.raises(DataError, match="another run is using"), CheckpointFolder(tmp_path / "run"):
+            pass
+        assert (tmp_path / "run").is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_compress_deletes_nothing_of_the_users(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"bpc": 2400.0, "ipc": 2, "warmup": 4, "joint": 0, "tune": 2}
+    rudcodec.compress(stripes(1), tmp_path / "out.rud", checkpoints=tmp_path, every=0, **settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.rud"]
+    with pytest.raises(DataError, match="holds files that are not of a run"):
+        rudcodec.compress(stripes(1), tmp_path / "more.rud", checkpoints=tmp_path, **settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.rud"]
 
 
 class Total:
@@ -113,9 +152,10 @@ def test_a_run_goes_on_from_any_checkpoint(lives: int, tmp_path: Path, dying: Ca
     whole = errand(Journal())
     assert whole[0] == [10, 10, 10]
     dying(lives)
-    with pytest.raises(Killed):
-        errand(Journal(MortalFolder(tmp_path / "run"), every=0))
-    assert errand(Journal(MortalFolder(tmp_path / "run"), resume=True, every=0)) == whole
+    with MortalFolder(tmp_path / "run") as folder:
+        with pytest.raises(Killed):
+            errand(Journal(folder, every=0))
+        assert errand(Journal(folder, resume=True, every=0)) == whole
 
 
 def test_a_part_has_one_loop() -> None:
@@ -128,11 +168,11 @@ def test_a_part_has_one_loop() -> None:
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:
-    folder = CheckpointFolder(tmp_path / "run")
-    errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, every=0))
-    errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, resume=True))
-    with pytest.raises(SettingError, match="has seed 0, not 1"):
-        Journal(folder, {"bpc": 1000.0, "seed": 1}, resume=True)
+    with CheckpointFolder(tmp_path / "run") as folder:
+        errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, every=0))
+        errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, resume=True))
+        with pytest.raises(SettingError, match="has seed 0, not 1"):
+            Journal(folder, {"bpc": 1000.0, "seed": 1}, resume=True)
 
 
 @pytest.mark.slow

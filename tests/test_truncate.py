@@ -131,7 +131,7 @@ class TestCommand:
     def test_bad_files_are_named(self, file: Path, tmp_path: Path) -> None:
         file.write_bytes(file.read_bytes()[:-1])
         assert "set.rud: segment 4" in run("truncate", file, tmp_path / "out.rud", "--ipc", "2").stderr
-        assert "no such directory" in run("truncate", file, tmp_path / "no" / "x.rud", "--ipc", "2").stderr
+        assert "there is no folder" in run("truncate", file, tmp_path / "no" / "x.rud", "--ipc", "2").stderr
 
 
 class TestSalvageCommand:

@@ -6,7 +6,7 @@ Needs numpy and constriction only.
 
 from rudcodec.bitstream.codec import check_limits, encode, hard_labels, labels_size, synthesize, write
 from rudcodec.bitstream.description import Description, Part, Row, code_length, describe
-from rudcodec.bitstream.files import opened, read_bytes, write_bytes
+from rudcodec.bitstream.files import opened, read_bytes
 from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.labelnet import logits, probabilities
 from rudcodec.bitstream.reading import decode, decode_images, read, salvage, stream
@@ -38,5 +38,4 @@ __all__ = [
     "synthesize",
     "truncate",
     "write",
-    "write_bytes",
 ]

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from rudcodec.bitstream import container, files, limits
+from rudcodec.bitstream import container, limits
 from rudcodec.bitstream.coder import Encoder
 from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_fields, code_parameters
@@ -18,6 +18,7 @@ from rudcodec.bitstream.soft import code_soft
 from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError
+from rudcodec.files import write_bytes
 from rudcodec.payload import Architecture, LabelNetwork, Payload, Segment
 
 
@@ -87,7 +88,7 @@ def write(payload: Payload, path: str | os.PathLike[str]) -> int:
     Raises FormatError when the format can't express the payload, DataError when the file can't be written.
     """
     data = encode(payload)
-    files.write_bytes(data, path)
+    write_bytes(data, path)
     return len(data)
 
 

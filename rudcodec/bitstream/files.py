@@ -1,11 +1,9 @@
-"""Files that are read only where looked at, and files that appear only when complete."""
+"""Files that are read only where they are looked at."""
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,30 +69,3 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Source]:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             else file.read(LARGEST_FILE + 1)
         )
-
-
-def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Write a file that is either complete or not there. Raises DataError when it can't be written.
-
-    Removes what a process that was killed while it wrote the same file has left beside it.
-    """
-    target = Path(path)
-    temporary = ""
-    try:
-        for left in target.parent.glob(f".{glob.escape(target.name)}.????????"):  # as mkstemp names them
-            left.unlink(missing_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-        temporary = ""
-    except OSError as error:
-        raise DataError(f"{target}: can't be written ({error.strerror})") from None
-    finally:
-        if temporary:
-            os.unlink(temporary)

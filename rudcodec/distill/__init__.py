@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ from rudcodec.distill.estimate import Estimate, estimate
 from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.training import Report
 from rudcodec.errors import DataError
+from rudcodec.files import check_writable
 from rudcodec.runs import CheckpointFolder, Journal, Ranks, joined_ranks
 
 __all__ = ["CompressResult", "Estimate", "Progress", "Settings", "compress", "distill", "estimate"]
@@ -61,8 +63,8 @@ def compress(
         start: a set that is distilled already, by whatever method: all its images are encoded, instead of
             some of ``source``, and with ``settings.joint`` above 0 refined by its utility.
         report: called with :class:`Progress` about once a second.
-        checkpoints: a folder for the state of the run, there from the first checkpoint to the end of the run;
-            None: no checkpoints.
+        checkpoints: a folder for the state of the run: a new one, which is removed at the end of the run, or
+            an empty one. None: no checkpoints.
         resume: go on from the newest checkpoint; on the same machine, to the same file.
         every: seconds between checkpoints.
 
@@ -72,17 +74,20 @@ def compress(
     chosen = Settings(**changes) if settings is None else replace(settings, **changes)
     data = load(source, "train") if isinstance(source, str | os.PathLike) else source
     begun = load(start, "all") if isinstance(start, str | os.PathLike) else start
-    folder = None if checkpoints is None else CheckpointFolder(Path(checkpoints))
-    with joined_ranks() as ranks:
-        if ranks.first and folder is not None and not resume and folder.exists():
-            raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
+    check_writable(path)
+    with joined_ranks() as ranks, ExitStack() as stack:
+        folder = None
+        if checkpoints is not None and ranks.first:
+            folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
+            if folder.exists() and not resume:
+                raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
         sets = {name: digest(one) for name, one in (("data", data), ("start", begun)) if one is not None}
         identity = {"software": _software(ranks), **sets, **asdict(chosen)}
         with Journal(folder, identity, resume, every, ranks) as journal:
             payload = distill(data, chosen, report if ranks.first else _silent, journal, begun)
             size = ranks.told(bitstream.write(payload, path) if ranks.first else 0)
-        if folder is not None and ranks.first:
-            folder.remove()
+        if folder is not None:
+            folder.clear()
     ipc = sum(sum(segment.counts) for segment in payload.segments) // len(payload.classes)
     return CompressResult(Path(path), size, 8 * size / len(payload.classes), ipc, journal.seconds)
 

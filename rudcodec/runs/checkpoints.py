@@ -2,100 +2,174 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-import shutil
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from rudcodec.bitstream import write_bytes
 from rudcodec.errors import DataError
+from rudcodec.files import write_bytes
 
 KEPT = 2
+_MARKER = "rudcodec-run.json"  # says that the folder is a run's, and whether the run made it
+_LOCK = "rudcodec-run.lock"
 
 State = Any
 """Tensors in dictionaries and lists of any depth, and what JSON knows."""
 
 
 class CheckpointFolder:
-    """The folder of one run's checkpoints; it exists from the first of them on."""
+    """The folder of one run's checkpoints.
+
+    A context manager: within it the folder is there, marked as a run's, and no other process can use it. On
+    leaving it, a folder without checkpoints is cleared of this class's own files, and removed if a run had
+    made it. Nothing else is ever removed.
+
+    Raises:
+        DataError: the path is a file, a folder of something else, in use by another run, or not writable.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = FileLock(path / _LOCK, blocking=False)
+
+    def __enter__(self) -> CheckpointFolder:
+        self._mark()
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise DataError(
+                f"{self.path}: another run is using this folder; wait for it, or stop it"
+            ) from None
+        except OSError as error:
+            raise DataError(f"{self.path}: can't be locked ({error.strerror})") from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        empty = not self.exists()
+        made = empty and self._made_by_a_run()
+        if empty:
+            (self.path / _MARKER).unlink(missing_ok=True)
+        self._lock.release()
+        if empty:
+            (self.path / _LOCK).unlink(missing_ok=True)
+        if made:
+            with suppress(OSError):  # something of the user's is in there
+                self.path.rmdir()
 
     def save(self, state: State) -> None:
         """Write the next checkpoint, then remove the oldest. Raises DataError (the others stay intact)."""
         tensors: list[Tensor] = []
-        tree = json.dumps(_taken_apart(state, tensors))
+        tree = json.dumps(_flattened(state, tensors))
+        tensors = [tensor.contiguous() for tensor in tensors]
         files = self._files()
         number = _number(files[-1]) + 1 if files else 1
-        try:
-            self.path.mkdir(exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{self.path}: can't be made ({error.strerror})") from None
-        data = save({str(i): t.contiguous() for i, t in enumerate(tensors)}, {"state": tree})
-        write_bytes(data, self.path / f"{number}.safetensors")
+        metadata = {"state": tree, "sha256": _digest(tree, tensors)}
+        data = save({str(i): tensor for i, tensor in enumerate(tensors)}, metadata)
+        write_bytes(data, self.path / f"checkpoint-{number}.safetensors")
         for old in files[: 1 - KEPT]:
             old.unlink(missing_ok=True)
 
     def load(self) -> State | None:
-        """The newest state that is readable, on the CPU; None where there is no checkpoint.
+        """The newest state that is whole, on the CPU; None where there is no checkpoint.
 
-        Raises DataError if none of those there can be read.
+        Raises DataError if none of those there is.
         """
         files = self._files()
         for path in reversed(files):
             try:
                 with safe_open(path, "pt") as file:
-                    tree = json.loads(file.metadata()["state"])
-                    return _put_together(tree, [file.get_tensor(str(i)) for i in range(len(file.keys()))])
+                    metadata = file.metadata()
+                    tensors = [file.get_tensor(str(i)) for i in range(len(file.keys()))]
+                if metadata["sha256"] == _digest(metadata["state"], tensors):
+                    return _rebuilt(json.loads(metadata["state"]), tensors)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError):
                 continue
         if files:
-            raise DataError(f"{files[-1]}: is not a readable checkpoint")
+            raise DataError(f"{files[-1]}: is not a readable checkpoint; start anew without --resume")
         return None
 
     def exists(self) -> bool:
         """Whether there is a checkpoint."""
         return bool(self._files())
 
-    def remove(self) -> None:
-        """Remove the folder with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    def clear(self) -> None:
+        """Remove the checkpoints."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def _mark(self) -> None:
+        """Make the folder and write the marker, unless there is one. Raises DataError."""
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise DataError(f"{self.path}: is a file, not a folder for checkpoints")
+            made = not self.path.exists()
+            if made:
+                self.path.mkdir()
+            elif (self.path / _MARKER).is_file():
+                return
+            elif any(self.path.iterdir()):
+                raise DataError(
+                    f"{self.path}: holds files that are not of a run; give a new or an empty folder"
+                )
+        except OSError as error:
+            raise DataError(f"{self.path}: can't be used for checkpoints ({error.strerror})") from None
+        write_bytes(json.dumps({"made by the run": made}).encode(), self.path / _MARKER)
+
+    def _made_by_a_run(self) -> bool:
+        try:
+            return json.loads((self.path / _MARKER).read_bytes()) == {"made by the run": True}
+        except (OSError, ValueError):
+            return False
 
     def _files(self) -> list[Path]:
-        return sorted((p for p in self.path.glob("*.safetensors") if _number(p)), key=_number)
+        return sorted((p for p in self.path.glob("checkpoint-*.safetensors") if _number(p)), key=_number)
 
 
 def _number(path: Path) -> int:
-    match = re.fullmatch(r"([1-9][0-9]*)\.safetensors", path.name)
+    match = re.fullmatch(r"checkpoint-([1-9][0-9]*)\.safetensors", path.name)
     return int(match[1]) if match else 0
 
 
-def _taken_apart(value: State, tensors: list[Tensor]) -> Any:
+def _digest(tree: str, tensors: list[Tensor]) -> str:
+    """SHA-256 of all that a checkpoint says."""
+    digest = hashlib.sha256(tree.encode())
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _flattened(value: State, tensors: list[Tensor]) -> Any:
     """JSON of a state; its tensors are appended to a list, and stand there as their number."""
     if isinstance(value, Tensor):
         tensors.append(value.detach().cpu().clone())
         return {"tensor": len(tensors) - 1}
     if isinstance(value, dict):  # keys may be numbers
-        return {"items": [[key, _taken_apart(item, tensors)] for key, item in value.items()]}
+        return {"items": [[key, _flattened(item, tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
-        return [_taken_apart(item, tensors) for item in value]
+        return [_flattened(item, tensors) for item in value]
     return value
 
 
-def _put_together(tree: Any, tensors: list[Tensor]) -> State:
+def _rebuilt(tree: Any, tensors: list[Tensor]) -> State:
     if isinstance(tree, dict):
         if "tensor" in tree:
             return tensors[tree["tensor"]]
-        return {key: _put_together(item, tensors) for key, item in tree["items"]}
+        return {key: _rebuilt(item, tensors) for key, item in tree["items"]}
     if isinstance(tree, list):
-        return [_put_together(item, tensors) for item in tree]
+        return [_rebuilt(item, tensors) for item in tree]
     return tree
 
 

@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from rudcodec.augment import augment
-from rudcodec.bitstream import write_bytes
 from rudcodec.data import LabelledImages, digest
 from rudcodec.errors import DataError, SettingError
+from rudcodec.files import write_bytes
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast, keep_freed_memory
 from rudcodec.runs import check_same

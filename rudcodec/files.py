@@ -1,0 +1,125 @@
+"""Writing files: each is complete or not there, and nothing of the user's is lost on the way.
+
+Every file that this package writes goes through :func:`write_bytes`.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from rudcodec.errors import DataError
+
+if sys.platform != "win32":  # there, a file that is open can't be removed anyway
+    import fcntl
+
+_SUFFIX = ".rudcodec-tmp"
+_LONGEST_NAME = 180  # bytes; file systems allow 255, and a temporary file's name is longer than its target's
+
+
+def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
+    """Write a file that is complete or not there.
+
+    A symbolic link stays, and the file it points to is replaced; an existing file's permissions are kept. A
+    pipe or a character device, such as ``/dev/stdout``, is written into. What killed processes have left
+    beside the file, while they wrote it by this function, is removed.
+
+    Raises:
+        DataError: ``path`` is a folder, a block device or a socket, or can't be written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = _mode(target)
+        if mode is not None and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
+            target.write_bytes(data)
+            return
+        _check_replaceable(mode, path)
+        _remove_leftovers(target)
+        _replace(target, data, mode)
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)}: can't be written ({error.strerror})") from None
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise DataError if :func:`write_bytes` can't write ``path``: before hours of work, not after it."""
+    target = Path(os.path.realpath(path))
+    mode = _mode(target)
+    _check_replaceable(mode, path)
+    if not target.parent.is_dir():
+        raise DataError(f"{os.fspath(path)}: there is no folder {target.parent}")
+    replaced = mode is None or stat.S_ISREG(mode)
+    if (replaced and not os.access(target.parent, os.W_OK)) or (
+        mode is not None and not os.access(target, os.W_OK)
+    ):
+        raise DataError(f"{os.fspath(path)}: there is no permission to write it")
+
+
+def temporary_prefix(target: Path) -> str:
+    """What the names of temporary files and folders beside ``target`` begin with."""
+    name = target.name
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{name}."
+
+
+def _mode(target: Path) -> int | None:
+    """The type and permissions of what is at ``target``, None where there is nothing."""
+    try:
+        return target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{target}: can't be written ({error.strerror})") from None
+
+
+def _check_replaceable(mode: int | None, path: str | os.PathLike[str]) -> None:
+    """Raise DataError if there is something that is neither an ordinary file nor takes bytes."""
+    if mode is None or stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return
+    kind = "a folder" if stat.S_ISDIR(mode) else "a block device" if stat.S_ISBLK(mode) else "a socket"
+    raise DataError(f"{os.fspath(path)}: is {kind}, not a file")
+
+
+def _replace(target: Path, data: bytes, mode: int | None) -> None:
+    handle, temporary = tempfile.mkstemp(_SUFFIX, temporary_prefix(target), target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _lock(handle)
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        os.chmod(temporary, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporary files of processes that were killed, which no one holds a lock on."""
+    if sys.platform == "win32":
+        return
+    pattern = glob.escape(temporary_prefix(target)) + "*" + _SUFFIX
+    for leftover in target.parent.glob(pattern):
+        with suppress(OSError), leftover.open("rb") as file:
+            _lock(file.fileno())
+            leftover.unlink()
+
+
+def _lock(handle: int) -> None:
+    """Lock a file until it is closed. Raises OSError if another process has."""
+    if sys.platform != "win32":
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
