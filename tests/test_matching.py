@@ -21,7 +21,8 @@ from rudcodec.cli.main import main  # noqa: E402
 from rudcodec.data import LabelledImages  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.nets import ConvNet  # noqa: E402
-from rudcodec.student import default_recipe  # noqa: E402
+from rudcodec.nets.normalise import normalise  # noqa: E402
+from rudcodec.students import default_recipe  # noqa: E402
 from rudcodec.utility import utility_for  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, train_experts  # noqa: E402
 from rudcodec.utility.gm import GradientMatching, distance  # noqa: E402
@@ -69,8 +70,7 @@ def test_trajectories_that_do_not_fit_are_refused(
 def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
     utility = GradientMatching(default_recipe(data), real_batch=100, width=4)
     utility.prepare(data, CPU)
-    mean, std = utility.real.mean, utility.real.std
-    real = (torch.from_numpy(data.images).permute(0, 3, 1, 2).float() - mean) / std
+    real = normalise(torch.from_numpy(data.images), utility.recipe.mean, utility.recipe.std)
     labels = torch.from_numpy(data.labels)
     same = utility(real, labels, torch.Generator().manual_seed(0))
     images, other = synthetic()

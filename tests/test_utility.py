@@ -9,8 +9,8 @@ import torch.nn.functional as F
 
 from rudcodec.augment import augment
 from rudcodec.data import load
-from rudcodec.evaluation import default_recipe
 from rudcodec.nets import ConvNet
+from rudcodec.students import default_recipe
 from rudcodec.utility.dm import DistributionMatching
 from rudcodec.utility.mm import MomentMatching
 from rudcodec.utility.networks import Pool
