@@ -244,7 +244,8 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
     live = ViewStream(loaded.images, loaded.network, batch=batch, batches=steps)
 
     def accuracy(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
-        net = ConvNet(1, 10, 8, width=24, generator=torch.Generator().manual_seed(0))
+        net = ConvNet(1, 10, 8, width=24)
+        net.reset(torch.Generator().manual_seed(0))
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.005)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for views, target in batches:

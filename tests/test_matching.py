@@ -103,7 +103,9 @@ def test_gradient_matching_goes_on_from_its_state(data: LabelledImages) -> None:
 
 def test_the_way_back_is_the_gradient_of_the_way(data: LabelledImages) -> None:
     images, labels = synthetic(torch.float64)
-    net = ConvNet(1, 2, 8, width=3, generator=torch.Generator().manual_seed(1)).double()
+    net = ConvNet(1, 2, 8, width=3)
+    net.reset(torch.Generator().manual_seed(1))
+    net.double()
     start = [p.detach() for p in net.parameters()]
     target = [p + 0.1 * torch.randn_like(p) for p in start]
     rows = [torch.tensor(r) for r in ([0, 3, 4], [1, 2, 5], [5, 0, 1], [2, 3, 0])]

@@ -64,8 +64,8 @@ class Trainer:
         self.recipe, self.classes, self.net, self.width = recipe, classes, net, width
         self.device = pick_device(device)
         self.batch = recipe.batch if network else min(recipe.batch, len(images))
-        _, height, columns, channels = images.shape
-        self.shape = (channels, height, columns)
+        _, height, columns, _ = images.shape
+        self.shape = images.shape[1:]
         if compile is None:
             work = runs * recipe.steps * self.batch * height * columns * width
             compile = repays_compiling(work, self.device, 1.0 if network is None else _VIEWS_COST)
@@ -96,8 +96,7 @@ class Trainer:
             keep_freed_memory()
         recipe, device, layout = self.recipe, self.device, self._layout
         generator = torch.Generator().manual_seed(seed)
-        channels, *size = self.shape
-        net = build(self.net, channels, self.classes, (size[0], size[1]), generator, width=self.width)
+        net = build(self.net, self.shape, self.classes, generator, self.width)
         net = net.to(device).to(memory_format=layout)
         optimizers = optimizers_for(net, recipe)
         schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(one, recipe.steps) for one in optimizers]
