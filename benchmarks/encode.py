@@ -36,7 +36,8 @@ from rudcodec.distill.estimate import Rehearsal, rehearse, when_done
 from rudcodec.distill.images import first_images
 from rudcodec.labels import training as label_training
 from rudcodec.nets import speed
-from rudcodec.student import default_recipe, pick_device
+from rudcodec.nets.device import pick_device
+from rudcodec.students import default_recipe
 from rudcodec.utility import mm, networks
 
 

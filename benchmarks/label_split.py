@@ -25,8 +25,9 @@ from rudcodec.data import LabelledImages, load
 from rudcodec.distill.budget import images_per_class
 from rudcodec.evaluation import evaluate, label_accuracy
 from rudcodec.labels import plan_for, train_label_network
+from rudcodec.nets.device import pick_device
 from rudcodec.payload import LabelNetwork
-from rudcodec.student import default_recipe, network_views, pick_device, student_views, view_recipe
+from rudcodec.students import default_recipe, network_views, student_views, view_recipe
 
 
 class Splits:

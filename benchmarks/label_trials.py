@@ -28,8 +28,9 @@ from rudcodec.data import LabelledImages, load
 from rudcodec.data.splits import rows_of
 from rudcodec.evaluation import evaluate, label_accuracy
 from rudcodec.labels import plan_for, train_label_network
+from rudcodec.nets.device import pick_device
 from rudcodec.payload import LabelLayer
-from rudcodec.student import default_recipe, network_views, pick_device, student_views, view_recipe
+from rudcodec.students import default_recipe, network_views, student_views, view_recipe
 
 UNCODED = 10**9  # bytes
 

@@ -20,7 +20,8 @@ from rudcodec.data import LabelledImages, load
 from rudcodec.distill import Settings, distill
 from rudcodec.distill.assemble import segment_sizes
 from rudcodec.distill.selection import choose_images
-from rudcodec.student import default_recipe, pick_device
+from rudcodec.nets.device import pick_device
+from rudcodec.students import default_recipe
 
 
 @click.command()

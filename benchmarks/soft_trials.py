@@ -28,7 +28,7 @@ from rudcodec.errors import FormatError
 from rudcodec.evaluation import evaluate
 from rudcodec.labels.soft import seen_by
 from rudcodec.payload import LabelNetwork, SoftScale
-from rudcodec.student import default_recipe
+from rudcodec.students import default_recipe
 from rudcodec.synthetic import SyntheticSet
 
 

@@ -38,10 +38,11 @@ from rudcodec.distill.stage import joint_phase, run_stage, warm_up
 from rudcodec.distill.training import Training
 from rudcodec.evaluation import evaluate
 from rudcodec.model.synthesis import to_grey_levels
+from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.payload import Recipe
 from rudcodec.runs import Journal
-from rudcodec.student import default_recipe, pick_device
+from rudcodec.students import default_recipe
 from rudcodec.utility import Utility
 from rudcodec.utility.dm import DistributionMatching
 from rudcodec.utility.gm import GradientMatching

@@ -143,7 +143,8 @@ class _Task:
         view: ProgressView,
         how: dict[str, Any],
     ) -> None:
-        from rudcodec.evaluation import hard_recipe, matching
+        from rudcodec.data.matching import matching
+        from rudcodec.students import hard_recipe
 
         self.file, self.data, self.nets, self.view, self.how = file, data, nets, view, how
         self.real = matching(real, "val", data.images.shape[1:], data.classes)

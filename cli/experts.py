@@ -38,7 +38,7 @@ def experts(
     adds to them.
     """
     from rudcodec import data
-    from rudcodec.student import pick_device
+    from rudcodec.nets.device import pick_device
     from rudcodec.utility.experts import ExpertRecipe, train_experts
 
     recipe = ExpertRecipe(epochs=epochs, width=width, lr=lr, flip=flip, seed=seed)

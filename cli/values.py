@@ -67,12 +67,12 @@ def setting(text: str) -> tuple[str, Any]:
 
 def network_names(text: str) -> tuple[str, ...]:
     """Names of networks, separated by commas. Raises click.BadParameter."""
-    from rudcodec.nets import net_names
+    from rudcodec.nets import NETS
 
     names = text.split(",")
     for name in names:
-        if name not in net_names():
-            raise click.BadParameter(f"{name!r} is not one of {', '.join(net_names())}")
+        if name not in NETS.names():
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(NETS.names())}")
     return tuple(dict.fromkeys(names))
 
 

@@ -7,10 +7,10 @@ from torch.nn import functional as F
 
 import rudcodec
 from rudcodec.data import load
-from rudcodec.evaluation import normalise, predict
 from rudcodec.labels import ViewStream
 from rudcodec.nets import ConvNet
-from rudcodec.student import optimizers_for
+from rudcodec.nets.normalise import normalise
+from rudcodec.students import optimizers_for, predict
 
 data = rudcodec.load(sys.argv[1])
 if data.network is None:
@@ -25,7 +25,7 @@ optimizers = optimizers_for(net, recipe)
 schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps) for optimizer in optimizers]
 for views, probs in ViewStream(data.images, data.network, batch=recipe.batch, batches=recipe.steps):
     net.zero_grad()
-    logits = net(normalise(views, recipe)) / temperature
+    logits = net(normalise(views, recipe.mean, recipe.std)) / temperature
     (F.cross_entropy(logits, probs) * temperature**2).backward()
     for optimizer, schedule in zip(optimizers, schedules, strict=True):
         optimizer.step()

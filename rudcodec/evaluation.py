@@ -12,39 +12,17 @@ import numpy as np
 import torch
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, Split, numbers_of
-from rudcodec.data import load as load_images
-from rudcodec.errors import DataError, SettingError
+from rudcodec.data import LabelledImages, Split
+from rudcodec.data.matching import matching
+from rudcodec.errors import SettingError
 from rudcodec.nets import title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
-from rudcodec.student import (
-    Trainer,
-    accuracy,
-    default_recipe,
-    hard_recipe,
-    normalise,
-    pick_device,
-    predict,
-    train_student,
-)
+from rudcodec.students import Trainer, hard_recipe, predict
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.synthetic import load as load_set
 
-__all__ = [
-    "EvalResult",
-    "Progress",
-    "accuracy",
-    "default_recipe",
-    "evaluate",
-    "hard_recipe",
-    "label_accuracy",
-    "matching",
-    "normalise",
-    "pick_device",
-    "predict",
-    "train_student",
-]
+__all__ = ["EvalResult", "Progress", "evaluate", "label_accuracy"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -113,7 +91,7 @@ def evaluate(
         hard: train on the images and their classes, whatever labels there are.
         seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
         steps: instead of the recipe's.
-        net, width, device, compile: as in :class:`rudcodec.student.Trainer`.
+        net, width, device, compile: as in :class:`rudcodec.students.Trainer`.
         progress: called with (stage, steps done, steps), a few times a second at most.
 
     Raises:
@@ -187,34 +165,3 @@ def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
     ``real`` has the classes of the network in their order.
     """
     return float(np.mean(bitstream.logits(network, real.images).argmax(1) == real.labels))
-
-
-def matching(
-    real: LabelledImages | str | os.PathLike[str],
-    split: Split,
-    shape: tuple[int, ...],
-    classes: tuple[str, ...],
-) -> LabelledImages:
-    """Real images in the shape and with the class numbers of a set. Raises DataError if they can't be.
-
-    Where a set's classes have no names but numbers, they are the real ones in their order.
-    """
-    if isinstance(real, str | os.PathLike):
-        real = load_images(real, split, size=shape[0] if shape[0] == shape[1] else None)
-    if real.images.shape[1:] != shape:
-        raise DataError(
-            f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
-        )
-    if numbers_of(classes, real.classes):
-        return real
-    if other := set(real.classes) ^ set(classes):
-        raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")
-    if real.classes == classes:
-        return real
-    number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)
-    return LabelledImages(real.images, number[real.labels], classes, real.name)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    height, width, channels = shape
-    return f"{width}x{height} {'grey' if channels == 1 else 'colour'}"

@@ -1,35 +1,56 @@
-"""What other packages add: utilities and students, found through their entry points."""
+"""Things that are chosen by name: those this package has, and those other packages add by entry points."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from rudcodec.errors import SettingError
 
-UTILITIES = "rudcodec.utilities"
-"""Makers of a :class:`rudcodec.utility.Utility` from the :class:`rudcodec.payload.Recipe` of students."""
 
-NETS = "rudcodec.nets"
-"""Makers of a ``torch.nn.Module`` from (channels, classes, (height, width))."""
+@dataclass(frozen=True)
+class Registry:
+    """One kind of thing, such as students. Nothing is imported before it is loaded by its name.
+
+    Attributes:
+        group: the entry points' group; a package adds to it in its ``pyproject.toml``.
+        builtins: this package's own, in the order in which they are listed: what each name stands for, as
+            ``"module:attribute"``, just as an entry point says it. No entry point can replace one.
+    """
+
+    group: str
+    builtins: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self) -> tuple[str, ...]:
+        """All that can be loaded: the built-in ones, then those of installed packages, sorted."""
+        return (*self.builtins, *(name for name in _installed(self.group) if name not in self.builtins))
+
+    def load(self, name: str) -> Any:
+        """Import what a name stands for.
+
+        Raises:
+            SettingError: the name is unknown, or the package that offers it can't be imported.
+        """
+        if name in self.builtins:
+            return EntryPoint(name, self.builtins[name], self.group).load()
+        if name not in _installed(self.group):
+            raise SettingError(f"{name!r} is none of {', '.join(self.names())} (entry points {self.group})")
+        point = _installed(self.group)[name]
+        try:
+            return point.load()
+        except Exception as error:  # importing another package's code can fail with anything
+            raise SettingError(
+                f"{name}: {point.value} can't be loaded ({type(error).__name__}: {error})"
+            ) from error
 
 
-@cache  # all installed packages are looked through
-def names(group: str) -> tuple[str, ...]:
-    """Of what is installed for a group; nothing is imported."""
-    return tuple(sorted({point.name for point in entry_points(group=group)}))
-
-
-def load(group: str, name: str) -> Any:
-    """What an installed package offers by this name. Raises SettingError where it can't be had."""
-    points = entry_points(group=group, name=name)
-    if not points:
-        raise SettingError(f"{name!r} is no entry point of {group}")
-    point: EntryPoint = next(iter(points))
-    try:
-        return point.load()
-    except Exception as error:  # another's code, at import: anything
-        raise SettingError(
-            f"{name}: {point.value} can't be loaded ({type(error).__name__}: {error})"
-        ) from error
+@cache  # looks through all installed packages
+def _installed(group: str) -> dict[str, EntryPoint]:
+    """The entry points of a group by name, sorted; where two packages offer a name, the first one found."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=group):
+        found.setdefault(point.name, point)
+    return dict(sorted(found.items()))

@@ -17,7 +17,7 @@ from rudcodec.baselines.codecs import Codec, decode, encode
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import BudgetError, SettingError
-from rudcodec.evaluation import default_recipe
+from rudcodec.students import default_recipe
 
 CIFAR = Path(__file__).parent / "../../shared/data/cifar10-train.zip"
 

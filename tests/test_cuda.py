@@ -21,7 +21,7 @@ from rudcodec.distill.images import first_images  # noqa: E402
 from rudcodec.evaluation import evaluate  # noqa: E402
 from rudcodec.labels import ViewStream, plan_for, train_label_network  # noqa: E402
 from rudcodec.nets import speed  # noqa: E402
-from rudcodec.student import default_recipe, network_views  # noqa: E402
+from rudcodec.students import default_recipe, network_views  # noqa: E402
 from rudcodec.utility import utility_for  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, train_experts  # noqa: E402
 from rudcodec.utility.mm import MomentMatching  # noqa: E402

@@ -16,7 +16,8 @@ from rudcodec.distill.budget import plan
 from rudcodec.distill.selection import choose_images
 from rudcodec.distill.stage import joint_phase
 from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
-from rudcodec.evaluation import default_recipe, pick_device
+from rudcodec.nets.device import pick_device
+from rudcodec.students import default_recipe
 
 QUICK = {"warmup": 40, "joint": 3, "tune": 20}
 

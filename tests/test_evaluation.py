@@ -14,8 +14,10 @@ import rudcodec
 from rudcodec import SyntheticSet
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import DataError, SettingError
-from rudcodec.evaluation import EvalResult, accuracy, default_recipe, evaluate, normalise, train_student
+from rudcodec.evaluation import EvalResult, evaluate
+from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
+from rudcodec.students import accuracy, default_recipe, train_student
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +171,7 @@ def test_default_recipe_normalises(train: LabelledImages) -> None:
     recipe = default_recipe(LabelledImages(images, np.arange(50) % 2, ("a", "b"), "noise"))
     assert recipe.mean == tuple(np.rint(images.mean((0, 1, 2))).astype(int))
     assert recipe.std == tuple(np.rint(images.std((0, 1, 2))).astype(int))
-    x = normalise(torch.from_numpy(images), recipe)
+    x = normalise(torch.from_numpy(images), recipe.mean, recipe.std)
     assert x.shape == (50, 3, 16, 16)
     assert x.mean().abs() < 0.05 and abs(x.std() - 1) < 0.05
     assert "flip" in recipe.augment and "flip" not in default_recipe(train).augment

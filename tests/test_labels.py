@@ -22,12 +22,13 @@ from rudcodec.cli.main import main
 from rudcodec.distill import Settings
 from rudcodec.distill.begin import planned_network
 from rudcodec.distill.budget import label_mode, label_share
-from rudcodec.evaluation import label_accuracy, normalise, predict
+from rudcodec.evaluation import label_accuracy
 from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
 from rudcodec.labels.network import Labeller, centred
 from rudcodec.nets import ConvNet
+from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
-from rudcodec.student import default_recipe, student_views, view_recipe
+from rudcodec.students import default_recipe, predict, student_views, view_recipe
 
 LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
 GENTLE = ViewRecipe(zoom_min=54, zoom_max=74, rotate=24, flip=False, mixup=20, cutmix=0)
@@ -243,11 +244,12 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
     live = ViewStream(loaded.images, loaded.network, batch=batch, batches=steps)
 
     def accuracy(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
-        net = ConvNet(1, 10, 8, width=24, generator=torch.Generator().manual_seed(0))
+        net = ConvNet(1, 10, 8, width=24)
+        net.reset(torch.Generator().manual_seed(0))
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.005)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for views, target in batches:
-            loss = F.cross_entropy(net(normalise(views, recipe)) / temperature, target)
+            loss = F.cross_entropy(net(normalise(views, recipe.mean, recipe.std)) / temperature, target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

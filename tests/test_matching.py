@@ -21,7 +21,8 @@ from rudcodec.cli.main import main  # noqa: E402
 from rudcodec.data import LabelledImages  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.nets import ConvNet  # noqa: E402
-from rudcodec.student import default_recipe  # noqa: E402
+from rudcodec.nets.normalise import normalise  # noqa: E402
+from rudcodec.students import default_recipe  # noqa: E402
 from rudcodec.utility import utility_for  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, train_experts  # noqa: E402
 from rudcodec.utility.gm import GradientMatching, distance  # noqa: E402
@@ -69,8 +70,7 @@ def test_trajectories_that_do_not_fit_are_refused(
 def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
     utility = GradientMatching(default_recipe(data), real_batch=100, width=4)
     utility.prepare(data, CPU)
-    mean, std = utility.real.mean, utility.real.std
-    real = (torch.from_numpy(data.images).permute(0, 3, 1, 2).float() - mean) / std
+    real = normalise(torch.from_numpy(data.images), utility.recipe.mean, utility.recipe.std)
     labels = torch.from_numpy(data.labels)
     same = utility(real, labels, torch.Generator().manual_seed(0))
     images, other = synthetic()
@@ -103,7 +103,9 @@ def test_gradient_matching_goes_on_from_its_state(data: LabelledImages) -> None:
 
 def test_the_way_back_is_the_gradient_of_the_way(data: LabelledImages) -> None:
     images, labels = synthetic(torch.float64)
-    net = ConvNet(1, 2, 8, width=3, generator=torch.Generator().manual_seed(1)).double()
+    net = ConvNet(1, 2, 8, width=3)
+    net.reset(torch.Generator().manual_seed(1))
+    net.double()
     start = [p.detach() for p in net.parameters()]
     target = [p + 0.1 * torch.randn_like(p) for p in start]
     rows = [torch.tensor(r) for r in ([0, 3, 4], [1, 2, 5], [5, 0, 1], [2, 3, 0])]

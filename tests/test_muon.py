@@ -28,9 +28,9 @@ def test_steps_are_as_large_as_the_learning_rate_says() -> None:
     assert (weight.detach() * weight.grad).sum() < 0
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", NETS.builtins)
 def test_every_weight_has_one_optimizer(net: str) -> None:
-    built = build(net, 3, 10, (32, 32), torch.Generator().manual_seed(0), width=16)
+    built = build(net, (32, 32, 3), 10, torch.Generator().manual_seed(0), width=16)
     inner, rest = split(built)
     assert sorted(map(id, [*inner, *rest])) == sorted(map(id, built.parameters()))
     assert inner and all(weight.ndim in (2, 4) for weight in inner)

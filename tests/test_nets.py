@@ -56,7 +56,8 @@ def test_is_the_published_network() -> None:
 
 def test_generator_decides_the_weights() -> None:
     def weights(seed: int) -> torch.Tensor:
-        net = ConvNet(1, 10, 28, width=8, generator=torch.Generator().manual_seed(seed))
+        net = ConvNet(1, 10, 28, width=8)
+        net.reset(torch.Generator().manual_seed(seed))
         return torch.cat([p.detach().flatten() for p in net.parameters()])
 
     assert torch.equal(weights(3), weights(3))
@@ -65,7 +66,9 @@ def test_generator_decides_the_weights() -> None:
 
 def test_generator_draws_like_torch() -> None:
     torch.manual_seed(0)
-    ours = ConvNet(3, 10, 32, generator=torch.Generator().manual_seed(1)).convs[1].weight
+    net = ConvNet(3, 10, 32)
+    net.reset(torch.Generator().manual_seed(1))
+    ours = net.convs[1].weight
     theirs = nn.Conv2d(128, 128, 3).weight
     assert isinstance(ours, torch.Tensor)
     assert ours.std().item() == pytest.approx(theirs.std().item(), rel=0.02)
@@ -94,15 +97,15 @@ def test_too_small_an_image_is_a_users_mistake() -> None:
     ],
 )
 def test_are_the_published_networks(net: str, weights: int) -> None:
-    built = build(net, 3, 10, (32, 32), torch.Generator().manual_seed(0))
+    built = build(net, (32, 32, 3), 10, torch.Generator().manual_seed(0))
     assert sum(p.numel() for p in built.parameters()) == weights
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", NETS.builtins)
 @pytest.mark.parametrize(("channels", "size"), [(1, (8, 8)), (1, (28, 28)), (3, (32, 48)), (3, (128, 128))])
 def test_every_network_takes_every_size(net: str, channels: int, size: tuple[int, int]) -> None:
     def made(seed: int) -> nn.Module:
-        return build(net, channels, 5, size, torch.Generator().manual_seed(seed), width=16)
+        return build(net, (*size, channels), 5, torch.Generator().manual_seed(seed), width=16)
 
     if net == "lenet" and size == (8, 8):
         with pytest.raises(SettingError, match="8x8: too small"):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import rudcodec
 from rudcodec.errors import SettingError
+from rudcodec.plugins import Registry
 
 pytest.importorskip("torch")
 from rudcodec.distill import Settings  # noqa: E402
@@ -57,5 +60,32 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
     refused = rudcodec_("compress", "digits", tmp_path / "out.rud", "--bpc", "4k", "--utility", "moments")
     assert refused.returncode == 2 and "is none of mm, dm, gm, tm" in refused.stderr.splitlines()[-1]
     images = rudcodec.data.load("digits", "val")
-    with pytest.raises(SettingError, match="'tiny' is no entry point of rudcodec.nets"):
+    with pytest.raises(SettingError, match=r"'tiny' is none of convnet, .*vit .*rudcodec\.nets"):
         rudcodec.evaluate(images, images, recipe=rudcodec.payload.Recipe((128,), (64,)), net="tiny", seeds=1)
+
+
+def test_installed_names_follow_the_builtin_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package can add a name, but not replace one; one that fails to import is a line of its own."""
+    package = tmp_path / "other-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    points = "zebra = math:tau\nant = math:e\ntwo = other_module:two\nbroken = other_module:none\n"
+    (package / "entry_points.txt").write_text(f"[rudcodec.trials]\n{points}")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("rudcodec.trials", {"two": "math:pi", "one": "collections:abc.Mapping"})
+    assert registry.names() == ("two", "one", "ant", "broken", "zebra")
+    assert registry.load("two") == math.pi and registry.load("one") is Mapping
+    assert registry.load("zebra") == math.tau
+    with pytest.raises(SettingError, match="broken: other_module:none can't be loaded .ModuleNotFoundError"):
+        registry.load("broken")
+    with pytest.raises(SettingError, match="'three' is none of two, one, ant, broken, zebra"):
+        registry.load("three")
+
+
+def test_listing_networks_imports_none_of_them() -> None:
+    code = (
+        "import sys; from rudcodec.nets import NETS; "
+        "print('vit' in NETS.names(), 'rudcodec.nets.vit' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["True", "False"]

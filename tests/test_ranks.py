@@ -40,7 +40,7 @@ from rudcodec.distill.stage import Stage, run_stage
 from rudcodec.labels import plan_for
 from rudcodec.nets import speed
 from rudcodec.runs import Journal, joined_ranks
-from rudcodec.student import default_recipe
+from rudcodec.students import default_recipe
 
 speed.has_fast_bf16 = lambda device: False
 group = joined_ranks()

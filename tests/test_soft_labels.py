@@ -21,7 +21,7 @@ from rudcodec.bitstream.soft import quantized
 from rudcodec.cli.main import main
 from rudcodec.nets import ConvNet
 from rudcodec.payload import Architecture, LabelLayer, Payload, SoftLabels, SoftScale
-from rudcodec.student import Trainer, default_recipe
+from rudcodec.students import Trainer, default_recipe
 
 PIXEL = Architecture(2, 3, 1, (1, 1), (), (layer(1, relu=False),))
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 
 from rudcodec.augment import augment
 from rudcodec.data import load
-from rudcodec.evaluation import default_recipe
 from rudcodec.nets import ConvNet
+from rudcodec.students import default_recipe
 from rudcodec.utility.dm import DistributionMatching
 from rudcodec.utility.mm import MomentMatching
 from rudcodec.utility.networks import Pool
@@ -30,7 +30,9 @@ def test_dm_is_the_papers_equation_4() -> None:
 
     # The same draws: network, real images, augmentation.
     seed = int(torch.randint(2**62, (), generator=torch.Generator().manual_seed(5)))
-    net = ConvNet(1, 10, 8, depth=3, width=8, generator=torch.Generator().manual_seed(seed)).double()
+    net = ConvNet(1, 10, 8, depth=3, width=8)
+    net.reset(torch.Generator().manual_seed(seed))
+    net.double()
     expected = torch.zeros((), dtype=torch.float64)
     for k in range(3):
         rng = np.random.default_rng((seed, k))

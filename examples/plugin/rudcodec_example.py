@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rudcodec.data import LabelledImages
-from rudcodec.evaluation import normalise
+from rudcodec.nets.normalise import normalise
 from rudcodec.utility import Utility
 
 
@@ -18,7 +18,7 @@ class MomentMatching(Utility):
     by_class = True
 
     def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        images = normalise(torch.from_numpy(dataset.images), self.recipe)
+        images = normalise(torch.from_numpy(dataset.images), self.recipe.mean, self.recipe.std)
         labels = torch.from_numpy(dataset.labels)
         self.real = [moments(images[labels == k]).to(device) for k in range(len(dataset.classes))]
 

@@ -23,7 +23,7 @@ from rudcodec.model.architecture import default_architecture
 from rudcodec.model.synthesis import GREY_LEVELS, from_grey_levels
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.runs import Journal
-from rudcodec.student import network_views, student_views
+from rudcodec.students import network_views, student_views
 from rudcodec.utility import Utility, utility_for
 
 # Images worked on together. On a CPU as many as stay in its caches; a GPU, where launching work takes the

@@ -29,10 +29,11 @@ from rudcodec.distill.settings import Progress, Settings
 from rudcodec.distill.stage import Stage, UtilityTerm, joint_phase, run_stage, tuning, warm_up
 from rudcodec.distill.training import Report, Training
 from rudcodec.errors import BudgetError
+from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.payload import Group, LabelNetwork, Payload, Recipe
 from rudcodec.runs import Journal
-from rudcodec.student import default_recipe, pick_device, view_recipe
+from rudcodec.students import default_recipe, view_recipe
 
 ATTEMPTS = 4
 

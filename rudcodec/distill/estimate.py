@@ -28,10 +28,11 @@ from rudcodec.distill.settings import Settings
 from rudcodec.distill.stage import Stage, joint_phase, run_stage, tuning
 from rudcodec.distill.training import Report
 from rudcodec.memory import peak_memory
+from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.payload import Recipe
 from rudcodec.runs import Journal
-from rudcodec.student import default_recipe, pick_device
+from rudcodec.students import default_recipe
 
 # Choosing images, making networks integers and fitting the file, over the stages that are timed, the label
 # network and a utility's networks apart. CIFAR-10 at 5e4 bpc, 25 images a class, two cores: 126 s of 342.

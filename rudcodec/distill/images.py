@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from rudcodec.data import LabelledImages, numbers_of
+from rudcodec.data.matching import matching
 from rudcodec.distill.selection import choose_images
 from rudcodec.distill.settings import Pace, Progress, Settings, without_joint
 from rudcodec.distill.training import Report
 from rudcodec.errors import DataError, SettingError
-from rudcodec.evaluation import matching
 from rudcodec.payload import Recipe
 from rudcodec.runs import Journal
 

@@ -20,9 +20,10 @@ from threadpoolctl import threadpool_limits
 
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
+from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
-from rudcodec.student import normalise, train_student
+from rudcodec.students import train_student
 
 PROBE_STEPS = 300  # at most
 PROBE_PASSES = 40
@@ -82,7 +83,7 @@ def _see(
     features, confidence = [], []
     with torch.inference_mode(), autocast(device):
         for rows in np.array_split(np.arange(len(data)), -(-len(data) // 500)):
-            x = normalise(torch.from_numpy(data.images[rows]).to(device), recipe)
+            x = normalise(torch.from_numpy(data.images[rows]).to(device), recipe.mean, recipe.std)
             seen = net.features(x)
             probability = net.classifier(seen).float().softmax(1).cpu().numpy()
             features.append(seen.float().cpu().numpy())

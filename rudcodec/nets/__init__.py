@@ -9,62 +9,63 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rudcodec import plugins
-from rudcodec.nets.classic import alexnet, lenet, mlp, resnet18, vgg11
 from rudcodec.nets.convnet import ConvNet, literature_depth
-from rudcodec.nets.vit import ViT
+from rudcodec.plugins import Registry
 
-__all__ = ["NETS", "ConvNet", "build", "literature_depth", "net_names", "title"]
+__all__ = ["NETS", "ConvNet", "build", "literature_depth", "title"]
 
-_MAKERS = {
-    "alexnet": ("AlexNet", alexnet),
-    "vgg11": ("VGG-11", vgg11),
-    "resnet18": ("ResNet-18", resnet18),
-    "lenet": ("LeNet", lenet),
-    "mlp": ("MLP", mlp),
-    "vit": ("ViT", ViT),
+NETS = Registry(
+    "rudcodec.nets",
+    {
+        "convnet": "rudcodec.nets.convnet:ConvNet.as_published",
+        "alexnet": "rudcodec.nets.classic:alexnet",
+        "vgg11": "rudcodec.nets.classic:vgg11",
+        "resnet18": "rudcodec.nets.classic:resnet18",
+        "lenet": "rudcodec.nets.classic:lenet",
+        "mlp": "rudcodec.nets.classic:mlp",
+        "vit": "rudcodec.nets.vit:ViT",
+    },
+)
+"""All networks that :func:`build` knows."""
+
+_TITLES = {
+    "alexnet": "AlexNet",
+    "vgg11": "VGG-11",
+    "resnet18": "ResNet-18",
+    "lenet": "LeNet",
+    "mlp": "MLP",
+    "vit": "ViT",
 }
-NETS = ("convnet", *_MAKERS)
-
-
-def net_names() -> tuple[str, ...]:
-    """What :func:`build` knows."""
-    return (*NETS, *plugins.names(plugins.NETS))
 
 
 def build(
-    net: str,
-    channels: int,
-    classes: int,
-    size: tuple[int, int],
-    generator: torch.Generator,
-    *,
-    width: int = 128,
+    net: str, shape: tuple[int, ...], classes: int, generator: torch.Generator, width: int = 128
 ) -> nn.Module:
     """A network with fresh weights (torch's default initialisation), drawn by a CPU generator.
 
     Args:
-        net: its name.
-        channels: of the input, 1 or 3.
+        net: its name in :data:`NETS`.
+        shape: of the images: height, width, channels (1 or 3).
         classes: outputs.
-        size: height and width in pixels.
-        width: of a ConvNet, whose depth is the literature's. Other networks have sizes of their own.
+        width: channels of a ConvNet, whose depth is the literature's. Other networks have sizes of their own.
 
     Raises:
         SettingError: there is no such network, or the images are too small for it.
     """
-    if net == "convnet":
-        return ConvNet.as_published(channels, classes, size, width, generator)
+    height, columns, channels = shape
+    make = NETS.load(net)
+    if net == "convnet":  # its width can be chosen, and it draws its weights from the generator itself
+        published: ConvNet = make(channels, classes, (height, columns), width, generator)
+        return published
     # torch's own initialisation knows the global generator only
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        make = _MAKERS[net][1] if net in _MAKERS else plugins.load(plugins.NETS, net)
-        made: nn.Module = make(channels, classes, size)
+        made: nn.Module = make(channels, classes, (height, columns))
         return made
 
 
 def title(net: str, size: tuple[int, int]) -> str:
-    """A network's name in the literature."""
+    """A network's name in the literature, for images of a height and width."""
     if net == "convnet":
         return f"ConvNet-{literature_depth(*size)}"
-    return _MAKERS[net][0] if net in _MAKERS else net
+    return _TITLES.get(net, net)

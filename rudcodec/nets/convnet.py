@@ -13,15 +13,15 @@ from rudcodec.nets.layers import InstanceNorm, halved
 
 
 def literature_depth(height: int, width: int) -> int:
-    """Blocks, as published: 3 for 28 and 32 pixels, 4 for 64, 5 for 128. Smaller images, too, have 3 where
-    they can be halved so often."""
+    """Number of blocks, as published: 3 for 28 and 32 pixels, 4 for 64, 5 for 128. Smaller images have 3,
+    too, where they can be halved so often."""
     side = min(height, width)
     return min(max(3, round(math.log2(side)) - 2), side.bit_length() - 1)
 
 
 class ConvNet(nn.Module):
-    """``depth`` blocks of 3x3 convolution, instance norm (affine), ReLU and 2x2 average pooling; a linear
-    end.
+    """``depth`` blocks of 3x3 convolution, affine instance norm, ReLU and 2x2 average pooling, and a linear
+    classifier.
 
     As in Zhao & Bilen's published code, grey images of 28 x 28 are padded to 32 x 32 by the first convolution
     (padding 3). Sizes that 2 doesn't divide are floored by the pooling.
@@ -31,8 +31,6 @@ class ConvNet(nn.Module):
         classes: outputs.
         size: height and width in pixels, or one number for both.
         depth, width: blocks, and channels of each.
-        generator: a CPU generator that draws the initial weights (torch's default initialisation); without
-            it the global one does.
 
     Raises:
         SettingError: the image is too small to be halved ``depth`` times.
@@ -45,7 +43,6 @@ class ConvNet(nn.Module):
         size: int | tuple[int, int],
         depth: int = 3,
         width: int = 128,
-        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         rows, columns = (size, size) if isinstance(size, int) else size
@@ -58,9 +55,6 @@ class ConvNet(nn.Module):
         )
         self.norms = nn.ModuleList(InstanceNorm(width) for _ in range(depth))
         self.classifier = nn.Linear(width * rows * columns, classes)
-        if generator is not None:
-            for layer in (*self.convs, self.classifier):
-                _initialise(layer, generator)
 
     @classmethod
     def as_published(
@@ -68,22 +62,34 @@ class ConvNet(nn.Module):
         channels: int,
         classes: int,
         size: tuple[int, int],
-        width: int,
+        width: int = 128,
         generator: torch.Generator | None = None,
     ) -> ConvNet:
-        """One of the literature's depth for a size."""
-        return cls(channels, classes, size, literature_depth(*size), width, generator)
+        """One of the literature's depth for a size (height, width).
+
+        Its weights come from ``generator``, as :meth:`reset` draws them, or else from torch's global one.
+        """
+        net = cls(channels, classes, size, literature_depth(*size), width)
+        if generator is not None:
+            net.reset(generator)
+        return net
+
+    def reset(self, generator: torch.Generator) -> None:
+        """Draw the weights of convolutions and classifier anew, as torch does by default, from a CPU
+        generator. Norms are left as they are."""
+        for layer in (*self.convs, self.classifier):
+            _draw_weights(layer, generator)
 
     def blocks(self, x: Tensor) -> list[Tensor]:
         """Output of each block, (N, width, h, w), for normalised images (N, C, H, W)."""
-        found = []
+        outputs = []
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = halved(F.relu(norm(conv(x)), inplace=True))
-            found.append(x)
-        return found
+            outputs.append(x)
+        return outputs
 
     def features(self, x: Tensor) -> Tensor:
-        """What the linear layer sees: (N, width * h * w) for normalised images (N, C, H, W)."""
+        """Inputs of the linear layer: (N, width * h * w) for normalised images (N, C, H, W)."""
         return self.blocks(x)[-1].flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,8 +97,7 @@ class ConvNet(nn.Module):
         return self.classifier(self.features(x))
 
 
-def _initialise(layer: nn.Module, generator: torch.Generator) -> None:
-    # torch's default for Conv2d and Linear, from a generator of our own
+def _draw_weights(layer: nn.Module, generator: torch.Generator) -> None:
     assert isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None
     bound = 1 / math.sqrt(layer.weight[0].numel())
     with torch.no_grad():

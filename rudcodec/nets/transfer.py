@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+
+def from_array(array: NDArray[np.generic]) -> Tensor:
+    """A tensor of an array's values; a copy where the array is read-only, of which torch would warn."""
+    return torch.from_numpy(np.require(array, requirements=("C", "W")))
 
 
 def to_device(values: Tensor, device: torch.device | str) -> Tensor:

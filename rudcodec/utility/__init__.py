@@ -13,13 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rudcodec import plugins
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
+from rudcodec.plugins import Registry
 from rudcodec.runs import Journal, State
 
 UTILITIES = ("mm", "dm", "gm", "tm")
+INSTALLED = Registry("rudcodec.utilities")
 
 
 class Utility(ABC):
@@ -75,7 +76,7 @@ class Utility(ABC):
 
 def utility_names() -> tuple[str, ...]:
     """What :func:`utility_for` knows."""
-    return (*UTILITIES, *plugins.names(plugins.UTILITIES))
+    return (*UTILITIES, *INSTALLED.names())
 
 
 def utility_for(name: str, recipe: Recipe, experts: str | None) -> Utility:
@@ -93,7 +94,7 @@ def utility_for(name: str, recipe: Recipe, experts: str | None) -> Utility:
 
         return MomentMatching(recipe)
     if name != "tm":
-        added: Utility = plugins.load(plugins.UTILITIES, name)(recipe)
+        added: Utility = INSTALLED.load(name)(recipe)
         return added
     from rudcodec.utility.experts import Experts
     from rudcodec.utility.tm import TrajectoryMatching

@@ -24,9 +24,10 @@ from rudcodec.data import LabelledImages, digest
 from rudcodec.errors import DataError, SettingError
 from rudcodec.files import write_bytes
 from rudcodec.nets import ConvNet
+from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, keep_freed_memory
 from rudcodec.runs import check_same
-from rudcodec.student import default_recipe, normalise
+from rudcodec.students import default_recipe
 
 Tell = Callable[[int, int, float], None]
 """Called with (epochs done, epochs, loss), of all experts."""
@@ -118,7 +119,7 @@ def _trajectory(
         if epoch == recipe.epochs:
             return kept
         for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
-            x = augment(normalise(images[rows].to(device), plain), plain.augment, generator)
+            x = augment(normalise(images[rows].to(device), plain.mean, plain.std), plain.augment, generator)
             with autocast(device):
                 loss = F.cross_entropy(net(x).float(), labels[rows].to(device))
             optimizer.zero_grad(set_to_none=True)

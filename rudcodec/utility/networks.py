@@ -14,11 +14,12 @@ from torch import Tensor
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
+from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, compiled, repays_compiling
 from rudcodec.nets.transfer import to_device
 from rudcodec.payload import Recipe
 from rudcodec.runs import Journal, State, restore_optimizer
-from rudcodec.student import normalise, optimizers_for
+from rudcodec.students import optimizers_for
 
 BATCH = 128
 LR = 0.01  # of Muon: 64 % on CIFAR-10 after 200 steps, where SGD at its usual rate takes a thousand
@@ -102,7 +103,7 @@ def _train(
         drawn = np.random.default_rng((run, age)).choice(len(data), batch, replace=False)
         rows = to_device(torch.from_numpy(drawn), device)
         generator = torch.Generator().manual_seed(step)
-        x = augment(normalise(images[rows], recipe), recipe.augment, generator)[mine]
+        x = augment(normalise(images[rows], recipe.mean, recipe.std), recipe.augment, generator)[mine]
         with autocast(device):
             loss = loss_of(training.net, x.contiguous(memory_format=layout), labels[rows][mine])
         training.net.zero_grad(set_to_none=True)

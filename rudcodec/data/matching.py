@@ -1,0 +1,43 @@
+"""Real images in the terms of another set: its shape, its class numbers."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from rudcodec.data.images import LabelledImages, numbers_of
+from rudcodec.data.source import load
+from rudcodec.data.splits import Split
+from rudcodec.errors import DataError
+
+
+def matching(
+    real: LabelledImages | str | os.PathLike[str],
+    split: Split,
+    shape: tuple[int, ...],
+    classes: tuple[str, ...],
+) -> LabelledImages:
+    """Real images in the shape and with the class numbers of a set. Raises DataError if they can't be.
+
+    Where a set's classes have no names but numbers, they are the real ones in their order.
+    """
+    if isinstance(real, str | os.PathLike):
+        real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)
+    if real.images.shape[1:] != shape:
+        raise DataError(
+            f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
+        )
+    if numbers_of(classes, real.classes):
+        return real
+    if other := set(real.classes) ^ set(classes):
+        raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")
+    if real.classes == classes:
+        return real
+    number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)
+    return LabelledImages(real.images, number[real.labels], classes, real.name)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    height, width, channels = shape
+    return f"{width}x{height} {'grey' if channels == 1 else 'colour'}"

@@ -1,0 +1,25 @@
+"""Students: networks trained from scratch on a set, as its recipe says, to find out what the set is worth."""
+
+from rudcodec.students.optimizers import optimizers_for
+from rudcodec.students.prediction import accuracy, predict
+from rudcodec.students.recipes import (
+    default_recipe,
+    hard_recipe,
+    network_views,
+    student_views,
+    view_recipe,
+)
+from rudcodec.students.trainer import Trainer, train_student
+
+__all__ = [
+    "Trainer",
+    "accuracy",
+    "default_recipe",
+    "hard_recipe",
+    "network_views",
+    "optimizers_for",
+    "predict",
+    "student_views",
+    "train_student",
+    "view_recipe",
+]

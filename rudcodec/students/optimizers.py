@@ -1,0 +1,19 @@
+"""The optimizers that recipes name."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from rudcodec.nets import muon
+from rudcodec.payload import Recipe
+
+
+def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """What a recipe's ``optimizer`` stands for; each weight is in one of them."""
+    lr, decay, betas = recipe.lr, recipe.weight_decay, (recipe.momentum, 0.999)
+    if recipe.optimizer == "sgd":
+        return [torch.optim.SGD(net.parameters(), lr, momentum=recipe.momentum, weight_decay=decay)]
+    inner, rest = muon.split(net) if recipe.optimizer == "muon" else ([], list(net.parameters()))
+    adamw = torch.optim.AdamW(rest, lr, betas=betas, weight_decay=decay)
+    return [muon.Muon(inner, lr, decay), adamw] if inner else [adamw]
