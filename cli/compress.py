@@ -4,174 +4,165 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import rudcodec
+from rudcodec.errors import SettingError
 from rudcodec.files import check_writable
+from rudcodec.options import options_of, parse_option
+from rudcodec.settings import PRESETS, Settings, parse_settings
 
 from .metrics import Metrics
 from .preview import write_preview
 from .progress import ProgressView
 from .tables import print_table
-from .values import amount, byte_amount, clock, setting
+from .values import byte_amount, clock, key_value
 
 if TYPE_CHECKING:
-    from rudcodec.data import LabelledImages, Split
-    from rudcodec.distill import Estimate, Settings
-    from rudcodec.distill.settings import Preset
+    from rudcodec.data import LabelledImages
+    from rudcodec.distill import CompressResult, Estimate
+
+
+class _Value(click.ParamType):
+    """A setting's value on the command line, parsed and checked as the schema says."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return parse_option(Settings, self.name, value)
+        except SettingError as error:
+            self.fail(str(error).removeprefix(f"{self.name}: "), param, ctx)
+
+
+def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for every setting that has a flag of its own."""
+    for field, known in reversed([*options_of(Settings)]):
+        if not known.flag:
+            continue
+        help = f"{known.help} ({known.default or field.default})"
+        if "/" in known.flag:
+            add = click.option(known.flag, field.name, default=None, help=help)
+        else:
+            kind = _Value(field.name)
+            metavar = known.metavar or "|".join(known.choices)
+            add = click.option(known.flag, field.name, type=kind, metavar=metavar, help=help)
+        command = add(command)
+    return command
 
 
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--bpc", type=amount, metavar="N", help="Budget in bits per class, such as 50k.")
-@click.option("--bytes", "size_bytes", type=byte_amount, metavar="N", help="Or in bytes, such as 62kB.")
-@click.option("--lmbda", type=float, metavar="X", help="Or none: minimise bits a pixel + X * error.")
-@click.option("--ipc", type=int, metavar="N", help="Images per class (else chosen to suit).")
-@click.option(
-    "--share",
-    type=click.Choice(["dataset", "class"]),
-    help="Networks for all, or for each (dataset).",
-)
-@click.option(
-    "--labels",
-    type=click.Choice(["auto", "hard", "soft", "network"]),
-    metavar="MODE",
-    help="hard, soft, network or auto (auto).",
-)
-@click.option(
-    "--utility",
-    metavar="NAME",
-    help="mm (default), dm, gm, tm, or a plug-in.",
-)
-@click.option("--experts", metavar="DIR", help="What rudcodec experts has made, for tm.")
-@click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
+@click.option("--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Budget in bytes, such as 62kB.")
+@_setting_flags
 @click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
     default="train",
-    help="Part of SRC (train).",
+    help="Which split of SRC (train).",
 )
-@click.option(
-    "--from-tensors",
-    "distilled",
-    is_flag=True,
-    help="SRC is distilled: code it as it is.",
-)
+@click.option("--from-tensors", "distilled", is_flag=True, help="SRC is distilled: code it as it is.")
 @click.option("--real", metavar="SRC", help="With that: the set it stands for.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option(
     "--checkpoint-every",
-    "every",
+    "checkpoint_seconds",
     type=float,
     default=60.0,
     metavar="S",
     help="Seconds between checkpoints (60).",
 )
 @click.option(
-    "--preset",
-    type=click.Choice(["fast", "balanced", "best"]),
-    default="balanced",
-    help="How long to train (balanced).",
+    "--preset", type=click.Choice([*PRESETS]), default="balanced", help="How long to train (balanced)."
 )
 @click.option(
     "--set",
     "overrides",
-    type=setting,
+    type=key_value,
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change one of the settings it prints.",
+    help="Change one of the settings it prints, or of a utility: mm.runs=8.",
 )
-@click.option("--seed", type=int, metavar="N", help="Same seed, same machine: same file.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute (auto).")
 @click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
 @click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Write metrics as JSON lines.")
 @click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write them there, too.")
 def compress(
     source: str,
     out: Path,
-    bpc: float | None,
-    size_bytes: int | None,
+    budget_bytes: int | None,
     size: int | None,
-    split: Split,
+    split: str,
     distilled: bool,
     real: str | None,
+    dry_run: bool,
+    resume: bool,
+    checkpoint_seconds: float,
+    preset: str,
+    overrides: tuple[tuple[str, str], ...],
     preview: Path | None,
     log: Path | None,
     tensorboard: Path | None,
-    dry_run: bool,
-    resume: bool,
-    every: float,
-    preset: Preset,
-    overrides: tuple[tuple[str, Any], ...],
-    **options: Any,
+    **flags: Any,
 ) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
     SRC: class folders (below train/, val/, test/ or not), a .zip or .tar, .npz, IDX, tensors, or a name
     (digits, ...). OUT.run holds checkpoints.
     """
-    if sum(given is not None for given in (bpc, size_bytes, options["lmbda"])) != 1:
+    given = {name: value for name, value in flags.items() if value is not None}
+    budgets = (given.get("bpc"), budget_bytes, given.get("lmbda"))
+    if sum(budget is not None for budget in budgets) != 1:
         raise click.UsageError("give a budget, either --bpc or --bytes, or --lmbda")
     if real is not None and not distilled:
         raise click.UsageError("--real goes with --from-tensors")
-    if distilled and real is None and options["utility"] is not None:
+    given |= parse_settings(overrides)
+    # every setting but the budget is checked before anything is read
+    settings = Settings.preset(preset, distilled, **({"bpc": 1.0} if budget_bytes else {}), **given)
+    if distilled and real is None and settings.utility not in ("auto", "none"):
         raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
-    if distilled and options["utility"] is None and dict(overrides).get("joint"):
-        raise click.UsageError("--set joint needs --utility, which is what such passes minimise")
     for path in filter(None, (out if str(out) != "-" else None, preview, log)):
         check_writable(path)
 
-    import rudcodec
-    from rudcodec.distill import Settings, estimate
-    from rudcodec.distill.settings import without_joint
-
-    # of several processes (torchrun) the first speaks
-    first = os.environ.get("RANK", "0") == "0"
+    # of several processes (torchrun) the first one speaks
+    is_first = os.environ.get("RANK", "0") == "0"
     with ExitStack() as stack:
+        view = stack.enter_context(ProgressView(quiet=not is_first))
+        logs = (log, tensorboard) if is_first else (None, None)
+        metrics = stack.enter_context(Metrics(view, *logs, append=resume))
+        real_source, distilled_source = (real, source) if distilled else (source, None)
+        sets = _Sets(
+            _read(real_source, split, size, "reading", view) if real_source else None,
+            _read(distilled_source, "all", size, "reading distilled", view) if distilled_source else None,
+        )
+        if budget_bytes is not None:
+            bpc = 8 * budget_bytes / sets.num_classes
+            settings = Settings.preset(preset, distilled, **{**given, "bpc": bpc})
+        resolved = sets.resolve(settings)
+        if is_first:
+            click.echo(f"settings: {resolved}", err=True)
+        metrics.settings(resolved)
+        if dry_run:
+            _print_estimate(sets.estimate(settings, metrics), resolved, sets.num_images)
+            return
         # for -, a file that is copied to standard output when it is complete
         target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
+        run = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
         folder = Path(f"{out}.run") if target is out else None
-        view = stack.enter_context(ProgressView(quiet=not first))
-        logs = (log, tensorboard) if first else (None, None)
-        metrics = stack.enter_context(Metrics(view, *logs, append=resume))
-        images, start = _read(real if distilled else source, source if distilled else None, split, size, view)
-        given_set = images or start
-        assert given_set is not None
-        if size_bytes is not None:
-            bpc = 8 * size_bytes / len(given_set.classes)
-
-        given = {name: value for name, value in {"bpc": bpc, **options}.items() if value is not None}
-        settings = Settings.preset(preset, **{**given, **dict(overrides)})
-        if distilled and "utility" not in given:
-            settings = without_joint(settings)
-        if first:
-            click.echo(f"settings: {settings}", err=True)
-        metrics.settings(settings)
-        if dry_run:
-            _print_estimate(estimate(images, settings, metrics, start), settings, len(given_set))
-            return
-        try:
-            result = rudcodec.compress(
-                images,
-                target,
-                settings,
-                start=start,
-                report=metrics,
-                checkpoints=folder,
-                resume=resume,
-                every=every,
-            )
-        except KeyboardInterrupt as error:
-            hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
-            raise KeyboardInterrupt(f"interrupted{hint}") from error
-        if not first:
+        result = sets.encode(target, settings, report=metrics, checkpoints=folder, **run)
+        if not is_first:
             return
         if preview is not None:
             write_preview(rudcodec.load(target), preview)
@@ -185,25 +176,61 @@ def compress(
     )
 
 
-def _read(
-    real: str | None, distilled: str | None, split: Split, size: int | None, view: ProgressView
-) -> tuple[LabelledImages | None, LabelledImages | None]:
-    """The real set and the distilled one, where they are given."""
+@dataclass(frozen=True)
+class _Sets:
+    """What is encoded: a real set, a distilled one, or both."""
+
+    real: LabelledImages | None
+    distilled: LabelledImages | None
+
+    @property
+    def num_images(self) -> int:
+        return len(self.real or self.distilled or ())
+
+    @property
+    def num_classes(self) -> int:
+        some = self.real or self.distilled
+        assert some is not None
+        return len(some.classes)
+
+    def resolve(self, settings: Settings) -> Settings:
+        """The settings with nothing left open."""
+        from rudcodec.distill.inputs import resolve_inputs
+
+        return resolve_inputs(self.real, self.distilled, settings).settings
+
+    def estimate(self, settings: Settings, metrics: Metrics) -> Estimate:
+        """What an encode will take."""
+        from rudcodec.distill import estimate
+
+        return estimate(self.real, settings, distilled=self.distilled, report=metrics)
+
+    def encode(self, target: Path, settings: Settings, **run: Any) -> CompressResult:
+        """Encode; an interruption says how to go on."""
+        try:
+            return rudcodec.compress(self.real, target, settings, distilled=self.distilled, **run)
+        except KeyboardInterrupt as error:
+            folder = run["checkpoints"]
+            hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
+            error.args = (f"interrupted{hint}",)
+            raise
+
+
+def _read(source: str, split: str, size: int | None, stage: str, view: ProgressView) -> LabelledImages:
     from rudcodec.data import load
 
-    images = load(real, split, size, lambda *steps: view("reading", *steps)) if real else None
-    start = (
-        load(distilled, "all", size, lambda *steps: view("reading distilled", *steps)) if distilled else None
-    )
-    return images, start
+    def report(done: int, total: int) -> None:
+        view(stage, done, total)
+
+    return load(source, split, size, report)
 
 
-def _print_estimate(expected: Estimate, settings: Settings, images: int) -> None:
+def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> None:
     total = sum(expected.seconds.values())
     guess = " or so" if settings.lmbda is not None else ""
     stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
     rows = [
-        ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {images:,}"),
+        ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {num_images:,}"),
         ("latents", f"{expected.latents:,}"),
         ("weights", f"{expected.weights:,} of synthesis and context networks"),
         (

@@ -15,8 +15,8 @@ from .progress import ProgressView
 from .values import finite, short
 
 if TYPE_CHECKING:
-    from rudcodec.distill import Settings
-    from rudcodec.distill.settings import Progress
+    from rudcodec.runs import ProgressReport
+    from rudcodec.settings import Settings
 
 
 class Metrics:
@@ -58,22 +58,22 @@ class Metrics:
 
     def settings(self, settings: Settings) -> None:
         """Keep the settings of the run."""
-        self._write({"settings": dataclasses.asdict(settings)})
+        self._write({"settings": settings.as_dict()})
         if self._board is not None:
             self._board.add_text("settings", str(settings))
 
-    def __call__(self, progress: Progress) -> None:
-        self.bpc = progress.bpc or self.bpc
-        facts = [f"{short(progress.bpc)} bpc"] if progress.bpc is not None else []
-        facts += [f"utility {progress.utility:.4g}"] if progress.utility is not None else []
-        facts += [f"{progress.psnr:.2f} dB"] if progress.psnr is not None else []
-        self._view(progress.stage, progress.step, progress.steps, *facts, remaining=progress.remaining)
-        self._write(dataclasses.asdict(progress))
+    def __call__(self, report: ProgressReport) -> None:
+        self.bpc = report.bpc or self.bpc
+        facts = [f"{short(report.bpc)} bpc"] if report.bpc is not None else []
+        facts += [f"utility {report.utility:.4g}"] if report.utility is not None else []
+        facts += [f"{report.psnr:.2f} dB"] if report.psnr is not None else []
+        self._view(report.stage, report.step, report.steps, *facts, remaining=report.remaining)
+        self._write(dataclasses.asdict(report))
         self._calls += 1
         if self._board is not None:
             for name in ("bpc", "utility", "psnr"):
-                if (value := getattr(progress, name)) is not None:
-                    self._board.add_scalar(f"{progress.stage}/{name}", value, self._calls)
+                if (value := getattr(report, name)) is not None:
+                    self._board.add_scalar(f"{report.stage}/{name}", value, self._calls)
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._lines is not None:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import click
 
 from rudcodec.errors import FormatError, RudError
-
-_SUFFIX = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+from rudcodec.options import parse_amount
 
 
 def amount(text: str) -> float:
     """A positive number: ``50000``, ``50k``, ``1.2M``. Raises click.BadParameter."""
-    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)(e\d+)? ?([a-z]*)", text.strip().lower())
-    if match is None or match[3] not in _SUFFIX:
-        raise click.BadParameter(f"{text!r} is not a number such as 800, 50k or 1.2M")
-    value = float(match[1] + (match[2] or "")) * _SUFFIX[match[3]]
-    if not 0 < value < math.inf:
-        raise click.BadParameter(f"{text!r} is not above zero")
-    return value
+    try:
+        return parse_amount(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def byte_amount(text: str) -> int:
@@ -36,33 +30,12 @@ def byte_amount(text: str) -> int:
     return value
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """``key=value`` for a field of :class:`rudcodec.distill.Settings`. Raises click.BadParameter."""
-    from rudcodec.distill import Settings
-
-    kinds = get_type_hints(Settings)
+def key_value(text: str) -> tuple[str, str]:
+    """``key=value``. Raises click.BadParameter."""
     name, equals, value = text.partition("=")
     if not equals:
         raise click.BadParameter(f"{text!r} is not KEY=VALUE")
-    if name not in kinds:
-        near = get_close_matches(name, kinds, 1)
-        raise click.BadParameter(f"there is no setting {name!r}" + (f"; is it {near[0]!r}?" if near else ""))
-    kind = kinds[name]
-    options = [option for option in (get_args(kind) or (kind,)) if option is not type(None)]
-    if all(isinstance(option, str) for option in options):
-        if value not in options:
-            raise click.BadParameter(f"{name}: {value!r} is not one of {', '.join(options)}")
-        return name, value
-    if options == [bool]:
-        if value not in ("true", "false"):
-            raise click.BadParameter(f"{name}: {value!r} is neither true nor false")
-        return name, value == "true"
-    if options == [str]:
-        return name, value
-    number = 0.0 if value == "0" else amount(value)
-    if options == [int] and number != int(number):
-        raise click.BadParameter(f"{name}: {value!r} is not a whole number")
-    return name, int(number) if options == [int] else number
+    return name, value
 
 
 def network_names(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import rudcodec
 from rudcodec.data import load
-from rudcodec.labels import ViewStream
+from rudcodec.label_network import ViewStream
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.students import optimizers_for, predict

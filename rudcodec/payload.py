@@ -7,12 +7,20 @@ checked in :mod:`rudcodec.bitstream`, and specified in ``bitstream_spec.md``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 OPTIMIZERS = ("sgd", "adamw", "muon")
+
+
+class ImageShape(NamedTuple):
+    """Shape of an image: ``height`` and ``width`` in pixels; ``channels``, 1 (grey) or 3 (RGB)."""
+
+    height: int
+    width: int
+    channels: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,3 +54,25 @@ def _installed(group: str) -> dict[str, EntryPoint]:
     for point in entry_points(group=group):
         found.setdefault(point.name, point)
     return dict(sorted(found.items()))
+
+
+UTILITIES = Registry(
+    "rudcodec.utilities",
+    {
+        "mm": "rudcodec.utility.mm:MomentMatching",
+        "dm": "rudcodec.utility.dm:DistributionMatching",
+        "gm": "rudcodec.utility.gm:GradientMatching",
+        "tm": "rudcodec.utility.tm:TrajectoryMatching",
+    },
+)
+"""Subclasses of :class:`rudcodec.utility.Utility`."""
+
+LABEL_MODES = Registry(
+    "rudcodec.label_modes",
+    {
+        "hard": "rudcodec.labels.hard:HardLabels",
+        "soft": "rudcodec.labels.soft:TeacherLabels",
+        "network": "rudcodec.labels.network:NetworkLabels",
+    },
+)
+"""Subclasses of :class:`rudcodec.labels.LabelMode`."""

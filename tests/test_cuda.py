@@ -19,7 +19,7 @@ from rudcodec.distill.begin import planned_images  # noqa: E402
 from rudcodec.distill.estimate import Rehearsal, rehearse  # noqa: E402
 from rudcodec.distill.images import first_images  # noqa: E402
 from rudcodec.evaluation import evaluate  # noqa: E402
-from rudcodec.labels import ViewStream, plan_for, train_label_network  # noqa: E402
+from rudcodec.label_network import ViewStream, plan_for, train_label_network  # noqa: E402
 from rudcodec.nets import speed  # noqa: E402
 from rudcodec.students import default_recipe, network_views  # noqa: E402
 from rudcodec.utility import utility_for  # noqa: E402

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.errors import DataError
+from rudcodec.payload import ImageShape
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,11 @@ class LabelledImages:
     def channels(self) -> int:
         """1 (grey) or 3 (RGB)."""
         return int(self.images.shape[3])
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Height, width and channels of each image."""
+        return ImageShape(self.height, self.width, self.channels)
 
     def __len__(self) -> int:
         return len(self.images)

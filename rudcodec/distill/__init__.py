@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,34 @@ from typing import Any
 import torch
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, digest, load
-from rudcodec.distill.encode import distill
+from rudcodec.data import LabelledImages, load
 from rudcodec.distill.estimate import Estimate, estimate
-from rudcodec.distill.settings import Progress, Settings
-from rudcodec.distill.training import Report
+from rudcodec.distill.inputs import Inputs, resolve_inputs
+from rudcodec.distill.pipeline import pipeline, run_pipeline
 from rudcodec.errors import DataError
 from rudcodec.files import check_writable
-from rudcodec.runs import CheckpointFolder, Journal, Ranks, joined_ranks
+from rudcodec.payload import Payload
+from rudcodec.runs import (
+    CheckpointFolder,
+    Journal,
+    ProgressReport,
+    Ranks,
+    Reporter,
+    RunContext,
+    ignore_report,
+    joined_ranks,
+)
+from rudcodec.settings import Settings
 
-__all__ = ["CompressResult", "Estimate", "Progress", "Settings", "compress", "distill", "estimate"]
+__all__ = [
+    "CompressResult",
+    "Estimate",
+    "ProgressReport",
+    "Settings",
+    "compress",
+    "distill",
+    "estimate",
+]
 
 
 @dataclass(frozen=True)
@@ -44,12 +63,12 @@ def compress(
     path: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
-    start: LabelledImages | str | os.PathLike[str] | None = None,
-    report: Report = lambda progress: None,
+    distilled: LabelledImages | str | os.PathLike[str] | None = None,
+    report: Reporter = ignore_report,
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    every: float = 60.0,
-    **changes: Any,
+    checkpoint_seconds: float = 60.0,
+    **overrides: Any,
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
@@ -57,46 +76,77 @@ def compress(
 
     Args:
         source: a set, or what :func:`rudcodec.data.load` reads (its training split is used). None: there is
-            only ``start``, which is coded by rate and distortion alone, with hard labels.
+            only the distilled set, which is coded by rate and distortion alone, with hard labels.
         path: of the file; it appears when it is complete.
-        settings: by default ``Settings(**changes)``: ``bpc`` at least, and any other field of it.
-        start: a set that is distilled already, by whatever method: all its images are encoded, instead of
-            some of ``source``, and with ``settings.joint`` above 0 refined by its utility.
-        report: called with :class:`Progress` about once a second.
+        settings: by default ``Settings(**overrides)``: ``bpc`` at least, and any other field of it.
+        distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
+            some of ``source``; as they are, unless ``utility`` says what they are to match.
+        report: called with a :class:`rudcodec.runs.ProgressReport` about once a second.
         checkpoints: a folder for the state of the run: a new one, which is removed at the end of the run, or
             an empty one. None: no checkpoints.
         resume: go on from the newest checkpoint; on the same machine, to the same file.
-        every: seconds between checkpoints.
+        checkpoint_seconds: time between checkpoints.
 
     Raises:
         RudError: unreadable data, wrong settings, a budget that can't be met, or checkpoints of another run.
     """
-    chosen = Settings(**changes) if settings is None else replace(settings, **changes)
-    data = load(source, "train") if isinstance(source, str | os.PathLike) else source
-    begun = load(start, "all") if isinstance(start, str | os.PathLike) else start
     check_writable(path)
+    if settings is None:
+        settings = Settings.preset("balanced", distilled is not None, **overrides)
+    else:
+        settings = replace(settings, **overrides)
+    real = load(source, "train") if isinstance(source, str | os.PathLike) else source
+    if isinstance(distilled, str | os.PathLike):
+        distilled = load(distilled, "all")
+    inputs = resolve_inputs(real, distilled, settings)
     with joined_ranks() as ranks, ExitStack() as stack:
         folder = None
-        if checkpoints is not None and ranks.first:
+        if checkpoints is not None and ranks.is_first:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
             if folder.exists() and not resume:
                 raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
-        sets = {name: digest(one) for name, one in (("data", data), ("start", begun)) if one is not None}
-        identity = {"software": _software(ranks), **sets, **asdict(chosen)}
-        with Journal(folder, identity, resume, every, ranks) as journal:
-            payload = distill(data, chosen, report if ranks.first else _silent, journal, begun)
-            size = ranks.told(bitstream.write(payload, path) if ranks.first else 0)
+        fingerprint = _fingerprint(inputs, ranks)
+        with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
+            reporter = report if ranks.is_first else ignore_report
+            payload = run_pipeline(inputs, RunContext(settings.device, settings.seed, reporter, journal))
+            size = ranks.broadcast(bitstream.write(payload, path) if ranks.is_first else 0)
         if folder is not None:
             folder.clear()
-    ipc = sum(sum(segment.counts) for segment in payload.segments) // len(payload.classes)
-    return CompressResult(Path(path), size, 8 * size / len(payload.classes), ipc, journal.seconds)
+    ipc = sum(sum(segment.counts) for segment in payload.segments) // inputs.num_classes
+    return CompressResult(Path(path), size, 8 * size / inputs.num_classes, ipc, journal.seconds)
 
 
-def _silent(progress: Progress) -> None:
-    pass
+def distill(
+    real: LabelledImages | None,
+    settings: Settings,
+    *,
+    distilled: LabelledImages | None = None,
+    report: Reporter = ignore_report,
+    journal: Journal | None = None,
+) -> Payload:
+    """Distill a set under ``rate + lmbda * (distortion + utility)`` (Bao et al., ICCV 2025, section 3).
+
+    Args:
+        real: the real training images; None: there is only ``distilled``.
+        settings: budget, seed, length of the stages.
+        distilled: as in :func:`compress`.
+        report: called about once a second.
+        journal: of a run that may go on from a checkpoint.
+
+    Returns:
+        The synthetic set as integers, whose file is within the budget.
+
+    Raises:
+        BudgetError: the budget can't be met. DataError: a class has too few images. SettingError.
+    """
+    inputs = resolve_inputs(real, distilled, settings)
+    return run_pipeline(inputs, RunContext(settings.device, settings.seed, report, journal))
 
 
-def _software(ranks: Ranks) -> str:
-    """What the same seed and data give the same file with."""
-    threads = f"{ranks.count} processes of {torch.get_num_threads()} threads"
-    return f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {threads}"
+def _fingerprint(inputs: Inputs, ranks: Ranks) -> dict[str, Any]:
+    """What the same file needs: software, data, settings, stages."""
+    processes = f"{ranks.world_size} processes of {torch.get_num_threads()} threads"
+    software = f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {processes}"
+    names = [stage.name for stage in pipeline(inputs)]
+    stages = f"{len(names)} stages ({hashlib.sha256(repr(names).encode()).hexdigest()[:8]})"
+    return {"software": software, **inputs.fingerprint(), "pipeline": stages}

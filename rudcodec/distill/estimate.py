@@ -6,37 +6,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from rudcodec.bitstream.labels import shapes
 from rudcodec.bitstream.limits import level_sizes, parameters
 from rudcodec.data import LabelledImages
-from rudcodec.distill.begin import (
-    budgeted,
-    label_network,
-    planned_images,
-    planned_network,
-    planned_teacher,
-    start_training,
-    teacher_network,
-    utility_term,
-)
-from rudcodec.distill.budget import Plan, label_mode
-from rudcodec.distill.images import first_images, resolved
-from rudcodec.distill.settings import Settings
-from rudcodec.distill.stage import Stage, joint_phase, run_stage, tuning
-from rudcodec.distill.training import Report
+from rudcodec.distill.encoding import Encoding
+from rudcodec.distill.initial_images import first_rows
+from rudcodec.distill.inputs import Inputs, resolve_inputs
+from rudcodec.distill.pipeline import pipeline
 from rudcodec.memory import peak_memory
-from rudcodec.nets.device import pick_device
-from rudcodec.nets.speed import keep_freed_memory
-from rudcodec.payload import Recipe
-from rudcodec.runs import Journal
-from rudcodec.students import default_recipe
+from rudcodec.runs import Journal, Reporter, RunContext, Stateful, ignore_report
+from rudcodec.settings import Settings
 
-# Choosing images, making networks integers and fitting the file, over the stages that are timed, the label
-# network and a utility's networks apart. CIFAR-10 at 5e4 bpc, 25 images a class, two cores: 126 s of 342.
-REST = 0.37
+# Of the seconds of the stages that train images: what those that aren't timed take.
+UNTIMED_FRACTION = 0.37
+_IMAGE_STAGES = ("warm-up 1", "warm-up 2", "joint", "tuning 1")
 
 
 @dataclass(frozen=True)
@@ -45,8 +29,7 @@ class Estimate:
 
     Attributes:
         ipc: images a class; ``images``, ``latents``: in all.
-        weights: of context models and synthesis networks; ``label_weights``: of the label network,
-            or the teacher.
+        weights: of context and synthesis networks; ``label_weights``: of the label network, or the teacher.
         bpc: the budget in bits per class, estimated where the settings have ``lmbda`` instead; ``least``: the
             smallest one for so many images.
         memory: bytes at the peak, as far as these steps show it.
@@ -64,117 +47,84 @@ class Estimate:
     seconds: dict[str, float]
 
 
-class Rehearsal(Journal):
+class TimingJournal(Journal):
     """A journal whose loops end after a few steps, having timed them.
 
-    ``seconds_expected`` of the last loop in full, and ``seconds_a_step`` once it is warm.
+    ``seconds_expected`` of the last loop in full, and ``seconds_per_step`` once it is warm.
     """
 
     WARM, TIMED = 2, 4
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun = False
-        self.seconds_expected = self.seconds_a_step = 0.0
+        self.seconds_expected = self.seconds_per_step = 0.0
 
-    def steps(self, count: int) -> Iterator[int]:
-        self.begun = True
-        begun = when_done()
+    def steps(self, count: int, loop: Stateful | None = None) -> Iterator[int]:
+        start = _synchronized_time()
         yield from range(min(count, self.WARM))
-        started = when_done()  # a compiler has done its work
-        timed = min(count - self.WARM, self.TIMED)
+        warm = _synchronized_time()  # a compiler has done its work
+        timed = min(max(0, count - self.WARM), self.TIMED)
         yield from range(self.WARM, self.WARM + timed)
-        self.seconds_a_step = (when_done() - started) / max(1, timed)
-        self.seconds_expected = started - begun + self.seconds_a_step * max(0, count - self.WARM)
+        self.seconds_per_step = (_synchronized_time() - warm) / max(1, timed)
+        self.seconds_expected = warm - start + self.seconds_per_step * max(0, count - self.WARM)
 
 
-def when_done() -> float:
+def _synchronized_time() -> float:
     """The time, after all that a GPU has been given to do."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.monotonic()
 
 
-def rehearse(
-    data: LabelledImages,
-    start: LabelledImages,
-    planned: Plan,
-    settings: Settings,
-    recipe: Recipe,
-    device: torch.device,
-    report: Report,
-    kind: type[Rehearsal] = Rehearsal,
-) -> dict[str, Rehearsal]:
-    """A few steps of each stage that the images go through, in a journal of some ``kind``."""
-    found = {}
-    stages = [
-        Stage("warm-up", settings.warmup, 1.0, start=0.0),
-        *([joint_phase(settings.joint)] if settings.joint else []),
-        tuning(settings.tune),
-    ]
-    lessons = kind()  # stays empty where the utility learns nothing
-    term = utility_term(data, start, recipe, settings, device, report, lessons)
-    if lessons.begun:
-        found["networks"] = lessons
-    for stage in stages:
-        rehearsal = kind()
-        training = start_training(start, planned, settings, device, report, rehearsal)
-        run_stage(training, stage, None if stage is stages[0] else term)
-        found[stage.name] = rehearsal
-    return found
+def timed_stages(inputs: Inputs, run: RunContext) -> Iterator[str]:
+    """Run a few steps of each stage that is timed, in a run whose journal is a :class:`TimingJournal`.
+
+    Gives the name of each stage when its loop has been timed.
+    """
+    encoding = Encoding(inputs, run)
+    stand_in = torch.from_numpy(first_rows(inputs.real, encoding.allocation.ipc))
+    encoding.results["selection"] = stand_in  # it would take its whole time, and is none of what is timed
+    for stage in pipeline(inputs):
+        if stage.timed and stage.is_needed(encoding):
+            result = stage.run(encoding)
+            if stage.name == "utility networks":
+                encoding.results[stage.name] = result
+            yield stage.name
 
 
 def estimate(
-    data: LabelledImages | None,
+    real: LabelledImages | None,
     settings: Settings,
-    report: Report = lambda progress: None,
-    start: LabelledImages | None = None,
+    *,
+    distilled: LabelledImages | None = None,
+    report: Reporter = ignore_report,
 ) -> Estimate:
     """Time a few steps of each stage of :func:`rudcodec.distill.distill`; nothing is written.
 
     Raises what ``distill`` raises before it begins.
     """
-    device = pick_device(settings.device)
-    if device.type == "cpu":
-        keep_freed_memory()
-    data, start, settings = resolved(data, start, settings)
-    settings = budgeted(start or data, settings)
-    budget = settings.bpc
-    recipe = default_recipe(data, flip=settings.flip)
-    seconds: dict[str, float] = {}
-    label_weights = 0
-    mode = label_mode(settings.labels, settings.bpc * len(data.classes))
-    if mode != "hard":
-        rehearsal = Rehearsal()
-        if mode == "soft":
-            network = planned_teacher(data, settings)
-            teacher_network(data, network, settings, recipe, device, report, rehearsal)
-        else:
-            network, settings = planned_network(data, settings)
-            label_network(data, network, settings, recipe, device, report, rehearsal)
-        seconds["teacher" if mode == "soft" else "label network"] = rehearsal.seconds_expected
-        size = (data.height, data.width, data.channels)
-        label_weights = sum(
-            int(np.prod(w)) + int(np.prod(b)) for w, b in shapes(network.layers, size, len(data.classes))
-        )
-    planned = planned_images(start or data, settings, mode)
-    start = start or first_images(data, planned.ipc)
-    rehearsed = rehearse(data, start, planned, settings, recipe, device, report)
-    stages = {name: rehearsal.seconds_expected for name, rehearsal in rehearsed.items()}
-    groups = len(data.classes) if settings.share == "class" else 1
-    architecture = planned.architecture
-    grids = zip(architecture.grids, level_sizes(architecture), strict=True)
-    images = planned.ipc * len(data.classes)
+    inputs = resolve_inputs(real, distilled, settings)
+    journal = TimingJournal()
+    run = RunContext(settings.device, settings.seed, report, journal)
+    seconds = {}
+    for stage in timed_stages(inputs, run):
+        seconds[stage] = journal.seconds_expected
+        journal.seconds_expected = 0.0
+    seconds["rest"] = UNTIMED_FRACTION * sum(seconds.get(stage, 0.0) for stage in _IMAGE_STAGES)
+    allocation = inputs.allocate(inputs.label_mode.shared_bits({}))
+    architecture = allocation.architecture
+    levels = zip(architecture.grids, level_sizes(architecture), strict=True)
+    images = allocation.ipc * inputs.num_classes
     return Estimate(
-        ipc=planned.ipc,
+        ipc=allocation.ipc,
         images=images,
-        latents=images * sum(c * h * w for c, (h, w) in grids),
-        weights=groups * parameters(architecture),
-        label_weights=label_weights,
-        bpc=budget,
-        least=planned.least,
-        memory=_peak_memory(device),
-        seconds=seconds | stages | {"rest": REST * (sum(stages.values()) - stages.get("networks", 0.0))},
+        latents=images * sum(c * h * w for c, (h, w) in levels),
+        weights=inputs.demand().num_groups * parameters(architecture),
+        label_weights=inputs.label_mode.num_weights,
+        bpc=inputs.settings.bpc,
+        least=allocation.minimum_bpc,
+        memory=_peak_memory(run.device),
+        seconds={stage: value for stage, value in seconds.items() if value},
     )
 
 

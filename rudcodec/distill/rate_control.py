@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 
-RESPONSE = 15
-DAMPING = 0.5
-LIMIT = 0.05
+RESPONSE_EPOCHS = 15
+TREND_DAMPING = 0.5
+MAX_LOG_CHANGE = 0.05
 
 
 class RateControl:
     """Finds the lmbda of ``rate + lmbda * utility`` at which the rate is ``target``.
 
     lmbda grows while the rate is below the target and shrinks while it is above. The rate is smoothed over
-    about ten observations. Latents answer a change of lmbda only after some ``RESPONSE`` passes, so the
-    ascent is as slow, the error's trend damps it, and one observation moves log(lmbda) by at most ``LIMIT``.
+    about ten observations. Latents answer a change of lmbda only after some ``RESPONSE_EPOCHS`` epochs, so
+    the ascent is as slow, the error's trend damps it, and one observation moves log(lmbda) by at most
+    ``MAX_LOG_CHANGE``.
 
     ``target`` and observed rates are in any one unit; ``lmbda`` is the first guess, or ``fixed``.
     """
@@ -25,17 +26,17 @@ class RateControl:
         self.fixed = fixed
         self.rate: float | None = None
 
-    def scale(self, factor: float) -> None:
+    def scale_lmbda(self, factor: float) -> None:
         """Multiply lmbda."""
         self.lmbda *= factor
 
-    def observe(self, rate: float, passes: float, steer: bool = True) -> None:
-        """Take a rate, observed ``passes`` over the images after the last one; ``steer``: and move lmbda."""
+    def observe(self, rate: float, epochs: float, update_lmbda: bool = True) -> None:
+        """Take a rate, observed ``epochs`` after the last one; ``update_lmbda``: and move lmbda."""
         before = self.rate if self.rate is not None else rate
         self.rate = 0.9 * before + 0.1 * rate
-        if self.fixed or not steer:
+        if self.fixed or not update_lmbda:
             return
         error = math.log(self.target / max(self.rate, 1e-9))
         trend = math.log(max(before, 1e-9) / max(self.rate, 1e-9))
-        move = passes / RESPONSE * error + DAMPING * trend
-        self.lmbda *= math.exp(max(-LIMIT, min(LIMIT, move)))
+        move = epochs / RESPONSE_EPOCHS * error + TREND_DAMPING * trend
+        self.lmbda *= math.exp(max(-MAX_LOG_CHANGE, min(MAX_LOG_CHANGE, move)))

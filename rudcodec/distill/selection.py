@@ -1,14 +1,12 @@
 """Which real images encoding starts from: typical and diverse ones, as a briefly trained network sees them.
 
-Of each class the images the network is sure of, and at least the surest ``TYPICAL`` of them; k-means in its
-features, and the image nearest to each centre (as the prototypes of Sorscher et al., NeurIPS 2022, and the
-initialisation of DREAM, Liu et al., ICCV 2023). Taking the smoothest of the five nearest instead, to save
-bits, made students worse.
+Of each class the images the network is sure of, and at least ``TYPICAL_FRACTION`` of all, the surest; k-means
+in its features, and the image nearest to each centre (as the prototypes of Sorscher et al., NeurIPS 2022, and
+the initialisation of DREAM, Liu et al., ICCV 2023).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -23,71 +21,64 @@ from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
+from rudcodec.runs import RunContext
 from rudcodec.students import train_student
 
 PROBE_STEPS = 300  # at most
-PROBE_PASSES = 40
-# Where the set is hard for the network, the rest only confuses students (CIFAR-10, 50 a class, uncoded: the
-# surest half 57.2 %, all 55.2). Where it is easy, students lack what it is least sure of (digits, 16 a class,
-# uncoded, inner validation split: the surest 70 % 88.6 +- 0.9 %, all 92.3 +- 2.1, random ones 91.6 +- 0.9).
-TYPICAL = 0.7
-SURE = 0.5
+PROBE_EPOCHS = 40
+# Where the set is hard for the network, the rest only confuses students. Where it is easy, students lack what
+# it is least sure of.
+TYPICAL_FRACTION = 0.7
+CONFIDENT = 0.5
 PROBE_WIDTH = 32
 PROBE_LR = 0.01  # of SGD
-DIMENSIONS = 64
+PCA_DIMENSIONS = 64
 
 
-def choose_images(
-    data: LabelledImages,
-    ipc: int,
-    recipe: Recipe,
-    seed: int,
-    device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
-) -> NDArray[np.int64]:
+def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContext) -> NDArray[np.int64]:
     """Indices of ``ipc`` images of each class, ordered by class: int64 (classes * ipc,).
 
     Each class has as many.
     """
-    steps = min(PROBE_STEPS, -(-PROBE_PASSES * len(data) // recipe.batch))
+    steps = min(PROBE_STEPS, -(-PROBE_EPOCHS * len(real) // recipe.batch))
     net = train_student(
-        data.images,
-        data.labels,
-        len(data.classes),
+        real.images,
+        real.labels,
+        len(real.classes),
         replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps),
-        seed=seed,
-        device=device,
+        seed=run.seed,
+        device=run.device,
         width=PROBE_WIDTH,
-        progress=progress,
+        progress=run.stage_report("selection"),
     )
-    features, confidence = _see(net, data, recipe, device)
+    features, confidence = _features_and_confidence(net, real, recipe, run.device)
     # One thread: sums must come out the same every time.
     with threadpool_limits(1):
-        dimensions = min(DIMENSIONS, *features.shape)
-        points = PCA(dimensions, svd_solver="randomized", random_state=seed).fit_transform(features)
-        chosen = []
-        for k in range(len(data.classes)):
-            members = np.flatnonzero(data.labels == k)
-            sure = int((confidence[members] > SURE).sum())
-            kept = max(ipc, sure, round(TYPICAL * len(members)))
-            surest = np.argsort(-confidence[members], kind="stable")[:kept]
-            typical = members[np.sort(surest)]
-            chosen.append(typical[_prototypes(points[typical], ipc, seed)])
-    return np.concatenate(chosen)
+        dimensions = min(PCA_DIMENSIONS, *features.shape)
+        points = PCA(dimensions, svd_solver="randomized", random_state=run.seed).fit_transform(features)
+        selected = []
+        for label in range(len(real.classes)):
+            rows = np.flatnonzero(real.labels == label)
+            num_confident = int((confidence[rows] > CONFIDENT).sum())
+            num_typical = max(ipc, num_confident, round(TYPICAL_FRACTION * len(rows)))
+            most_confident = np.argsort(-confidence[rows], kind="stable")[:num_typical]
+            typical = rows[np.sort(most_confident)]
+            selected.append(typical[_prototypes(points[typical], ipc, run.seed)])
+    return np.concatenate(selected)
 
 
-def _see(
-    net: ConvNet, data: LabelledImages, recipe: Recipe, device: torch.device
+def _features_and_confidence(
+    net: ConvNet, real: LabelledImages, recipe: Recipe, device: torch.device
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Features (N, D) of the images, and the network's probability (N,) of their true class."""
     features, confidence = [], []
     with torch.inference_mode(), autocast(device):
-        for rows in np.array_split(np.arange(len(data)), -(-len(data) // 500)):
-            x = normalise(torch.from_numpy(data.images[rows]).to(device), recipe.mean, recipe.std)
-            seen = net.features(x)
-            probability = net.classifier(seen).float().softmax(1).cpu().numpy()
-            features.append(seen.float().cpu().numpy())
-            confidence.append(probability[np.arange(len(rows)), data.labels[rows]])
+        for rows in np.array_split(np.arange(len(real)), -(-len(real) // 500)):
+            x = normalise(torch.from_numpy(real.images[rows]).to(device), recipe.mean, recipe.std)
+            batch_features = net.features(x)
+            probability = net.classifier(batch_features).float().softmax(1).cpu().numpy()
+            features.append(batch_features.float().cpu().numpy())
+            confidence.append(probability[np.arange(len(rows)), real.labels[rows]])
     return np.concatenate(features), np.concatenate(confidence)
 
 
@@ -95,7 +86,7 @@ def _prototypes(points: NDArray[np.float32], count: int, seed: int) -> NDArray[n
     """Sorted indices of ``count`` different points, each the nearest that is left to a centre of k-means."""
     means = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=1024).fit(points)
     distance = means.transform(points)
-    free = np.ones(len(points), dtype=bool)
+    available = np.ones(len(points), dtype=bool)
     for centre in range(count):
-        free[np.where(free, distance[:, centre], np.inf).argmin()] = False
-    return np.flatnonzero(~free)
+        available[np.where(available, distance[:, centre], np.inf).argmin()] = False
+    return np.flatnonzero(~available)

@@ -1,158 +1,96 @@
-"""The label network in torch: what trains, and the fast twin of the integer network in a file."""
+"""A label network in the file, which labels any view of the images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from rudcodec.bitstream import labels_size
+from rudcodec.data import LabelledImages
+from rudcodec.errors import BudgetError, SettingError
+from rudcodec.label_network.model import num_parameters
+from rudcodec.label_network.training import (
+    LabelNetworkSpec,
+    label_network_from,
+    label_network_spec,
+    label_network_weights,
+)
+from rudcodec.labels import LabelMode, Results
+from rudcodec.payload import LabelNetwork, Payload, Recipe
+from rudcodec.runs import Stage, State
+from rudcodec.settings import Settings
+from rudcodec.students.recipes import network_views, student_views, view_recipe
 
-from rudcodec.bitstream import limits
-from rudcodec.bitstream.labels import shapes
-from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
-from rudcodec.model.quantization import to_integers
-from rudcodec.nets.layers import halved, instance_norm
-from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
+if TYPE_CHECKING:
+    from rudcodec.distill.encoding import Encoding
 
-BIAS_EXPONENT = 4
-LINEAR_EXPONENT = 4
-BIAS_BITS = 6.0  # about what one costs
-FIRST_SCALE = 2.0
-# The integer network's 8 bits of activation end here.
-CEILING = 255 / 16
-EPS = 1e-3  # far below any variance but that of a flat picture
-
-
-def straight_through(x: Tensor) -> Tensor:
-    """``x`` rounded, with the gradient of ``x``."""
-    return x + (x.round() - x).detach()
-
-
-def _to_sixteenths(y: Tensor) -> Tensor:
-    """Halves go up, as in the file's network."""
-    return (y * 16 + 0.5).floor() / 16
+# The label network's fraction of a file, by log10 of its bits: more of small files, half of large ones.
+LABEL_FRACTIONS = (5.0, 0.7), (5.5, 0.5)
 
 
-def centred(views: Tensor) -> Tensor:
-    """What the networks take: float32 (n, C, H, W) of uint8 (n, H, W, C)."""
-    return ((views.permute(0, 3, 1, 2).float() - 128) / 32).contiguous()
+def label_fraction(budget_bits: float) -> float:
+    """The label network's fraction of a file, if it can use so many bits: ``LABEL_FRACTIONS``."""
+    (small, largest), (large, smallest) = LABEL_FRACTIONS
+    position = (math.log10(budget_bits) - small) / (large - small)
+    return largest + (smallest - largest) * min(1.0, max(0.0, position))
 
 
-def _run(
-    layers: Sequence[LabelLayer],
-    x: Tensor,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
-    linear: Tensor,
-    linear_bias: Tensor,
-    rounded: Callable[[Tensor], Tensor] = lambda y: y,
-) -> Tensor:
-    for layer, weight, bias in zip(layers, weights, biases, strict=True):
-        y = F.conv2d(x, weight, padding=1)
-        # a single pixel is its own mean
-        y = (
-            instance_norm(y, EPS, None, bias)
-            if y.shape[2] * y.shape[3] > 1
-            else y * 0 + bias.view(1, -1, 1, 1)
-        )
-        y = rounded(F.relu(y))
-        if layer.residual:
-            y = y + x
-        y = y.clamp(max=CEILING)
-        x = rounded(halved(y)) if layer.pool else y
-    return F.linear(x.flatten(1), linear, linear_bias).float()
+class NetworkLabels(LabelMode):
+    """A classifier of one- or two-bit weights labels views, of which there is then no end.
 
-
-class LabelNet(nn.Module):
-    """A label network in training: weights in units of their quantization step, rounded straight through.
-
-    The norm hides the size of convolutions' weights, so that any step is as good as another; only the rate
-    keeps them from growing.
-
-    Args:
-        layers: of the network.
-        size: height, width, channels of what goes in.
-        classes: what comes out.
-        generator: draws the first weights.
+    Raises SettingError where there is no budget to give it a fraction of.
     """
 
-    def __init__(
-        self,
-        layers: Sequence[LabelLayer],
-        size: tuple[int, int, int],
-        classes: int,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        self.layers = tuple(layers)
-        *convolutions, linear = (
-            (torch.randn(weight, generator=generator) * FIRST_SCALE, torch.zeros(bias))
-            for weight, bias in shapes(layers, size, classes)
+    needs_real = True
+    for_views = True
+
+    def __init__(self, real: LabelledImages, settings: Settings, recipe: Recipe) -> None:
+        super().__init__(real, settings, recipe)
+        if settings.lmbda is not None:
+            raise SettingError("lmbda: a label network needs a budget, bpc")
+
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage("label network", self._train, shared=True, timed=True),)
+
+    def shared_bits(self, results: Results) -> float:
+        """Raises BudgetError if the trained network leaves nothing to the images."""
+        network = self._network(results)
+        if network is None:
+            return self._spec.bits
+        bits = 8.0 * labels_size(network, self.real.image_shape, len(self.real.classes))
+        if bits >= self.settings.bpc * len(self.real.classes):
+            raise BudgetError(f"label_views: {self.settings.label_views} views are too few for this budget")
+        return bits
+
+    @property
+    def num_weights(self) -> int:
+        return num_parameters(self._spec.layers, self.real.image_shape, len(self.real.classes))
+
+    def student_recipe(self) -> Recipe:
+        return view_recipe(self.recipe, self.real.height, self.real.width, self.settings.bpc)
+
+    def finish(self, payload: Payload, results: Results) -> Payload:
+        return replace(payload, labels=self._network(results))
+
+    @cached_property
+    def _spec(self) -> LabelNetworkSpec:
+        budget_bits = self.settings.bpc * len(self.real.classes)
+        fraction = self.settings.label_fraction or label_fraction(budget_bits)
+        return label_network_spec(
+            fraction * budget_bits, self.real.height, self.real.width, self.settings.label_views
         )
-        self.weights = nn.ParameterList(weight for weight, _ in convolutions)
-        self.biases = nn.ParameterList(bias for _, bias in convolutions)
-        self.linear, self.linear_bias = map(nn.Parameter, linear)
-        self.log2_scales = nn.Parameter(torch.zeros(len(convolutions) + 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits, float32 (n, classes), of :func:`centred` views."""
-        weights = [straight_through(weight) for weight in self.weights]
-        linear = straight_through(self.linear) * 2.0**-LINEAR_EXPONENT
-        return _run(self.layers, x, weights, list(self.biases), linear, self.linear_bias)
+    def _train(self, encoding: Encoding) -> State:
+        views = network_views(self.real.channels, "flip" in self.recipe.augment)
+        return label_network_weights(self.real, self._spec, views, encoding.run)
 
-    def bits(self) -> Tensor:
-        """Code length of the parameters, differentiable in weights and in the scales of their tables."""
-        total = torch.zeros((), device=self.linear.device)
-        scales = self.log2_scales.clamp(*LOG2_SCALE_RANGE).unbind()
-        # "[*self.weights, self.linear]" is beyond torch 2.11's compiler
-        weights, biases = list(self.weights) + [self.linear], list(self.biases) + [self.linear_bias]
-        for weight, scale in zip(weights, scales, strict=True):
-            rounded = straight_through(weight)
-            spread = scale.expand_as(rounded)
-            total = total + laplace_bits(rounded, torch.zeros_like(rounded), spread).sum()
-        return total + BIAS_BITS * sum(bias.numel() for bias in biases)
-
-    def quantized(self, temperature: int, views: ViewRecipe) -> LabelNetwork:
-        """The network as it goes into a file."""
-        parameters = [
-            QLayer(to_integers(_within_row(weight.detach()), 0), to_integers(bias, BIAS_EXPONENT))
-            for weight, bias in zip(self.weights, self.biases, strict=True)
-        ]
-        linear = QTensor(to_integers(self.linear, 0).values, LINEAR_EXPONENT)
-        last = QLayer(linear, to_integers(self.linear_bias, 8))
-        return LabelNetwork(self.layers, (*parameters, last), temperature, views)
-
-
-class Labeller(nn.Module):
-    """The fast twin of a file's label network, for any device.
-
-    It differs by the number format of its sums, after which activations are rounded to sixteenths: logits
-    agree to a few hundredths on average, probabilities to a hundredth (a test holds it).
-    """
-
-    def __init__(self, network: LabelNetwork) -> None:
-        super().__init__()
-        self.layers = network.layers
-        self.temperature = network.temperature / 16
-        for i, layer in enumerate(network.parameters):
-            self.register_buffer(f"weight{i}", _real(layer.weight))
-            self.register_buffer(f"bias{i}", _real(layer.bias))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits, float32 (n, classes), of :func:`centred` views."""
-        count = len(self.layers)
-        weights = [getattr(self, f"weight{i}") for i in range(count + 1)]
-        biases = [getattr(self, f"bias{i}") for i in range(count + 1)]
-        return _run(self.layers, x, weights[:-1], biases[:-1], weights[-1], biases[-1], _to_sixteenths)
-
-
-def _within_row(weight: Tensor) -> Tensor:
-    """Rows whose magnitudes sum to more than the format allows, made smaller: the norm undoes it."""
-    total = weight.round().abs().sum((1, 2, 3), keepdim=True)
-    return torch.where(total > limits.LABEL_ROW, weight * (0.9 * limits.LABEL_ROW / total), weight)
-
-
-def _real(tensor: QTensor) -> Tensor:
-    return torch.from_numpy(tensor.values.astype(np.float32)) * 2.0**-tensor.exponent
+    def _network(self, results: Results) -> LabelNetwork | None:
+        """None before it is trained."""
+        weights = results.get("label network")
+        if weights is None:
+            return None
+        flip = "flip" in self.recipe.augment
+        views = student_views(self.real.image_shape, flip, self.settings.bpc)
+        return label_network_from(weights, self.real, self._spec, views)

@@ -1,57 +1,79 @@
-"""Soft labels of the images of a set, by a teacher that stays behind."""
+"""Soft labels: each image has the probabilities that a teacher gives the likeliest classes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from rudcodec.data import LabelledImages
+from rudcodec.errors import SettingError
+from rudcodec.label_network.model import num_parameters
+from rudcodec.label_network.teacher import (
+    TEACHER_BITS,
+    attach_soft_labels,
+    soft_label_bits,
+    teacher_labels,
+)
+from rudcodec.label_network.training import (
+    LabelNetworkSpec,
+    label_network_from,
+    label_network_spec,
+    label_network_weights,
+)
+from rudcodec.labels import LabelMode, Results
+from rudcodec.payload import LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.runs import Stage, State
+from rudcodec.settings import Settings
+from rudcodec.students.recipes import network_views
 
-from rudcodec import bitstream
-from rudcodec.bitstream.soft import columns, quantized
-from rudcodec.payload import LabelNetwork, Payload, SoftLabels, SoftScale
-
-KEPT, STEP = 3, 32
-TEACHER_BITS = 3e5  # of a label network that no file has to carry; more would bring it little
-BITS_PER_ODDS = 3.0  # about what one costs
-
-
-def scale_for(classes: int, temperature: int) -> SoftScale:
-    """How the labels of a set of ``classes`` are quantized; ``temperature`` in 1/16."""
-    return SoftScale(min(KEPT, classes - 1), STEP, temperature)
-
-
-def soft_bits(classes: int) -> float:
-    """About what the label of an image will take."""
-    scale = scale_for(classes, 16)
-    names = sum(np.log2(classes - 1 - j) for j in range(scale.kept))
-    return float(names + BITS_PER_ODDS * columns(scale, classes))
-
-
-def soft_labels_by(teacher: LabelNetwork, payload: Payload) -> list[list[Tensor]]:
-    """Of each segment's decoded images, as the teacher sees them: :class:`SoftLabels` as tensors, which
-    checkpoints can hold."""
-    scale = scale_for(len(payload.classes), teacher.temperature)
-    soft = seen_by(teacher, bitstream.synthesize(payload), bitstream.hard_labels(payload), scale)
-    sizes = [sum(segment.counts) for segment in payload.segments]
-    parts = (torch.from_numpy(array).split(sizes) for array in (soft.others, soft.odds))
-    return [list(part) for part in zip(*parts, strict=True)]
+if TYPE_CHECKING:
+    from rudcodec.distill.encoding import Encoding
 
 
-def seen_by(
-    teacher: LabelNetwork, images: NDArray[np.uint8], own: NDArray[np.int64], scale: SoftScale
-) -> SoftLabels:
-    """Labels of images, uint8 (n, H, W, C), of the classes ``own``, at the teacher's temperature."""
-    logs = np.log(np.maximum(bitstream.probabilities(teacher, images), 1e-30))
-    return quantized(logs, own, scale)
+class TeacherLabels(LabelMode):
+    """A teacher, which no file carries, labels the decoded images once.
 
+    Raises SettingError if there are fewer than two classes.
+    """
 
-def with_soft_labels(payload: Payload, labels: list[list[Tensor]], temperature: int) -> Payload:
-    """The set with these labels of its segments' images; ``temperature`` in 1/16."""
-    segments = tuple(
-        replace(segment, soft=SoftLabels(others.numpy(), odds.numpy()))
-        for segment, (others, odds) in zip(payload.segments, labels, strict=True)
-    )
-    return replace(payload, segments=segments, soft=scale_for(len(payload.classes), temperature))
+    needs_real = True
+
+    def __init__(self, real: LabelledImages, settings: Settings, recipe: Recipe) -> None:
+        super().__init__(real, settings, recipe)
+        if len(real.classes) < 2:
+            raise SettingError("labels: soft ones need two classes at least")
+
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage("teacher", self._train, shared=True, timed=True),)
+
+    @property
+    def bits_per_image(self) -> float:
+        return soft_label_bits(len(self.real.classes))
+
+    @property
+    def num_weights(self) -> int:
+        return num_parameters(self._spec.layers, self.real.image_shape, len(self.real.classes))
+
+    def label(self, payload: Payload, results: Results) -> State:
+        return teacher_labels(self._teacher(results), payload)
+
+    def attach(self, payload: Payload, labels: State, results: Results) -> Payload:
+        if labels is None:
+            return payload
+        return attach_soft_labels(payload, labels, self._teacher(results).temperature)
+
+    @cached_property
+    def _spec(self) -> LabelNetworkSpec:
+        spec = label_network_spec(TEACHER_BITS, self.real.height, self.real.width, self.settings.label_views)
+        return replace(spec, in_file=False)
+
+    def _train(self, encoding: Encoding) -> State:
+        return label_network_weights(self.real, self._spec, self._views, encoding.run)
+
+    def _teacher(self, results: Results) -> LabelNetwork:
+        return label_network_from(results["teacher"], self.real, self._spec, self._views)
+
+    @property
+    def _views(self) -> ViewRecipe:
+        return network_views(self.real.channels, "flip" in self.recipe.augment)

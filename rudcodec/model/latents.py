@@ -52,7 +52,7 @@ class Chunk(nn.Module):
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """Some images of a chunk: their ``rows`` in it, which images of the set these are, and ``slices`` as a
     chunk's."""
 
@@ -61,7 +61,7 @@ class Share:
     slices: list[tuple[int, slice]]
 
     @classmethod
-    def of(cls, chunk: Chunk, rows: slice) -> Share:
+    def of(cls, chunk: Chunk, rows: slice) -> Shard:
         parts = [
             (group, slice(max(part.start, rows.start) - rows.start, min(part.stop, rows.stop) - rows.start))
             for group, part in chunk.slices
@@ -69,7 +69,7 @@ class Share:
         return cls(rows, chunk.index[rows], [(g, part) for g, part in parts if part.start < part.stop])
 
 
-def _each(part: Chunk | Share, levels: Sequence[Tensor], networks: Sequence[nn.Module]) -> Tensor:
+def _each(part: Chunk | Shard, levels: Sequence[Tensor], networks: Sequence[nn.Module]) -> Tensor:
     """What the network of each group makes of its images, (n, ...): by one product for all groups where they
     have as many images each."""
     rows = [rows for _, rows in part.slices]
@@ -119,23 +119,23 @@ class SyntheticModel(nn.Module):
     def decode(
         self,
         chunk: Chunk,
-        mode: SoftRounding | None,
+        rounding: SoftRounding | None,
         generator: torch.Generator | None = None,
-        share: Share | None = None,
+        shard: Shard | None = None,
     ) -> Decoded:
-        """Images and bits of a chunk, or a share of it, under a quantizer (``None``: straight-through
+        """Images and bits of a chunk, or a shard of it, under a quantizer (``None``: straight-through
         rounding)."""
-        levels = [quantize(y, mode, generator) for y in chunk.levels]
-        if share is None:
+        levels = [quantize(y, rounding, generator) for y in chunk.levels]
+        if shard is None:
             return Decoded(self.images(chunk, levels), self.bits(chunk, levels))
-        levels = [y[share.rows] for y in levels]
-        return Decoded(self.images(share, levels), self.bits(share, levels))
+        levels = [y[shard.rows] for y in levels]
+        return Decoded(self.images(shard, levels), self.bits(shard, levels))
 
-    def images(self, chunk: Chunk | Share, levels: Sequence[Tensor]) -> Tensor:
+    def images(self, chunk: Chunk | Shard, levels: Sequence[Tensor]) -> Tensor:
         """(n, C, H, W) of a chunk's quantized latents."""
         return _each(chunk, levels, [self.of(group).synthesis for group, _ in chunk.slices])
 
-    def bits(self, chunk: Chunk | Share, levels: Sequence[Tensor]) -> Tensor:
+    def bits(self, chunk: Chunk | Shard, levels: Sequence[Tensor]) -> Tensor:
         """(n,) of a chunk's quantized latents."""
         return _each(chunk, levels, [self.of(group).context for group, _ in chunk.slices])
 
@@ -166,15 +166,15 @@ class SyntheticModel(nn.Module):
                 for mine, level in zip(chunk.levels, levels, strict=True):
                     mine.copy_(level[chunk.index.to(level.device)])
 
-    def slopes(self, loss: Callable[[Chunk, list[Tensor]], Tensor]) -> list[Tensor]:
+    def gradients(self, loss: Callable[[Chunk, list[Tensor]], Tensor]) -> list[Tensor]:
         """Gradient of a loss of a chunk at the rounded latents of all: coarse to fine, (N, c, h, w)."""
-        slopes = [torch.zeros_like(level) for level in self.unrounded()]
+        gradients = [torch.zeros_like(level) for level in self.unrounded()]
         for chunk in self.each_chunk():
             levels = [y.detach().round().requires_grad_() for y in chunk.levels]
-            found = torch.autograd.grad(loss(chunk, levels), levels)
-            for whole, slope in zip(slopes, found, strict=True):
-                whole[chunk.index] = slope
-        return slopes
+            of_chunk = torch.autograd.grad(loss(chunk, levels), levels)
+            for gradient, rows in zip(gradients, of_chunk, strict=True):
+                gradient[chunk.index] = rows
+        return gradients
 
     def refine(self, factor: float) -> None:
         """Divide the quantization step by ``factor``: latents grow, networks take them for the same."""

@@ -46,16 +46,21 @@ def soft_round(y: Tensor, temperature: float) -> Tensor:
     return base + 0.5 + scale * torch.tanh(offset / temperature)
 
 
-def quantize(y: Tensor, mode: SoftRounding | None, generator: torch.Generator | None = None) -> Tensor:
+def straight_through(x: Tensor) -> Tensor:
+    """``x`` rounded, with the gradient of ``x`` (straight-through rounding)."""
+    return x + (x.round() - x).detach()
+
+
+def quantize(y: Tensor, rounding: SoftRounding | None, generator: torch.Generator | None = None) -> Tensor:
     """Quantize latents ``y`` for training.
 
-    With a ``mode``: soft-round, add noise from ``generator``, soft-round again. Without: round, and let the
-    gradient pass as if nothing had happened (straight-through).
+    With soft ``rounding``: soft-round, add noise from ``generator``, soft-round again. Without: round, and
+    let the gradient pass as if nothing had happened (straight-through).
     """
-    if mode is None:
-        return y + (y.round() - y).detach()
-    noise = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype) * mode.noise
-    return soft_round(soft_round(y, mode.temperature) + noise, mode.temperature)
+    if rounding is None:
+        return straight_through(y)
+    noise = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype) * rounding.noise
+    return soft_round(soft_round(y, rounding.temperature) + noise, rounding.temperature)
 
 
 def to_integers(values: Tensor, exponent: int) -> QTensor:

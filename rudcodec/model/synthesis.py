@@ -60,6 +60,6 @@ def to_grey_levels(x: Tensor) -> Tensor:
     return (MID_GREY + GREY_LEVELS * x).clamp(0.0, 255.0)
 
 
-def from_grey_levels(pixels: Tensor) -> Tensor:
-    """uint8 or real pixel values to the units of the synthesis output."""
-    return (pixels.float() - MID_GREY) / GREY_LEVELS
+def to_synthesis_units(images: Tensor) -> Tensor:
+    """Images, uint8 (N, H, W, C), as what the synthesis is to put out: float32 (N, C, H, W)."""
+    return ((images.permute(0, 3, 1, 2).float() - MID_GREY) / GREY_LEVELS).contiguous()

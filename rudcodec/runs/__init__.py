@@ -1,7 +1,26 @@
 """Long runs that survive: checkpoints, the journal that goes on from them, processes that share the work."""
 
 from rudcodec.runs.checkpoints import CheckpointFolder, State, restore_optimizer
-from rudcodec.runs.journal import Journal, check_same
+from rudcodec.runs.context import RunContext
+from rudcodec.runs.journal import Interrupted, Journal, Stateful, check_same
 from rudcodec.runs.ranks import Ranks, joined_ranks
+from rudcodec.runs.reports import ProgressReport, Reporter, StageReport, ignore_report
+from rudcodec.runs.stage import Stage
 
-__all__ = ["CheckpointFolder", "Journal", "Ranks", "State", "check_same", "joined_ranks", "restore_optimizer"]
+__all__ = [
+    "CheckpointFolder",
+    "Interrupted",
+    "Journal",
+    "ProgressReport",
+    "Ranks",
+    "Reporter",
+    "RunContext",
+    "Stage",
+    "StageReport",
+    "State",
+    "Stateful",
+    "check_same",
+    "ignore_report",
+    "joined_ranks",
+    "restore_optimizer",
+]

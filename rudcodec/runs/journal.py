@@ -1,4 +1,4 @@
-"""The journal of a run: which of its parts are done, so that it can go on where a checkpoint left it."""
+"""The journal of a run: which of its stages are done, so that it can go on where a checkpoint left it."""
 
 from __future__ import annotations
 
@@ -15,159 +15,188 @@ from rudcodec.runs.ranks import Ranks
 
 T = TypeVar("T")
 
-EVERY = 60.0
-ALONE = Ranks()
+CHECKPOINT_SECONDS = 60.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stateful(Protocol):
-    """What a checkpoint holds of something that a run changes."""
+    """Something that a run changes, and that a checkpoint must hold."""
 
     def state(self) -> State: ...
     def restore(self, state: State) -> None: ...
 
 
 class Journal:
-    """A run is a sequence of parts, the same every time; a part may have a loop of steps.
+    """A run is a sequence of named stages, the same every time; a stage may have one loop of steps.
 
-    What a part returns is kept in the checkpoints (``None``, or tensors and what JSON knows), and so is all
-    that is attached. A run that goes on skips the parts that are done and gets what they returned; what they
-    changed is restored as it is attached. So a part must change nothing else, and code between parts nothing
-    that parts have changed. A context manager: within it, Ctrl-C takes effect at the end of a step, after
-    a checkpoint (a second Ctrl-C at once).
+    Checkpoints hold what each stage has returned (``None``, or tensors and what JSON knows), the state of all
+    that is registered, and of the loop under way its number of steps and its state. A run that goes on skips
+    the stages that are done and gets what they returned. So a stage must change nothing else, must not change
+    registered things before its loop, and code between stages must not change what stages have changed.
+
+    A context manager: within it, Ctrl-C and SIGTERM take effect at the end of a step, after a checkpoint (a
+    second one at once).
 
     Args:
-        folder: of the checkpoints; None: there are none.
-        identity: what must not differ between a run and its continuation; JSON.
+        folder: of the checkpoints, entered; None: there are none.
+        fingerprint: what must not differ between a run and its continuation; JSON.
         resume: go on from the newest checkpoint, if there is one.
-        every: seconds between checkpoints.
-        ranks: the processes of the run, of which the first keeps the checkpoints.
+        checkpoint_seconds: time between checkpoints.
+        ranks: the processes of the run, of which the first one keeps the checkpoints.
 
     Raises:
-        SettingError: the folder's run has another identity; DataError: its checkpoints can't be read.
+        SettingError: the folder's run has another fingerprint. DataError: its checkpoints can't be read.
     """
 
     def __init__(
         self,
         folder: CheckpointFolder | None = None,
-        identity: Mapping[str, Any] | None = None,
+        fingerprint: Mapping[str, Any] | None = None,
         resume: bool = False,
-        every: float = EVERY,
-        ranks: Ranks = ALONE,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
         self.ranks = ranks
-        self._folder = folder if ranks.first else None
-        self._identity = dict(identity or {})
-        self._every = every
-        self._attached: dict[str, Stateful] = {}
-        self._passed = 0  # parts passed by in this process
-        self._outcomes: list[Any] = []
-        self._step = 0  # of the part under way
-        self._looped = False
-        self._found: dict[str, State] = {}
-        self._before = 0.0  # seconds
-        self._started = self._saved = time.monotonic()
-        self._in_steps = self._asked = False
+        self._folder = folder if ranks.is_first else None
+        self._fingerprint = dict(fingerprint or {})
+        self._checkpoint_seconds = checkpoint_seconds
+        self._registered: dict[str, Stateful] = {}
+        self._unclaimed: dict[str, State] = {}  # states of what isn't registered yet
+        self._results: dict[str, Any] = {}
+        self._passed: set[str] = set()
+        self._stage = ""
+        self._step = 0
+        self._loop: Stateful | None = None
+        self._loop_state: State = None
+        self._looped = self._in_loop = False
+        self._signal: int | None = None
+        self._seconds_before = 0.0
+        self._start = self._last_checkpoint = time.monotonic()
+        self._handlers: dict[int, Any] = {}
+        self._restore(resume)
+
+    def _restore(self, resume: bool) -> None:
         state = self._folder.load() if self._folder is not None and resume else None
         if self._folder is not None and state is not None:
             where = f"{self._folder.path}: the unfinished run there has"
-            check_same(where, state["identity"], self._identity)
-        state = ranks.told(state)
+            check_same(where, state["fingerprint"], self._fingerprint)
+        state = self.ranks.broadcast(state)
         if state is not None:
-            self._outcomes, self._step = state["outcomes"], state["step"]
-            self._found, self._before = state["attached"], state["seconds"]
+            self._results, self._unclaimed = state["results"], state["registered"]
+            self._stage, self._step, self._loop_state = state["stage"], state["step"], state["loop"]
+            self._seconds_before = state["seconds"]
 
     @property
     def seconds(self) -> float:
         """Time that the run has taken, earlier processes included."""
-        return self._before + time.monotonic() - self._started
+        return self._seconds_before + time.monotonic() - self._start
 
-    def attach(self, name: str, holder: Stateful) -> None:
+    def register(self, name: str, holder: Stateful) -> None:
         """Keep a holder's state in checkpoints, and restore it if there is one of that name."""
-        self._attached[name] = holder
-        if name in self._found:
-            holder.restore(self._found.pop(name))
+        self._registered[name] = holder
+        if name in self._unclaimed:
+            holder.restore(self._unclaimed.pop(name))
 
-    def part(self, work: Callable[[], T], everywhere: bool = False) -> T:
-        """What a part returns; called only if it isn't done yet. What it attaches is let go after it.
+    def run_stage(self, name: str, work: Callable[[], T], shared: bool = False) -> T:
+        """What a stage returns; it is called only if it isn't done yet.
 
-        Of several processes the first does the part and tells the others, unless it is for all of them
-        (``everywhere``), which then come to the same end.
+        Of several processes the first one does the work and broadcasts the result, unless the stage is
+        ``shared``: then all do it, and come to the same end.
         """
-        number = self._passed
-        if number == len(self._outcomes):
-            kept = dict(self._attached)
-            if everywhere or self.ranks.count == 1:
-                outcome = work()
-            else:
-                outcome = self._done_by_the_first(work, kept)
-            self._attached = kept
-            self._outcomes.append(outcome)
-            self._step, self._looped = 0, False
+        assert name not in self._passed, f"there are two stages {name!r}"
+        self._passed.add(name)
+        if name not in self._results:
+            if name != self._stage:
+                self._stage, self._step, self._loop_state = name, 0, None
+            self._looped = False
+            alone = not shared and self.ranks.world_size > 1
+            self._results[name] = self._run_on_first(work) if alone else work()
+            self._loop = None
+            self._stage, self._step, self._loop_state = "", 0, None
             self._save_if_due()
-        self._passed += 1
-        found: T = self._outcomes[number]
-        return found
+        result: T = self._results[name]
+        return result
 
-    def _done_by_the_first(self, work: Callable[[], T], attached: Mapping[str, Stateful]) -> T:
-        told: Any = None
-        if self.ranks.first:
-            outcome = work()
-            told = outcome, {name: holder.state() for name, holder in attached.items()}
-        outcome, states = self.ranks.told(told)
-        if not self.ranks.first:
-            for name, holder in attached.items():
-                holder.restore(states[name])
-        return outcome
+    def _run_on_first(self, work: Callable[[], T]) -> T:
+        sent: Any = None
+        if self.ranks.is_first:
+            result = work()
+            sent = result, {name: holder.state() for name, holder in self._registered.items()}
+        result, states = self.ranks.broadcast(sent)
+        if not self.ranks.is_first:
+            for name, state in states.items():
+                if name in self._registered:
+                    self._registered[name].restore(state)
+                else:
+                    self._unclaimed[name] = state
+        return result
 
-    def steps(self, count: int) -> Iterator[int]:
-        """The steps of a part's loop that are not done yet. A part has one loop."""
-        assert not self._looped, "a second loop of a part would go on from where the first one ended"
+    def steps(self, count: int, loop: Stateful | None = None) -> Iterator[int]:
+        """The steps of the stage's loop that are not done yet; ``loop`` has the state that goes with it."""
+        assert not self._looped, "a second loop of a stage would go on from where the first one ended"
         self._looped = True
+        self._loop = loop
+        if loop is not None and self._loop_state is not None:
+            loop.restore(self._loop_state)
+            self._loop_state = None
         for step in range(self._step, count):
-            self._in_steps = True
+            self._in_loop = True
             yield step
-            self._in_steps = False
+            self._in_loop = False
             self._step = step + 1
             self._save_if_due()
-            if self._asked:
-                raise KeyboardInterrupt
+            if self._signal is not None:
+                raise Interrupted(self._signal)
 
     def _save_if_due(self) -> None:
-        if self._folder is None or not (self._asked or time.monotonic() - self._saved >= self._every):
+        seconds = time.monotonic() - self._last_checkpoint
+        if self._folder is None or (self._signal is None and seconds < self._checkpoint_seconds):
             return
+        states = {name: holder.state() for name, holder in self._registered.items()}
         self._folder.save(
             {
-                "identity": self._identity,
-                "outcomes": self._outcomes,
+                "fingerprint": self._fingerprint,
+                "results": self._results,
+                "stage": self._stage,
                 "step": self._step,
-                "attached": {name: holder.state() for name, holder in self._attached.items()},
+                "loop": None if self._loop is None else self._loop.state(),
+                "registered": self._unclaimed | states,
                 "seconds": self.seconds,
             }
         )
-        self._saved = time.monotonic()
+        self._last_checkpoint = time.monotonic()
 
     def __enter__(self) -> Journal:
-        self._handler: Any = None
-        if not self.ranks.first:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first ends, and torchrun the others
-        elif self._folder is not None and threading.current_thread() is threading.main_thread():
-            self._handler = signal.getsignal(signal.SIGINT)
-            if self._handler is not signal.default_int_handler:
-                self._handler = None  # somebody else's, or ignored
-            else:
-                signal.signal(signal.SIGINT, self._interrupt)
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        if not self.ranks.is_first:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one ends, and torchrun the others
+        elif self._folder is not None:
+            ours = (signal.default_int_handler, signal.SIG_DFL)
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if handler in ours:  # else it is somebody else's, or ignored
+                    self._handlers[number] = signal.signal(number, self._interrupt)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._asked or not self._in_steps:
-            raise KeyboardInterrupt
-        self._asked = True
+        if self._signal is not None or not self._in_loop:
+            raise Interrupted(number)
+        self._signal = number
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has ended the run; ``signal`` is its number."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = number
+        super().__init__("interrupted")
 
 
 def check_same(where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The processes that share a run (``torchrun``), and what they tell each other."""
+"""The processes that share a run (``torchrun``), and what they send each other."""
 
 from __future__ import annotations
 
@@ -17,64 +17,69 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's ``number`` among ``count``.
+    """This process's ``rank`` among ``world_size`` processes.
 
     All hold the same state and take the same steps; they share the work of a step's gradient, and the first
-    does what can't be shared. Alone, all of this does nothing.
+    one does what can't be shared. In a single process, all of this does nothing.
     """
 
-    number: int = 0
-    count: int = 1
+    rank: int = 0
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
-        return self.number == 0
+    def is_first(self) -> bool:
+        return self.rank == 0
 
-    def mine(self, length: int) -> slice:
-        """This process's part of ``length`` things in a row."""
-        return slice(length * self.number // self.count, length * (self.number + 1) // self.count)
+    def shard(self, length: int) -> slice:
+        """This process's shard of ``length`` things in a row."""
+        return slice(
+            length * self.rank // self.world_size,
+            length * (self.rank + 1) // self.world_size,
+        )
 
-    def add(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors of one dtype and device by their sums over all processes."""
-        if self.count == 1:
+        if self.world_size == 1:
             return
-        together = torch.cat([tensor.flatten() for tensor in tensors])
-        dist.all_reduce(together)
-        for tensor, total in zip(tensors, together.split([t.numel() for t in tensors]), strict=True):
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        for tensor, total in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(total.view_as(tensor))
 
-    def add_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """Replace gradients (none: zeros) by their sums over all processes."""
-        if self.count == 1:
+    def all_reduce_gradients(self, parameters: Sequence[Tensor]) -> None:
+        """Replace gradients (where there is none: zeros) by their sums over all processes."""
+        if self.world_size == 1:
             return
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        self.add([parameter.grad for parameter in parameters if parameter.grad is not None])
+        self.all_reduce([parameter.grad for parameter in parameters if parameter.grad is not None])
 
-    def told(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """The first process's value, in all of them."""
-        if self.count == 1:
+        if self.world_size == 1:
             return value
-        box: list[Any] = [value if self.first else None]
+        box: list[Any] = [value if self.is_first else None]
         dist.broadcast_object_list(box, src=0)
-        found: T = box[0]
-        return found
+        received: T = box[0]
+        return received
 
 
 @contextmanager
 def joined_ranks() -> Iterator[Ranks]:
-    """The processes that ``torchrun`` has started, which part together; alone without it. Each takes a GPU of
-    its own where there are any."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1 or dist.is_initialized():
-        yield Ranks() if count == 1 else Ranks(dist.get_rank(), count)
+    """The processes that ``torchrun`` has started, which part at the end; without it, this one alone.
+
+    Each takes a GPU of its own where there are any.
+    """
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1 or dist.is_initialized():
+        yield Ranks() if world_size == 1 else Ranks(dist.get_rank(), world_size)
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    yield Ranks(dist.get_rank(), count)
-    # not after an error: the others may never come; torchrun ends them
-    with suppress(RuntimeError):  # one that is through hangs up, perhaps before the other has noticed
+    yield Ranks(dist.get_rank(), world_size)
+    # not after an error: the others may never come, and torchrun ends them
+    with suppress(RuntimeError):  # a process that is through hangs up, perhaps before this one has noticed
         dist.barrier()
     dist.destroy_process_group()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rudcodec.augment import augment, check_ops
 from rudcodec.errors import DataError, SettingError
-from rudcodec.labels import ViewStream
+from rudcodec.label_network import ViewStream
 from rudcodec.nets import ConvNet, build
 from rudcodec.nets.device import pick_device
 from rudcodec.nets.normalise import normalise

@@ -7,20 +7,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
+from rudcodec.options import check_options, parse_option
 from rudcodec.payload import Recipe
-from rudcodec.plugins import Registry
-from rudcodec.runs import Journal, State
+from rudcodec.plugins import UTILITIES
+from rudcodec.runs import RunContext, State
 
-UTILITIES = ("mm", "dm", "gm", "tm")
-INSTALLED = Registry("rudcodec.utilities")
+
+@dataclass(frozen=True)
+class UtilityOptions:
+    """A utility's own options, each made by :func:`rudcodec.options.option`; by default there are none.
+
+    Raises SettingError for a value that makes no sense.
+    """
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 class Utility(ABC):
@@ -29,29 +39,32 @@ class Utility(ABC):
 
     Args:
         recipe: for students: mean, standard deviation, augmentation.
+        options: an instance of the class's ``Options``.
 
     Attributes:
-        by_class: it is a sum over classes that don't know of each other, so that processes can share them.
+        sums_over_classes: it is a sum over classes that don't know of each other, so that processes can share
+            them.
     """
 
-    by_class = False
+    Options: ClassVar[type[UtilityOptions]] = UtilityOptions
+    sums_over_classes = False
 
-    def __init__(self, recipe: Recipe) -> None:
+    options: UtilityOptions
+
+    def __init__(self, recipe: Recipe, options: Any = None) -> None:
         self.recipe = recipe
+        self.options = options or self.Options()
 
-    def learn(  # noqa: B027  (most have nothing to learn)
-        self,
-        dataset: LabelledImages,
-        device: torch.device,
-        journal: Journal,
-        tell: Callable[[int, int], None],
-    ) -> None:
-        """What takes long to learn of the real set, before :meth:`prepare`: as parts of the journal's run,
-        which a run that goes on doesn't do again. ``tell`` is called with (steps done, steps)."""
+    def learn(self, real: LabelledImages, run: RunContext) -> State:
+        """What takes long to learn of the real set, for :meth:`prepare`: a stage of the run.
+
+        It may have a loop of steps, see :class:`rudcodec.runs.Journal`. Returns what a checkpoint can hold.
+        """
+        return None
 
     @abstractmethod
-    def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        """Take the real set; called once, before the first loss."""
+    def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
+        """Take the real set, and what :meth:`learn` has returned; called once, before the first loss."""
 
     @abstractmethod
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -69,36 +82,34 @@ class Utility(ABC):
     def restore(self, state: State) -> None:  # noqa: B027  (most have no state)
         """Go on from such a state; called after :meth:`prepare`."""
 
-    def adapted(self, recipe: Recipe) -> Recipe:
+    def adapt_recipe(self, recipe: Recipe) -> Recipe:
         """A recipe for students, with what the utility has learned of it."""
         return recipe
 
 
-def utility_names() -> tuple[str, ...]:
-    """What :func:`utility_for` knows."""
-    return (*UTILITIES, *INSTALLED.names())
+def make_utility(name: str, recipe: Recipe, options: Mapping[str, Any]) -> Utility:
+    """A utility by its name.
 
+    Args:
+        name: as :data:`rudcodec.plugins.UTILITIES` knows it.
+        recipe: for students.
+        options: such as ``{"mm.runs": 8}``; texts are parsed.
 
-def utility_for(name: str, recipe: Recipe, experts: str | None) -> Utility:
-    """A utility by its name. Raises SettingError where ``tm`` has no folder of ``experts``; DataError."""
-    if name == "dm":
-        from rudcodec.utility.dm import DistributionMatching
-
-        return DistributionMatching(recipe)
-    if name == "gm":
-        from rudcodec.utility.gm import GradientMatching
-
-        return GradientMatching(recipe)
-    if name == "mm":
-        from rudcodec.utility.mm import MomentMatching
-
-        return MomentMatching(recipe)
-    if name != "tm":
-        added: Utility = INSTALLED.load(name)(recipe)
-        return added
-    from rudcodec.utility.experts import Experts
-    from rudcodec.utility.tm import TrajectoryMatching
-
-    if experts is None:
-        raise SettingError("experts: trajectory matching needs a folder of them (rudcodec experts makes one)")
-    return TrajectoryMatching(recipe, Experts(Path(experts)))
+    Raises:
+        SettingError: there is no such utility or option, or a value makes no sense.
+    """
+    utility: type[Utility] = UTILITIES.load(name)
+    own = {}
+    for key, value in options.items():
+        owner, _, option = key.partition(".")
+        if owner != name:
+            raise SettingError(f"{key}: is an option of the utility {owner!r}, but the utility is {name!r}")
+        try:
+            parsed = parse_option(utility.Options, option, value) if isinstance(value, str) else value
+            own[option] = parsed
+        except SettingError as error:
+            raise SettingError(f"{key}: {error}") from None
+    try:
+        return utility(recipe, utility.Options(**own))
+    except TypeError:
+        raise SettingError(f"{next(iter(options))}: the utility {name!r} has no such option") from None

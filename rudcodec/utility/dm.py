@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -9,53 +11,56 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
-from rudcodec.payload import Recipe
-from rudcodec.utility import Utility
-from rudcodec.utility.real import RealImages
+from rudcodec.options import option
+from rudcodec.runs import State
+from rudcodec.utility import Utility, UtilityOptions
+from rudcodec.utility.real_images import RealImages
+
+
+@dataclass(frozen=True)
+class DMOptions(UtilityOptions):
+    """Options of distribution matching."""
+
+    real_batch: int = option(64, "Real images of each class in a call (published: 256).", minimum=1)
+    width: int = option(64, "Channels of the random ConvNets (published: 128).", minimum=1)
 
 
 class DistributionMatching(Utility):
     """Squared distance between real and synthetic mean features, summed over classes (the paper's eq. 4).
 
     Every call draws a new random network, new real images and one siamese augmentation for all.
-
-    Args:
-        recipe: for mean, standard deviation and augmentation.
-        real_batch: real images of each class (the paper: 256).
-        width: of the random ConvNets (the paper: 128).
     """
 
-    by_class = True
+    Options = DMOptions
+    options: DMOptions
+    sums_over_classes = True
 
-    def __init__(self, recipe: Recipe, real_batch: int = 64, width: int = 64) -> None:
-        super().__init__(recipe)
-        self.real_batch = real_batch
-        self.width = width
-
-    def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        self.real = RealImages(dataset, self.recipe, device)
+    def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
+        self.real = RealImages(real, self.recipe, device)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))
-        cpu = torch.Generator().manual_seed(seed)
-        data, device = self.real.data, self.real.device
-        size = (data.height, data.width)
-        net = ConvNet.as_published(data.channels, len(data.classes), size, self.width, cpu)
+        real, device = self.real.set, self.real.device
+        size = (real.height, real.width)
+        weights = torch.Generator().manual_seed(seed)
+        net = ConvNet.as_published(real.channels, len(real.classes), size, self.options.width, weights)
         net = net.to(device, images.dtype).requires_grad_(False)
         present = labels.unique().tolist()
-        real, counts = self.real.draw(present, self.real_batch, seed)
+        real_images, counts = self.real.sample(present, self.options.real_batch, seed)
 
         def features(x: Tensor) -> Tensor:
-            twin = torch.Generator().manual_seed(seed)
-            x = augment(x, self.recipe.augment, twin, siamese=True)
+            generator = torch.Generator().manual_seed(seed)
+            x = augment(x, self.recipe.augment, generator, siamese=True)
             with autocast(device):
                 return net.features(x).to(x.dtype)
 
         with torch.no_grad():
-            real_means = torch.stack([f.mean(0) for f in features(real.to(images.dtype)).split(counts)])
+            real_means = torch.stack(
+                [f.mean(0) for f in features(real_images.to(images.dtype)).split(counts)]
+            )
         synthetic = features(images)
-        member = torch.zeros(len(present), len(labels), device=device, dtype=images.dtype)
-        for row, k in enumerate(present):
-            member[row, labels == k] = 1.0
-        means = (member / member.sum(1, keepdim=True)) @ synthetic
+        one_hot = torch.zeros(len(present), len(labels), device=device, dtype=images.dtype)
+        for row, label in enumerate(present):
+            one_hot[row, labels == label] = 1.0
+        means = (one_hot / one_hot.sum(1, keepdim=True)) @ synthetic
         return (real_means - means).square().sum()

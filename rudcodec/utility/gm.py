@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,83 +15,82 @@ from torch import Tensor, nn
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
+from rudcodec.options import option
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
-from rudcodec.utility import Utility
-from rudcodec.utility.real import RealImages
+from rudcodec.utility import Utility, UtilityOptions
+from rudcodec.utility.real_images import RealImages
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.5  # of the networks, as published
+
+
+@dataclass(frozen=True)
+class GMOptions(UtilityOptions):
+    """Options of gradient matching."""
+
+    real_batch: int = option(64, "Real images of each class in a call (published: 256).", minimum=1)
+    width: int = option(64, "Channels of the ConvNets (published: 128).", minimum=1)
+    outer_steps: int = option(10, "Calls that a network is used for.", minimum=1)
+    inner_steps: int = option(10, "Steps that it is trained after each (published: 50).", minimum=0)
 
 
 class GradientMatching(Utility):
     """Distance of the gradients of real and synthetic images, summed over classes and layers (eq. 7 and 8).
 
-    A network is drawn, used for ``outer`` calls, and trained on the synthetic images for ``inner`` steps
-    after each; then comes the next. Published for 10 images a class: 10 and 50.
-
-    Args:
-        recipe: for mean, standard deviation and augmentation.
-        real_batch: real images of each class (the paper: 256).
-        width: of the ConvNets (the paper: 128).
-        outer, inner: see above.
+    A network is drawn, used for some calls, and trained on the synthetic images for some steps after each;
+    then comes the next.
     """
 
-    def __init__(
-        self, recipe: Recipe, real_batch: int = 64, width: int = 64, outer: int = 10, inner: int = 10
-    ) -> None:
-        super().__init__(recipe)
-        self.real_batch = real_batch
-        self.width = width
-        self.outer = outer
-        self.inner = inner
-        self.age = 0
+    Options = GMOptions
+    options: GMOptions
+
+    def __init__(self, recipe: Recipe, options: GMOptions | None = None) -> None:
+        super().__init__(recipe, options)
+        self.calls = 0
         self.weights: dict[str, Tensor] = {}
 
-    def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        self.real = RealImages(dataset, self.recipe, device)
+    def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
+        self.real = RealImages(real, self.recipe, device)
 
     def state(self) -> State:
-        return [self.age, self.weights]
+        return [self.calls, self.weights]
 
     def restore(self, state: State) -> None:
-        self.age, self.weights = state
+        self.calls, self.weights = state
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))
         net = self._network(seed, images)
         weights = list(net.parameters())
         total = images.new_zeros(())
-        for k in labels.unique().tolist():
-            real, _ = self.real.draw([k], self.real_batch, seed + k)
-            mine = images[labels == k]
-            theirs = self._gradient(net, weights, real.to(images.dtype), k, seed, graph=False)
-            total = total + distance(self._gradient(net, weights, mine, k, seed, graph=True), theirs)
+        for label in labels.unique().tolist():
+            sample, _ = self.real.sample([label], self.options.real_batch, seed + label)
+            views = [
+                augment(x, self.recipe.augment, torch.Generator().manual_seed(seed + label), siamese=True)
+                for x in (sample.to(images.dtype), images[labels == label])
+            ]
+            real = torch.autograd.grad(_class_loss(net, views[0], label), weights)
+            synthetic = torch.autograd.grad(_class_loss(net, views[1], label), weights, create_graph=True)
+            total = total + distance(synthetic, real)
         self._train(deepcopy(net), images.detach(), labels, seed)
         return total
 
     def _network(self, seed: int, like: Tensor) -> ConvNet:
-        data = self.real.data
-        size = (data.height, data.width)
-        cpu = torch.Generator().manual_seed(seed)
-        net = ConvNet.as_published(data.channels, len(data.classes), size, self.width, cpu)
-        if self.age % self.outer:
+        real = self.real.set
+        size = (real.height, real.width)
+        generator = torch.Generator().manual_seed(seed)
+        net = ConvNet.as_published(real.channels, len(real.classes), size, self.options.width, generator)
+        if self.calls % self.options.outer_steps:
             net.load_state_dict(self.weights)
         return net.to(like.device, like.dtype)
 
-    def _gradient(
-        self, net: nn.Module, weights: list[nn.Parameter], images: Tensor, k: int, seed: int, graph: bool
-    ) -> tuple[Tensor, ...]:
-        twin = torch.Generator().manual_seed(seed + k)
-        logits = net(augment(images, self.recipe.augment, twin, siamese=True))
-        target = torch.full((len(images),), k, device=images.device)
-        return torch.autograd.grad(F.cross_entropy(logits, target), weights, create_graph=graph)
-
     def _train(self, net: ConvNet, images: Tensor, labels: Tensor, seed: int) -> None:
         """Let the network learn what there is so far, for the calls to come."""
-        self.age += 1
+        self.calls += 1
         optimizer = torch.optim.SGD(net.parameters(), LEARNING_RATE, momentum=MOMENTUM, weight_decay=5e-4)
         generator = torch.Generator().manual_seed(seed)
-        for _ in range(self.inner if self.age % self.outer else 0):
+        steps = self.options.inner_steps if self.calls % self.options.outer_steps else 0
+        for _ in range(steps):
             rows = torch.randperm(len(images), generator=generator)[:256].to(images.device)
             loss = F.cross_entropy(net(augment(images[rows], self.recipe.augment, generator)), labels[rows])
             optimizer.zero_grad()
@@ -99,11 +99,16 @@ class GradientMatching(Utility):
         self.weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
 
 
-def distance(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
+def _class_loss(net: nn.Module, images: Tensor, label: int) -> Tensor:
+    target = torch.full((len(images),), label, device=images.device)
+    return F.cross_entropy(net(images), target)
+
+
+def distance(synthetic: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     """The paper's distance: one minus the cosine, for the weights into each output; biases and norms, which
     are vectors, don't count."""
-    total = mine[0].new_zeros(())
-    for a, b in zip(mine, theirs, strict=True):
+    total = synthetic[0].new_zeros(())
+    for a, b in zip(synthetic, real, strict=True):
         if a.dim() > 1:
             total = total + (1 - F.cosine_similarity(a.flatten(1), b.flatten(1), dim=1, eps=1e-6)).sum()
     return total

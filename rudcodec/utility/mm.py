@@ -19,14 +19,17 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast, compiled, has_compiler
+from rudcodec.options import option
 from rudcodec.payload import Recipe
-from rudcodec.runs import Journal
-from rudcodec.utility import Utility
-from rudcodec.utility.networks import Pool, Tell, train_pool
-from rudcodec.utility.real import RealImages
+from rudcodec.runs import RunContext, State
+from rudcodec.utility import Utility, UtilityOptions
+from rudcodec.utility.network_pool import NetworkPool, pool_networks, train_network_pool
+from rudcodec.utility.real_images import RealImages
 
 EPS = 1e-6
-ROUND = 16  # images: the compiler needs half a minute for each number of them, which changes by a few
+BATCH_MULTIPLE = (
+    16  # images: the compiler needs half a minute for each number of them, which changes by a few
+)
 COMPILE_FROM = 32 * 32  # pixels of an image: below, a compiler gains little
 
 
@@ -40,47 +43,48 @@ class Moments:
     variance: Tensor
 
 
+@dataclass(frozen=True)
+class MMOptions(UtilityOptions):
+    """Options of moment matching; the first four are of its pool of networks."""
+
+    runs: int = option(4, "Networks that are trained on the real set.", minimum=1)
+    steps: int = option(600, "Of each, fewer on small sets; 0: networks stay random.", minimum=0)
+    snapshots: int = option(
+        3, "Of each that are kept, at equal distances, the last one at its end.", minimum=1
+    )
+    width: int = option(64, "Channels of the networks.", minimum=1)
+    real_batch: int = option(500, "Real images of each class whose moments are taken.", minimum=1)
+    deviations: bool = option(True, "Whether deviations count beside means.")
+    classification: float = option(0.1, "Weight of the cross entropy.", minimum=0.0)
+
+    def pool(self) -> NetworkPool:
+        """The networks whose features are compared."""
+        return NetworkPool(self.runs, self.steps, self.snapshots, self.width)
+
+
 class MomentMatching(Utility):
     """For each class: squared distances of means and of deviations, averaged over the features of a block and
     summed over blocks, plus the mean cross entropy; summed over classes.
 
     Every call draws one of the networks, and an augmentation for each image.
-
-    Args:
-        recipe: for mean, standard deviation and augmentation, of images and of the networks' training.
-        pool: the networks.
-        real_batch: real images of each class whose moments are taken.
-        deviations: whether they count.
-        classification: weight of the cross entropy. It helps only where the networks know the classes well.
     """
 
-    by_class = True
+    Options = MMOptions
+    options: MMOptions
+    sums_over_classes = True
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        pool: Pool = Pool(),  # noqa: B008  (frozen)
-        real_batch: int = 500,
-        deviations: bool = True,
-        classification: float = 0.1,
-    ) -> None:
-        super().__init__(recipe)
-        self.pool = pool
-        self.real_batch = real_batch
-        self.deviations = deviations
-        self.classification = classification
-        self.nets: list[ConvNet] = []
+    def __init__(self, recipe: Recipe, options: MMOptions | None = None) -> None:
+        super().__init__(recipe, options)
         self._outputs: Callable[..., tuple[list[Tensor], Tensor]] = _outputs
 
-    def learn(self, dataset: LabelledImages, device: torch.device, journal: Journal, tell: Tell) -> None:
-        self.nets = train_pool(dataset, self.pool, self.recipe, device, journal, tell)
+    def learn(self, real: LabelledImages, run: RunContext) -> State:
+        return train_network_pool(real, self.options.pool(), self.recipe, run)
 
-    def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        if not self.nets:
-            self.learn(dataset, device, Journal(), lambda step, steps: None)
-        real = RealImages(dataset, self.recipe, device)
-        self.moments = [self._moments(net, real, number) for number, net in enumerate(self.nets)]
-        if dataset.height * dataset.width >= COMPILE_FROM and has_compiler(device):
+    def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
+        self.nets = pool_networks(real, self.options.width, learned, device)
+        sampler = RealImages(real, self.recipe, device)
+        self.moments = [self._moments(net, sampler, number) for number, net in enumerate(self.nets)]
+        if real.height * real.width >= COMPILE_FROM and has_compiler(device):
             self._outputs = compiled(_outputs)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -88,60 +92,60 @@ class MomentMatching(Utility):
         seed = int(torch.randint(2**62, (), generator=generator))
         # of its own: processes with other images of the same call draw the same number from ``generator``
         views = augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
-        member = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
-        full = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % ROUND))
+        one_hot = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
+        padded = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % BATCH_MULTIPLE))
         with autocast(images.device):  # not within what is compiled, which it would break apart
-            blocks, logits = self._outputs(self.nets[number].to(images.dtype), full)
+            blocks, logits = self._outputs(self.nets[number].to(images.dtype), padded)
         blocks = [block[: len(views)] for block in blocks]
-        return self._distance(blocks, logits[: len(views)], labels, member, self.moments[number])
+        return self._distance(blocks, logits[: len(views)], labels, one_hot, self.moments[number])
 
     def _distance(
-        self, blocks: list[Tensor], logits: Tensor, labels: Tensor, member: Tensor, real: list[Moments]
+        self, blocks: list[Tensor], logits: Tensor, labels: Tensor, one_hot: Tensor, real: list[Moments]
     ) -> Tensor:
-        """``member`` (classes, n): 1 where an image is of a class."""
-        count = member.sum(1, keepdim=True)
+        """``one_hot`` (classes, n): 1 where an image is of a class."""
+        count = one_hot.sum(1, keepdim=True)
         present = (count > 0).to(logits.dtype)
-        share = member / count.clamp(min=1)
+        weights = one_hot / count.clamp(min=1)
         total = logits.new_zeros(())
-        for block, wanted in zip(blocks, real, strict=True):
-            mean, deviation = _class_moments(block, share, count)
-            gap = (mean - wanted.mean).square()
-            if self.deviations:  # of one image there is none
-                gap = gap + (count > 1) * (deviation - wanted.deviation).square()
-            total = total + (gap * present).mean(1).sum() / wanted.variance
-        if self.classification:
+        for block, target in zip(blocks, real, strict=True):
+            mean, deviation = _class_moments(block, weights, count)
+            gap = (mean - target.mean).square()
+            if self.options.deviations:  # of one image there is none
+                gap = gap + (count > 1) * (deviation - target.deviation).square()
+            total = total + (gap * present).mean(1).sum() / target.variance
+        if self.options.classification:
             losses = F.cross_entropy(logits, labels, reduction="none")
-            total = total + self.classification * (share @ losses).sum()
+            total = total + self.options.classification * (weights @ losses).sum()
         return total
 
     def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
         """Of each block's output."""
         generator = torch.Generator().manual_seed(seed)
-        sums: list[list[tuple[Tensor, Tensor]]] = []
+        moments_of_class: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
-            for k in range(len(real.members)):
-                images, _ = real.draw([k], self.real_batch, seed)
+            for label in range(len(real.rows_by_class)):
+                images, _ = real.sample([label], self.options.real_batch, seed)
                 # one operation is drawn for a batch: small ones see them all
-                parts = [augment(part, self.recipe.augment, generator) for part in images.split(25)]
+                views = [augment(batch, self.recipe.augment, generator) for batch in images.split(25)]
                 with autocast(real.device):
-                    blocks, _ = _outputs(net, torch.cat(parts))
+                    blocks, _ = _outputs(net, torch.cat(views))
                 count = torch.full((1, 1), len(images), device=real.device)
-                share = torch.full((1, len(images)), 1 / len(images), device=real.device)
-                sums.append([_class_moments(block, share, count) for block in blocks])
-        found = []
-        for block in zip(*sums, strict=True):
-            mean, deviation = (torch.cat(part) for part in zip(*block, strict=True))
+                weights = torch.full((1, len(images)), 1 / len(images), device=real.device)
+                moments_of_class.append([_class_moments(block, weights, count) for block in blocks])
+        moments = []
+        for block in zip(*moments_of_class, strict=True):
+            mean, deviation = (torch.cat(rows) for rows in zip(*block, strict=True))
             variance = (deviation.square() + (mean - mean.mean(0)).square()).mean()
-            found.append(Moments(mean, deviation, variance))
-        return found
+            moments.append(Moments(mean, deviation, variance))
+        return moments
 
 
-def _class_moments(block: Tensor, share: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+def _class_moments(block: Tensor, weights: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each feature, (classes, C * h * w), over the images of each class: ``count`` of
-    them (classes, 1); ``share`` (classes, n): one over that."""
+    them (classes, 1); ``weights`` (classes, n): one over that."""
     features = block.flatten(1)
-    mean = share @ features
-    variance = (share @ features.square() - mean.square()).clamp(min=0) * (count / (count - 1).clamp(min=1))
+    mean = weights @ features
+    variance = (weights @ features.square() - mean.square()).clamp(min=0) * (count / (count - 1).clamp(min=1))
     return mean, (variance + EPS).sqrt()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,53 +23,55 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.memory import free_memory
+from rudcodec.options import option
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
-from rudcodec.utility import Utility
+from rudcodec.utility import Utility, UtilityOptions
 from rudcodec.utility.experts import Experts
 
-FIRST_RATE = 0.01
+INITIAL_LR = 0.01
 # The published step of the learning rate of the student's own, and that rate's least value.
-RATE_STEP, LEAST_RATE = 1e-5, 1e-6
-RATE_CHANGE = 0.1  # of the rate, at most in a call: slopes grow without bound where the student diverges
+LR_STEP, MIN_LR = 1e-5, 1e-6
+MAX_LR_CHANGE = 0.1  # of the rate, at most in a call: slopes grow without bound where the student diverges
 COPIES = 16  # of the convolutions' outputs at a step's peak: 9 to 16, measured at widths 64 and 128
+
+
+@dataclass(frozen=True)
+class TMOptions(UtilityOptions):
+    """Options of trajectory matching."""
+
+    experts: str | None = option(None, "The folder of trajectories that `rudcodec experts` has made.")
+    steps: int = option(20, "Of the student (published for CIFAR-10, 50 images a class: 30).", minimum=1)
+    batch: int = option(100, "Synthetic images of a step.", minimum=1)
+    epochs_ahead: int = option(2, "Epochs that the expert is ahead (published: 2).", minimum=1)
+    latest_epoch: int = option(15, "The last epoch to start from (published: 15).", minimum=0)
 
 
 class TrajectoryMatching(Utility):
     """Squared distance of student and expert where they end, over that which the expert went (eq. 2).
 
-    Args:
-        recipe: for augmentation.
-        experts: trained trajectories.
-        steps: of the student (published for CIFAR-10, 50 images a class: 30).
-        batch: synthetic images of a step.
-        ahead: epochs that the expert is ahead (published: 2).
-        latest: the last epoch to start from (published: 15).
-
     Attributes:
-        rate: the student's learning rate, which is learned too.
+        lr: the student's learning rate, which is learned too.
+
+    Raises:
+        SettingError: no experts are named. DataError: they can't be read.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        experts: Experts,
-        steps: int = 20,
-        batch: int = 100,
-        ahead: int = 2,
-        latest: int = 15,
-    ) -> None:
-        super().__init__(recipe)
-        self.experts = experts
-        self.steps = steps
-        self.batch = batch
-        self.ahead = ahead
-        self.latest = latest
-        self.rate = FIRST_RATE
+    Options = TMOptions
+    options: TMOptions
 
-    def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, options: TMOptions | None = None) -> None:
+        super().__init__(recipe, options)
+        if self.options.experts is None:
+            raise SettingError(
+                "tm.experts: trajectory matching needs a folder of experts; rudcodec experts makes one"
+            )
+        self.experts = Experts(Path(self.options.experts))
+        self.lr = INITIAL_LR
+
+    def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         """Raises SettingError also if the device has too little memory for a step."""
-        self.experts.check(dataset, self.ahead)
+        self.experts.check(real, self.options.epochs_ahead)
         needed, free = self.memory(), _free(device)
         if 0 < free < needed:
             raise SettingError(
@@ -82,40 +85,41 @@ class TrajectoryMatching(Utility):
         picture = torch.zeros(1, of["channels"], of["height"], of["image width"])
         convolved = sum(4 * block.numel() for block in net.blocks(picture))  # a block ends halved
         weights = sum(weight.numel() for weight in net.parameters())
-        return 4 * (weights * self.steps + COPIES * convolved * self.batch)
+        return 4 * (weights * self.options.steps + COPIES * convolved * self.options.batch)
 
     def state(self) -> State:
-        return self.rate
+        return self.lr
 
     def restore(self, state: State) -> None:
-        self.rate = state
+        self.lr = state
 
-    def adapted(self, recipe: Recipe) -> Recipe:
-        return Recipe(recipe.mean, recipe.std, recipe.augment, lr=float(f"{self.rate:.4g}"))  # by SGD
+    def adapt_recipe(self, recipe: Recipe) -> Recipe:
+        return Recipe(recipe.mean, recipe.std, recipe.augment, lr=float(f"{self.lr:.4g}"))  # by SGD
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))
         draw = torch.Generator().manual_seed(seed)
         expert = int(torch.randint(len(self.experts), (), generator=draw))
-        last = min(self.latest, self.experts.epochs - self.ahead)
+        last = min(self.options.latest_epoch, self.experts.epochs - self.options.epochs_ahead)
         epoch = int(torch.randint(last + 1, (), generator=draw))
         start = self.experts.weights(expert, epoch, images)
-        target = self.experts.weights(expert, epoch + self.ahead, images)
+        target = self.experts.weights(expert, epoch + self.options.epochs_ahead, images)
         rows: list[Tensor] = []
         order = torch.empty(0, dtype=torch.long)
-        for _ in range(self.steps):
-            while len(order) < min(self.batch, len(images)):
+        for _ in range(self.options.steps):
+            while len(order) < min(self.options.batch, len(images)):
                 order = torch.cat((order, torch.randperm(len(images), generator=draw)))
-            rows.append(order[: self.batch].to(images.device))
-            order = order[self.batch :]
+            rows.append(order[: self.options.batch].to(images.device))
+            order = order[self.options.batch :]
         net = self.experts.network().to(images.device, images.dtype)
         journey = Journey(net, self.recipe.augment, images.detach(), labels, rows, seed)
-        rate = torch.tensor(self.rate, dtype=images.dtype, device=images.device, requires_grad=True)
-        value: Tensor = _Matched.apply(images, rate, journey, start, target)
+        lr = torch.tensor(self.lr, dtype=images.dtype, device=images.device, requires_grad=True)
+        value: Tensor = _Matched.apply(images, lr, journey, start, target)
         if torch.is_grad_enabled():
-            (slope,) = torch.autograd.grad(value, rate, retain_graph=True)
-            most = RATE_CHANGE * self.rate
-            self.rate = max(LEAST_RATE, self.rate - max(-most, min(most, RATE_STEP * float(slope))))
+            (gradient,) = torch.autograd.grad(value, lr, retain_graph=True)
+            largest = MAX_LR_CHANGE * self.lr
+            change = max(-largest, min(largest, LR_STEP * float(gradient)))
+            self.lr = max(MIN_LR, self.lr - change)
         return value
 
 
@@ -145,30 +149,36 @@ class Journey:
         logits = functional_call(self.net, dict(zip(names, weights, strict=True)), (seen,))
         return F.cross_entropy(logits, self.labels[self.rows[step]])
 
-    def walk(self, start: Sequence[Tensor], rate: float) -> list[list[Tensor]]:
+    def walk(self, start: Sequence[Tensor], lr: float) -> list[list[Tensor]]:
         """The weights before each step, and at the end."""
         visited = [[w.detach() for w in start]]
         for step, rows in enumerate(self.rows):
             weights = [w.requires_grad_() for w in visited[-1]]
             with torch.enable_grad():
-                slopes = torch.autograd.grad(self.loss(step, weights, self.images[rows]), weights)
-            visited.append([w.detach() - rate * s for w, s in zip(weights, slopes, strict=True)])
+                gradients = torch.autograd.grad(self.loss(step, weights, self.images[rows]), weights)
+            visited.append([w.detach() - lr * g for w, g in zip(weights, gradients, strict=True)])
         return visited
 
-    def back(self, visited: list[list[Tensor]], slope: list[Tensor], rate: float) -> tuple[Tensor, Tensor]:
-        """From the slope of a function of the last weights: its slopes by images (N, C, H, W) and by rate."""
-        by_images, by_rate = torch.zeros_like(self.images), slope[0].new_zeros(())
+    def backward(
+        self, visited: list[list[Tensor]], gradients: list[Tensor], lr: float
+    ) -> tuple[Tensor, Tensor]:
+        """From the gradients of a function by the last weights: its gradients by images (N, C, H, W) and by
+        learning rate."""
+        by_images, by_lr = torch.zeros_like(self.images), gradients[0].new_zeros(())
         for step in reversed(range(len(self.rows))):
             weights = [w.detach().requires_grad_() for w in visited[step]]
             images = self.images[self.rows[step]].requires_grad_()
             with torch.enable_grad():
-                slopes = torch.autograd.grad(self.loss(step, weights, images), weights, create_graph=True)
-                along = torch.stack([(a * b).sum() for a, b in zip(slope, slopes, strict=True)]).sum()
-            *change, mine = torch.autograd.grad(along, [*weights, images])
-            by_rate -= along.detach()
-            by_images.index_add_(0, self.rows[step], -rate * mine)
-            slope = [a - rate * b for a, b in zip(slope, change, strict=True)]
-        return by_images, by_rate
+                step_gradients = torch.autograd.grad(
+                    self.loss(step, weights, images), weights, create_graph=True
+                )
+                products = [(a * b).sum() for a, b in zip(gradients, step_gradients, strict=True)]
+                along = torch.stack(products).sum()
+            *by_weights, by_batch = torch.autograd.grad(along, [*weights, images])
+            by_lr -= along.detach()
+            by_images.index_add_(0, self.rows[step], -lr * by_batch)
+            gradients = [a - lr * b for a, b in zip(gradients, by_weights, strict=True)]
+        return by_images, by_lr
 
 
 class _Matched(torch.autograd.Function):
@@ -178,20 +188,22 @@ class _Matched(torch.autograd.Function):
     def forward(
         ctx: Any,
         images: Tensor,
-        rate: Tensor,
+        lr: Tensor,
         journey: Journey,
         start: list[Tensor],
         target: list[Tensor],
     ) -> Tensor:
-        visited = journey.walk(start, float(rate))
-        went = torch.stack([(a - b).square().sum() for a, b in zip(start, target, strict=True)]).sum()
-        left = [a - b for a, b in zip(visited[-1], target, strict=True)]
-        value = torch.stack([a.square().sum() for a in left]).sum() / went
-        by_images, by_rate = journey.back(visited, [2 * a / went for a in left], float(rate))
-        ctx.save_for_backward(by_images, by_rate)
+        visited = journey.walk(start, float(lr))
+        squares = [(a - b).square().sum() for a, b in zip(start, target, strict=True)]
+        expert_distance = torch.stack(squares).sum()
+        gaps = [a - b for a, b in zip(visited[-1], target, strict=True)]
+        value = torch.stack([gap.square().sum() for gap in gaps]).sum() / expert_distance
+        gradients = [2 * gap / expert_distance for gap in gaps]
+        by_images, by_lr = journey.backward(visited, gradients, float(lr))
+        ctx.save_for_backward(by_images, by_lr)
         return value
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        by_images, by_rate = ctx.saved_tensors
-        return slopes[0] * by_images, slopes[0] * by_rate, None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        by_images, by_lr = ctx.saved_tensors
+        return gradients[0] * by_images, gradients[0] * by_lr, None, None, None

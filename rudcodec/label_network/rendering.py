@@ -11,22 +11,22 @@ from rudcodec import views
 from rudcodec.nets.speed import compiled
 
 
-def renderer(compile: bool) -> Callable[[Tensor, views.Draw], Tensor]:
+def make_renderer(compile: bool) -> Callable[[Tensor, views.Draw], Tensor]:
     """Makes views, uint8 (n, H, W, C), of images, uint8 (N, H, W, C), and parameters on the same device.
 
     ``compile``: by torch.compile, in a third of the time, after some ten seconds; to the same integers.
     """
     if not compile:
         return _render  # which can be pickled, for workers
-    part = compiled(_part, dynamic=True)
-    return lambda images, drawn: views.render(images, drawn, torch, lambda i, p, _: part(i, p))
+    part = compiled(_transform, dynamic=True)
+    return lambda images, parameters: views.render(images, parameters, torch, lambda i, p, _: part(i, p))
 
 
-def _render(images: Tensor, drawn: views.Draw) -> Tensor:
-    made: Tensor = views.render(images, drawn, torch)
+def _render(images: Tensor, parameters: views.Draw) -> Tensor:
+    made: Tensor = views.render(images, parameters, torch)
     return made
 
 
-def _part(images: Tensor, part: views.Part) -> Tensor:
+def _transform(images: Tensor, part: views.Part) -> Tensor:
     made: Tensor = views.render_part(images, part, torch)
     return made

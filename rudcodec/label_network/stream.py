@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
-from rudcodec.labels.network import Labeller, centred
-from rudcodec.labels.rendering import renderer
+from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
+from rudcodec.label_network.rendering import make_renderer
 from rudcodec.nets.speed import autocast, compiled
 from rudcodec.payload import LabelNetwork
 
@@ -51,10 +51,10 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         self.batch, self.batches, self.seed = batch, batches, seed
         self.recipe = network.views
         self._images = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-        labeller = Labeller(network).to(self.device).eval()
+        labeller = FloatLabelNetwork(network).to(self.device).eval()
         self._temperature = labeller.temperature
         self._layout = torch.channels_last if compile else torch.contiguous_format
-        self._render = renderer(compile)
+        self._render = make_renderer(compile)
         self._label = compiled(labeller) if compile else labeller
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -70,5 +70,5 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         drawn = views.draw(self.recipe, count, height, width, self.seed, number * self.batch, self.batch)
         made = self._render(self._images, views.on_device(drawn, self.device))
         with torch.no_grad(), autocast(self.device):
-            logits = self._label(centred(made).contiguous(memory_format=self._layout))
+            logits = self._label(to_network_input(made).contiguous(memory_format=self._layout))
         return made, (logits / self._temperature).softmax(1)

@@ -24,7 +24,7 @@ OPPONENT = torch.tensor(
     ]
 )
 
-WIDEST_MEAN = 4.0  # magnitude in bins, above which the entropy is not counted bin by bin
+MAX_MEAN_IN_BINS = 4.0  # magnitude in bins, above which the entropy is not counted bin by bin
 
 
 def colour_planes(channels: int) -> Tensor:
@@ -63,36 +63,36 @@ def _entropy_bits(values: Tensor) -> float:
     Few samples don't show the entropy of a wide distribution: it is counted in wider bins, and the bits
     inside a bin are added.
     """
-    bin_width = max(1.0, float(values.abs().mean()) / WIDEST_MEAN)
+    bin_width = max(1.0, float(values.abs().mean()) / MAX_MEAN_IN_BINS)
     _, counts = (values / bin_width).round().flatten().unique(return_counts=True)
     p = counts.double() / counts.sum()
     return float(-(counts * p.log2()).sum()) + values.numel() * math.log2(bin_width)
 
 
-def _level_step(step: float, level: int, levels: int) -> float:
+def _level_step_size(step_size: float, level: int, levels: int) -> float:
     """Step of a level (0: coarsest), given the finest one's.
 
     A coarser latent moves four times the pixels of the next finer one, so its step is half as long.
     """
-    return step * 2.0 ** (level + 1 - levels)
+    return step_size * 2.0 ** (level + 1 - levels)
 
 
-def _in_steps(levels: Sequence[Tensor], step: float) -> list[Tensor]:
-    return [y / _level_step(step, i, len(levels)) for i, y in enumerate(levels)]
+def _in_step_sizes(levels: Sequence[Tensor], step_size: float) -> list[Tensor]:
+    return [y / _level_step_size(step_size, i, len(levels)) for i, y in enumerate(levels)]
 
 
-def step_for(levels: Sequence[Tensor], bits: float) -> float:
+def step_size_for(levels: Sequence[Tensor], bits: float) -> float:
     """The finest level's step at which the pyramid's zero-order entropy is ``bits``."""
-    return 1 / _factor_for(_in_steps(levels, 1.0), bits)
+    return 1 / _scale_for_bits(_in_step_sizes(levels, 1.0), bits)
 
 
-def refinement_for(latents: Sequence[Tensor], ratio: float) -> float:
+def scale_for_rate_ratio(latents: Sequence[Tensor], ratio: float) -> float:
     """Factor on latents that changes their zero-order entropy by ``ratio``; within 1/2..2."""
     before = sum(_entropy_bits(y) for y in latents)
-    return max(0.5, min(2.0, _factor_for(latents, ratio * before)))
+    return max(0.5, min(2.0, _scale_for_bits(latents, ratio * before)))
 
 
-def _factor_for(latents: Sequence[Tensor], bits: float) -> float:
+def _scale_for_bits(latents: Sequence[Tensor], bits: float) -> float:
     low, high = 1e-2, 1e3
     for _ in range(30):
         factor = math.sqrt(low * high)
@@ -115,7 +115,7 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
     for level, c in enumerate(grids):
         for plane in range(min(c, count)):
             read[plane, len(gains) + plane] = 1.0
-        gains += [_level_step(step, level, len(grids))] * c
+        gains += [_level_step_size(step, level, len(grids))] * c
     read *= torch.tensor(gains)
     pairs = torch.stack((torch.eye(count), -torch.eye(count)), 1).flatten(0, 1)
     with torch.no_grad():
@@ -137,19 +137,19 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
             centre[: path.shape[0], : path.shape[1]] += path
 
 
-def bits_at(images: Tensor, grids: Sequence[int], lmbda: float) -> float:
-    """About what the latents of images (n, C, H, W) take at a ``lmbda``: see :func:`first_lmbda`."""
-    step = math.sqrt(first_lmbda(1.0, images.shape[1]) / lmbda)
-    return sum(_entropy_bits(y) for y in _in_steps(pyramid(images, grids), step))
+def latent_bits_at(images: Tensor, grids: Sequence[int], lmbda: float) -> float:
+    """About what the latents of images (n, C, H, W) take at a ``lmbda``: see :func:`lmbda_for_step_size`."""
+    step = math.sqrt(lmbda_for_step_size(1.0, images.shape[1]) / lmbda)
+    return sum(_entropy_bits(y) for y in _in_step_sizes(pyramid(images, grids), step))
 
 
-def first_lmbda(step: float, channels: int) -> float:
+def lmbda_for_step_size(step_size: float, channels: int) -> float:
     """The lmbda of ``bpp + lmbda * mse`` that suits a quantization step.
 
     At high rate an entropy-coded sample's squared error falls by 2 ln 2 step^2 / 12 for a bit more; the
     factor of two is for encoders that choose levels by rate and distortion and so spend less.
     """
-    return 2 * channels * 6 / (math.log(2) * step**2)
+    return 2 * channels * 6 / (math.log(2) * step_size**2)
 
 
 def initial_model(
@@ -159,8 +159,8 @@ def initial_model(
     lmbda that goes with its quantization step."""
     grids = architecture.grids
     levels = pyramid(images, grids)
-    step = step_for(levels, bits)
-    model = SyntheticModel(architecture, _in_steps(levels, step), groups, chunk_size)
+    step = step_size_for(levels, bits)
+    model = SyntheticModel(architecture, _in_step_sizes(levels, step), groups, chunk_size)
     for group in range(len(model.networks)):
         inverse_synthesis(model.of(group), grids, step, architecture.channels)
-    return model, first_lmbda(step, architecture.channels)
+    return model, lmbda_for_step_size(step, architecture.channels)

@@ -1,0 +1,164 @@
+"""The state that every training stage works on: model, targets, optimizers, rate control."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rudcodec.distill.allocation import ImageAllocation
+from rudcodec.distill.payload_builder import LatentLevels
+from rudcodec.distill.rate_control import RateControl
+from rudcodec.model.latents import Chunk, Decoded, Shard, SyntheticModel
+from rudcodec.model.quantization import SoftRounding, quantize
+from rudcodec.model.synthesis import GREY_LEVELS
+from rudcodec.nets.speed import autocast
+from rudcodec.runs import RunContext, StageReport, State
+
+LATENT_LR = 2e-2
+NETWORK_LR = 5e-3
+BETAS = (0.9, 0.99)
+UNCODED_BITS = 8.0  # of a sample
+
+
+def cosine_decay(fraction_done: float) -> float:
+    """Factor of the learning rate, 1 -> .02 as ``fraction_done`` goes 0 -> 1."""
+    return 0.02 + 0.49 * (1 + math.cos(math.pi * fraction_done))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of all parameters, each times the factor of its group."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_factor", 1.0)
+
+
+class EncoderState:
+    """A model on its way from initial images to a file.
+
+    Args:
+        model: latents and networks.
+        initial_images: float (N, C, H, W), in synthesis units.
+        control: steers the latents' bits (of a pixel) to what is left of the budget for them.
+        allocation: how the budget is spent.
+        run: device, generators, journal.
+
+    Attributes:
+        targets: what distortion is measured against: the initial images, or those that the joint phase has
+            made.
+        overhead_bits: what the file holds besides latents, as far as is known.
+        shared_label_bits: beside the allocated budget, for reports.
+    """
+
+    def __init__(
+        self,
+        model: SyntheticModel,
+        initial_images: Tensor,
+        control: RateControl,
+        allocation: ImageAllocation,
+        run: RunContext,
+    ) -> None:
+        self.model = model
+        self.initial_images = self.targets = initial_images
+        self.control = control
+        self.num_classes = allocation.num_classes
+        self.overhead_bits = allocation.overhead_bits
+        self.shared_label_bits = 0.0
+        self.run = run
+        self.chunks = list(model.each_chunk())
+        self.shards = [Shard.of(chunk, run.ranks.shard(len(chunk.index))) for chunk in self.chunks]
+        count, channels, height, width = initial_images.shape
+        self.num_pixels = count * height * width
+        self.max_rate = UNCODED_BITS * channels  # bits a pixel: more has no use
+        run.journal.register("encoder", self)
+
+    def state(self) -> State:
+        """All that stages change."""
+        return {
+            "model": self.model.state_dict(),
+            "control": [self.control.target, self.control.lmbda, self.control.rate],
+            "overhead": self.overhead_bits,
+            "targets": None if self.targets is self.initial_images else self.targets,
+        }
+
+    def restore(self, state: State) -> None:
+        self.model.load_state_dict(state["model"])
+        self.control.target, self.control.lmbda, self.control.rate = state["control"]
+        self.overhead_bits = state["overhead"]
+        targets = state["targets"]
+        self.targets = self.initial_images if targets is None else targets.to(self.run.device)
+
+    def target_rate(self, budget_bits: float) -> float:
+        """Bits of latents for a pixel, given the file's bits."""
+        return min(max(budget_bits - self.overhead_bits, 1.0) / self.num_pixels, self.max_rate)
+
+    def optimizers(self) -> tuple[list[torch.optim.Optimizer], torch.optim.Optimizer]:
+        """One for the latents of each chunk, one for the networks."""
+        latents: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(
+                [{"params": [level], "lr_factor": _latent_lr_factor(level)} for level in chunk.levels],
+                lr=LATENT_LR,
+                betas=BETAS,
+            )
+            for chunk in self.chunks
+        ]
+        return latents, torch.optim.Adam(self._network_parameters(), lr=NETWORK_LR, betas=BETAS)
+
+    def _network_parameters(self) -> list[dict[str, Any]]:
+        """Parameters with factors of the learning rate.
+
+        What sees latents moves the less the larger they are: at rich budgets it would else run away.
+        """
+        size = sum(float(y.detach().abs().sum()) for chunk in self.chunks for y in chunk.levels)
+        count = sum(y.numel() for chunk in self.chunks for y in chunk.levels)
+        groups = [self.model.of(group) for group in range(len(self.model.networks))]
+        first = [w for group in groups for w in (group.context.weights[0], group.synthesis.weights[0])]
+        first_ids = {id(weight) for weight in first}
+        others = [p for p in self.model.networks.parameters() if id(p) not in first_ids]
+        return [{"params": first, "lr_factor": 1 / max(1.0, size / count)}, {"params": others}]
+
+    def decode_shard(self, chunk_index: int, rounding: SoftRounding | None) -> Decoded:
+        """This process's shard of a chunk."""
+        chunk, shard = self.chunks[chunk_index], self.shards[chunk_index]
+        with autocast(self.run.device):
+            decoded = self.model.decode(chunk, rounding, self.run.rounding_generator, shard)
+        return Decoded(decoded.images.float(), decoded.bits)
+
+    def decode_images(self, chunk: Chunk, rounding: SoftRounding | None) -> Tensor:
+        """Images alone, (n, C, H, W), without a graph."""
+        with torch.no_grad(), autocast(self.run.device):
+            levels = [quantize(y, rounding, self.run.rounding_generator) for y in chunk.levels]
+            return self.model.images(chunk, levels).float()
+
+    def coded_bits(self, chunk: Chunk) -> Tensor:
+        """Bits of a chunk's rounded latents, a scalar: what it would cost in a file."""
+        with torch.no_grad(), autocast(self.run.device):
+            return self.model.bits(chunk, [y.round() for y in chunk.levels]).sum()
+
+    def pixels_in(self, chunk: Chunk) -> int:
+        """Pixels of a chunk's images."""
+        return len(chunk.index) * self.targets.shape[2] * self.targets.shape[3]
+
+    def latents(self) -> LatentLevels:
+        """The latents as they are coded."""
+        return [level.cpu().numpy() for level in self.model.latents()]
+
+    def report(self, report: StageReport, step: int, steps: int, utility: Tensor | None, mse: Tensor) -> None:
+        """Report a step if that is due; else a GPU need not be waited for."""
+        if not report.is_due(step, steps):
+            return
+        bits = (self.control.rate or 0.0) * self.num_pixels + self.overhead_bits + self.shared_label_bits
+        psnr = 10 * math.log10((255 / GREY_LEVELS) ** 2 / max(float(mse), 1e-9))
+        report(
+            step,
+            steps,
+            bpc=bits / self.num_classes,
+            utility=None if utility is None else float(utility),
+            psnr=psnr,
+        )
+
+
+def _latent_lr_factor(level: Tensor) -> float:
+    """How far latents of a level have to go, in step sizes: large ones take larger strides."""
+    return float(level.detach().abs().mean().clamp(1.0, 4.0))

@@ -1,0 +1,153 @@
+"""One encode under way: what goes in, what its stages have returned, and what follows from that."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+
+from rudcodec import bitstream
+from rudcodec.data import LabelledImages
+from rudcodec.distill.allocation import ImageAllocation
+from rudcodec.distill.encoder_state import UNCODED_BITS, EncoderState
+from rudcodec.distill.initial_model import initial_model
+from rudcodec.distill.inputs import Inputs
+from rudcodec.distill.payload_builder import LatentLevels, with_latents
+from rudcodec.distill.quantize_networks import Exponents, integer_groups
+from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.utility_term import UtilityTerm
+from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
+from rudcodec.payload import Payload, Recipe
+from rudcodec.runs import RunContext, State
+from rudcodec.settings import NO_UTILITY
+from rudcodec.utility import Utility, make_utility
+
+# Images whose latents train together. On a CPU as many as stay in its caches; a GPU, where launching work
+# takes the time, needs as long for five hundred. But networks learn in each chunk, and need some of them.
+CPU_CHUNK, MAX_CHUNK, MIN_CHUNKS = 100, 500, 5
+
+
+class Encoding:
+    """One encode under way.
+
+    What follows from inputs and results is made when it is first asked for, so that a run that goes on makes
+    only what it needs.
+
+    Attributes:
+        inputs: what goes in.
+        run: device, generators, journal.
+        results: what stages have returned, by their names.
+    """
+
+    def __init__(self, inputs: Inputs, run: RunContext) -> None:
+        self.inputs = inputs
+        self.run = run
+        self.results: dict[str, State] = {}
+        self._exponents: Exponents | None = None
+
+    @cached_property
+    def allocation(self) -> ImageAllocation:
+        """How the budget is spent; once the label network, if there is one, is known, exactly."""
+        return self.inputs.allocate(self.inputs.label_mode.shared_bits(self.results))
+
+    @cached_property
+    def initial_images(self) -> LabelledImages:
+        """The images that latents begin as, ordered by class."""
+        if self.inputs.distilled is not None:
+            return self.inputs.distilled
+        return self.inputs.real.take(self.results["selection"].numpy())
+
+    @cached_property
+    def encoder(self) -> EncoderState:
+        """A first model of the initial images, and all that trains it."""
+        settings, allocation = self.inputs.settings, self.allocation
+        images = to_synthesis_units(torch.from_numpy(self.initial_images.images))
+        labels = torch.from_numpy(self.initial_images.labels)
+        group_of_image = labels if settings.share == "class" else torch.zeros_like(labels)
+        bits = min(allocation.budget_bits - allocation.overhead_bits, UNCODED_BITS * images.numel())
+        chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            model, lmbda = initial_model(images, group_of_image, allocation.architecture, bits, chunk_size)
+        if settings.lmbda is not None:
+            lmbda = settings.lmbda * GREY_LEVELS**2
+        pixels = images.shape[0] * images.shape[2] * images.shape[3]
+        device = self.run.device
+        control = RateControl(bits / pixels, lmbda, fixed=settings.lmbda is not None)
+        encoder = EncoderState(model.to(device), images.to(device), control, allocation, self.run)
+        encoder.shared_label_bits = self.inputs.label_mode.shared_bits(self.results)
+        return encoder
+
+    def new_utility(self) -> Utility:
+        """The utility, not yet prepared."""
+        settings = self.inputs.settings
+        return make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+
+    @cached_property
+    def utility_term(self) -> UtilityTerm | None:
+        """The prepared utility in the loss; None where there is none."""
+        settings = self.inputs.settings
+        if settings.utility == NO_UTILITY:
+            return None
+        utility = self.new_utility()
+        utility.prepare(self.inputs.real, self.run.device, self.results["utility networks"])
+        labels = torch.from_numpy(self.initial_images.labels).to(self.run.device)
+        term = UtilityTerm(utility, labels, settings)
+        self.run.journal.register("utility", term)
+        return term
+
+    @property
+    def exponents(self) -> Exponents:
+        """Of the integer networks, as they were last made."""
+        if self._exponents is None:
+            latest = [name for name in self.results if name.startswith("quantize ")][-1]
+            self._exponents = self.results[latest][0]
+        return self._exponents
+
+    @exponents.setter
+    def exponents(self, exponents: Exponents) -> None:
+        self._exponents = exponents
+
+    @property
+    def labels(self) -> State:
+        """Of the images, as they were when the networks were last made integers."""
+        latest = [name for name in self.results if name.startswith("quantize ")][-1]
+        return self.results[latest][1]
+
+    def label_images(self) -> State:
+        """Labels of the images as they are now."""
+        payload = self.payload(self.encoder.latents())
+        return self.inputs.label_mode.label(payload, self.results)
+
+    def payload(self, latents: LatentLevels, labels: State = None) -> Payload:
+        """What the bitstream writes of these latents, the integer networks and labels."""
+        payload = Payload(
+            self.encoder.model.architecture,
+            self.inputs.real.classes,
+            self.inputs.settings.share,
+            integer_groups(self.encoder.model, self.exponents),
+            (),
+            self._student_recipe(),
+        )
+        return self.inputs.label_mode.attach(with_latents(payload, latents), labels, self.results)
+
+    def file_bytes(self, latents: LatentLevels, labels: State) -> int:
+        """Exact size of the file of these latents, a label network apart."""
+        return len(bitstream.encode(self.payload(latents, labels)))
+
+    def final_payload(self) -> Payload:
+        """What the finished encode has made."""
+        payload = self.payload(self.encoder.latents(), self.results["labels"])
+        return self.inputs.label_mode.finish(payload, self.results)
+
+    def _student_recipe(self) -> Recipe:
+        recipe = self.inputs.label_mode.student_recipe()
+        term = self.utility_term
+        return recipe if term is None else term.utility.adapt_recipe(recipe)
+
+
+def default_chunk_size(num_images: int, device: torch.device) -> int:
+    """How many of ``num_images`` images train together, unless settings say."""
+    if device.type == "cpu":
+        return CPU_CHUNK
+    return min(MAX_CHUNK, max(CPU_CHUNK, num_images // MIN_CHUNKS))

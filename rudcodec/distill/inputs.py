@@ -1,0 +1,204 @@
+"""What goes into an encode: the sets, and settings in which nothing is left open."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rudcodec.data import LabelledImages, digest, numbers_of
+from rudcodec.data.matching import matching
+from rudcodec.distill.allocation import Demand, ImageAllocation, allocate, bpc_for_latent_bits
+from rudcodec.distill.initial_images import first_rows
+from rudcodec.distill.initial_model import latent_bits_at
+from rudcodec.errors import DataError, SettingError
+from rudcodec.labels import LabelMode
+from rudcodec.model.architecture import default_architecture
+from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
+from rudcodec.payload import Recipe
+from rudcodec.plugins import LABEL_MODES
+from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
+from rudcodec.students.recipes import default_recipe
+
+# Bits of a file from which half of them are better spent on a label network.
+LABEL_NETWORK_MIN_BITS = 1e5
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What goes into an encode.
+
+    Attributes:
+        real: the real set; the distilled one where there is no other.
+        distilled: images that are all to be encoded, ordered by class; None: images of ``real`` are selected.
+        settings: with nothing left open: a budget, a label mode, a utility or ``"none"``.
+        recipe: for students with hard labels.
+        label_mode: what labels the file carries.
+    """
+
+    real: LabelledImages
+    distilled: LabelledImages | None
+    settings: Settings
+    recipe: Recipe
+    label_mode: LabelMode
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.real.classes)
+
+    def demand(self) -> Demand:
+        """What the budget is to be spent on."""
+        candidates = self.distilled or self.real
+        return Demand(
+            candidates.classes,
+            candidates.image_shape,
+            min(candidates.ipc_counts()),
+            self.settings.share,
+            self.label_mode.for_views,
+            self.label_mode.bits_per_image,
+        )
+
+    def allocate(self, shared_label_bits: float) -> ImageAllocation:
+        """How the budget is spent on images, if ``shared_label_bits`` of it go to a label network.
+
+        Raises BudgetError and FormatError as :func:`rudcodec.distill.allocation.allocate`; DataError if a
+        class has too few images.
+        """
+        bpc = self.settings.bpc - shared_label_bits / self.num_classes
+        allocation = allocate(self.demand(), bpc, self.settings.ipc)
+        candidates = self.distilled or self.real
+        for name, count in zip(candidates.classes, candidates.ipc_counts(), strict=True):
+            if count < allocation.ipc:
+                raise DataError(
+                    f"{candidates.name}: class {name} has {count} training images, fewer than "
+                    f"{allocation.ipc} per class"
+                )
+        return allocation
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells this encode from any other; JSON."""
+        digests = {"data": digest(self.real)}
+        if self.distilled is not None:
+            digests["distilled set"] = digest(self.distilled)
+        return {**digests, **self.settings.as_dict()}
+
+
+def resolve_inputs(
+    real: LabelledImages | None, distilled: LabelledImages | None, settings: Settings
+) -> Inputs:
+    """Check what goes into an encode, and settle what settings leave open.
+
+    Args:
+        real: the real training images; None: there is only ``distilled``, which is coded by rate and
+            distortion alone, with hard labels.
+        distilled: images that are all to be encoded, as many of each class.
+        settings: as the user gave them.
+
+    Raises:
+        SettingError: settings that make no sense for these sets. DataError: sets that don't go together, or a
+            class with too few images. BudgetError, FormatError: the budget is too small for anything.
+    """
+    if real is None and distilled is None:
+        raise SettingError("nothing to compress: neither real nor distilled images")
+    if distilled is not None:
+        distilled = _ordered(distilled, real or distilled)
+        count = distilled.ipc_counts()[0]
+        if settings.ipc not in (None, count):
+            raise SettingError(f"ipc: {settings.ipc}, but there are {count} distilled images of each class")
+        settings = replace(settings, ipc=count)
+    if real is None:
+        assert distilled is not None
+        settings = _without_real_set(settings)
+        real = distilled
+    recipe = default_recipe(real, flip=settings.flip)
+    settings = _with_budget(distilled or real, settings, recipe)
+    settings = _with_label_mode(settings, len(real.classes))
+    mode: type[LabelMode] = LABEL_MODES.load(settings.labels)
+    settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
+    inputs = Inputs(real, distilled, settings, recipe, mode(real, settings, recipe))
+    inputs.allocate(inputs.label_mode.shared_bits({}))  # what doesn't fit fails at once
+    return inputs
+
+
+def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
+    """A distilled set in the order of its classes, which are the real ones, checked.
+
+    Raises DataError if it doesn't go with the real set, or one class has more images than another.
+    """
+    if numbers_of(distilled.classes, real.classes):
+        distilled = replace(distilled, classes=real.classes)
+    distilled = matching(distilled, "all", real.images.shape[1:], real.classes)
+    counts = distilled.ipc_counts()
+    for name, count in zip(distilled.classes, counts, strict=True):
+        if count != counts[0]:
+            raise DataError(
+                f"{distilled.name}: class {name} has {count} images, {distilled.classes[0]} {counts[0]}; "
+                "distilled images must be as many of each class"
+            )
+    return distilled.take(np.argsort(distilled.labels, kind="stable"))
+
+
+def _without_real_set(settings: Settings) -> Settings:
+    """Settings for a distilled set alone: there is nothing to match, and nothing to learn labels from."""
+    if settings.labels not in (AUTO, "hard"):
+        mode: type[LabelMode] = LABEL_MODES.load(settings.labels)
+        if mode.needs_real:
+            raise SettingError(f"labels: {settings.labels} ones need real images to learn from")
+    if settings.utility not in (AUTO, NO_UTILITY):
+        raise SettingError(
+            f"utility: {settings.utility} needs the real set that the distilled one stands for"
+        )
+    if settings.labels == AUTO:
+        settings = replace(settings, labels="hard")
+    return without_joint_phase(settings)
+
+
+def _with_budget(candidates: LabelledImages, settings: Settings, recipe: Recipe) -> Settings:
+    """Settings with a budget: where there is none, about what the images take at ``settings.lmbda``.
+
+    Raises SettingError if nobody says how many images.
+    """
+    lmbda = settings.lmbda
+    if lmbda is None:
+        return settings
+    if settings.labels == AUTO:
+        settings = replace(settings, labels="hard")
+    if settings.bpc < math.inf:
+        return settings
+    if settings.ipc is None:
+        raise SettingError("lmbda: say how many images a class, with ipc")
+    grids = default_architecture(*candidates.image_shape, 0).grids
+    images = candidates.take(first_rows(candidates, settings.ipc)).images
+    latents = latent_bits_at(
+        to_synthesis_units(torch.from_numpy(images)), grids, lmbda * GREY_LEVELS**2
+    )
+    demand = Demand(candidates.classes, candidates.image_shape, min(candidates.ipc_counts()), settings.share)
+    bpc = bpc_for_latent_bits(demand, latents, settings.ipc)
+    mode: LabelMode = LABEL_MODES.load(settings.labels)(candidates, settings, recipe)
+    return replace(settings, bpc=bpc + mode.bits_per_image * settings.ipc)
+
+
+def _with_label_mode(settings: Settings, num_classes: int) -> Settings:
+    """Settings with a label mode: what makes the better students of a file of the budget."""
+    if settings.labels != AUTO:
+        return settings
+    large = settings.bpc * num_classes >= LABEL_NETWORK_MIN_BITS
+    return replace(settings, labels="network" if large else "hard")
+
+
+def _with_utility(settings: Settings, codes_as_is: bool) -> Settings:
+    """Settings with a utility, or none.
+
+    Unless a utility is asked for, a distilled set is coded as it is, and so are images that are there to be
+    seen through views: they needn't say their class.
+    """
+    if settings.utility == AUTO and codes_as_is:
+        return without_joint_phase(settings)
+    if settings.joint == 0:
+        return replace(settings, utility=NO_UTILITY)
+    if settings.utility == AUTO:
+        return replace(settings, utility=DEFAULT_UTILITY)
+    return without_joint_phase(settings) if settings.utility == NO_UTILITY else settings

@@ -1,0 +1,49 @@
+"""From trained latents and networks to a payload, and to the size of its file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec import bitstream
+from rudcodec.payload import Payload, Segment
+
+LatentLevels = list[NDArray[np.int32]]
+"""Latents of a whole set: coarse to fine, each int32 (N, c, h, w), images ordered by class."""
+
+IMAGES_PER_SEGMENT = 10
+MAX_SEGMENTS = 16
+
+
+def segment_sizes(ipc: int) -> tuple[int, ...]:
+    """Images of a class in each segment: about ten, few enough to cut a set short, enough to cost little."""
+    num_segments = min(MAX_SEGMENTS, max(1, ipc // IMAGES_PER_SEGMENT))
+    return tuple(len(range(s, ipc, num_segments)) for s in range(num_segments))
+
+
+def with_latents(payload: Payload, latents: LatentLevels) -> Payload:
+    """A payload with these latents in its segments; there are as many images of each class.
+
+    Segment s holds every image of a class whose index within it is s modulo the number of segments.
+    """
+    num_images = len(latents[0])
+    ipc = num_images // len(payload.classes)
+    sizes = segment_sizes(ipc)
+    index_in_class = np.arange(num_images) % ipc
+    segments = []
+    for s, size in enumerate(sizes):
+        rows = np.flatnonzero(index_in_class % len(sizes) == s)
+        grids = tuple(
+            np.ascontiguousarray(level[rows, component])
+            for level in latents
+            for component in range(level.shape[1])
+        )
+        segments.append(Segment(counts=(size,) * len(payload.classes), latents=grids))
+    return replace(payload, segments=tuple(segments))
+
+
+def file_bytes(payload: Payload) -> int:
+    """Exact size in bytes of the payload's file."""
+    return len(bitstream.encode(payload))

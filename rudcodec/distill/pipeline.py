@@ -1,0 +1,84 @@
+"""The pipeline: which stages an encode has, in which order."""
+
+from __future__ import annotations
+
+from rudcodec.distill.encoding import Encoding
+from rudcodec.distill.initial_images import select_initial_images
+from rudcodec.distill.inputs import Inputs
+from rudcodec.distill.meet_budget import Training, budget_stages, measure_overhead
+from rudcodec.distill.training_loop import joint_schedule, warmup_schedules
+from rudcodec.distill.transitions import pretrain_networks, raise_target, take_decoded_as_targets
+from rudcodec.payload import Payload
+from rudcodec.runs import RunContext, Stage, State
+from rudcodec.settings import NO_UTILITY
+
+
+def pipeline(inputs: Inputs) -> tuple[Stage, ...]:
+    """The stages of an encode, in order: the one place that says which there are.
+
+    ``compress`` runs them, ``--dry-run`` times those that are timed, checkpoints and benchmarks know them by
+    name. To add one, write a function of an :class:`Encoding` (what it may change is said in
+    :class:`rudcodec.runs.Journal`) and put a :class:`Stage` with it into the list; a checkpoint of another
+    list is then refused.
+    """
+    settings = inputs.settings
+    has_budget, has_utility = settings.lmbda is None, settings.utility != NO_UTILITY
+    first_warmup, second_warmup = warmup_schedules(settings.warmup)
+    stages = [*inputs.label_mode.stages()]
+    if inputs.distilled is None:
+        stages.append(Stage("selection", select_initial_images))
+    if has_utility:
+        stages.append(Stage("utility networks", learn_utility, shared=True, timed=True))
+    stages.append(Stage("pretraining", pretrain, shared=True))
+    stages.append(Stage("warm-up 1", Training(first_warmup), shared=True, timed=True))
+    if has_budget:
+        stages.append(Stage("overhead", measure_overhead))
+    stages.append(Stage("warm-up 2", Training(second_warmup), shared=True, timed=True))
+    if has_utility:
+        if has_budget:
+            stages.append(Stage("raise target", raise_rate_target))
+        joint = Training(joint_schedule(settings.joint), with_utility=True)
+        stages.append(Stage("joint", joint, shared=True, timed=True))
+        stages.append(Stage("targets", take_targets))
+    return (*stages, *budget_stages(not has_budget, settings.tune))
+
+
+def run_pipeline(inputs: Inputs, run: RunContext) -> Payload:
+    """Run the stages that a run has left to do; returns what they have made."""
+    encoding = Encoding(inputs, run)
+    for stage in pipeline(inputs):
+        if stage.is_needed(encoding):
+            encoding.results[stage.name] = run.journal.run_stage(
+                stage.name, _Work(stage, encoding), stage.shared
+            )
+    return encoding.final_payload()
+
+
+class _Work:
+    """A stage's work on an encoding."""
+
+    def __init__(self, stage: Stage, encoding: Encoding) -> None:
+        self._stage, self._encoding = stage, encoding
+
+    def __call__(self) -> State:
+        return self._stage.run(self._encoding)
+
+
+def learn_utility(encoding: Encoding) -> State:
+    """What the utility has to learn of the real set: a stage."""
+    return encoding.new_utility().learn(encoding.inputs.real, encoding.run)
+
+
+def pretrain(encoding: Encoding) -> None:
+    """Teach the networks the initial latents: a stage."""
+    pretrain_networks(encoding.encoder)
+
+
+def raise_rate_target(encoding: Encoding) -> None:
+    """Let the joint phase spend more than there is: a stage."""
+    raise_target(encoding.encoder)
+
+
+def take_targets(encoding: Encoding) -> None:
+    """Make the joint phase's images the targets: a stage."""
+    take_decoded_as_targets(encoding.encoder)

@@ -1,0 +1,175 @@
+"""The loop of all training stages: minimise ``rate + lmbda * (distortion + utility)``.
+
+Warm-up, the joint phase and the tuning of latents are this loop by different schedules: warm-up has no
+utility, tuning leaves the networks alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rudcodec.distill.encoder_state import (
+    LATENT_LR,
+    NETWORK_LR,
+    EncoderState,
+    cosine_decay,
+    set_learning_rate,
+)
+from rudcodec.distill.utility_term import UtilityTerm
+from rudcodec.model.quantization import SoftRounding
+from rudcodec.nets.transfer import LateNumber
+from rudcodec.runs import State, restore_optimizer
+
+OBSERVE_EVERY_STEPS = 3
+# Of a schedule, and of it at most so many epochs, are rounded straight through: in longer ones latents drift
+# to where they flip, and the rate runs away.
+STRAIGHT_FRACTION, MAX_STRAIGHT_EPOCHS = 0.2, 90
+FIRST_WARMUP_FRACTION = 0.6
+
+
+@dataclass(frozen=True)
+class TrainingSchedule:
+    """How a stage trains.
+
+    Attributes:
+        name: of the stage, for reports.
+        epochs: passes over all images.
+        lr_factor: of the learning rates.
+        rounding_start: where in 0..1 the schedule of soft rounding begins (0: much noise, 1: little); None:
+            rounding straight through from the first step.
+        train_latents, train_networks: which of the two move.
+        update_lmbda: whether the rate control moves lmbda.
+    """
+
+    name: str
+    epochs: int
+    lr_factor: float
+    rounding_start: float | None
+    train_latents: bool = True
+    train_networks: bool = True
+    update_lmbda: bool = True
+
+    def rounding(self, fraction_done: float) -> SoftRounding | None:
+        """Soft rounding first, then straight through (None) at the end."""
+        soft = 1 - min(STRAIGHT_FRACTION, MAX_STRAIGHT_EPOCHS / self.epochs)
+        if self.rounding_start is None or fraction_done >= soft:
+            return None
+        start = self.rounding_start
+        return SoftRounding.at(start + (1 - start) * fraction_done / soft)
+
+
+def warmup_schedules(epochs: int) -> tuple[TrainingSchedule, TrainingSchedule]:
+    """Rate and distortion; between the two, a trial file tells what it will take."""
+    first = round(FIRST_WARMUP_FRACTION * epochs)
+    return (
+        TrainingSchedule("warm-up 1", first, 1.0, rounding_start=0.0),
+        TrainingSchedule("warm-up 2", epochs - first, 0.5, rounding_start=0.3),
+    )
+
+
+def joint_schedule(epochs: int) -> TrainingSchedule:
+    """Rate, distortion and utility."""
+    return TrainingSchedule("joint", epochs, 0.5, rounding_start=0.5)
+
+
+def tuning_schedule(epochs: int, name: str = "tuning") -> TrainingSchedule:
+    """Of the latents, after the networks have become integers."""
+    return TrainingSchedule(name, epochs, 0.5, rounding_start=0.8, train_networks=False)
+
+
+def train(encoder: EncoderState, schedule: TrainingSchedule, term: UtilityTerm | None = None) -> None:
+    """Train as a schedule says; each step works on some chunks, on one where there is no utility."""
+    loop = _Loop(encoder, schedule)
+    num_chunks = len(encoder.chunks)
+    chunks_per_step = 1
+    if term is not None:
+        chunks_per_step = max(1, min(num_chunks, term.images_per_call // len(encoder.chunks[0].index)))
+    steps = -(-schedule.epochs * num_chunks // chunks_per_step)
+    report = encoder.run.stage_report(schedule.name)
+    for step in encoder.run.journal.steps(steps, loop):
+        fraction_done = step / steps
+        indices = [(step * chunks_per_step + i) % num_chunks for i in range(chunks_per_step)]
+        utility, mse = loop.compute_gradients(indices, schedule.rounding(fraction_done), term)
+        loop.update(indices, fraction_done)
+        if step % OBSERVE_EVERY_STEPS == 0:
+            loop.observe_rate(indices[0], OBSERVE_EVERY_STEPS * chunks_per_step / num_chunks)
+        encoder.report(report, step + 1, steps, utility, mse)
+
+
+class _Loop:
+    """The optimizers, and the rate that was observed last, as a checkpoint holds them."""
+
+    def __init__(self, encoder: EncoderState, schedule: TrainingSchedule) -> None:
+        self._encoder, self._schedule = encoder, schedule
+        self._latent_optimizers, self._network_optimizer = encoder.optimizers()
+        self._parameters = list(encoder.model.networks.parameters())
+        self._rate = LateNumber()
+
+    def state(self) -> State:
+        optimizers = [*self._latent_optimizers, self._network_optimizer]
+        return [[optimizer.state_dict() for optimizer in optimizers], self._rate.state()]
+
+    def restore(self, state: State) -> None:
+        optimizer_states, rate = state
+        optimizers = [*self._latent_optimizers, self._network_optimizer]
+        for optimizer, optimizer_state in zip(optimizers, optimizer_states, strict=True):
+            restore_optimizer(optimizer, optimizer_state)
+        self._rate.restore(rate)
+
+    def compute_gradients(
+        self, indices: list[int], rounding: SoftRounding | None, term: UtilityTerm | None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Of the loss of some chunks; returns the utility, if there is one, and the mean squared error."""
+        encoder = self._encoder
+        utility: Tensor | None = None
+        gradients: list[Tensor | None] = [None] * len(indices)
+        if term is not None:
+            chunks = [encoder.chunks[index] for index in indices]
+            utility, of_chunks = term.gradients(encoder, chunks, rounding)
+            gradients = list(of_chunks)
+        mean_mse = torch.zeros((), device=encoder.run.device)
+        self._network_optimizer.zero_grad()
+        for index, gradient in zip(indices, gradients, strict=True):
+            self._latent_optimizers[index].zero_grad()
+            shard = encoder.shards[index]
+            if not len(shard.index):
+                continue
+            chunk = encoder.chunks[index]
+            decoded = encoder.decode_shard(index, rounding)
+            rate = decoded.bits.sum() / encoder.pixels_in(chunk)
+            mse = (decoded.images - encoder.targets[shard.index]).square().mean()
+            fraction = len(shard.index) / len(chunk.index)
+            loss = (rate + encoder.control.lmbda * (mse * fraction)) / len(indices)
+            if gradient is not None:
+                loss = loss + encoder.control.lmbda * (decoded.images * gradient[shard.rows]).sum()
+            loss.backward()
+            mean_mse += mse.detach() / len(indices)
+        return utility, mean_mse
+
+    def update(self, indices: list[int], fraction_done: float) -> None:
+        """Let the optimizers take a step."""
+        encoder, schedule = self._encoder, self._schedule
+        factor = schedule.lr_factor * cosine_decay(fraction_done)
+        if schedule.train_latents:
+            for index in indices:
+                optimizer = self._latent_optimizers[index]
+                encoder.run.ranks.all_reduce_gradients(list(encoder.chunks[index].levels))
+                set_learning_rate(optimizer, LATENT_LR * factor)
+                optimizer.step()
+        if schedule.train_networks:
+            encoder.run.ranks.all_reduce_gradients(self._parameters)
+            set_learning_rate(self._network_optimizer, NETWORK_LR * factor)
+            torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+            self._network_optimizer.step()
+
+    def observe_rate(self, index: int, epochs: float) -> None:
+        """Tell the rate control what a chunk costs: noise has a price of its own, the file's rate is that of
+        rounded latents."""
+        encoder = self._encoder
+        chunk = encoder.chunks[index]
+        rate = self._rate.follow(encoder.coded_bits(chunk) / encoder.pixels_in(chunk))
+        if rate is not None:
+            encoder.control.observe(rate, epochs, self._schedule.update_lmbda)

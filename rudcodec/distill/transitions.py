@@ -1,0 +1,54 @@
+"""What is done between training stages: step sizes, targets, the budget's overhead."""
+
+from __future__ import annotations
+
+from rudcodec.distill.encoder_state import EncoderState
+from rudcodec.distill.initial_model import scale_for_rate_ratio
+from rudcodec.distill.training_loop import TrainingSchedule, train
+
+PRETRAINING_STEPS = 300
+# Of the latents' bits, in the joint phase: what it makes loses bits where rounding and tuning keep it, and
+# can't gain any.
+TARGET_OVERSHOOT = 1.08
+
+
+def pretrain_networks(encoder: EncoderState) -> None:
+    """Teach the networks the initial latents, then choose the step size by the rate that is left.
+
+    An untrained context network overrates the rate ten times, which would send lmbda astray.
+    """
+    epochs = -(-PRETRAINING_STEPS // len(encoder.chunks))
+    schedule = TrainingSchedule(
+        "pretraining", epochs, 2.0, rounding_start=None, train_latents=False, update_lmbda=False
+    )
+    train(encoder, schedule)
+    if not encoder.control.fixed:
+        adjust_step_size(encoder)
+
+
+def adjust_step_size(encoder: EncoderState) -> None:
+    """Change the quantization step size so that the rate is on target.
+
+    Where latents are large the rate follows the step size rather than lmbda, and networks learn it slowly.
+    """
+    control = encoder.control
+    assert control.rate is not None
+    factor = scale_for_rate_ratio(encoder.model.unrounded(), control.target / control.rate)
+    encoder.model.refine(factor)
+    control.lmbda *= factor**2
+    control.rate = control.target
+
+
+def raise_target(encoder: EncoderState) -> None:
+    """Let the joint phase spend some more bits than there are: it loses as many afterwards."""
+    control = encoder.control
+    control.target = min(TARGET_OVERSHOOT * control.target, encoder.max_rate)
+
+
+def take_decoded_as_targets(encoder: EncoderState) -> None:
+    """From here on the images that the joint phase has made are what is to be kept, not the initial ones,
+    which rounding and tuning would lead back to."""
+    targets = encoder.targets.new_empty(encoder.targets.shape)
+    for chunk in encoder.chunks:
+        targets[chunk.index] = encoder.decode_images(chunk, None)
+    encoder.targets = targets

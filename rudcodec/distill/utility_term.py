@@ -1,0 +1,80 @@
+"""The utility as a term of the loss that stages minimise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rudcodec.distill.encoder_state import EncoderState
+from rudcodec.model.latents import Chunk
+from rudcodec.model.quantization import SoftRounding
+from rudcodec.model.synthesis import GREY_LEVELS, MID_GREY
+from rudcodec.runs import State
+from rudcodec.settings import Settings
+from rudcodec.utility import Utility
+
+
+class UtilityTerm:
+    """A prepared utility, with a weight against the distortion.
+
+    The weight is chosen when the term is first used, by the ratio of the two gradients' norms: losses of
+    different papers come in units of their own.
+
+    Args:
+        utility: prepared.
+        labels: int64 (N,), of the initial images.
+        settings: ``balance`` and ``utility_images`` of them.
+    """
+
+    def __init__(self, utility: Utility, labels: Tensor, settings: Settings) -> None:
+        self.utility = utility
+        self.labels = labels
+        self.balance = settings.balance
+        self.images_per_call = settings.utility_images
+        self.weight: float | None = None
+        mean, std = (
+            torch.tensor(values, device=labels.device).view(1, -1, 1, 1) / 255
+            for values in (utility.recipe.mean, utility.recipe.std)
+        )
+        self._scale = GREY_LEVELS / 255 / std
+        self._shift = (MID_GREY / 255 - mean) / std
+
+    def state(self) -> State:
+        return [self.weight, self.utility.state()]
+
+    def restore(self, state: State) -> None:
+        self.weight, utility_state = state
+        self.utility.restore(utility_state)
+
+    def gradients(
+        self, encoder: EncoderState, chunks: list[Chunk], rounding: SoftRounding | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The utility of some chunks' images, and its weighted gradient for each chunk.
+
+        Images are decoded without a graph here, so that memory holds the utility's graph only.
+        """
+        decoded = [encoder.decode_images(chunk, rounding) for chunk in chunks]
+        images = torch.cat(decoded).requires_grad_()
+        index = torch.cat([chunk.index for chunk in chunks])
+        value, gradient = self._sharded(images, self.labels[index], encoder)
+        if self.weight is None:
+            distortion = 2 * (images.detach() - encoder.targets[index]) / images.numel()
+            self.weight = self.balance * float(distortion.norm() / gradient.norm().clamp(min=1e-12))
+        gradient = gradient * self.weight
+        return value * self.weight, list(gradient.split([len(images) for images in decoded]))
+
+    def _sharded(self, images: Tensor, labels: Tensor, encoder: EncoderState) -> tuple[Tensor, Tensor]:
+        """The utility and its gradient, some classes by each process where that can be."""
+        ranks, generator = encoder.run.ranks, encoder.run.utility_generator
+        normalised = images * self._scale + self._shift
+        if ranks.world_size == 1 or not self.utility.sums_over_classes:
+            value = self.utility(normalised, labels, generator)
+            return value.detach(), torch.autograd.grad(value, images)[0]
+        shard = labels % ranks.world_size == ranks.rank
+        idle = not shard.any()  # it draws its random numbers all the same
+        rows = torch.ones_like(shard) if idle else shard
+        value = self.utility(normalised[rows], labels[rows], generator)
+        value, (gradient,) = value.detach(), torch.autograd.grad(value, images)
+        value, gradient = value * (not idle), gradient * (not idle)
+        ranks.all_reduce([value, gradient])
+        return value, gradient

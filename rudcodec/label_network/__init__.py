@@ -1,0 +1,17 @@
+"""Label networks: training them at a rate, and labelling images and views with them on a training device."""
+
+from rudcodec.label_network.model import FloatLabelNetwork
+from rudcodec.label_network.stream import ViewStream
+from rudcodec.label_network.training import (
+    LabelNetworkSpec,
+    label_network_spec,
+    train_label_network,
+)
+
+__all__ = [
+    "FloatLabelNetwork",
+    "LabelNetworkSpec",
+    "ViewStream",
+    "label_network_spec",
+    "train_label_network",
+]

@@ -1,0 +1,251 @@
+"""Training a label network under ``rate + lmbda * utility``: its code length against its loss on views.
+
+Rounded weights whose entropy is in the loss, after Oktay et al., "Scalable Model Compression by Entropy
+Penalized Reparameterization" (ICLR 2020); views and their labels after Beyer et al., "Knowledge distillation:
+A good teacher is patient and consistent" (CVPR 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rudcodec import views
+from rudcodec.data import LabelledImages
+from rudcodec.label_network.model import TrainableLabelNetwork, to_network_input
+from rudcodec.label_network.rendering import make_renderer
+from rudcodec.nets.muon import Muon
+from rudcodec.nets.speed import autocast, compiled, has_compiler
+from rudcodec.nets.transfer import LateNumber, to_device
+from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
+from rudcodec.runs import RunContext, State, restore_optimizer
+
+BATCH_SIZE = 128
+WEIGHT_LR = 0.1  # of Muon, in quantization steps
+LINEAR_LR = 0.1
+BIAS_LR = 5e-3
+SCALE_LR = 2e-2
+LR_WARMUP, LR_DECAY = 0.05, 0.7  # fractions of the training
+RATE_DECAY_SPAN = (0.1, 0.7)  # of the training: the rate goes from what it is to the target
+INITIAL_RATE_WEIGHT = 0.015  # of all the target's bits, in nats of loss
+RATE_WEIGHT_RANGE = (1e-4, 100.0)
+RATE_RESPONSE = 0.2
+MAX_LOG_CHANGE = 0.03
+TEMPERATURE = 2.0
+COMPILE_FROM = 100_000  # views; below, compiling costs more than it gains
+BITS_PER_WEIGHT = (1.38, 3.6)  # fewer cost accuracy, more bring none
+WIDTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128)
+
+
+@dataclass(frozen=True)
+class LabelNetworkSpec:
+    """``layers``; ``bits`` that the parameters should take, no more than they can use; ``num_views`` to train
+    on; ``in_file``: whether it is a file's, or a teacher that stays behind."""
+
+    layers: tuple[LabelLayer, ...]
+    bits: float
+    num_views: int
+    in_file: bool = True
+
+
+def label_network_spec(bits: float, height: int, width: int, num_views: int) -> LabelNetworkSpec:
+    """The widest network whose weights have ``BITS_PER_WEIGHT`` each: a stem of half the width, layers that
+    halve the image down to eight pixels, and two residual ones that halve it on, while two are left."""
+    side = min(height, width)
+    middles = max(1, round(math.log2(max(side, 2) / 16)))
+    weights = 9 * (middles + 1.5)  # over width^2: 9 for each layer, a half of that behind the stem
+    fewest, most = BITS_PER_WEIGHT
+    channels = max((one for one in WIDTHS if weights * one**2 * fewest <= bits), default=WIDTHS[0])
+    stem, middle, end = (max(8, channels // 2), 16, False), (channels, 8, False), (channels, 4, True)
+    layers = []
+    for out, smallest_side, residual in (stem, *[middle] * middles, end, end):
+        layers.append(LabelLayer(out, side >= smallest_side, residual))
+        side //= 1 + layers[-1].pool
+    return LabelNetworkSpec(tuple(layers), min(bits, most * weights * channels**2), num_views)
+
+
+def train_label_network(
+    real: LabelledImages,
+    spec: LabelNetworkSpec,
+    training_views: ViewRecipe,
+    student_views: ViewRecipe,
+    run: RunContext,
+) -> LabelNetwork:
+    """Train on views of real images, so that the parameters take about ``spec.bits`` bits.
+
+    An encode takes the two halves of this apart, so that the weights can be kept in a checkpoint.
+
+    Args:
+        real: the real set.
+        spec: of the network.
+        training_views: recipe of the views that it is trained on.
+        student_views: recipe of the views that students are to draw, which goes into the file.
+        run: device, seed, journal.
+    """
+    weights = label_network_weights(real, spec, training_views, run)
+    return label_network_from(weights, real, spec, student_views)
+
+
+def label_network_weights(
+    real: LabelledImages, spec: LabelNetworkSpec, views_recipe: ViewRecipe, run: RunContext
+) -> dict[str, Tensor]:
+    """The state of the trained network, as tensors by name."""
+    fast = spec.num_views >= COMPILE_FROM and has_compiler(run.device)
+    layout = torch.channels_last if fast else torch.contiguous_format
+    net = _network(real, spec, run.seed).to(run.device).to(memory_format=layout)
+    loss_of = compiled(_loss) if fast else _loss
+    bits_of = compiled(TrainableLabelNetwork.bits) if fast else TrainableLabelNetwork.bits
+    state = _TrainingState(net, RateSchedule(spec.bits))
+    shard = run.ranks.shard(BATCH_SIZE)
+    size = shard.stop - shard.start
+    batches = _ViewBatches(real, views_recipe, run.seed, run.device, make_renderer(fast))
+    steps = max(2, spec.num_views // BATCH_SIZE)
+    report = run.stage_report("label network" if spec.in_file else "teacher")
+    for step in run.journal.steps(steps, state):
+        fraction_done = step / steps
+        state.set_learning_rate(fraction_done)
+        x, first, second, weight = batches.draw(step * BATCH_SIZE + shard.start, size)
+        with autocast(run.device):
+            loss = loss_of(net, x.contiguous(memory_format=layout), first, second, weight)
+        bits = bits_of(net)
+        net.zero_grad(set_to_none=True)
+        rate_weight = state.rate.weight / run.ranks.world_size
+        (loss * (size / BATCH_SIZE) + rate_weight * bits).backward()
+        run.ranks.all_reduce_gradients(list(net.parameters()))
+        state.update(bits.detach(), fraction_done)
+        if report.is_due(step + 1, steps):
+            bpc = float(bits.detach()) / len(real.classes) if spec.in_file else None
+            report(step + 1, steps, bpc=bpc, utility=float(loss.detach()))
+    return net.state_dict()
+
+
+def label_network_from(
+    weights: dict[str, Tensor], real: LabelledImages, spec: LabelNetworkSpec, student_views: ViewRecipe
+) -> LabelNetwork:
+    """The quantized network with the weights of :func:`label_network_weights`."""
+    net = _network(real, spec, seed=0)
+    net.load_state_dict(weights)
+    return net.quantized(round(16 * TEMPERATURE), student_views)
+
+
+def _network(real: LabelledImages, spec: LabelNetworkSpec, seed: int) -> TrainableLabelNetwork:
+    generator = torch.Generator().manual_seed(seed)
+    return TrainableLabelNetwork(spec.layers, real.image_shape, len(real.classes), generator)
+
+
+class _TrainingState:
+    """What a checkpoint holds of a label network's training."""
+
+    def __init__(self, net: TrainableLabelNetwork, rate: RateSchedule) -> None:
+        self.net, self.rate = net, rate
+        self.optimizers = _optimizers(net)
+        self._bits = LateNumber()
+
+    def set_learning_rate(self, fraction_done: float) -> None:
+        """Up in the beginning, down at the end."""
+        factor = min(1, fraction_done / LR_WARMUP + 0.05) * min(1, (1 - fraction_done) / LR_DECAY)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * factor
+
+    def update(self, bits: Tensor, fraction_done: float) -> None:
+        """Take a step, and let the rate's weight follow the bits that are known."""
+        for optimizer in self.optimizers:
+            optimizer.step()
+        known_bits = self._bits.follow(bits)
+        if known_bits is not None:
+            self.rate.update(known_bits, fraction_done)
+
+    def state(self) -> State:
+        return [
+            self.net.state_dict(),
+            [optimizer.state_dict() for optimizer in self.optimizers],
+            self.rate.weight,
+            self.rate.initial_bits,
+            self._bits.state(),
+        ]
+
+    def restore(self, state: State) -> None:
+        weights, optimizer_states, self.rate.weight, self.rate.initial_bits, bits = state
+        self._bits.restore(bits)
+        self.net.load_state_dict(weights)
+        for optimizer, optimizer_state in zip(self.optimizers, optimizer_states, strict=True):
+            restore_optimizer(optimizer, optimizer_state)
+
+
+class RateSchedule:
+    """The rate's weight in the loss: steered so that the rate falls to the target on an exponential."""
+
+    def __init__(self, target_bits: float) -> None:
+        self.target_bits = target_bits
+        self.weight = INITIAL_RATE_WEIGHT / target_bits
+        self.initial_bits: float | None = None
+
+    def update(self, bits: float, fraction_done: float) -> None:
+        """Take the bits of a step, at some fraction of the training."""
+        self.initial_bits = self.initial_bits or max(bits, self.target_bits)
+        start, end = RATE_DECAY_SPAN
+        position = min(1.0, max(0.0, (fraction_done - start) / (end - start)))
+        scheduled_bits = self.initial_bits * (self.target_bits / self.initial_bits) ** position
+        change = RATE_RESPONSE * math.log(bits / scheduled_bits)
+        change = max(-MAX_LOG_CHANGE, min(MAX_LOG_CHANGE, change))
+        weight = self.weight * self.target_bits * math.exp(change)
+        lowest, highest = RATE_WEIGHT_RANGE
+        self.weight = min(max(weight, lowest), highest) / self.target_bits
+
+
+class _ViewBatches:
+    """Views of real images, drawn by number."""
+
+    def __init__(
+        self,
+        real: LabelledImages,
+        recipe: ViewRecipe,
+        seed: int,
+        device: torch.device,
+        render: Callable[[Tensor, views.Draw], Tensor],
+    ) -> None:
+        self._images = torch.from_numpy(real.images).to(device)
+        self._labels = torch.from_numpy(real.labels).to(device)
+        self._recipe, self._seed, self._render = recipe, seed, render
+
+    def draw(self, first_view: int, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Views, the classes of both images in each, and the first one's weight."""
+        images, device = self._images, self._images.device
+        height, width = images.shape[1:3]
+        parameters = views.draw(self._recipe, len(images), height, width, self._seed, first_view, count)
+        there = views.on_device(parameters, device)
+        first = self._labels[there.first.source]
+        second, weight = first.clone(), torch.ones(count, device=device)
+        second[there.mixed] = self._labels[there.second.source]
+        first_weight = torch.from_numpy(views.first_part(parameters, height, width))
+        weight[there.mixed] = to_device(first_weight, device)
+        return to_network_input(self._render(images, there)), first, second, weight
+
+
+def _loss(net: TrainableLabelNetwork, x: Tensor, first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
+    logits = net(x)
+    losses = (
+        F.cross_entropy(logits, first, reduction="none"),
+        F.cross_entropy(logits, second, reduction="none"),
+    )
+    return (weight * losses[0] + (1 - weight) * losses[1]).mean()
+
+
+def _optimizers(net: TrainableLabelNetwork) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions, Adam for the rest."""
+    groups = (
+        ([net.linear], LINEAR_LR),
+        ([*net.biases, net.linear_bias], BIAS_LR),
+        ([net.log2_scales], SCALE_LR),
+    )
+    adam = torch.optim.Adam([{"params": p, "lr": lr} for p, lr in groups], betas=(0.9, 0.99))
+    optimizers = [Muon(net.weights, WEIGHT_LR), adam]
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["peak"] = group["lr"]
+    return optimizers

@@ -1,0 +1,75 @@
+"""Progress reports: what a running encode tells whoever is interested."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+REPORT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ProgressReport:
+    """How far a stage is.
+
+    Attributes:
+        stage: its name; ``step`` of ``steps`` are done.
+        bpc: the estimated size of the whole file in bits per class, once there is an estimate.
+        utility: the loss of the last step's images, in the joint phase.
+        psnr: of the last step's images against the targets, in dB. Targets are the initial images, and from
+            the end of the joint phase on the images that it has made.
+        elapsed: seconds since the stage began in this process; ``remaining``: seconds until its end, None
+            while that can't be told yet.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    bpc: float | None = None
+    utility: float | None = None
+    psnr: float | None = None
+    elapsed: float = 0.0
+    remaining: float | None = None
+
+
+Reporter = Callable[[ProgressReport], None]
+
+
+def ignore_report(report: ProgressReport) -> None:
+    """The reporter of a run that nobody watches."""
+
+
+class StageReport:
+    """Reports the steps of one stage, with times from the pace since its first report.
+
+    Before the first report compilers may be at work, which would spoil the estimate.
+    """
+
+    def __init__(self, reporter: Reporter, stage: str) -> None:
+        self._reporter = reporter
+        self._stage = stage
+        self._start = self._last = time.monotonic()
+        self._first: tuple[int, float] | None = None
+
+    def is_due(self, step: int, steps: int) -> bool:
+        """Whether a second has passed since the last report, or the stage is done."""
+        return step == steps or time.monotonic() - self._last >= REPORT_SECONDS
+
+    def __call__(
+        self,
+        step: int,
+        steps: int,
+        bpc: float | None = None,
+        utility: float | None = None,
+        psnr: float | None = None,
+    ) -> None:
+        """Report that ``step`` of ``steps`` are done; other arguments as in :class:`ProgressReport`."""
+        now = self._last = time.monotonic()
+        if self._first is None:
+            self._first = step, now
+        done, seconds = step - self._first[0], now - self._first[1]
+        remaining = seconds / done * (steps - step) if done else None
+        self._reporter(
+            ProgressReport(self._stage, step, steps, bpc, utility, psnr, now - self._start, remaining)
+        )

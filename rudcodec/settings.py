@@ -1,0 +1,173 @@
+"""Settings of an encode: one schema for the command line, the Python API, checks and documentation.
+
+Needs no torch, so that the command line can refuse a wrong setting at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from rudcodec.errors import SettingError
+from rudcodec.options import check_options, option, parse_option
+from rudcodec.plugins import LABEL_MODES, UTILITIES
+
+AUTO = "auto"
+NO_UTILITY = "none"
+DEFAULT_UTILITY = "mm"
+
+# How long to train.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "fast": {"warmup": 60, "joint": 60, "tune": 20, "label_views": 500_000},
+    "balanced": {},
+    "best": {"warmup": 1000, "joint": 1200, "tune": 200, "label_views": 30_000_000},
+}
+
+
+def _label_modes() -> tuple[str, ...]:
+    return (AUTO, *LABEL_MODES.names())
+
+
+def _utilities() -> tuple[str, ...]:
+    return (AUTO, NO_UTILITY, *UTILITIES.names())
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one encode; the defaults are those of the preset ``balanced``.
+
+    ``utility_options`` are the utility's own: ``{"mm.runs": 8}``, or ``--set mm.runs=8`` on the command line.
+    Texts are parsed as there.
+
+    Raises:
+        SettingError: a value makes no sense; the message begins with the setting's name.
+    """
+
+    bpc: float = option(
+        math.inf,
+        "Budget in bits per class, such as 50k.",
+        flag="--bpc",
+        metavar="N",
+        above=0.0,
+        unit="bits per class",
+        shown="none",
+    )
+    lmbda: float | None = option(
+        None,
+        "Instead of a budget: minimise bits a pixel + X * error.",
+        flag="--lmbda",
+        metavar="X",
+        above=0.0,
+        below=math.inf,
+    )
+    ipc: int | None = option(
+        None, "Images per class.", flag="--ipc", metavar="N", minimum=1, shown="what suits the budget"
+    )
+    share: str = option(
+        "dataset",
+        "Networks for the whole set, or for each class.",
+        flag="--share",
+        choices=("dataset", "class"),
+    )
+    labels: str = option(
+        AUTO,
+        "What labels the file carries.",
+        flag="--labels",
+        metavar="MODE",
+        choices=_label_modes,
+        shown="`auto`: hard or network, by the budget",
+    )
+    utility: str = option(
+        AUTO,
+        "What the joint phase matches.",
+        flag="--utility",
+        metavar="NAME",
+        choices=_utilities,
+        shown="`auto`: `mm`; none for a distilled set and under a label network",
+    )
+    seed: int = option(
+        0, "Same seed, same machine: same file.", flag="--seed", metavar="N", minimum=0, below=2.0**63
+    )
+    device: str = option(
+        AUTO, "Where to compute.", flag="--device", metavar="DEVICE", shown="`auto`: CUDA where there is one"
+    )
+    flip: bool | None = option(
+        None,
+        "Whether a mirrored image keeps its label.",
+        flag="--flip/--no-flip",
+        shown="colour yes, grey no",
+    )
+    warmup: int = option(200, "Epochs of rate and distortion.", minimum=2)
+    joint: int = option(240, "Epochs of rate, distortion and utility.", minimum=0)
+    tune: int = option(60, "Epochs of the latents, once the networks are integers.", minimum=2)
+    chunk: int | None = option(
+        None,
+        "Images whose latents train together; it bounds memory.",
+        minimum=1,
+        shown="what suits the device",
+    )
+    balance: float = option(
+        10.0, "The utility's gradient over the distortion's, as the joint phase begins.", above=0.0
+    )
+    utility_images: int = option(500, "Synthetic images that one evaluation of the utility sees.", minimum=1)
+    label_fraction: float | None = option(
+        None,
+        "Part of the budget for the label network.",
+        above=0.0,
+        below=1.0,
+        shown="by the budget",
+    )
+    label_views: int = option(
+        3_000_000, "Views of real images that the label network, or the teacher, trains on.", minimum=1000
+    )
+    utility_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.bpc == math.inf and self.lmbda is None:
+            raise SettingError("bpc: there is neither a budget nor lmbda")
+
+    def __str__(self) -> str:
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "utility_options"}
+        values |= self.utility_options
+        return " ".join(f"{name}={value}" for name, value in values.items())
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings by name, as JSON knows them."""
+        return asdict(self)
+
+    @classmethod
+    def preset(cls, preset: str, distilled: bool = False, **overrides: Any) -> Settings:
+        """The settings of a preset, with some overridden, for a set that is ``distilled`` already or not.
+
+        Raises:
+            SettingError: as above; or ``joint`` epochs are asked for a distilled set, which is coded as it is
+                unless a utility says what they are to match.
+        """
+        if preset not in PRESETS:
+            raise SettingError(f"preset: {preset!r} is none of {', '.join(PRESETS)}")
+        settings = cls(**{**PRESETS[preset], **overrides})
+        if distilled and settings.utility == AUTO and overrides.get("joint"):
+            raise SettingError(
+                "joint: a distilled set is coded as it is; --utility says what such epochs are to match"
+            )
+        return settings
+
+
+def parse_settings(texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """What ``--set NAME=TEXT`` changes, as arguments of :class:`Settings`. Raises SettingError."""
+    settings: dict[str, Any] = {}
+    for name, text in texts:
+        if "." in name:
+            settings.setdefault("utility_options", {})[name] = text
+        else:
+            settings[name] = parse_option(Settings, name, text)
+    return settings
+
+
+def without_joint_phase(settings: Settings) -> Settings:
+    """The joint phase's epochs given to warm-up: images are then coded as they are."""
+    warmup = settings.warmup + settings.joint
+    return replace(settings, utility=NO_UTILITY, warmup=warmup, joint=0)

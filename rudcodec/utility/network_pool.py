@@ -1,0 +1,147 @@
+"""Networks that were briefly trained on the real set, whose features utilities compare."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rudcodec.augment import augment
+from rudcodec.data import LabelledImages
+from rudcodec.nets import ConvNet
+from rudcodec.nets.normalise import normalise
+from rudcodec.nets.speed import autocast, compiled, repays_compiling
+from rudcodec.nets.transfer import to_device
+from rudcodec.payload import Recipe
+from rudcodec.runs import RunContext, State, restore_optimizer
+from rudcodec.students.optimizers import optimizers_for
+
+BATCH_SIZE = 128
+LR = 0.01  # of Muon
+MAX_EPOCHS = 5  # over the real images: smaller sets are sooner known
+
+
+@dataclass(frozen=True)
+class NetworkPool:
+    """ConvNets: ``runs`` of ``steps`` steps by Muon, of each of which ``snapshots`` are kept, at equal
+    distances, the last one at its end; ``width``: their channels. No steps: random networks."""
+
+    runs: int
+    steps: int
+    snapshots: int
+    width: int
+
+    def is_snapshot(self, step: int) -> bool:
+        """Whether there is a snapshot after so many steps."""
+        return step in [round(self.steps * (i + 1) / self.snapshots) for i in range(self.snapshots)]
+
+    def limited(self, real: LabelledImages) -> NetworkPool:
+        """A pool with no more steps than a set's size is good for."""
+        most = math.ceil(MAX_EPOCHS * len(real) / min(BATCH_SIZE, len(real)))
+        return replace(self, steps=min(self.steps, max(self.snapshots, most)))
+
+
+def train_network_pool(
+    real: LabelledImages, pool: NetworkPool, recipe: Recipe, run: RunContext
+) -> list[dict[str, Tensor]]:
+    """The snapshots' weights, by name: a stage of the run, which all processes share."""
+    pool = pool.limited(real)
+    if pool.steps == 0:
+        return [_network(real, pool.width, seed).state_dict() for seed in range(pool.runs)]
+    batch_size = min(BATCH_SIZE, len(real))
+    steps = pool.runs * pool.steps
+    work = steps * batch_size * real.height * real.width * pool.width
+    fast = repays_compiling(work, run.device)
+    loss_of = compiled(_loss) if fast else _loss
+    layout = torch.channels_last if fast else torch.contiguous_format
+    images = torch.from_numpy(real.images).to(run.device)
+    labels = torch.from_numpy(real.labels).to(run.device)
+    recipe = replace(recipe, optimizer="muon", lr=LR)
+    state = _PoolState(real, pool, recipe, layout, run.device)
+    shard = run.ranks.shard(batch_size)
+    report = run.stage_report("utility networks")
+    for step in run.journal.steps(steps, state):
+        seed, step_of_run = divmod(step, pool.steps)
+        if step_of_run == 0:
+            state.start_run(seed)
+        generator = np.random.default_rng((seed, step_of_run))
+        drawn = generator.choice(len(real), batch_size, replace=False)
+        rows = to_device(torch.from_numpy(drawn), run.device)
+        x = normalise(images[rows], recipe.mean, recipe.std)
+        x = augment(x, recipe.augment, torch.Generator().manual_seed(step))[shard]
+        with autocast(run.device):
+            loss = loss_of(state.net, x.contiguous(memory_format=layout), labels[rows][shard])
+        state.net.zero_grad(set_to_none=True)
+        (loss * (len(x) / batch_size)).backward()
+        run.ranks.all_reduce_gradients(list(state.net.parameters()))
+        state.update()
+        if pool.is_snapshot(step_of_run + 1):
+            state.add_snapshot()
+        report(step + 1, steps)
+    if not state.snapshots:
+        state.add_snapshot()  # a rehearsal ends after a few steps
+    return state.snapshots
+
+
+def pool_networks(
+    real: LabelledImages, width: int, weights: Sequence[dict[str, Tensor]], device: torch.device
+) -> list[ConvNet]:
+    """Frozen networks with the weights that :func:`train_network_pool` has returned."""
+    nets = []
+    for state in weights:
+        net = _network(real, width, seed=0)
+        net.load_state_dict(state)
+        nets.append(net.to(device).requires_grad_(False))
+    return nets
+
+
+def _network(real: LabelledImages, width: int, seed: int) -> ConvNet:
+    generator = torch.Generator().manual_seed(seed)
+    return ConvNet.as_published(real.channels, len(real.classes), (real.height, real.width), width, generator)
+
+
+class _PoolState:
+    """The network under way, as a checkpoint holds it, and the snapshots so far."""
+
+    def __init__(
+        self,
+        real: LabelledImages,
+        pool: NetworkPool,
+        recipe: Recipe,
+        layout: torch.memory_format,
+        device: torch.device,
+    ) -> None:
+        self._real, self._width, self._recipe = real, pool.width, recipe
+        self._layout, self._device = layout, device
+        self.snapshots: list[dict[str, Tensor]] = []
+        self.start_run(0)
+
+    def start_run(self, seed: int) -> None:
+        net = _network(self._real, self._width, seed).to(self._device, non_blocking=True)
+        self.net = net.to(memory_format=self._layout)
+        self._optimizers = optimizers_for(self.net, self._recipe)
+
+    def update(self) -> None:
+        for optimizer in self._optimizers:
+            optimizer.step()
+
+    def add_snapshot(self) -> None:
+        self.snapshots.append({name: value.clone() for name, value in self.net.state_dict().items()})
+
+    def state(self) -> State:
+        return [self.net.state_dict(), [o.state_dict() for o in self._optimizers], self.snapshots]
+
+    def restore(self, state: State) -> None:
+        weights, optimizer_states, self.snapshots = state
+        self.net.load_state_dict(weights)
+        for optimizer, optimizer_state in zip(self._optimizers, optimizer_states, strict=True):
+            restore_optimizer(optimizer, optimizer_state)
+
+
+def _loss(net: ConvNet, x: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(net(x).float(), labels)

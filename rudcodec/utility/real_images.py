@@ -1,0 +1,44 @@
+"""Real images as utilities draw them: some of each class, normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rudcodec.data import LabelledImages
+from rudcodec.nets.normalise import normalise
+from rudcodec.payload import Recipe
+
+
+class RealImages:
+    """Samples a real set.
+
+    Args:
+        real: the real set.
+        recipe: for mean and standard deviation.
+        device: where sampled images go.
+    """
+
+    def __init__(self, real: LabelledImages, recipe: Recipe, device: torch.device) -> None:
+        self.set = real
+        self.device = device
+        self.recipe = recipe
+        self.rows_by_class = [np.flatnonzero(real.labels == k) for k in range(len(real.classes))]
+
+    def sample(self, labels: Sequence[int], count: int, seed: int) -> tuple[Tensor, list[int]]:
+        """Some images of each of some classes, float32 (n, C, H, W), normalised; and how many there are of
+        each: ``count``, or all."""
+        chosen = []
+        for label in labels:
+            rows = self.rows_by_class[label]
+            generator = np.random.default_rng((seed, label))
+            chosen.append(generator.choice(rows, min(count, len(rows)), replace=False))
+        pixels = torch.from_numpy(self.set.images[np.concatenate(chosen)]).to(self.device)
+        # channels last, as they come: the layout decides in which order kernels add
+        images = normalise(pixels, self.recipe.mean, self.recipe.std).contiguous(
+            memory_format=torch.channels_last
+        )
+        return images, [len(rows) for rows in chosen]
