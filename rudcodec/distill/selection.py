@@ -23,7 +23,7 @@ from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
-from rudcodec.students import train_student
+from rudcodec.students import StudentSpec, TrainingSet, train_student
 
 PROBE_STEPS = 300  # at most
 PROBE_PASSES = 40
@@ -51,14 +51,11 @@ def choose_images(
     """
     steps = min(PROBE_STEPS, -(-PROBE_PASSES * len(data) // recipe.batch))
     net = train_student(
-        data.images,
-        data.labels,
-        len(data.classes),
+        TrainingSet.with_classes(data),
         replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps),
-        seed=seed,
-        device=device,
-        width=PROBE_WIDTH,
-        progress=progress,
+        StudentSpec(width=PROBE_WIDTH, device=device),
+        seed,
+        progress,
     )
     features, confidence = _see(net, data, recipe, device)
     # One thread: sums must come out the same every time.
