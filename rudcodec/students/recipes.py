@@ -86,10 +86,13 @@ def check_recipe(recipe: Recipe, channels: int) -> None:
         raise SettingError(f"the recipe is for {len(recipe.mean)} channels, the images have {channels}")
     for name in ("steps", "batch", "lr"):
         value = getattr(recipe, name)
-        if not 0 < value < math.inf:
+        if not value > 0:
             raise SettingError(f"{name} must be above zero, not {value}")
-    if not 0 <= recipe.weight_decay < math.inf:
-        raise SettingError(f"weight_decay must not be negative, not {recipe.weight_decay}")
+    for name in ("lr", "weight_decay"):
+        if not math.isfinite(getattr(recipe, name)):
+            raise SettingError(f"{name} must be finite, not {getattr(recipe, name)}")
+    if recipe.weight_decay < 0:
+        raise SettingError(f"weight_decay must be at least 0, not {recipe.weight_decay}")
     if not 0 <= recipe.momentum < 1:
         raise SettingError(f"momentum must be at least 0 and below 1, not {recipe.momentum}")
     if recipe.optimizer not in OPTIMIZERS:
