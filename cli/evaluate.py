@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @click.argument("file", metavar="FILE")
-@click.option(
-    "--real", "source", required=True, metavar="SRC", help="The real images: a source as for compress."
-)
+@click.option("--real", "source", required=True, metavar="SRC", help="Real images, as for compress.")
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     help="Real images at equal bytes, too.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3).")
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of the steps in FILE's recipe.")
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe.")
 @click.option(
     "--set",
     "changes",
@@ -73,10 +71,10 @@ def evaluate(
     device: str,
     as_json: bool,
 ) -> None:
-    """Train students from scratch on FILE (- is standard input), judge them on real images.
+    """Train students on FILE (- is standard input), judge them on real images.
 
-    Each student follows FILE's recipe; the accuracy is that after its last step. --baseline does the same
-    with random real images of SRC's train split, as one picture of at most FILE's size.
+    Each student begins from scratch and follows FILE's recipe; the accuracy is that after its last step.
+    --baseline does the same with random real images of SRC's train split, as one picture of FILE's size.
 
     A FILE's label network labels views to train on, and is judged itself.
     """

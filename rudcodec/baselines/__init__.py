@@ -1,5 +1,5 @@
-"""What a user would pick instead of a ``.rud`` file, at equal bytes. Choosing by student needs torch; the
-rest is numpy and Pillow."""
+"""What a user would pick instead of a ``.rud`` file, at equal bytes: real images, coded as pictures. Choosing
+them by students needs torch; the rest needs numpy and Pillow only."""
 
 from __future__ import annotations
 

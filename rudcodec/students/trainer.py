@@ -50,13 +50,11 @@ class Trainer:
         self, data: TrainingSet, recipe: Recipe, spec: StudentSpec | None = None, runs: int = 1
     ) -> None:
         self.data, self.recipe, self.spec = data, recipe, spec or StudentSpec()
-        count, *self.shape = data.images.shape
-        height, width, channels = self.shape
-        check_recipe(recipe, channels)
+        check_recipe(recipe, data.images.shape[3])
         if self.spec.width < 1:
             raise SettingError(f"width must be above zero, not {self.spec.width}")
         self.device = pick_device(self.spec.device)
-        self.batch = recipe.batch if data.network is not None else min(recipe.batch, count)
+        self.batch = recipe.batch if data.network is not None else min(recipe.batch, len(data.images))
         self.compiled = self._pays_compiling(runs) if self.spec.compile is None else self.spec.compile
         objective = _Objective(data.softmax_temperature)
         self._loss = compiled(objective.loss) if self.compiled else objective.loss
@@ -84,7 +82,8 @@ class Trainer:
             keep_freed_memory()
         recipe, layout = self.recipe, self._layout
         generator = torch.Generator().manual_seed(seed)
-        net = build(self.spec.net, tuple(self.shape), self.data.class_count, generator, self.spec.width)
+        shape = self.data.images.shape[1:]
+        net = build(self.spec.net, shape, self.data.class_count, generator, self.spec.width)
         net = net.to(self.device).to(memory_format=layout)
         optimizers = optimizers_for(net, recipe)
         schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(one, recipe.steps) for one in optimizers]
@@ -119,7 +118,7 @@ class Trainer:
             yield augment(x, recipe.augment, generator), self._labels[chosen]
 
     def _pays_compiling(self, runs: int) -> bool:
-        height, width, _ = self.shape
+        _, height, width, _ = self.data.images.shape
         work = runs * self.recipe.steps * self.batch * height * width * self.spec.width
         return repays_compiling(work, self.device, 1.0 if self.data.network is None else _VIEWS_COST)
 

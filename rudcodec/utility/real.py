@@ -1,4 +1,4 @@
-"""Real images as utilities draw them: some of each class, normalised."""
+"""Real images as utilities take them: some of each class, drawn at random, normalised."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rudcodec.payload import Recipe
 
 
 class RealImages:
-    """A set on a device's side of things.
+    """Draws images of a real set.
 
     Args:
-        data: the real set.
-        recipe: for mean and standard deviation.
+        data: the set.
+        recipe: for students; has the mean and standard deviation of each channel.
         device: where drawn images go.
     """
 
@@ -29,8 +29,8 @@ class RealImages:
         self.members = [np.flatnonzero(data.labels == k) for k in range(len(data.classes))]
 
     def draw(self, classes: Sequence[int], count: int, seed: int) -> tuple[Tensor, list[int]]:
-        """Some images of each of some classes, (n, C, H, W), and how many there are of each: ``count``, or
-        all."""
+        """Different images of each of some classes, float32 (n, C, H, W), class by class, and how many there
+        are of each: ``count``, or all where the class has fewer."""
         chosen = [
             np.random.default_rng((seed, k)).choice(rows, min(count, len(rows)), replace=False)
             for k, rows in ((k, self.members[k]) for k in classes)
