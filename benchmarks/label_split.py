@@ -16,7 +16,7 @@ from functools import partial
 import click
 from label_trials import parts
 
-from rudcodec.baselines import real_images
+from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream import labels_size
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.tables import print_table
@@ -66,7 +66,7 @@ class Splits:
             left * 8 / classes, data.height, data.width, min(data.ipc_counts()), views=True
         )
         student = evaluate(
-            real_images(data, int(left), "avif", self.seed, (ipc,))[0].as_set(),
+            real_images(data, PictureBudget("avif", int(left), (ipc,)), self.seed)[0].as_set(),
             self.judge,
             recipe=view_recipe(self.recipe, data.height, data.width, bpc),
             network=network,

@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 import rudcodec
-from rudcodec.baselines import real_images
+from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream import labels_size
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
@@ -107,7 +107,7 @@ def main(
             else:
                 bpc, ipc = float(pairs.pop("bpc", 0)), int(pairs.pop("ipc", 25))
                 budget = round(bpc * len(train.classes) / 8) or UNCODED
-                images = real_images(train, budget, "avif", seed, (ipc,))[0].as_set()
+                images = real_images(train, PictureBudget("avif", budget, (ipc,)), seed)[0].as_set()
             assert not pairs, f"no such setting: {', '.join(pairs)}"
             result = evaluate(
                 images,

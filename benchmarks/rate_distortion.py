@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from rudcodec import bitstream
-from rudcodec.baselines import psnr, real_images
+from rudcodec.baselines import PictureBudget, psnr, real_images
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import Settings, distill
@@ -49,7 +49,7 @@ def main(source: str, bpc: float, ipc: int, seed: int) -> None:
     print(f"{len(real)} images, {ipc} a class, encoded in {seconds:.0f} s")
     print(f"rudcodec  {8 * len(data_bytes) / pixels:.3f} bpp  {psnr(real[order], decoded):.2f} dB")
     same = LabelledImages(real, data.labels[chosen], data.classes, "chosen images")
-    for avif in real_images(same, len(data_bytes), "avif", seed, (ipc,)):
+    for avif in real_images(same, PictureBudget("avif", len(data_bytes), (ipc,)), seed):
         print(f"AVIF q{avif.quality}  {avif.bpp:.3f} bpp  {avif.psnr:.2f} dB")
 
 

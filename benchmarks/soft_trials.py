@@ -18,7 +18,7 @@ import numpy as np
 from label_trials import changed, pairs_of, parts
 
 import rudcodec
-from rudcodec.baselines import real_images
+from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream.coder import Meter
 from rudcodec.bitstream.soft import code_soft, restored
 from rudcodec.cli.progress import ProgressView
@@ -58,7 +58,8 @@ def main(
     network = rudcodec.load(file).network
     assert network is not None, f"{file} has no label network"
     recipe = replace(default_recipe(train), steps=steps)
-    found = real_images(train, round(bpc * len(train.classes) / 8), "avif", 0, (ipc,))[0].as_set()
+    budget = PictureBudget("avif", round(bpc * len(train.classes) / 8), (ipc,))
+    found = real_images(train, budget, 0)[0].as_set()
     images = found.take(np.argsort(found.labels, kind="stable"))
     with ProgressView() as view:
         for trial in trials:

@@ -26,7 +26,7 @@ from .tables import print_table
 from .values import byte_amount, clock, key_value
 
 if TYPE_CHECKING:
-    from rudcodec.data import LabelledImages
+    from rudcodec.data import LabelledImages, Split
     from rudcodec.distill import CompressResult, Estimate
 
 
@@ -104,7 +104,7 @@ def compress(
     out: Path,
     budget_bytes: int | None,
     size: int | None,
-    split: str,
+    split: Split,
     distilled: bool,
     real: str | None,
     dry_run: bool,
@@ -216,7 +216,7 @@ class _Sets:
             raise
 
 
-def _read(source: str, split: str, size: int | None, stage: str, view: ProgressView) -> LabelledImages:
+def _read(source: str, split: Split, size: int | None, stage: str, view: ProgressView) -> LabelledImages:
     from rudcodec.data import load
 
     def report(done: int, total: int) -> None:

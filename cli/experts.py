@@ -39,17 +39,21 @@ def experts(
     """
     from rudcodec import data
     from rudcodec.nets.device import pick_device
-    from rudcodec.utility.experts import ExpertRecipe, train_experts
+    from rudcodec.progress import StageSteps
+    from rudcodec.utility.experts import ExpertRecipe, ExpertTrainer
 
     recipe = ExpertRecipe(epochs=epochs, width=width, lr=lr, flip=flip, seed=seed)
     with ProgressView() as view:
-        images = data.load(source, "train", size, lambda done, total: view("reading", done, total))
-        train_experts(
-            images,
-            folder,
-            count,
-            recipe,
-            pick_device(device),
-            lambda epoch, epochs, loss: view("experts", epoch, epochs, f"loss {loss:.3f}"),
-        )
+        images = data.load(source, "train", size, StageSteps(view, "reading"))
+        ExpertTrainer(images, recipe, pick_device(device), _Epochs(view)).fill(folder, count)
     click.echo(f"{folder}: {count} experts of {epochs} epochs")
+
+
+class _Epochs:
+    """Shows the epochs of all experts and the loss."""
+
+    def __init__(self, view: ProgressView) -> None:
+        self._view = view
+
+    def __call__(self, done: int, total: int, loss: float) -> None:
+        self._view("experts", done, total, f"loss {loss:.3f}")

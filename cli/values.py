@@ -13,6 +13,14 @@ import click
 from rudcodec.errors import FormatError, RudError
 from rudcodec.options import parse_amount
 
+_RECIPE_NUMBERS: dict[str, type[int] | type[float]] = {
+    "steps": int,
+    "batch": int,
+    "lr": float,
+    "weight_decay": float,
+    "momentum": float,
+}
+
 
 def amount(text: str) -> float:
     """A positive number: ``50000``, ``50k``, ``1.2M``. Raises click.BadParameter."""
@@ -36,6 +44,34 @@ def key_value(text: str) -> tuple[str, str]:
     if not equals:
         raise click.BadParameter(f"{text!r} is not KEY=VALUE")
     return name, value
+
+
+def recipe_change(text: str) -> tuple[str, Any]:
+    """``key=value`` for a field of :class:`rudcodec.payload.Recipe`. Raises click.BadParameter."""
+    from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    if name == "optimizer":
+        if value not in OPTIMIZERS:
+            raise click.BadParameter(f"{name}: {value!r} is not one of {', '.join(OPTIMIZERS)}")
+        return name, value
+    if name == "augment":
+        names = tuple(filter(None, value.split(",")))
+        if unknown := [one for one in names if one not in AUGMENTATIONS]:
+            raise click.BadParameter(f"{name}: {unknown[0]!r} is not one of {', '.join(AUGMENTATIONS)}")
+        return name, names
+    if name not in _RECIPE_NUMBERS:
+        known = ", ".join((*_RECIPE_NUMBERS, "optimizer", "augment"))
+        raise click.BadParameter(f"a recipe has no {name!r} to be changed, only {known}")
+    kind = _RECIPE_NUMBERS[name]
+    try:
+        number = kind(value)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise click.BadParameter(f"{name}: {value!r} is not {what}") from None
+    return name, number
 
 
 def network_names(text: str) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages, Split
@@ -18,13 +18,10 @@ from rudcodec.errors import SettingError
 from rudcodec.nets import title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
-from rudcodec.students import Trainer, hard_recipe, predict
+from rudcodec.progress import StageProgress, StageSteps, no_progress
+from rudcodec.students import StudentSpec, Trainer, TrainingSet, check_request, hard_recipe, predict
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.synthetic import load as load_set
-
-__all__ = ["EvalResult", "Progress", "evaluate", "label_accuracy"]
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,43 @@ class EvalResult:
     compiled: bool
     seconds: float
 
+    @classmethod
+    def of_students(
+        cls,
+        trainer: Trainer,
+        real: LabelledImages,
+        seeds: Sequence[int],
+        hits: Sequence[NDArray[np.bool_]],
+        seconds: float,
+    ) -> EvalResult:
+        """The result of the students with some seeds, all of them trained as ``trainer`` does it.
+
+        ``hits`` says of each student which of the ``real`` images it classifies correctly: (len(real),).
+        """
+        data, spec = trainer.data, trainer.spec
+        accuracies = tuple(float(np.mean(hit)) for hit in hits)
+        present = np.bincount(real.labels, minlength=data.class_count)
+        right = np.bincount(real.labels, weights=np.mean(hits, axis=0), minlength=data.class_count)
+        with np.errstate(invalid="ignore"):
+            per_class = right / present
+        return cls(
+            mean=float(np.mean(accuracies)),
+            std=float(np.std(accuracies, ddof=1)) if len(hits) > 1 else 0.0,
+            accuracies=accuracies,
+            seeds=tuple(seeds),
+            per_class=tuple(per_class.tolist()),
+            train_images=len(data.images),
+            real_images=len(real),
+            steps=trainer.recipe.steps,
+            batch=trainer.batch,
+            net=title(spec.net, (real.height, real.width)),
+            width=spec.width if spec.net == "convnet" else None,
+            device=str(trainer.device),
+            precision="bfloat16" if has_fast_bf16(trainer.device) else "float32",
+            compiled=trainer.compiled,
+            seconds=seconds,
+        )
+
 
 def evaluate(
     synthetic: SyntheticSet | LabelledImages | str | os.PathLike[str],
@@ -76,7 +110,7 @@ def evaluate(
     width: int = 128,
     device: str | torch.device = "auto",
     compile: bool | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> EvalResult:
     """Train students on a set, each from scratch for a fixed number of steps, and judge them on real images.
 
@@ -86,77 +120,46 @@ def evaluate(
         synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
             ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
-        recipe: how to train; by default the set's own (with ``hard``: :func:`hard_recipe` of it).
+        recipe: how to train; by default the set's own, within the limits of :mod:`rudcodec.students.limits`
+            (with ``hard``: :func:`rudcodec.students.hard_recipe` of it).
         network: labels the views that students are trained on; by default the set's own, if it has one.
         hard: train on the images and their classes, whatever labels there are.
         seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
         steps: instead of the recipe's.
-        net, width, device, compile: as in :class:`rudcodec.students.Trainer`.
+        net, width, device, compile: as in :class:`rudcodec.students.StudentSpec`.
         progress: called with (stage, steps done, steps), a few times a second at most.
 
     Raises:
         DataError: the sets can't be read or differ in image size, channels or classes; SettingError.
     """
-    started = time.monotonic()
     if seeds < 1:
         raise SettingError(f"seeds must be at least 1, not {seeds}")
     if isinstance(synthetic, str | os.PathLike):
         synthetic = load_set(synthetic)
-    probs, temperature = None, 1.0
-    if isinstance(synthetic, SyntheticSet):
-        if not hard and network is None:
-            probs, temperature = synthetic.probs, synthetic.temperature
-        own = hard_recipe(synthetic.recipe) if hard and synthetic.network else synthetic.recipe
-        recipe, network = recipe or own, network or synthetic.network
+    data = _with_labels(synthetic, network, hard)
+    foreign = recipe is None
     if recipe is None:
-        raise SettingError("labelled images bring no recipe: give one")
+        recipe = _own_recipe(synthetic, hard)
     if steps is not None:
         recipe = replace(recipe, steps=steps)
-    images, labels, classes = synthetic.images, synthetic.labels, synthetic.classes
-    trainer = Trainer(
-        images,
-        labels,
-        len(classes),
-        recipe,
-        network=None if hard else network,
-        probs=probs,
-        temperature=temperature,
-        device=device,
-        net=net,
-        width=width,
-        compile=compile,
-        runs=seeds,
-    )
-    real = matching(real, split, images.shape[1:], classes)
-    numbers = tuple(range(first_seed, first_seed + seeds))
+    if foreign:
+        check_request(recipe, data, () if steps is None else ("steps",))
+    trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=seeds)
+    real = matching(real, split, synthetic.images.shape[1:], synthetic.classes)
+    return judge(trainer, real, range(first_seed, first_seed + seeds), progress or no_progress)
+
+
+def judge(
+    trainer: Trainer, real: LabelledImages, seeds: Sequence[int], progress: StageProgress = no_progress
+) -> EvalResult:
+    """Train a student for each seed, and judge them on real images of the set's shape and classes."""
+    started = time.monotonic()
     hits = []
-    for index, seed in enumerate(numbers):
-        stage = f"student {index + 1} of {seeds}"
-        student = trainer.train(seed, None if progress is None else partial(progress, stage))
-        hits.append(predict(student, real.images, recipe) == real.labels)
-    accuracies = tuple(float(np.mean(hit)) for hit in hits)
-    each = np.mean(hits, axis=0)
-    present = np.bincount(real.labels, minlength=len(classes))
-    right = np.bincount(real.labels, weights=each, minlength=len(classes))
-    with np.errstate(invalid="ignore"):
-        per_class = right / present
-    return EvalResult(
-        mean=float(np.mean(accuracies)),
-        std=float(np.std(accuracies, ddof=1)) if seeds > 1 else 0.0,
-        accuracies=accuracies,
-        seeds=numbers,
-        per_class=tuple(per_class.tolist()),
-        train_images=len(images),
-        real_images=len(real),
-        steps=recipe.steps,
-        batch=trainer.batch,
-        net=title(net, (images.shape[1], images.shape[2])),
-        width=width if net == "convnet" else None,
-        device=str(trainer.device),
-        precision="bfloat16" if has_fast_bf16(trainer.device) else "float32",
-        compiled=trainer.compiled,
-        seconds=time.monotonic() - started,
-    )
+    for number, seed in enumerate(seeds, start=1):
+        stage = StageSteps(progress, f"student {number} of {len(seeds)}")
+        student = trainer.train(seed, stage)
+        hits.append(predict(student, real.images, trainer.recipe) == real.labels)
+    return EvalResult.of_students(trainer, real, seeds, hits, time.monotonic() - started)
 
 
 def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
@@ -165,3 +168,23 @@ def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
     ``real`` has the classes of the network in their order.
     """
     return float(np.mean(bitstream.logits(network, real.images).argmax(1) == real.labels))
+
+
+def _with_labels(
+    synthetic: SyntheticSet | LabelledImages, network: LabelNetwork | None, hard: bool
+) -> TrainingSet:
+    """The set with the labels that are asked for, or else its own."""
+    if hard:
+        return TrainingSet.with_classes(synthetic)
+    if network is not None:
+        return TrainingSet.with_network(synthetic, network)
+    if isinstance(synthetic, SyntheticSet):
+        return TrainingSet.with_own_labels(synthetic)
+    return TrainingSet.with_classes(synthetic)
+
+
+def _own_recipe(synthetic: SyntheticSet | LabelledImages, hard: bool) -> Recipe:
+    if not isinstance(synthetic, SyntheticSet):
+        raise SettingError("labelled images bring no recipe: give one")
+    views = synthetic.network is not None
+    return hard_recipe(synthetic.recipe) if hard and views else synthetic.recipe

@@ -79,7 +79,9 @@ def _types(owner: type, name: str) -> tuple[type, ...]:
 def _check(name: str, value: Any, types: tuple[type, ...], known: Option) -> None:
     if value is None and type(None) in types:
         return
-    if isinstance(value, bool) != (bool in types) or not isinstance(value, tuple(_ABSTRACT[one] for one in types)):
+    if isinstance(value, bool) != (bool in types) or not isinstance(
+        value, tuple(_ABSTRACT[one] for one in types)
+    ):
         expected = " or ".join(_TYPE_NAMES[one] for one in types)
         raise SettingError(f"{name}: {value!r} is not {expected}")
     if isinstance(value, str):

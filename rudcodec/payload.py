@@ -15,6 +15,10 @@ AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 OPTIMIZERS = ("sgd", "adamw", "muon")
 
 
+Share = Literal["dataset", "class"]
+"""Which images share networks."""
+
+
 class ImageShape(NamedTuple):
     """Shape of an image: ``height`` and ``width`` in pixels; ``channels``, 1 (grey) or 3 (RGB)."""
 
@@ -215,7 +219,7 @@ class Payload:
 
     architecture: Architecture
     classes: tuple[str, ...]
-    share: Literal["dataset", "class"]
+    share: Share
     groups: tuple[Group, ...]
     segments: tuple[Segment, ...]
     recipe: Recipe

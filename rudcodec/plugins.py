@@ -50,10 +50,10 @@ class Registry:
 @cache  # looks through all installed packages
 def _installed(group: str) -> dict[str, EntryPoint]:
     """The entry points of a group by name, sorted; where two packages offer a name, the first one found."""
-    found: dict[str, EntryPoint] = {}
+    points: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):
-        found.setdefault(point.name, point)
-    return dict(sorted(found.items()))
+        points.setdefault(point.name, point)
+    return dict(sorted(points.items()))
 
 
 UTILITIES = Registry(

@@ -211,6 +211,14 @@ def load(
         return _wrap(payload, images, len(data))
 
 
+def load_bytes(data: bytes) -> SyntheticSet:
+    """As :func:`load`, of a whole file's contents."""
+    from rudcodec import bitstream
+
+    payload, images = bitstream.decode_images(data)
+    return _wrap(payload, images, len(data))
+
+
 def stream(
     path: str | os.PathLike[str],
     *,

@@ -12,12 +12,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rudcodec.baselines import best_baseline, default_counts, psnr, rate_points, real_images
+from rudcodec.baselines import (
+    PictureBudget,
+    StudentTraining,
+    best_baseline,
+    default_counts,
+    psnr,
+    rate_points,
+    real_images,
+)
 from rudcodec.baselines.codecs import Codec, decode, encode
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import BudgetError, SettingError
-from rudcodec.students import default_recipe
+from rudcodec.students import Panel, StudentSpec, default_recipe
 
 CIFAR = Path(__file__).parent / "../../shared/data/cifar10-train.zip"
 
@@ -79,7 +87,7 @@ def test_codecs_code_both_grey_and_colour(codec: Codec, channels: int) -> None:
 @every_codec
 def test_candidates_fill_the_budget(colour: LabelledImages, codec: Codec) -> None:
     budget = 1800
-    candidates = real_images(colour, budget, codec, seed=0, counts=(2, 4, 8))
+    candidates = real_images(colour, PictureBudget(codec, budget, (2, 4, 8)), seed=0)
     assert [c.count for c in candidates] == [2, 4, 8]
     for c in candidates:
         assert c.size <= budget
@@ -94,7 +102,7 @@ def test_candidates_fill_the_budget(colour: LabelledImages, codec: Codec) -> Non
 
 @every_codec
 def test_one_quality_more_would_not_fit(colour: LabelledImages, codec: Codec) -> None:
-    (c,) = real_images(colour, 1800, codec, seed=0, counts=(8,))
+    (c,) = real_images(colour, PictureBudget(codec, 1800, (8,)), seed=0)
     order = np.random.default_rng(0)
     rows = [order.permutation(np.flatnonzero(colour.labels == k))[:8] for k in range(3)]
     picture = tile(colour.images[np.concatenate(rows)], 3, columns_for(8, 16, 16, 3))
@@ -104,7 +112,7 @@ def test_one_quality_more_would_not_fit(colour: LabelledImages, codec: Codec) ->
 
 
 def test_images_are_those_of_their_class(digits: LabelledImages) -> None:
-    (c,) = real_images(digits, 10**6, "jpeg", seed=1, counts=(5,))
+    (c,) = real_images(digits, PictureBudget("jpeg", 10**6, (5,)), seed=1)
     flat = digits.images.reshape(len(digits), -1).astype(int)
     for image, label in zip(c.images, c.labels, strict=True):
         distance = np.abs(flat - image.reshape(-1)).mean(1)
@@ -112,7 +120,8 @@ def test_images_are_those_of_their_class(digits: LabelledImages) -> None:
 
 
 def test_seed_decides_the_choice(digits: LabelledImages) -> None:
-    first, again, other = (real_images(digits, 4000, "webp", seed, (8,))[0] for seed in (0, 0, 1))
+    budget = PictureBudget("webp", 4000, (8,))
+    first, again, other = (real_images(digits, budget, seed)[0] for seed in (0, 0, 1))
     assert np.array_equal(first.images, again.images)
     assert not np.array_equal(first.images, other.images)
 
@@ -121,7 +130,9 @@ def test_counts_that_do_not_fit_are_dropped(digits: LabelledImages) -> None:
     counts = default_counts(8, min(digits.ipc_counts()))
     assert counts == (4, 8, 16, 32, 64, 128)
     done: list[tuple[int, int]] = []
-    candidates = real_images(digits, 3000, "webp", 0, counts, lambda *report: done.append(report))
+    candidates = real_images(
+        digits, PictureBudget("webp", 3000, counts), 0, lambda *report: done.append(report)
+    )
     assert 1 <= len(candidates) < len(counts)
     assert [c.count for c in candidates] == list(counts[: len(candidates)])
     assert done[-1] == (len(counts), len(counts))
@@ -137,11 +148,11 @@ def test_default_counts(ipc: float, available: int, counts: tuple[int, ...]) -> 
 
 def test_mistakes(digits: LabelledImages) -> None:
     with pytest.raises(BudgetError, match="200 bytes are too few for 10 images a class as avif"):
-        real_images(digits, 200, "avif", 0, (10, 20))
+        real_images(digits, PictureBudget("avif", 200, (10, 20)), 0)
     with pytest.raises(SettingError, match="5000 images a class: the smallest class of digits has"):
-        real_images(digits, 10**6, "avif", 0, (10, 5000))
+        real_images(digits, PictureBudget("avif", 10**6, (10, 5000)), 0)
     with pytest.raises(SettingError, match="'gif'"):
-        real_images(digits, 10**6, "gif", 0, (10,))  # type: ignore[arg-type]
+        real_images(digits, PictureBudget("gif", 10**6, (10,)), 0)  # type: ignore[arg-type]
 
 
 def test_psnr() -> None:
@@ -178,13 +189,9 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
     best = best_baseline(
         digits,
         load("digits", "val"),
-        recipe,
-        3500,
-        "webp",
-        counts=(1, 8),
-        seeds=2,
-        width=16,
-        progress=lambda stage, *_: stages.append(stage),
+        PictureBudget("webp", 3500, (1, 8)),
+        StudentTraining(recipe, panel=Panel((StudentSpec(width=16),), range(2))),
+        lambda stage, *_: stages.append(stage),
     )
     assert [t.candidate.count for t in best.trials] == [1, 8]
     assert best.winner.count == 8 and best.winner.size <= 3500
@@ -203,6 +210,7 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
 
 def test_a_single_candidate_needs_no_trial(digits: LabelledImages) -> None:
     recipe = dataclasses.replace(default_recipe(digits), steps=2, batch=16)
-    best = best_baseline(digits, load("digits", "val"), recipe, 3000, "jpeg", counts=(4,), seeds=1, width=4)
+    training = StudentTraining(recipe, panel=Panel((StudentSpec(width=4),), range(1)))
+    best = best_baseline(digits, load("digits", "val"), PictureBudget("jpeg", 3000, (4,)), training)
     (trial,) = best.trials
     assert trial.candidate is best.winner and trial.accuracy is None

@@ -23,7 +23,7 @@ from rudcodec.label_network import ViewStream, plan_for, train_label_network  # 
 from rudcodec.nets import speed  # noqa: E402
 from rudcodec.students import default_recipe, network_views  # noqa: E402
 from rudcodec.utility import utility_for  # noqa: E402
-from rudcodec.utility.experts import ExpertRecipe, train_experts  # noqa: E402
+from rudcodec.utility.experts import ExpertRecipe, ExpertTrainer  # noqa: E402
 from rudcodec.utility.mm import MomentMatching  # noqa: E402
 from rudcodec.utility.networks import Pool  # noqa: E402
 
@@ -34,7 +34,7 @@ SHORT: dict[str, Any] = {"ipc": 4, "warmup": 4, "joint": 3, "tune": 2, "label_vi
 @pytest.fixture
 def experts(tmp_path: Path) -> Path:
     short = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)
-    train_experts(stripes(3), tmp_path / "experts", 1, short, torch.device("cuda"))
+    ExpertTrainer(stripes(3), short, torch.device("cuda")).fill(tmp_path / "experts", 1)
     return tmp_path / "experts"
 
 

@@ -17,7 +17,7 @@ from rudcodec.errors import DataError, SettingError
 from rudcodec.evaluation import EvalResult, evaluate
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
-from rudcodec.students import accuracy, default_recipe, train_student
+from rudcodec.students import StudentSpec, TrainingSet, accuracy, default_recipe, train_student
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +72,15 @@ def test_same_seed_same_student(small: SyntheticSet, real: LabelledImages, resul
 def test_accuracy_is_that_of_the_last_step(
     small: SyntheticSet, real: LabelledImages, result: EvalResult
 ) -> None:
-    net = train_student(small.images, small.labels, 10, small.recipe, seed=0, width=16)
+    net = train_student(TrainingSet.with_own_labels(small), small.recipe, StudentSpec(width=16), 0)
     assert accuracy(net, real, small.recipe) == result.accuracies[0]
 
 
 def test_seeds_differ(small: SyntheticSet) -> None:
+    recipe = dataclasses.replace(small.recipe, steps=1)
     one, two = (
-        train_student(
-            small.images, small.labels, 10, dataclasses.replace(small.recipe, steps=1), seed=s, width=4
-        )
-        for s in (0, 1)
+        train_student(TrainingSet.with_own_labels(small), recipe, StudentSpec(width=4), seed)
+        for seed in (0, 1)
     )
     assert not torch.equal(one.classifier.weight, two.classifier.weight)
 
@@ -155,7 +154,7 @@ def test_mistakes(small: SyntheticSet, real: LabelledImages, train: LabelledImag
     with pytest.raises(DataError, match="big: images are 8x16 grey, the set's are 8x8 grey"):
         evaluate(small, big)
     with pytest.raises(DataError, match="as many labels"):
-        train_student(small.images, small.labels[:-1], 10, small.recipe, seed=0)
+        TrainingSet(small.images, small.labels[:-1], 10)
 
 
 def test_read_only_images(small: SyntheticSet, real: LabelledImages) -> None:

@@ -24,7 +24,7 @@ from rudcodec.nets import ConvNet  # noqa: E402
 from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.students import default_recipe  # noqa: E402
 from rudcodec.utility import utility_for  # noqa: E402
-from rudcodec.utility.experts import ExpertRecipe, Experts, train_experts  # noqa: E402
+from rudcodec.utility.experts import ExpertRecipe, Experts, ExpertTrainer  # noqa: E402
 from rudcodec.utility.gm import GradientMatching, distance  # noqa: E402
 from rudcodec.utility.tm import Journey, TrajectoryMatching  # noqa: E402
 
@@ -40,7 +40,7 @@ def data() -> LabelledImages:
 @pytest.fixture(scope="module")
 def folder(data: LabelledImages, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("experts")
-    train_experts(data, path, 2, SHORT, CPU)
+    ExpertTrainer(data, SHORT, CPU).fill(path, 2)
     return path
 
 
@@ -147,8 +147,9 @@ def test_a_student_that_stands_still_is_as_far_as_the_expert_went(data: Labelled
 def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "more" / "experts"
     reports: list[int] = []
-    train_experts(data, path, 1, SHORT, CPU, lambda epoch, epochs, loss: reports.append(epoch))
-    train_experts(data, path, 2, SHORT, CPU, lambda epoch, epochs, loss: reports.append(epoch))
+    trainer = ExpertTrainer(data, SHORT, CPU, lambda epoch, epochs, loss: reports.append(epoch))
+    trainer.fill(path, 1)
+    trainer.fill(path, 2)
     assert reports == [1, 2, 3, 4, 5, 6]
     for name in ("manifest.json", "0.safetensors", "1.safetensors"):
         assert (path / name).read_bytes() == (folder / name).read_bytes()
@@ -156,7 +157,7 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
     first, last = (experts.weights(1, epoch, torch.zeros(1)) for epoch in (0, 3))
     assert len(experts) == 2 and any(not torch.equal(a, b) for a, b in zip(first, last, strict=True))
     with pytest.raises(SettingError, match="have lr 0.05, not 0.01"):
-        train_experts(data, path, 2, ExpertRecipe(epochs=3, width=4, batch=8), CPU)
+        ExpertTrainer(data, ExpertRecipe(epochs=3, width=4, batch=8), CPU).fill(path, 2)
     other = LabelledImages(data.images + np.uint8(1), data.labels, data.classes, "others")
     with pytest.raises(SettingError, match="other data"):
         experts.check(other, 1)

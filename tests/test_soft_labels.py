@@ -21,7 +21,7 @@ from rudcodec.bitstream.soft import quantized
 from rudcodec.cli.main import main
 from rudcodec.nets import ConvNet
 from rudcodec.payload import Architecture, LabelLayer, Payload, SoftLabels, SoftScale
-from rudcodec.students import Trainer, default_recipe
+from rudcodec.students import StudentSpec, Trainer, TrainingSet, default_recipe
 
 PIXEL = Architecture(2, 3, 1, (1, 1), (), (layer(1, relu=False),))
 
@@ -152,7 +152,7 @@ def test_certain_labels_teach_what_classes_teach(digits: data.LabelledImages) ->
     recipe = replace(default_recipe(digits), steps=5, batch=50)
 
     def weights(probs: np.ndarray | None) -> torch.Tensor:
-        net = Trainer(images, labels, 10, recipe, probs=probs, width=16).train(0)
+        net = Trainer(TrainingSet(images, labels, 10, probs), recipe, StudentSpec(width=16)).train(0)
         assert isinstance(net, ConvNet)
         return torch.cat([p.detach().ravel() for p in net.parameters()])
 

@@ -1,5 +1,5 @@
-"""What a user would pick instead of a ``.rud`` file, at equal bytes. Choosing by student needs torch; the
-rest is numpy and Pillow."""
+"""What a user would pick instead of a ``.rud`` file, at equal bytes: real images, coded as pictures. Choosing
+them by students needs torch; the rest needs numpy and Pillow only."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from rudcodec.baselines.codecs import Codec
 from rudcodec.baselines.psnr import RatePoint, psnr, rate_points
-from rudcodec.baselines.real import Candidate, default_counts, real_images
+from rudcodec.baselines.real import Candidate, PictureBudget, default_counts, real_images
 
 if TYPE_CHECKING:
-    from rudcodec.baselines.best import Baseline, Trial, best_baseline
+    from rudcodec.baselines.best import Baseline, StudentTraining, Trial, best_baseline
 
 __all__ = [
     "Baseline",
     "Candidate",
     "Codec",
+    "PictureBudget",
     "RatePoint",
+    "StudentTraining",
     "Trial",
     "best_baseline",
     "default_counts",
@@ -27,7 +29,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Baseline", "Trial", "best_baseline"):
+    if name in ("Baseline", "StudentTraining", "Trial", "best_baseline"):
         from rudcodec.baselines import best
 
         return getattr(best, name)

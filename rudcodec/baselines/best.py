@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from rudcodec.baselines.codecs import Codec
-from rudcodec.baselines.real import Candidate, default_counts, real_images
+from rudcodec.baselines.real import Candidate, PictureBudget, real_images
 from rudcodec.data import LabelledImages
+from rudcodec.data.matching import matching
 from rudcodec.errors import BudgetError
-from rudcodec.evaluation import EvalResult, Progress, evaluate
+from rudcodec.evaluation import EvalResult
 from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.progress import StageProgress, StageSteps, no_progress
+from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, predict
 
 _TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
 
@@ -31,8 +31,8 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """The winner; what students of each network reach on its draw and others; all candidates in ascending
-    order of count.
+    """The winner; what students of each kind reach on its draw and others; all candidates in ascending order
+    of count.
 
     A single candidate has no trial accuracy, since nothing was chosen.
     """
@@ -42,101 +42,104 @@ class Baseline:
     trials: tuple[Trial, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class StudentTraining:
+    """How students are trained on real images, so that they compare with those of another set.
+
+    Attributes:
+        recipe: the one of that set.
+        network: labels views of the images; None: images have their classes as labels.
+        panel: the students; the first kind chooses the count, and there is a draw of images for each seed, of
+            which the first is the one that counts are tried with.
+    """
+
+    recipe: Recipe
+    network: LabelNetwork | None = None
+    panel: Panel = Panel()
+
+
 def best_baseline(
     train: LabelledImages,
     real: LabelledImages,
-    recipe: Recipe,
-    budget_bytes: int,
-    codec: Codec = "avif",
-    *,
-    ipc: float = 50,
-    network: LabelNetwork | None = None,
-    counts: Sequence[int] | None = None,
-    seeds: int = 3,
-    first_seed: int = 0,
-    nets: Sequence[str] = ("convnet",),
-    width: int = 128,
-    device: str | torch.device = "auto",
-    compile: bool | None = None,
-    progress: Progress | None = None,
+    budget: PictureBudget,
+    training: StudentTraining,
+    progress: StageProgress = no_progress,
 ) -> Baseline:
     """Find how many real images a class serve students best at a size, and judge them with full students.
 
     Each candidate trains one student of half the width for half the steps; the best count is then judged with
     full students and the recipe as it is. Each of them sees a draw of its own, for draws differ by more than
-    students do (on digits by three points). The choice is made on ``real`` itself, which is in the baseline's
-    favour.
+    students do. The choice is made on ``real`` itself, which is in the baseline's favour.
 
     Args:
         train: where real images come from.
         real: what students are judged on.
-        recipe: how they are trained: the one of the set that this is compared with.
-        budget_bytes: size of that set's file.
-        ipc: images per class of that set; ``counts`` follow from it (:func:`default_counts`) unless given.
-        network: labels views of the real images; ``budget_bytes`` are then without it. None: hard labels.
-        seeds, first_seed: of draws and of students; the first draw is the one that counts are tried with.
-        nets: students to judge with, of which the first chooses.
-        width, device, compile, progress: as in :func:`rudcodec.evaluation.evaluate`.
+        budget: what may be stored; without the bytes of a label network, if there is one.
+        training: how students are trained.
+        progress: called with (stage, steps done, steps).
 
     Raises:
-        BudgetError: no candidate fits; DataError, SettingError: as in ``evaluate``.
+        BudgetError: no candidate fits; DataError: the sets don't go together; SettingError.
     """
-    if counts is None:
-        counts = default_counts(ipc, min(train.ipc_counts()))
-    coding = None if progress is None else partial(progress, f"coding {codec}")
-    candidates = real_images(train, budget_bytes, codec, first_seed, counts, coding)
-
-    def judge(
-        candidate: Candidate, stage: str, seed: int, recipe: Recipe, net: str, width: int
-    ) -> EvalResult:
-        return evaluate(
-            candidate.as_set(),
-            real,
-            recipe=recipe,
-            network=network,
-            seeds=1,
-            first_seed=seed,
-            net=net,
-            width=width,
-            device=device,
-            compile=compile,
-            progress=None if progress is None else partial(_renamed, progress, stage),
-        )
-
-    short = dataclasses.replace(recipe, steps=max(1, recipe.steps // 2))
-    trials = []
-    for candidate in candidates if len(candidates) > 1 else ():
-        stage = f"trial of {candidate.count} a class"
-        result = judge(candidate, stage, _TRIAL_SEED + first_seed, short, nets[0], max(1, width // 2))
-        trials.append(Trial(candidate, result.mean))
-    if trials:
-        winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
-    else:
-        winner, trials = candidates[0], [Trial(candidates[0], None)]
-    results: dict[str, list[EvalResult]] = {net: [] for net in nets}
-    for student in range(seeds):
-        drawn = winner
-        if student:
-            with contextlib.suppress(BudgetError):  # this draw doesn't fit even at the lowest quality
-                (drawn,) = real_images(train, budget_bytes, codec, first_seed + student, (winner.count,))
-        for net in nets:
-            stage = f"{net} {student + 1} of {seeds}"
-            results[net].append(judge(drawn, stage, first_seed + student, recipe, net, width))
-    return Baseline(winner, tuple(_together(results[net]) for net in nets), tuple(trials))
+    real = matching(real, "val", train.images.shape[1:], train.classes)
+    search = _Search(train, real, budget, training, progress)
+    trials = search.try_counts()
+    winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
+    return Baseline(winner, search.judge_count(winner), trials)
 
 
-def _together(results: Sequence[EvalResult]) -> EvalResult:
-    accuracies = tuple(result.mean for result in results)
-    return dataclasses.replace(
-        results[0],
-        mean=float(np.mean(accuracies)),
-        std=float(np.std(accuracies, ddof=1)) if len(results) > 1 else 0.0,
-        accuracies=accuracies,
-        seeds=tuple(seed for result in results for seed in result.seeds),
-        per_class=tuple(np.mean([result.per_class for result in results], axis=0).tolist()),
-        seconds=sum(result.seconds for result in results),
-    )
+@dataclass(frozen=True)
+class _Search:
+    train: LabelledImages
+    real: LabelledImages
+    budget: PictureBudget
+    training: StudentTraining
+    progress: StageProgress
 
+    def try_counts(self) -> tuple[Trial, ...]:
+        """Each count's candidate, with the accuracy of a small student where there are several."""
+        training, seed = self.training, self.training.panel.seeds[0]
+        coding = StageSteps(self.progress, f"coding {self.budget.codec}")
+        candidates = real_images(self.train, self.budget, seed, coding)
+        if len(candidates) == 1:
+            return (Trial(candidates[0], None),)
+        spec = training.panel.specs[0]
+        small = replace(spec, width=max(1, spec.width // 2))
+        recipe = replace(training.recipe, steps=max(1, training.recipe.steps // 2))
+        trials = []
+        for candidate in candidates:
+            trainer = self._trainer(candidate, recipe, small)
+            hits = self._hits(trainer, _TRIAL_SEED + seed, f"trial of {candidate.count} a class")
+            trials.append(Trial(candidate, float(np.mean(hits))))
+        return tuple(trials)
 
-def _renamed(progress: Progress, stage: str, _: str, step: int, steps: int) -> None:
-    progress(stage, step, steps)
+    def judge_count(self, winner: Candidate) -> tuple[EvalResult, ...]:
+        """What students of each kind reach with as many images as the winner has."""
+        panel = self.training.panel
+        draws = [winner, *(self._draw(winner, seed) for seed in panel.seeds[1:])]
+        return tuple(self._judge(draws, spec) for spec in panel.specs)
+
+    def _judge(self, draws: list[Candidate], spec: StudentSpec) -> EvalResult:
+        """Students of one kind: each seed's on a draw of its own."""
+        started, seeds, hits = time.monotonic(), self.training.panel.seeds, []
+        for number, (images, seed) in enumerate(zip(draws, seeds, strict=True), start=1):
+            trainer = self._trainer(images, self.training.recipe, spec)
+            hits.append(self._hits(trainer, seed, f"{spec.net} {number} of {len(seeds)}"))
+        return EvalResult.of_students(trainer, self.real, seeds, hits, time.monotonic() - started)
+
+    def _draw(self, winner: Candidate, seed: int) -> Candidate:
+        """Other images, as many as the winner has, or the winner where these don't fit at any quality."""
+        with contextlib.suppress(BudgetError):
+            (drawn,) = real_images(self.train, replace(self.budget, counts=(winner.count,)), seed)
+            return drawn
+        return winner
+
+    def _trainer(self, images: Candidate, recipe: Recipe, spec: StudentSpec) -> Trainer:
+        network, data = self.training.network, images.as_set()
+        if network is None:
+            return Trainer(TrainingSet.with_classes(data), recipe, spec)
+        return Trainer(TrainingSet.with_network(data, network), recipe, spec)
+
+    def _hits(self, trainer: Trainer, seed: int, stage: str) -> NDArray[np.bool_]:
+        student = trainer.train(seed, StageSteps(self.progress, stage))
+        return predict(student, self.real.images, trainer.recipe) == self.real.labels

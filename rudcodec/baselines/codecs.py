@@ -37,17 +37,16 @@ def encode(
     codec: Codec,
     quality: int,
     subsampling: Subsampling = "4:2:0",
-    scout: bool = False,
+    quick: bool = False,
 ) -> bytes:
     """A picture, uint8 (H, W, 1 or 3), as a file of the codec's own ``quality``, 0..100.
 
-    At high effort: AVIF speed 4 (on thumbnails 0.5 dB over the default 6 for 2 % more bits; speed 2 adds
-    0.1 dB for three times the time), WebP method 6, JPEG optimised and progressive. ``scout`` is for a first
-    guess of the size: AVIF speed 8, a tenth of the time, within a few percent.
+    At high effort: AVIF speed 4 (slower settings gain little on thumbnails), WebP method 6, JPEG optimised
+    and progressive. ``quick`` is for a first guess of the size: AVIF speed 8.
     """
     options: dict[str, Any] = {"quality": quality}
     if codec == "avif":
-        options |= {"subsampling": subsampling, "speed": 8 if scout else 4}
+        options |= {"subsampling": subsampling, "speed": 8 if quick else 4}
     elif codec == "webp":
         options |= {"method": 6}
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +22,21 @@ from rudcodec.baselines.psnr import psnr
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages
 from rudcodec.errors import BudgetError, SettingError
+from rudcodec.progress import Progress
 
 HIGHEST = 100  # quality
+
+
+@dataclass(frozen=True)
+class PictureBudget:
+    """What real images may take: one picture of a ``codec``, of at most ``size`` bytes.
+
+    ``counts``: how many images of each class to try.
+    """
+
+    codec: Codec
+    size: int
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +80,9 @@ def default_counts(ipc: float, available: int) -> tuple[int, ...]:
 
 
 def real_images(
-    train: LabelledImages,
-    budget_bytes: int,
-    codec: Codec,
-    seed: int,
-    counts: Sequence[int],
-    progress: Callable[[int, int], None] | None = None,
+    train: LabelledImages, budget: PictureBudget, seed: int, progress: Progress | None = None
 ) -> list[Candidate]:
-    """Random images of each class, as many as ``counts`` say, each at the best quality that fits the budget.
+    """Random images of each class, for each count of a budget, each at the best quality that fits its bytes.
 
     The choice is nested: the images for a smaller count are among those for a larger one. Each class has a
     block of rows in the one picture; the chroma subsampling is that with the higher PSNR in a quick trial. A
@@ -84,59 +91,61 @@ def real_images(
 
     Args:
         train: where the images come from.
-        budget_bytes: limit on the picture's size.
+        budget: codec, bytes and counts, none of these more than the smallest class has.
         seed: of the choice.
-        counts: images per class, none more than the smallest class has.
         progress: called with (counts done, counts).
 
     Raises:
         SettingError: a count that the smallest class can't meet, or no such codec.
         BudgetError: not even the smallest count fits.
     """
+    codec = budget.codec
     check_codec(codec)
     smallest = min(train.ipc_counts())
-    for count in counts:
+    for count in budget.counts:
         if not 1 <= count <= smallest:
             raise SettingError(f"{count} images a class: the smallest class of {train.name} has {smallest}")
     rng = np.random.default_rng(seed)
     rows = [rng.permutation(np.flatnonzero(train.labels == k)) for k in range(len(train.classes))]
-    ordered = sorted(set(counts))
-    found: list[Candidate] = []
+    ordered = sorted(set(budget.counts))
+    candidates: list[Candidate] = []
     for done, count in enumerate(ordered):
         chosen = np.concatenate([row[:count] for row in rows])
-        candidate = _fit(train, chosen, count, codec, budget_bytes)
+        candidate = _code(train, chosen, count, budget)
         if candidate is None:
             break
-        found.append(candidate)
+        candidates.append(candidate)
         if progress is not None:
             progress(done + 1, len(ordered))
     if progress is not None:
         progress(len(ordered), len(ordered))
-    if not found:
-        raise BudgetError(f"{budget_bytes} bytes are too few for {ordered[0]} images a class as {codec}")
-    return found
+    if not candidates:
+        raise BudgetError(f"{budget.size} bytes are too few for {ordered[0]} images a class as {codec}")
+    return candidates
 
 
-def _fit(
-    train: LabelledImages, chosen: NDArray[np.int64], count: int, codec: Codec, budget: int
+def _code(
+    train: LabelledImages, chosen: NDArray[np.int64], count: int, budget: PictureBudget
 ) -> Candidate | None:
+    """The chosen images, ``count`` of each class, at the highest quality that fits; None if none does."""
+    codec = budget.codec
     images, classes = train.images[chosen], len(train.classes)
     picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
     if max(picture.shape) > LONGEST[codec]:
         return None
     best: tuple[float, Subsampling, int] | None = None
     for subsampling in subsamplings(codec, train.channels):
-        scouted = _scout(picture, codec, subsampling, budget)
-        if scouted is not None:
-            fidelity = psnr(picture, decode(scouted[1], train.channels))
-            best = max(best or (-math.inf, subsampling, 0), (fidelity, subsampling, scouted[0]))
+        guess = _guess_quality(picture, codec, subsampling, budget.size)
+        if guess is not None:
+            fidelity = psnr(picture, decode(guess[1], train.channels))
+            best = max(best or (-math.inf, subsampling, 0), (fidelity, subsampling, guess[0]))
     if best is None:
         return None
     _, subsampling, start = best
-    fitted = _highest_quality(picture, codec, subsampling, start, budget)
-    if fitted is None:
+    highest = _highest_quality(picture, codec, subsampling, start, budget.size)
+    if highest is None:
         return None
-    quality, data = fitted
+    quality, data = highest
     coded = untile(decode(data, train.channels), classes, count, train.height, train.width)
     return Candidate(
         count=count,
@@ -152,18 +161,18 @@ def _fit(
     )
 
 
-def _scout(
-    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, budget: int
+def _guess_quality(
+    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, size: int
 ) -> tuple[int, bytes] | None:
-    # about the quality that fits, by quick bisection; None if nothing comes near
+    """About the highest quality that fits, by quick bisection, and the file; None if nothing comes near."""
     low, high = LOWEST[codec], HIGHEST
-    data = encode(picture, codec, low, subsampling, scout=True)
-    if len(data) > 1.2 * budget:
+    data = encode(picture, codec, low, subsampling, quick=True)
+    if len(data) > 1.2 * size:
         return None
     while low < high:
         middle = (low + high + 1) // 2
-        more = encode(picture, codec, middle, subsampling, scout=True)
-        if len(more) <= budget:
+        more = encode(picture, codec, middle, subsampling, quick=True)
+        if len(more) <= size:
             low, data = middle, more
         else:
             high = middle - 1
@@ -171,12 +180,12 @@ def _scout(
 
 
 def _highest_quality(
-    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, start: int, budget: int
+    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, start: int, size: int
 ) -> tuple[int, bytes] | None:
-    # the highest quality whose picture fits, found by steps from a guess; None if even the lowest doesn't
+    """The highest quality whose file fits, found by steps from a guess, and the file; None if none does."""
     quality, data = start, encode(picture, codec, start, subsampling)
-    if len(data) > budget:
-        while len(data) > budget:
+    if len(data) > size:
+        while len(data) > size:
             quality -= 1
             if quality < LOWEST[codec]:
                 return None
@@ -184,7 +193,7 @@ def _highest_quality(
         return quality, data
     while quality < HIGHEST:
         more = encode(picture, codec, quality + 1, subsampling)
-        if len(more) > budget:
+        if len(more) > size:
             break
         quality, data = quality + 1, more
     return quality, data

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 def columns_for(count: int, height: int, width: int, classes: int) -> int:
-    """Tiles side by side: the width that wastes fewest tiles among those that make the picture roughly
-    square.
+    """How many tiles to put side by side: of the widths that make the picture roughly square, the one that
+    leaves the fewest places empty.
 
-    ``count`` images of ``height`` x ``width`` pixels for each of ``classes`` classes; a class starts a new
-    row.
+    There are ``count`` images of ``height`` x ``width`` pixels of each of ``classes`` classes; a class starts
+    a new row.
     """
     square = math.sqrt(classes * count * height / width)
     choices = range(max(1, min(count, int(square / 2))), max(1, min(count, int(2 * square))) + 1)

@@ -18,9 +18,15 @@ def matching(
     shape: tuple[int, ...],
     classes: tuple[str, ...],
 ) -> LabelledImages:
-    """Real images in the shape and with the class numbers of a set. Raises DataError if they can't be.
+    """Real images in the shape and with the class numbers of a set.
 
-    Where a set's classes have no names but numbers, they are the real ones in their order.
+    Args:
+        real: the images, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
+        shape: of the set's images: height, width, channels.
+        classes: of the set. Where they have no names but numbers, they are the real ones in their order.
+
+    Raises:
+        DataError: the images have another shape or other classes, or can't be read.
     """
     if isinstance(real, str | os.PathLike):
         real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)

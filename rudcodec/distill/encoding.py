@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import cast
 
 import torch
 
@@ -17,7 +18,7 @@ from rudcodec.distill.quantize_networks import Exponents, integer_groups
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.utility_term import UtilityTerm
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
-from rudcodec.payload import Payload, Recipe
+from rudcodec.payload import Payload, Recipe, Share
 from rudcodec.runs import RunContext, State
 from rudcodec.settings import NO_UTILITY
 from rudcodec.utility import Utility, make_utility
@@ -124,7 +125,7 @@ class Encoding:
         payload = Payload(
             self.encoder.model.architecture,
             self.inputs.real.classes,
-            self.inputs.settings.share,
+            cast(Share, self.inputs.settings.share),
             integer_groups(self.encoder.model, self.exponents),
             (),
             self._student_recipe(),

@@ -172,9 +172,7 @@ def _with_budget(candidates: LabelledImages, settings: Settings, recipe: Recipe)
         raise SettingError("lmbda: say how many images a class, with ipc")
     grids = default_architecture(*candidates.image_shape, 0).grids
     images = candidates.take(first_rows(candidates, settings.ipc)).images
-    latents = latent_bits_at(
-        to_synthesis_units(torch.from_numpy(images)), grids, lmbda * GREY_LEVELS**2
-    )
+    latents = latent_bits_at(to_synthesis_units(torch.from_numpy(images)), grids, lmbda * GREY_LEVELS**2)
     demand = Demand(candidates.classes, candidates.image_shape, min(candidates.ipc_counts()), settings.share)
     bpc = bpc_for_latent_bits(demand, latents, settings.ipc)
     mode: LabelMode = LABEL_MODES.load(settings.labels)(candidates, settings, recipe)

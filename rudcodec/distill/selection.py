@@ -22,7 +22,7 @@ from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
 from rudcodec.runs import RunContext
-from rudcodec.students import train_student
+from rudcodec.students import StudentSpec, TrainingSet, train_student
 
 PROBE_STEPS = 300  # at most
 PROBE_EPOCHS = 40
@@ -42,14 +42,11 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
     """
     steps = min(PROBE_STEPS, -(-PROBE_EPOCHS * len(real) // recipe.batch))
     net = train_student(
-        real.images,
-        real.labels,
-        len(real.classes),
+        TrainingSet.with_classes(real),
         replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps),
-        seed=run.seed,
-        device=run.device,
-        width=PROBE_WIDTH,
-        progress=run.stage_report("selection"),
+        StudentSpec(width=PROBE_WIDTH, device=run.device),
+        run.seed,
+        run.stage_report("selection"),
     )
     features, confidence = _features_and_confidence(net, real, recipe, run.device)
     # One thread: sums must come out the same every time.

@@ -2,7 +2,8 @@
 cross-architecture tables have used since: instance norm where there is a norm; ResNet-18 with a 3 x 3 stem
 and no pooling behind it.
 
-For 32 x 32 (28 x 28 grey) they are those networks; smaller images keep the layers and are halved less often.
+For images of 32 x 32 (28 x 28 grey) these are the published networks. For smaller ones they have the same
+layers, but halve the image less often. All take normalised images (N, C, H, W) and give logits (N, classes).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Size = tuple[int, int]
 
 
 def mlp(channels: int, classes: int, size: Size) -> nn.Module:
-    """Two hidden layers of 128."""
+    """A perceptron with two hidden layers of 128."""
     inputs = channels * size[0] * size[1]
     return nn.Sequential(
         nn.Flatten(),

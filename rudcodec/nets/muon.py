@@ -1,4 +1,4 @@
-"""Muon, for label networks and students on views: better ones in as many steps as by Adam (docs/views.md)."""
+"""The optimizer Muon: better label networks and students in as many steps as by Adam (docs/views.md)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class Muon(torch.optim.Optimizer):
     as large as AdamW's are at the same learning rate (Liu et al., "Muon is Scalable for LLM Training", 2025).
 
     Args:
-        params: weights of (out, in) or (out, in, height, width), the latter seen as matrices of out rows.
-        lr: as of AdamW; weight_decay: decoupled.
+        params: weights of shape (out, in) or (out, in, height, width); the latter are matrices of out rows.
+        lr: learning rate, to be chosen as for AdamW.
+        weight_decay: decoupled from the gradient, as AdamW's is.
     """
 
     def __init__(self, params: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0) -> None:
@@ -65,7 +66,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def split(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Weights for Muon; and what is AdamW's: the last of them, which makes the logits, biases, norms."""
+    """Parameters of a network for Muon, and the rest for AdamW: the last weight, which makes the logits, all
+    biases and norms."""
     inner = [weight for weight in net.parameters() if weight.ndim in (2, 4)][:-1]
-    known = {id(weight) for weight in inner}
-    return inner, [weight for weight in net.parameters() if id(weight) not in known]
+    for_muon = {id(weight) for weight in inner}
+    return inner, [weight for weight in net.parameters() if id(weight) not in for_muon]

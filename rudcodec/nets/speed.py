@@ -1,4 +1,4 @@
-"""How networks run fast: number format, memory, compiler. Only rounding changes."""
+"""What makes networks fast: number format, memory, compiler. Results differ by rounding only."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 
 # Reads of memory that an intermediate result may cost before the compiler stores it, to read that again and
-# again. At its own threshold of 4 the gradient of a norm takes twice the time (nets/layers.py).
+# again: the compiler's own threshold makes the gradients of norms slow.
 _COMPILER_OPTIONS: dict[str, Any] = {"realize_reads_threshold": 16}
 
-# Training images x pixels x width above which torch.compile (10-60 s) earns its time back on two CPU cores:
-# about 100,000 images of 32 x 32 at width 128, a minute and a half of eager training.
+# Training images x pixels x width above which torch.compile earns its time back on two CPU cores: 100,000
+# images of 32 x 32 at width 128.
 _COMPILE_FROM = 100_000 * 32 * 32 * 128
 
 P = ParamSpec("P")
@@ -43,8 +43,8 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
 def keep_freed_memory() -> None:
     """Make glibc keep large freed blocks instead of returning them to the kernel; a no-op on other platforms.
 
-    Each activation of a training step is otherwise mapped, zeroed page by page, and unmapped again: a third
-    of a small ConvNet's step on CPU (390 -> 545 images/s a core). The process then keeps its peak memory.
+    Each activation of a training step is otherwise mapped, zeroed page by page, and unmapped again, which is
+    a good part of a small ConvNet's step on CPU. The process then keeps its peak memory.
     """
     if sys.platform != "linux":
         return
@@ -64,8 +64,11 @@ def has_compiler(device: torch.device) -> bool:
 
 
 def repays_compiling(work: float, device: torch.device, factor: float = 1.0) -> bool:
-    """Whether ``work`` (images trained on x pixels x width of a ConvNet) takes longer than a compiler's work,
-    for something that takes ``factor`` times as long as training, and there is a compiler."""
+    """Whether compiling saves more time than it takes, and there is a compiler.
+
+    ``work``: images trained on x pixels x width of a ConvNet; ``factor``: how many times as long as the
+    training of a ConvNet it takes.
+    """
     return work * factor >= _COMPILE_FROM and has_compiler(device)
 
 
@@ -76,22 +79,25 @@ def compiled(function: Callable[P, T], dynamic: bool = False) -> Callable[P, T]:
     failure then comes before any weight has changed.
     """
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "No CUDA runtime is found"
-    fast: Callable[P, T] = torch.compile(function, dynamic=dynamic, options=_COMPILER_OPTIONS)
-    proven = False
+    return _Compiled(function, torch.compile(function, dynamic=dynamic, options=_COMPILER_OPTIONS))
 
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        nonlocal fast, proven
-        if proven:
-            return fast(*args, **kwargs)
+
+class _Compiled(Generic[P, T]):
+    """A compiled function; the plain one once the compiler has failed."""
+
+    def __init__(self, plain: Callable[P, T], fast: Callable[P, T]) -> None:
+        self._plain, self._function = plain, fast
+        self._proven = False
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._proven:
+            return self._function(*args, **kwargs)
         try:
-            result = fast(*args, **kwargs)
+            result = self._function(*args, **kwargs)
         except Exception as error:  # whatever a compiler can fail with
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             warnings.warn(f"torch.compile failed, running without it: {reason}", RuntimeWarning, stacklevel=2)
-            fast = function
-            result = function(*args, **kwargs)
-        proven = True
+            self._function = self._plain
+            result = self._plain(*args, **kwargs)
+        self._proven = True
         return result
-
-    return call

@@ -1,4 +1,4 @@
-"""To and from a GPU without waiting for it. On a CPU nothing differs from plain copies."""
+"""Values on their way to a GPU and back, without waiting for it. On a CPU these are plain copies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def from_array(array: NDArray[np.generic]) -> Tensor:
 
 
 def to_device(values: Tensor, device: torch.device | str) -> Tensor:
-    """A tensor of the host's, on a device that goes on with its work meanwhile."""
+    """A tensor of the host's memory on a device, which goes on with its work meanwhile."""
     if torch.device(device).type != "cuda":
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
@@ -24,21 +24,21 @@ def to_device(values: Tensor, device: torch.device | str) -> Tensor:
 
 @functools.cache
 def constant(values: tuple[int, ...], device: torch.device) -> Tensor:
-    """float32 (n,), copied to the device once."""
+    """The values as float32 (n,) on a device: the same tensor in each call, to be read only."""
     with torch.inference_mode(False):  # or else no graph could use it later
         return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 class LateNumber:
-    """A number that each step of a loop computes, as the host gets to know it: at once from a CPU, from a GPU
-    a step later, when it has long been there."""
+    """A number that each step of a loop computes, read without waiting: from a CPU at once, from a GPU a step
+    later, when it has long been there."""
 
     def __init__(self) -> None:
         self._copy: Tensor | None = None
         self._copied: torch.cuda.Event | None = None
 
     def follow(self, value: Tensor) -> float | None:
-        """Takes a step's number; returns the newest that is known, None if there is none yet."""
+        """Take a step's number, and return the newest that is known; None if there is none yet."""
         if value.device.type != "cuda":
             return float(value)
         before = self.state()
@@ -48,7 +48,7 @@ class LateNumber:
         return before
 
     def state(self) -> float | None:
-        """What a GPU's last step computed, if it isn't known yet."""
+        """What a GPU's last step computed, as far as :meth:`follow` hasn't returned it yet."""
         if self._copied is not None:
             self._copied.synchronize()
         return None if self._copy is None else float(self._copy)

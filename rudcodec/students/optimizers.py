@@ -10,7 +10,7 @@ from rudcodec.payload import Recipe
 
 
 def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """What a recipe's ``optimizer`` stands for; each weight is in one of them."""
+    """The optimizers that a recipe's ``optimizer`` stands for; each weight of ``net`` is in one of them."""
     lr, decay, betas = recipe.lr, recipe.weight_decay, (recipe.momentum, 0.999)
     if recipe.optimizer == "sgd":
         return [torch.optim.SGD(net.parameters(), lr, momentum=recipe.momentum, weight_decay=decay)]

@@ -1,4 +1,4 @@
-"""What a trained student sees in images."""
+"""The classes that a trained student sees in images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,24 @@ from rudcodec.nets.speed import autocast
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import Recipe
 
+_IMAGES = 500  # at a time, and no more pixels than of so many images of 64 x 64
+_PIXELS = _IMAGES * 64 * 64
 
-def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe, batch: int = 500) -> NDArray[np.int64]:
-    """Classes, int64 (N,), that a network sees in uint8 (N, H, W, C), without augmentation."""
+
+def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.int64]:
+    """Classes, int64 (N,), that a network sees in uint8 (N, H, W, C) images, without augmentation.
+
+    ``recipe`` has the mean and standard deviation that the network was trained with.
+    """
     device = next(net.parameters()).device
-    found = []
+    _, height, width, _ = images.shape
+    batch = max(1, min(_IMAGES, _PIXELS // (height * width)))
+    classes = []
     with torch.inference_mode(), autocast(device):
         for start in range(0, len(images), batch):
             pictures = from_array(images[start : start + batch]).to(device)
-            found.append(net(normalise(pictures, recipe.mean, recipe.std)).argmax(1).cpu())
-    return torch.cat(found).numpy()
+            classes.append(net(normalise(pictures, recipe.mean, recipe.std)).argmax(1).cpu())
+    return torch.cat(classes).numpy()
 
 
 def accuracy(net: nn.Module, real: LabelledImages, recipe: Recipe) -> float:

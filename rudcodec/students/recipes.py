@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from rudcodec.augment import default_ops
+from rudcodec.augment import check_ops, default_ops
 from rudcodec.data import LabelledImages
-from rudcodec.payload import Recipe, ViewRecipe
+from rudcodec.errors import SettingError
+from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
 
-HARD_LR = 0.005  # on the images themselves, by Muon: docs/utilities.md has others
-VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures of a smaller side have fewer views to see
-VIEW_BPC = 5e4  # larger budgets: more pictures, better labels; up to twice as many steps, gentler views
-# CIFAR-10, width 128, AdamW, judged on 5,000 training images. 128,000 wide views of 25 images a class: 1,000
-# steps of 128 67.0 %, 2,000 of 64 67.7 (learning rate 0.0014: 67.5). 102,400 gentle ones: 400 of 256 57.1
-# (learning rate 0.005: 55.8), 800 of 128 59.3.
-VIEW_BATCH = 64
-VIEW_LR = 0.005
-# A view's smallest window, in 1/64 of the side: of few pictures and of many; and in pixels. Tried on 32 x 32.
+HARD_LR = 0.005  # of Muon, on the images themselves
+VIEW_STEPS, VIEW_SIDE = 8000, 28  # smaller pictures, by their shorter side, have fewer views to see
+VIEW_BPC = 5e4  # larger files have more pictures, better labels: students train longer, on gentler views
+VIEW_BATCH, VIEW_LR = 64, 0.005
+# A view's smallest window, in 1/64 of the side: of files of few and of many pictures; and in pixels.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
 
 
 def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
-    """The recipe for students of ``data``, images with labels: its mean and standard deviation per channel,
-    all augmentations (see :func:`rudcodec.augment.default_ops` for ``flip``), Muon."""
+    """The recipe for students of ``data``, images with their classes: the mean and standard deviation of each
+    channel, all augmentations, Muon.
+
+    ``flip``: whether mirror images are among these; None: of colour images, not of grey ones.
+    """
     pixels = data.images.reshape(-1, data.channels)
-    # uint8 histograms: exact sums without a float copy of the set
+    # histograms: exact sums without a float copy of the set
     counts = np.stack([np.bincount(pixels[:, c], minlength=256) for c in range(data.channels)])
     levels = np.arange(256)
     mean = counts @ levels / len(pixels)
@@ -40,25 +41,32 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
     )
 
 
+def hard_recipe(recipe: Recipe) -> Recipe:
+    """The recipe for students on the images themselves, with a recipe's mean, std and augmentation."""
+    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)
+
+
 def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) -> Recipe:
-    """The recipe for students on views of a file of ``bpc`` bits a class. There is no end of views: longer
-    than for images, with Muon."""
+    """The recipe for students on views of a file of ``bpc`` bits a class, with a recipe's mean, std and
+    augmentation: by Muon, and longer than for images, since there is no end of views."""
     steps = round(VIEW_STEPS * min(1, min(height, width) / VIEW_SIDE) * min(2, max(1, bpc / VIEW_BPC)))
     return replace(recipe, optimizer="muon", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR)
 
 
 def network_views(channels: int, flip: bool) -> ViewRecipe:
-    """What a label network is trained on: nearly the pictures as they are, those in grey (which stand upright
-    in the middle, as clothes and digits do) even more so. docs/views.md has the trials."""
+    """The views that a label network is trained on: nearly the pictures as they are. Grey ones, which stand
+    upright in the middle, as clothes and digits do, are changed even less. docs/views.md has the trials."""
     if channels == 1:
         return ViewRecipe(zoom_min=56, zoom_max=72, shift=4, rotate=8, flip=flip)
     return ViewRecipe(zoom_min=54, zoom_max=74, rotate=8, contrast=30, brightness=12, flip=flip)
 
 
 def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC) -> ViewRecipe:
-    """What a file of ``bpc`` bits a class tells students to draw of its (H, W, C) pictures: wider and more
-    mixed views than label networks are trained on, so that few images give more, and other, views.
-    docs/views.md has the trials."""
+    """The views of its (H, W, C) pictures that a file of ``bpc`` bits a class lets students draw.
+
+    They are wider and more mixed than those label networks are trained on, so that few images give more, and
+    other, views. docs/views.md has the trials.
+    """
     height, width, channels = shape
     usual = ViewRecipe()
     least = RICH_ZOOM if bpc > VIEW_BPC else LEAST_ZOOM
@@ -72,6 +80,21 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
     )
 
 
-def hard_recipe(recipe: Recipe) -> Recipe:
-    """The recipe for students on the images themselves, with a recipe's mean, std and augmentation."""
-    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)
+def check_recipe(recipe: Recipe, channels: int) -> None:
+    """Raise SettingError unless a recipe makes sense for images of so many channels."""
+    if not len(recipe.mean) == len(recipe.std) == channels:
+        raise SettingError(f"the recipe is for {len(recipe.mean)} channels, the images have {channels}")
+    for name in ("steps", "batch", "lr"):
+        value = getattr(recipe, name)
+        if not value > 0:
+            raise SettingError(f"{name} must be above zero, not {value}")
+    for name in ("lr", "weight_decay"):
+        if not math.isfinite(getattr(recipe, name)):
+            raise SettingError(f"{name} must be finite, not {getattr(recipe, name)}")
+    if recipe.weight_decay < 0:
+        raise SettingError(f"weight_decay must be at least 0, not {recipe.weight_decay}")
+    if not 0 <= recipe.momentum < 1:
+        raise SettingError(f"momentum must be at least 0 and below 1, not {recipe.momentum}")
+    if recipe.optimizer not in OPTIMIZERS:
+        raise SettingError(f"optimizer: {recipe.optimizer!r} is none of {', '.join(OPTIMIZERS)}")
+    check_ops(recipe.augment)

@@ -29,8 +29,8 @@ from rudcodec.nets.speed import autocast, keep_freed_memory
 from rudcodec.runs import check_same
 from rudcodec.students import default_recipe
 
-Tell = Callable[[int, int, float], None]
-"""Called with (epochs done, epochs, loss), of all experts."""
+ExpertProgress = Callable[[int, int, float], None]
+"""Called with (epochs done, epochs in all, loss of the last step); all experts' epochs are counted."""
 
 
 @dataclass(frozen=True)
@@ -60,77 +60,88 @@ class ExpertRecipe:
             raise SettingError(f"lr: {self.lr} is not above zero")
 
 
-def train_experts(
-    data: LabelledImages,
-    folder: Path,
-    count: int,
-    recipe: ExpertRecipe,
-    device: torch.device,
-    tell: Tell = lambda epoch, epochs, loss: None,
-) -> None:
-    """Train experts until the folder holds ``count``; those that are there already stay as they are.
+class ExpertTrainer:
+    """Trains experts on one set.
 
-    Raises:
-        DataError: the folder can't be written. SettingError: its experts are of other data or another recipe.
+    Args:
+        data: the real set.
+        recipe: how they are trained.
+        device: where.
+        progress: called after each epoch.
     """
-    manifest = {"data": digest(data), "classes": list(data.classes), **asdict(recipe)}
-    manifest |= {"height": data.height, "image width": data.width, "channels": data.channels}
-    path = folder / "manifest.json"
-    if path.exists():
-        check_same(f"{path}: the experts there have", _read_manifest(path), manifest)
-    else:
+
+    def __init__(
+        self,
+        data: LabelledImages,
+        recipe: ExpertRecipe,
+        device: torch.device,
+        progress: ExpertProgress | None = None,
+    ) -> None:
+        self._data, self._recipe, self._device, self._progress = data, recipe, device, progress
+
+    def fill(self, folder: Path, count: int) -> None:
+        """Train until the folder holds ``count`` experts; those that are there already stay as they are.
+
+        Raises:
+            DataError: the folder can't be written.
+            SettingError: its experts are of other data or another recipe.
+        """
+        self._prepare(folder)
+        if self._device.type == "cpu":
+            keep_freed_memory()
+        for number in range(count):
+            file = folder / f"{number}.safetensors"
+            if not file.exists():
+                write_bytes(save(self._trajectory(number, count)), file)
+
+    def _prepare(self, folder: Path) -> None:
+        """Make the folder, or check that what is in it goes with this set and recipe."""
+        data = self._data
+        manifest = {"data": digest(data), "classes": list(data.classes), **asdict(self._recipe)}
+        manifest |= {"height": data.height, "image width": data.width, "channels": data.channels}
+        path = folder / "manifest.json"
+        if path.exists():
+            check_same(f"{path}: the experts there have", _read_manifest(path), manifest)
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"{folder}: can't be made ({error.strerror})") from None
         write_bytes(json.dumps(manifest, indent=1).encode(), path)
-    if device.type == "cpu":
-        keep_freed_memory()
-    for number in range(count):
-        target = folder / f"{number}.safetensors"
-        if target.exists():
-            continue
 
-        def told(epoch: int, loss: float, number: int = number) -> None:
-            tell(number * recipe.epochs + epoch, count * recipe.epochs, loss)
+    def _trajectory(self, number: int, count: int) -> dict[str, Tensor]:
+        """Weights of one of ``count`` experts after every epoch, by ``epoch/name``."""
+        data, recipe, device = self._data, self._recipe, self._device
+        student = default_recipe(data, flip=recipe.flip)
+        generator = torch.Generator().manual_seed(recipe.seed + number)
+        size = (data.height, data.width)
+        net = ConvNet.as_published(data.channels, len(data.classes), size, recipe.width, generator)
+        net = net.to(device)
+        optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
+        images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+        kept = _named_weights(net, 0)
+        for epoch in range(1, recipe.epochs + 1):
+            for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
+                x = normalise(images[rows].to(device), student.mean, student.std)
+                x = augment(x, student.augment, generator)
+                with autocast(device):
+                    loss = F.cross_entropy(net(x).float(), labels[rows].to(device))
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+            kept |= _named_weights(net, epoch)
+            if self._progress is not None:
+                done, total = number * recipe.epochs + epoch, count * recipe.epochs
+                self._progress(done, total, float(loss.detach()))
+        return kept
 
-        write_bytes(save(_trajectory(data, recipe, recipe.seed + number, device, told)), target)
 
-
-def _trajectory(
-    data: LabelledImages,
-    recipe: ExpertRecipe,
-    seed: int,
-    device: torch.device,
-    told: Callable[[int, float], None],
-) -> dict[str, Tensor]:
-    """Weights after every epoch, by ``epoch/name``."""
-    plain = default_recipe(data, flip=recipe.flip)
-    generator = torch.Generator().manual_seed(seed)
-    size = (data.height, data.width)
-    net = ConvNet.as_published(data.channels, len(data.classes), size, recipe.width, generator)
-    net = net.to(device)
-    optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
-    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
-    kept: dict[str, Tensor] = {}
-    for epoch in range(recipe.epochs + 1):
-        for name, weight in net.named_parameters():
-            kept[f"{epoch}/{name}"] = weight.detach().cpu().clone()
-        if epoch == recipe.epochs:
-            return kept
-        for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
-            x = augment(normalise(images[rows].to(device), plain.mean, plain.std), plain.augment, generator)
-            with autocast(device):
-                loss = F.cross_entropy(net(x).float(), labels[rows].to(device))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-        told(epoch + 1, float(loss.detach()))
-    raise AssertionError
+def _named_weights(net: ConvNet, epoch: int) -> dict[str, Tensor]:
+    return {f"{epoch}/{name}": weight.detach().cpu().clone() for name, weight in net.named_parameters()}
 
 
 class Experts:
-    """The experts in a folder.
+    """The experts in a folder, of which the last few that were used stay in memory.
 
     Raises DataError if there are none, or they can't be read.
     """
@@ -151,7 +162,7 @@ class Experts:
         return int(self.manifest["epochs"])
 
     def check(self, data: LabelledImages, ahead: int) -> None:
-        """Raise SettingError unless these are experts of a set, with enough epochs."""
+        """Raise SettingError unless these are experts of a set, of at least ``ahead`` epochs."""
         if self.manifest["data"] != digest(data):
             raise SettingError(f"{self.folder}: these experts were trained on other data")
         if self.epochs < ahead:
@@ -160,13 +171,14 @@ class Experts:
             )
 
     def network(self) -> ConvNet:
-        """One like the experts', its weights yet to be set."""
-        of = self.manifest
-        size = (of["height"], of["image width"])
-        return ConvNet.as_published(of["channels"], len(of["classes"]), size, of["width"])
+        """A network of the experts' shape; its weights are none of theirs."""
+        shape = self.manifest
+        size = (shape["height"], shape["image width"])
+        return ConvNet.as_published(shape["channels"], len(shape["classes"]), size, shape["width"])
 
     def weights(self, expert: int, epoch: int, like: Tensor) -> list[Tensor]:
-        """Weights at the end of an epoch (0: the first ones), in the network's order, as ``like`` is."""
+        """An expert's weights at the end of an epoch (0: the initial ones), in the order of the network's
+        parameters, with the device and dtype of ``like``."""
         tensors = self._load(expert)
         names = [name for name, _ in self.network().named_parameters()]
         return [tensors[f"{epoch}/{name}"].to(like.device, like.dtype) for name in names]
@@ -180,8 +192,8 @@ class Experts:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        return found
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        return manifest
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})") from None
     except ValueError:

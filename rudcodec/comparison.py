@@ -1,0 +1,152 @@
+"""A set beside what could replace it: students of each, judged on the same real images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rudcodec import bitstream
+from rudcodec.baselines import (
+    Baseline,
+    Codec,
+    PictureBudget,
+    StudentTraining,
+    best_baseline,
+    default_counts,
+)
+from rudcodec.data import LabelledImages
+from rudcodec.evaluation import EvalResult, judge, label_accuracy
+from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.progress import StageProgress, Within, no_progress
+from rudcodec.students import Panel, Trainer, TrainingSet, check_request, hard_recipe
+from rudcodec.synthetic import SyntheticSet
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One thing that was judged.
+
+    Attributes:
+        name: what it is called.
+        size: bytes that it takes.
+        ipc: images per class; 0 for a label network.
+        accuracy: of students of the first kind, or of the label network itself; 0..1.
+        results: of the students of each kind; none for a label network.
+        baseline: how real images were chosen, where it is these.
+    """
+
+    name: str
+    size: int
+    ipc: float
+    accuracy: float
+    results: tuple[EvalResult, ...] = ()
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Judges a decoded set, what is in it, and real images at equal bytes, one entry after another.
+
+    Attributes:
+        name: what the set is called.
+        data: the set.
+        real: what students are judged on, in the shape and with the class numbers of the set: see
+            :func:`rudcodec.data.matching.matching`.
+        panel: the students.
+        changes: fields of the set's recipe that the user wants to be otherwise; the rest of it must be within
+            the limits of :mod:`rudcodec.students.limits`.
+        progress: called with (stage, steps done, steps).
+    """
+
+    name: str
+    data: SyntheticSet
+    real: LabelledImages
+    panel: Panel = Panel()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    progress: StageProgress = no_progress
+
+    def judge_set(self) -> Iterator[Entry]:
+        """The set; one with labels of its own also by its images with their classes alone, and by its label
+        network itself.
+
+        Raises:
+            SettingError: the recipe makes no sense, or asks for more than a file may.
+        """
+        data = self.data
+        labelled = TrainingSet.with_own_labels(data)
+        check_request(self.recipe, labelled, self.changes.keys())
+        results = self._judge(labelled, self.recipe, "")
+        yield Entry(self.name, data.size, data.ipc, results[0].mean, results)
+        if data.network is not None:
+            accuracy = label_accuracy(data.network, self.real)
+            yield Entry("its label network", self.network_size, 0, accuracy)
+        if data.network is not None or data.probs is not None:
+            results = self._judge(TrainingSet.with_classes(data), self.hard_recipe, ", hard labels")
+            size = data.size - self.network_size
+            yield Entry("its images, hard labels", size, data.ipc, results[0].mean, results)
+
+    def judge_real_images(self, train: LabelledImages, codec: Codec) -> Iterator[Entry]:
+        """Real images out of ``train``, as one picture of at most the set's size: with their classes, and,
+        where the set has a label network, also labelled by this, which then is part of the size.
+
+        ``train`` has the shape and class numbers of the set, as ``real`` has.
+
+        Raises:
+            BudgetError: not even a few images fit.
+        """
+        if self.data.network is None:
+            yield self._judge_pictures(train, codec, self.recipe, None)
+            return
+        yield self._judge_pictures(train, codec, self.hard_recipe, None)
+        yield self._judge_pictures(train, codec, self.recipe, self.data.network)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The set's recipe, changed as the user wants it."""
+        return replace(self.data.recipe, **self.changes)
+
+    @property
+    def hard_recipe(self) -> Recipe:
+        """The recipe for images with their classes: that of the set, unless this is one for views."""
+        if self.data.network is None:
+            return self.recipe
+        usual = hard_recipe(self.data.recipe)
+        return replace(usual, steps=min(usual.steps, self.changes.get("steps", usual.steps)))
+
+    @property
+    def network_size(self) -> int:
+        """Bytes of the set's label network; 0 where there is none."""
+        if self.data.network is None:
+            return 0
+        height, width, channels = self.data.images.shape[1:]
+        return bitstream.labels_size(self.data.network, (height, width, channels), len(self.data.classes))
+
+    def _judge(self, labelled: TrainingSet, recipe: Recipe, note: str) -> tuple[EvalResult, ...]:
+        """Students of each kind."""
+        results = []
+        for spec in self.panel.specs:
+            trainer = Trainer(labelled, recipe, spec, runs=len(self.panel.seeds))
+            progress = Within(self.progress, f"{spec.net}{note}")
+            results.append(judge(trainer, self.real, self.panel.seeds, progress))
+        return tuple(results)
+
+    def _judge_pictures(
+        self, train: LabelledImages, codec: Codec, recipe: Recipe, network: LabelNetwork | None
+    ) -> Entry:
+        beside = 0 if network is None else self.network_size
+        counts = default_counts(self.data.ipc, min(train.ipc_counts()))
+        baseline = best_baseline(
+            train,
+            self.real,
+            PictureBudget(codec, self.data.size - beside, counts),
+            StudentTraining(recipe, network, self.panel),
+            Within(self.progress, "baseline"),
+        )
+        winner, results = baseline.winner, baseline.results
+        name = f"real images, {codec} q{winner.quality} {winner.subsampling}"
+        if network is not None:
+            name += ", the same label network"
+        elif self.data.network is not None:
+            name += ", hard labels"
+        return Entry(name, winner.size + beside, winner.count, results[0].mean, results, baseline)

@@ -1,0 +1,38 @@
+"""How long work says how far it is. Whoever starts it may pass a function to be called now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps in all) of one loop, a few times a second at most."""
+
+StageProgress = Callable[[str, int, int], None]
+"""Called with (stage, steps done, steps in all), for work of several stages that each have a name."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """A :data:`StageProgress` for work that nobody follows."""
+
+
+@dataclass(frozen=True)
+class StageSteps:
+    """The :data:`Progress` of a loop that is one stage of longer work."""
+
+    progress: StageProgress
+    stage: str
+
+    def __call__(self, done: int, total: int) -> None:
+        self.progress(self.stage, done, total)
+
+
+@dataclass(frozen=True)
+class Within:
+    """A :data:`StageProgress` whose stages go to ``progress`` as ``"work: stage"``."""
+
+    progress: StageProgress
+    work: str
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self.progress(f"{self.work}: {stage}", done, total)

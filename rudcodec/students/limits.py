@@ -1,0 +1,51 @@
+"""What a file's recipe may ask of those who train on it, unless they ask for it themselves.
+
+A file may come from anywhere, and a few bytes of its recipe decide about hours and gigabytes. The limits are
+far beyond what published recipes ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rudcodec.errors import SettingError
+from rudcodec.payload import Recipe
+from rudcodec.students.training_set import TrainingSet
+
+MAX_STEPS = 1_000_000
+MAX_BATCH = 16_384  # images or views of a step
+MAX_BATCH_BYTES = 1 << 30  # of their pixels
+MAX_SEEN = 100_000_000  # images or views of all steps
+MAX_LR = 100.0
+MAX_MOMENTUM = 0.9999
+
+
+def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = ()) -> None:
+    """Raise SettingError where training as a file asks for would take more than the limits allow.
+
+    Args:
+        recipe: how students are to be trained.
+        data: what they are to be trained on.
+        chosen: fields of the recipe that aren't the file's, but the user's own choice: they may be anything.
+    """
+    batch = recipe.batch if data.network is not None else min(recipe.batch, len(data.images))
+    size = batch * data.images[0].nbytes
+    for name, value, limit, request in (
+        ("steps", recipe.steps, MAX_STEPS, "{:,} steps"),
+        ("batch", batch, MAX_BATCH, "{:,} pictures in a step"),
+        ("batch", size, MAX_BATCH_BYTES, "{:,} bytes of pictures in a step"),
+        ("lr", recipe.lr, MAX_LR, "a learning rate of {:g}"),
+        ("momentum", recipe.momentum, MAX_MOMENTUM, "a momentum of {:g}"),
+    ):
+        if value > limit and name not in chosen:
+            raise SettingError(_refusal(name, request.format(value), limit))
+    if batch * recipe.steps > MAX_SEEN and not {"steps", "batch"} & set(chosen):
+        request = f"{recipe.steps:,} steps of {batch:,} pictures, {batch * recipe.steps:,} in all"
+        raise SettingError(_refusal("steps", request, MAX_SEEN))
+
+
+def _refusal(name: str, request: str, limit: float) -> str:
+    return (
+        f"the file's recipe asks for {request}; no file may have more than {limit:,.12g}: "
+        f"choose with --set {name}=N (in Python: recipe=)"
+    )

@@ -1,0 +1,115 @@
+"""What `eval` compares, where it reads from, and what it judges on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import small_payload
+from golden_payloads import random_labels
+from PIL import Image
+
+from rudcodec import bitstream
+from rudcodec.cli.main import main
+from rudcodec.payload import LabelLayer
+
+torch = pytest.importorskip("torch")
+from rudcodec.nets.normalise import normalise  # noqa: E402
+from rudcodec.payload import Recipe  # noqa: E402
+from rudcodec.students import predict  # noqa: E402
+
+NAMES = ("ant", "bee", "cicada")
+QUICK = ["--seeds", "1", "--steps", "2", "--width", "4", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders without splits: ten pictures of each class."""
+    root = tmp_path_factory.mktemp("real") / "insects"
+    rng = np.random.default_rng(0)
+    for name in NAMES:
+        (root / name).mkdir(parents=True)
+        for number in range(10):
+            picture = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.mark.parametrize(("split", "images"), [("all", 30), ("train", 27), ("val", 3)])
+def test_any_split_of_a_folder_without_splits(rud: Path, folder: Path, split: str, images: int) -> None:
+    result = CliRunner().invoke(main, ["eval", str(rud), "--real", str(folder), "--split", split, *QUICK])
+    assert result.exit_code == 0, result.output
+    assert f"judged on {images} real images ({split})" in result.stdout
+
+
+def test_a_split_that_is_not_there_is_named(rud: Path, folder: Path) -> None:
+    result = CliRunner().invoke(main, ["eval", str(rud), "--real", str(folder), "--split", "test", *QUICK])
+    assert result.exit_code == 2 and "has no test split, only train, val" in result.stderr.splitlines()[-1]
+
+
+def test_standard_input_is_a_file_like_any(rud: Path, folder: Path) -> None:
+    options = ["--real", str(folder), *QUICK, "--json"]
+    piped = CliRunner().invoke(main, ["eval", "-", *options], input=rud.read_bytes())
+    assert piped.exit_code == 0, piped.output
+    (row,) = json.loads(piped.stdout)["rows"]
+    (same,) = json.loads(CliRunner().invoke(main, ["eval", str(rud), *options]).stdout)["rows"]
+    assert row["name"] == "standard input" and row["bytes"] == rud.stat().st_size
+    assert row["results"][0]["per_class"] == same["results"][0]["per_class"]
+    broken = CliRunner().invoke(main, ["eval", "-", *options], input=rud.read_bytes()[:-9])
+    assert broken.exit_code == 2 and broken.stderr.startswith("rudcodec: standard input: ")
+
+
+def test_a_label_network_is_judged_with_its_set_and_with_real_images(tmp_path: Path, folder: Path) -> None:
+    payload = random_labels(small_payload(), (LabelLayer(4, True, False),), seed=1)
+    file = tmp_path / "labelled.rud"
+    bitstream.write(payload, file)
+    assert payload.labels is not None
+    beside = bitstream.labels_size(payload.labels, (8, 8, 3), 3)
+    # small files have no room for pictures: a longer recipe of segments would only be slower
+    big = replace(small_payload(segments=40), labels=payload.labels)
+    bitstream.write(big, file)
+    options = ["--real", str(folder), *QUICK, "--baseline", "jpeg", "--nets", "convnet,mlp", "--json"]
+    result = CliRunner().invoke(main, ["eval", str(file), *options])
+    assert result.exit_code == 0, result.output
+    whole, network, images, pictures, labelled = json.loads(result.stdout)["rows"]
+    assert whole["name"] == str(file) and whole["bytes"] == file.stat().st_size
+    assert (network["name"], network["bytes"]) == ("its label network", beside)
+    assert images["bytes"] == whole["bytes"] - beside
+    assert pictures["name"].endswith(", hard labels") and pictures["bytes"] <= whole["bytes"]
+    assert labelled["name"].endswith(", the same label network")
+    assert beside < labelled["bytes"] <= whole["bytes"]
+    for row in (whole, images, pictures, labelled):
+        assert [one["net"] for one in row["results"]] == ["ConvNet-3", "MLP"]
+        assert row["accuracy"] == row["results"][0]["mean"]
+    stages = result.stderr.splitlines()
+    assert any(line.startswith("convnet, hard labels: student 1 of 1 2/2") for line in stages)
+    assert any(line.startswith("baseline: mlp 1 of 1") for line in stages)
+
+
+def test_large_pictures_are_looked_at_in_small_batches() -> None:
+    """No more pixels at a time than of 500 pictures of 64 x 64, and the same classes as one by one."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 256, 256, 3), dtype=np.uint8)
+    recipe = Recipe((120,) * 3, (60,) * 3)
+    sizes: list[int] = []
+
+    class Darkest(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(x))
+            return -x.mean((2, 3)) * self.scale
+
+    classes = predict(Darkest(), images, recipe)
+    assert sizes == [31, 9]
+    pictures = normalise(torch.from_numpy(images), recipe.mean, recipe.std)
+    assert classes.tolist() == (-pictures.mean((2, 3))).argmax(1).tolist()
+    sizes.clear()
+    predict(Darkest(), images[:, :32, :32].repeat(13, axis=0), recipe)
+    assert sizes == [500, 20]
