@@ -23,8 +23,8 @@ from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages
 
 torch = pytest.importorskip("torch")
-from rudcodec.distill import CompressResult, Progress, Settings  # noqa: E402
-from rudcodec.distill.training import Report  # noqa: E402
+from rudcodec.distill import CompressResult, ProgressReport, Settings  # noqa: E402
+from rudcodec.runs import Reporter  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +54,17 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         path: Path,
         settings: Settings,
         *,
-        start: LabelledImages | None,
-        report: Report,
+        distilled: LabelledImages | None,
+        report: Reporter,
         **run: Any,
     ) -> CompressResult:
         usual = asdict(Settings(bpc=1))
         changed = {name: value for name, value in asdict(settings).items() if value != usual[name]}
-        sets = {"images": data, "start": start}
+        sets = {"images": data, "distilled": distilled}
         calls.append({**{name: len(one) for name, one in sets.items() if one is not None}, **changed})
-        report(Progress("selection", 1, 1, None, None, None, 0.0, 0.0))
-        report(Progress("warm-up", 1, 2, 5000.0, None, 31.5, 1.0, 62.0))
-        report(Progress("joint", 2, 2, 4000.0, 0.25, 30.0, 1.0, 0.0))
+        report(ProgressReport("selection", 1, 1, None, None, None, 0.0, 0.0))
+        report(ProgressReport("warm-up", 1, 2, 5000.0, None, 31.5, 1.0, 62.0))
+        report(ProgressReport("joint", 2, 2, 4000.0, 0.25, 30.0, 1.0, 0.0))
         size = bitstream.write(small_payload(), path)
         return CompressResult(path, size, 8 * size / 3, 4, 61.0)
 
@@ -100,11 +100,10 @@ def test_a_distilled_set_is_coded_as_it_is(
     assert compress(source, out, *budget).exit_code == 0
     assert compress(source, out, *budget, "--real", source, "--labels", "network").exit_code == 0
     assert compress(source, out, *budget, "--real", source, "--utility", "gm").exit_code == 0
-    alone = {"bpc": 5000.0, "warmup": 440, "joint": 0}
     assert encoder == [
-        {"start": 30, **alone},
-        {"images": 27, "start": 30, **alone, "labels": "network"},
-        {"images": 27, "start": 30, "bpc": 5000.0, "utility": "gm"},
+        {"distilled": 30, "bpc": 5000.0},
+        {"images": 27, "distilled": 30, "bpc": 5000.0, "labels": "network"},
+        {"images": 27, "distilled": 30, "bpc": 5000.0, "utility": "gm"},
     ]
     for wrong in ([*budget, "--utility", "dm"], ["--bpc", "5k", "--real", source]):
         refused = compress(source, out, *wrong)

@@ -11,12 +11,15 @@ import rudcodec
 from rudcodec import bitstream
 from rudcodec.bitstream import check_limits
 from rudcodec.data import LabelledImages, load
-from rudcodec.distill import Progress, Settings, distill
-from rudcodec.distill.budget import plan
-from rudcodec.distill.selection import choose_images
-from rudcodec.distill.stage import joint_phase
+from rudcodec.distill import ProgressReport, Settings, distill
+from rudcodec.distill.allocation import Demand, allocate
+from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.pipeline import pipeline
+from rudcodec.distill.selection import select_images
+from rudcodec.distill.training_loop import joint_schedule
 from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
-from rudcodec.nets.device import pick_device
+from rudcodec.payload import ImageShape
+from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe
 
 QUICK = {"warmup": 40, "joint": 3, "tune": 20}
@@ -53,7 +56,7 @@ def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) ->
     found, images = [], LabelledImages(colour.images[::3], colour.labels[::3], colour.classes, "stripes")
     for lmbda in (0.005, 0.08):
         path = tmp_path / f"{lmbda}.rud"
-        result = rudcodec.compress(None, path, start=images, lmbda=lmbda, warmup=60, tune=10)
+        result = rudcodec.compress(None, path, distilled=images, lmbda=lmbda, warmup=60, tune=10)
         errors = rudcodec.load(path).images.astype(float) - images.images
         found.append((result.bpc, float(np.square(errors).mean())))
     (coarse, harm), (fine, less) = found
@@ -92,7 +95,7 @@ def test_a_distilled_set_keeps_all_its_images(colour: LabelledImages, tmp_path: 
     rows = np.random.default_rng(1).permutation(90)  # not by class
     start = LabelledImages(colour.images[rows], colour.labels[rows], ("0", "1", "2"), "distilled")
     path = tmp_path / "all.rud"
-    result = rudcodec.compress(None, path, start=start, bpc=20000, warmup=60, joint=3, tune=10)
+    result = rudcodec.compress(None, path, distilled=start, bpc=20000, warmup=60, joint=3, tune=10)
     decoded = rudcodec.load(path)
     assert (result.ipc, decoded.classes) == (30, ("0", "1", "2"))
     assert 0.9 * 20000 <= result.bpc <= 20000
@@ -101,7 +104,7 @@ def test_a_distilled_set_keeps_all_its_images(colour: LabelledImages, tmp_path: 
         found = decoded.images[decoded.labels == k].astype(float)
         nearest = np.square(given[:, None] - found).mean((2, 3, 4)).argmin(1)
         assert sorted(nearest.tolist()) == list(range(30))  # segments take turns
-    payload = distill(colour, Settings(bpc=20000, warmup=4, joint=2, tune=2), start=start)
+    payload = distill(colour, Settings(bpc=20000, warmup=4, joint=2, tune=2), distilled=start)
     assert (payload.classes, payload.segments[0].counts) == (("a", "b", "c"), (10, 10, 10))
 
 
@@ -109,32 +112,33 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
     start = LabelledImages(colour.images[:-1], colour.labels[:-1], colour.classes, "distilled")
     settings = Settings(bpc=20000)
     with pytest.raises(DataError, match=r"distilled: class c has 29 images, a 30"):
-        distill(None, settings, start=start)
+        distill(None, settings, distilled=start)
     with pytest.raises(DataError, match=r"stripes: images are 10x12 colour, the set's are 8x8 grey"):
-        distill(digits, settings, start=colour)
+        distill(digits, settings, distilled=colour)
     with pytest.raises(SettingError, match="ipc: 4, but there are 30"):
-        distill(None, Settings(bpc=20000, ipc=4), start=colour)
-    with pytest.raises(SettingError, match="labels: a network needs real images"):
-        distill(None, Settings(bpc=20000, labels="network"), start=colour)
+        distill(None, Settings(bpc=20000, ipc=4), distilled=colour)
+    with pytest.raises(SettingError, match="labels: network ones need real images"):
+        distill(None, Settings(bpc=20000, labels="network"), distilled=colour)
     with pytest.raises(SettingError, match="nothing to compress"):
         distill(None, settings)
 
 
 def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
-    seen: list[Progress] = []
-    distill(colour, Settings(bpc=6000, ipc=4, **QUICK), seen.append)  # type: ignore[arg-type]
+    seen: list[ProgressReport] = []
+    distill(colour, Settings(bpc=6000, ipc=4, **QUICK), report=seen.append)  # type: ignore[arg-type]
     stages = list(dict.fromkeys(p.stage for p in seen))
-    assert stages[:7] == ["selection", "networks", "settle", "warm-up", "warm-up 2", "joint", "tune"]
+    expected = ["selection", "utility networks", "pretraining", "warm-up 1", "warm-up 2", "joint"]
+    assert stages[:7] == [*expected, "tuning 1"]
     assert all(0 < p.step <= p.steps for p in seen)
     assert [p for p in seen if p.stage == "joint"][-1].utility is not None
 
 
-@pytest.mark.parametrize(("passes", "straight"), [(10, 2), (450, 90), (1200, 90)])
-def test_a_stage_ends_rounding_straight_through_but_not_for_long(passes: int, straight: int) -> None:
-    stage = joint_phase(passes)
-    modes = [stage.mode(step / passes) for step in range(passes)]
-    assert modes.index(None) == passes - straight
-    assert modes.count(None) == straight
+@pytest.mark.parametrize(("epochs", "straight"), [(10, 2), (450, 90), (1200, 90)])
+def test_a_stage_ends_rounding_straight_through_but_not_for_long(epochs: int, straight: int) -> None:
+    schedule = joint_schedule(epochs)
+    rounding = [schedule.rounding(epoch / epochs) for epoch in range(epochs)]
+    assert rounding.index(None) == epochs - straight
+    assert rounding.count(None) == straight
 
 
 def test_impossible_budget_says_what_would_do(colour: LabelledImages) -> None:
@@ -144,8 +148,8 @@ def test_impossible_budget_says_what_would_do(colour: LabelledImages) -> None:
 
 def test_no_more_images_than_a_file_may_ask_for() -> None:
     """At a million bits a class, in a file that is still half as large."""
-    classes, shape = tuple("0123456789"), (32, 32, 3)
-    planned = plan(1e6, classes, shape, None, 5000, "dataset")
+    demand = Demand(tuple("0123456789"), ImageShape(32, 32, 3), smallest_class=5000)
+    planned = allocate(demand, 1e6, None)
 
     def check(ipc: int) -> None:
         check_limits(planned.architecture, ((ipc,) * 10,), "dataset", 625_000)
@@ -154,7 +158,7 @@ def test_no_more_images_than_a_file_may_ask_for() -> None:
     with pytest.raises(FormatError):
         check(planned.ipc + 50)
     with pytest.raises(BudgetError, match=f"may hold {planned.ipc} images per class, not 4000"):
-        plan(1e6, classes, shape, 4000, 5000, "dataset")
+        allocate(demand, 1e6, 4000)
 
 
 def test_lmbda_does_not_say_how_many_images(colour: LabelledImages) -> None:
@@ -174,8 +178,13 @@ def test_more_images_than_there_are(colour: LabelledImages) -> None:
     [
         ({"bpc": 0}, "bpc"),
         ({"bpc": float("inf")}, "bpc: there is neither a budget nor lmbda"),
-        ({"lmbda": 0}, "lmbda: 0 is not a positive number"),
-        ({"lmbda": 1, "labels": "network"}, "lmbda: a label network needs a budget"),
+        ({"lmbda": 0}, "lmbda: 0; it must be above 0"),
+        ({"bpc": float("nan")}, "bpc: nan"),
+        ({"ipc": 2.5}, "ipc: 2.5 is not a whole number"),
+        ({"ipc": True}, "ipc: True is not a whole number"),
+        ({"labels": "hardd"}, "labels: 'hardd' is none of .*; is it 'hard'"),
+        ({"seed": -1}, "seed: -1; it must be at least 0"),
+        ({"seed": 2**64}, "seed: .*; it must be below"),
         ({"ipc": 0}, "ipc"),
         ({"warmup": 0}, "warmup"),
         ({"share": "both"}, "share"),
@@ -193,6 +202,43 @@ def test_failed_compress_leaves_no_file(colour: LabelledImages, tmp_path: Path) 
 
 
 def test_selection_takes_different_images_of_every_class(colour: LabelledImages) -> None:
-    chosen = choose_images(colour, 7, default_recipe(colour), 0, pick_device("cpu"))
+    chosen = select_images(colour, 7, default_recipe(colour), RunContext("cpu"))
     assert len(np.unique(chosen)) == 21
     assert colour.labels[chosen].tolist() == [0] * 7 + [1] * 7 + [2] * 7
+
+
+def test_the_pipeline_says_what_an_encode_does(colour: LabelledImages) -> None:
+    """No two stages share a name; a distilled set and a label network have no joint phase."""
+
+    def names(*, distilled: LabelledImages | None = None, **settings: object) -> list[str]:
+        chosen = Settings(**{"bpc": 90_000.0, **settings})  # type: ignore[arg-type]
+        found = [stage.name for stage in pipeline(resolve_inputs(colour, distilled, chosen))]
+        assert len(set(found)) == len(found)
+        return found
+
+    hard, network = names(labels="hard"), names(labels="network")
+    assert hard[:3] == ["selection", "utility networks", "pretraining"] and "joint" in hard
+    assert network[:3] == ["label network", "selection", "pretraining"] and "joint" not in network
+    assert names(labels="soft")[0] == "teacher"
+    assert names(distilled=colour, labels="hard")[0] == "pretraining"
+    assert "joint" in names(distilled=colour, labels="hard", utility="gm")
+    assert "trim" not in names(labels="hard", lmbda=0.01, ipc=2)
+    assert hard[-1] == "trim"
+
+
+def test_a_utility_has_options_of_its_own(colour: LabelledImages) -> None:
+    settings = Settings(bpc=9000, ipc=2, utility_options={"mm.runs": "1", "mm.steps": 2}, **QUICK)  # type: ignore[arg-type]
+    assert len(distill(colour, settings).segments) == 1
+    for key, message in [
+        ("mm.run", "mm.run: there is no setting 'run'; is it 'runs'"),
+        ("gm.width", "gm.width: is an option of the utility 'gm', but the utility is 'mm'"),
+    ]:
+        with pytest.raises(SettingError, match=message):
+            distill(colour, Settings(bpc=9000, ipc=2, utility_options={key: "1"}, **QUICK))  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"mm.runs: runs: 0; it must be at least 1|runs: 0; it must"):
+        distill(colour, Settings(bpc=9000, ipc=2, utility_options={"mm.runs": 0}, **QUICK))  # type: ignore[arg-type]
+
+
+def test_a_label_network_needs_a_budget(colour: LabelledImages) -> None:
+    with pytest.raises(SettingError, match="lmbda: a label network needs a budget"):
+        resolve_inputs(colour, None, Settings(lmbda=1, ipc=2, labels="network"))

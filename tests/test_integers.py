@@ -9,9 +9,9 @@ import torch
 from rudcodec import bitstream
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.data import LabelledImages
-from rudcodec.distill import Settings, encode
-from rudcodec.distill.integers import Exponents, integer_groups, quantize_networks
-from rudcodec.distill.training import Training
+from rudcodec.distill import Settings, distill, meet_budget
+from rudcodec.distill.encoder_state import EncoderState
+from rudcodec.distill.quantize_networks import Exponents, integer_groups, quantize_networks
 from rudcodec.model import architecture
 from rudcodec.payload import Group, Payload, QTensor
 
@@ -30,30 +30,30 @@ class Observed:
     """What the last post-quantization of an encode did."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, share: str) -> None:
-        monkeypatch.setattr(encode, "quantize_networks", self.quantize)
+        monkeypatch.setattr(meet_budget, "quantize_networks", self.quantize)
         # networks with hidden layers, also for a set of this size
         monkeypatch.setattr(architecture, "NETWORKS", architecture.NETWORKS[1:])
         settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)  # type: ignore[arg-type]
-        self.payload: Payload = encode.distill(stripes(), settings)
+        self.payload: Payload = distill(stripes(), settings)
 
-    def quantize(self, training: Training) -> Exponents:
-        self.training = training
+    def quantize(self, encoder: EncoderState) -> Exponents:
+        self.encoder = encoder
         self.before = self.loss()
-        exponents = quantize_networks(training)
-        self.groups = integer_groups(training.model, exponents)
+        exponents = quantize_networks(encoder)
+        self.groups = integer_groups(encoder.model, exponents)
         self.after = self.loss()
         return exponents
 
     def loss(self) -> float:
         """Bits and weighted squared error a pixel, of rounded latents."""
-        model, bits, error = self.training.model, 0.0, 0.0
+        model, bits, error = self.encoder.model, 0.0, 0.0
         with torch.no_grad():
-            for chunk in self.training.chunks:
+            for chunk in self.encoder.chunks:
                 levels = [y.round() for y in chunk.levels]
                 bits += float(model.bits(chunk, levels).sum())
-                difference = model.images(chunk, levels) - self.training.images[chunk.index]
+                difference = model.images(chunk, levels) - self.encoder.targets[chunk.index]
                 error += float(difference.square().sum())
-        return (bits + self.training.control.lmbda * error) / self.training.pixels
+        return (bits + self.encoder.control.lmbda * error) / self.encoder.num_pixels
 
 
 def tensors(groups: tuple[Group, ...]) -> list[QTensor]:
@@ -69,7 +69,7 @@ def test_weights_take_five_bits_and_do_little_harm(share: str, monkeypatch: pyte
     count = sum(tensor.values.size for tensor in found)
     assert bits <= 5 * count
     # better than if six bits a weight did no harm at all
-    harm = (seen.after - seen.before) * seen.training.pixels
+    harm = (seen.after - seen.before) * seen.encoder.num_pixels
     assert bits + harm < 6 * count
     # what the file says of its weights is what was reckoned here
     parts = [part for part in bitstream.code_length(seen.payload) if part.name.startswith("weights")]
@@ -79,7 +79,7 @@ def test_weights_take_five_bits_and_do_little_harm(share: str, monkeypatch: pyte
 
 def test_the_model_computes_with_the_integers_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Observed(monkeypatch, "dataset")
-    networks = seen.training.model.of(0)
+    networks = seen.encoder.model.of(0)
     (group,) = seen.payload.groups
     for network, layers in ((networks.context, group.context), (networks.synthesis, group.synthesis)):
         for weight, bias, layer in zip(network.weights, network.biases, layers, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,14 +21,21 @@ from rudcodec.bitstream import labelnet
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.cli.main import main
 from rudcodec.distill import Settings
-from rudcodec.distill.begin import planned_network
-from rudcodec.distill.budget import label_mode, label_share
+from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.evaluation import label_accuracy
-from rudcodec.labels import LabelPlan, ViewStream, plan_for, train_label_network
-from rudcodec.labels.network import Labeller, centred
+from rudcodec.label_network import (
+    FloatLabelNetwork,
+    LabelNetworkSpec,
+    ViewStream,
+    label_network_spec,
+    train_label_network,
+)
+from rudcodec.label_network.model import to_network_input
+from rudcodec.labels.network import NetworkLabels, label_fraction
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe, predict, student_views, view_recipe
 
 LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
@@ -41,8 +49,8 @@ def digits() -> data.LabelledImages:
 
 @pytest.fixture(scope="module")
 def trained(digits: data.LabelledImages) -> LabelNetwork:
-    plan = LabelPlan(LAYERS, 6000.0, 90_000)
-    return train_label_network(digits, plan, GENTLE, 0, torch.device("cpu"))
+    spec = LabelNetworkSpec(LAYERS, 6000.0, 90_000)
+    return train_label_network(digits, spec, GENTLE, GENTLE, RunContext("cpu"))
 
 
 def labelled_payload() -> Payload:
@@ -57,18 +65,20 @@ def test_training_meets_its_rate_and_learns(trained: LabelNetwork) -> None:
 
 
 def test_training_is_repeatable(digits: data.LabelledImages) -> None:
-    plan = LabelPlan(LAYERS, 4000.0, 2560)
-    first, second = (train_label_network(digits, plan, GENTLE, 5, torch.device("cpu")) for _ in range(2))
+    spec = LabelNetworkSpec(LAYERS, 4000.0, 2560)
+    first, second = (
+        train_label_network(digits, spec, GENTLE, GENTLE, RunContext("cpu", seed=5)) for _ in range(2)
+    )
     for a, b in zip(first.parameters, second.parameters, strict=True):
         np.testing.assert_array_equal(a.weight.values, b.weight.values)
         np.testing.assert_array_equal(a.bias.values, b.bias.values)
 
 
 def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.LabelledImages) -> None:
-    """To the tolerance that Labeller states, on real images."""
+    """To the tolerance that FloatLabelNetwork states, on real images."""
     images = digits.images[:300]
     exact = bitstream.logits(trained, images) / 4096
-    twin = Labeller(trained)(centred(torch.from_numpy(images))).numpy()
+    twin = FloatLabelNetwork(trained)(to_network_input(torch.from_numpy(images))).numpy()
     assert np.abs(exact - twin).mean() < 0.05
     softened = torch.from_numpy(twin / 2).softmax(1).numpy()
     assert np.abs(bitstream.probabilities(trained, images) - softened).mean() < 0.01
@@ -95,10 +105,10 @@ def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: py
     ],
 )
 def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...], used: float) -> None:
-    plan = plan_for(bits, 32, 32, 1000)
-    assert tuple(one.out_channels for one in plan.layers) == widths
-    assert all(one.pool for one in plan.layers)
-    assert plan.bits == used
+    spec = label_network_spec(bits, 32, 32, 1000)
+    assert tuple(layer.out_channels for layer in spec.layers) == widths
+    assert all(layer.pool for layer in spec.layers)
+    assert spec.bits == used
 
 
 @pytest.mark.parametrize(("side", "smallest"), [(8, 45), (28, 14), (32, 12), (128, 12)])
@@ -118,23 +128,31 @@ def test_small_pictures_have_shorter_lessons_and_large_budgets_longer_ones(
     assert [view_recipe(recipe, 32, 32, bpc).steps for bpc in budgets] == [8000, 8000, 16000, 16000]
 
 
-def test_a_large_budget_buys_a_network() -> None:
-    assert [label_mode("auto", bits) for bits in (1e4, 1e5)] == ["hard", "network"]
-    assert [label_mode(labels, 5e5) for labels in ("hard", "network")] == ["hard", "network"]
+def test_a_large_budget_buys_a_network(digits: data.LabelledImages) -> None:
+    def mode(**settings: Any) -> str:
+        return resolve_inputs(digits, None, Settings(**settings)).settings.labels
+
+    assert [mode(bpc=bpc) for bpc in (1e3, 1e4)] == ["hard", "network"]
+    assert [mode(bpc=5e4, labels=labels) for labels in ("hard", "network")] == ["hard", "network"]
 
 
 def test_the_network_of_a_small_file_has_more_of_it(digits: data.LabelledImages) -> None:
-    shares = [label_share(10**power) for power in (4, 5, 5.25, 5.5, 7)]
-    assert shares == pytest.approx([0.7, 0.7, 0.6, 0.5, 0.5])
-    bits = [planned_network(digits, Settings(bpc=bpc))[0].bits for bpc in (5e3, 1e4, 4e4)]
-    assert bits == pytest.approx([0.7 * 5e4, 0.7 * 1e5, 0.5 * 4e5])
-    asked = Settings(bpc=4e4, label_share=0.25)
-    assert planned_network(digits, asked)[0].bits == pytest.approx(1e5)
+    fractions = [label_fraction(10**power) for power in (4, 5, 5.25, 5.5, 7)]
+    assert fractions == pytest.approx([0.7, 0.7, 0.6, 0.5, 0.5])
+
+    def bits(**settings: Any) -> float:
+        mode = resolve_inputs(digits, None, Settings(labels="network", **settings)).label_mode
+        assert isinstance(mode, NetworkLabels)
+        return mode.spec.bits
+
+    found = [bits(bpc=bpc) for bpc in (5e3, 1e4, 4e4)]
+    assert found == pytest.approx([0.7 * 5e4, 0.7 * 1e5, 0.5 * 4e5])
+    assert bits(bpc=4e4, label_fraction=0.25) == pytest.approx(1e5)
 
 
 def test_plans_suit_small_images() -> None:
-    assert [one.pool for one in plan_for(1e4, 8, 8, 1000).layers] == [False, True, True, False]
-    assert [one.pool for one in plan_for(1e5, 28, 28, 1000).layers] == [True, True, True, False]
+    assert [one.pool for one in label_network_spec(1e4, 8, 8, 1000).layers] == [False, True, True, False]
+    assert [one.pool for one in label_network_spec(1e5, 28, 28, 1000).layers] == [True, True, True, False]
 
 
 def test_a_file_carries_its_network(tmp_path: Path) -> None:

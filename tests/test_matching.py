@@ -23,10 +23,10 @@ from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.nets import ConvNet  # noqa: E402
 from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.students import default_recipe  # noqa: E402
-from rudcodec.utility import utility_for  # noqa: E402
+from rudcodec.utility import make_utility  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, ExpertTrainer  # noqa: E402
-from rudcodec.utility.gm import GradientMatching, distance  # noqa: E402
-from rudcodec.utility.tm import Journey, TrajectoryMatching  # noqa: E402
+from rudcodec.utility.gm import GMOptions, GradientMatching, distance  # noqa: E402
+from rudcodec.utility.tm import Journey, TMOptions, TrajectoryMatching  # noqa: E402
 
 CPU = torch.device("cpu")
 SHORT = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)
@@ -59,17 +59,17 @@ def test_distance_is_one_minus_the_cosine_for_each_output() -> None:
 def test_trajectories_that_do_not_fit_are_refused(
     data: LabelledImages, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    utility = TrajectoryMatching(default_recipe(data), Experts(folder))
+    utility = TrajectoryMatching(default_recipe(data), TMOptions(experts=str(folder)))
     assert 1e5 < utility.memory() < 1e8
-    utility.prepare(data, CPU)
+    utility.prepare(data, CPU, None)
     monkeypatch.setattr("rudcodec.utility.tm.free_memory", lambda: 10**5)
     with pytest.raises(SettingError, match=r"trajectory matching takes 0\.\d GB, and cpu has 0\.0 GB"):
-        utility.prepare(data, CPU)
+        utility.prepare(data, CPU, None)
 
 
 def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
-    utility = GradientMatching(default_recipe(data), real_batch=100, width=4)
-    utility.prepare(data, CPU)
+    utility = GradientMatching(default_recipe(data), GMOptions(real_batch=100, width=4))
+    utility.prepare(data, CPU, None)
     real = normalise(torch.from_numpy(data.images), utility.recipe.mean, utility.recipe.std)
     labels = torch.from_numpy(data.labels)
     same = utility(real, labels, torch.Generator().manual_seed(0))
@@ -82,8 +82,8 @@ def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> 
 
 def test_gradient_matching_goes_on_from_its_state(data: LabelledImages) -> None:
     def made() -> GradientMatching:
-        utility = GradientMatching(default_recipe(data), width=4, outer=3, inner=2)
-        utility.prepare(data, CPU)
+        utility = GradientMatching(default_recipe(data), GMOptions(width=4, outer_steps=3, inner_steps=2))
+        utility.prepare(data, CPU, None)
         return utility
 
     images, labels = synthetic()
@@ -125,23 +125,25 @@ def test_the_way_back_is_the_gradient_of_the_way(data: LabelledImages) -> None:
 
     visited = journey.walk(start, 0.3)
     slope = [2 * (a - b) for a, b in zip(visited[-1], target, strict=True)]
-    mine_by_images, mine_by_rate = journey.back(visited, slope, 0.3)
+    mine_by_images, mine_by_rate = journey.backward(visited, slope, 0.3)
     assert torch.allclose(mine_by_images, by_images, rtol=1e-9) and by_images.abs().max() > 1e-6
     assert torch.allclose(mine_by_rate, by_rate, rtol=1e-9)
 
 
 def test_a_student_that_stands_still_is_as_far_as_the_expert_went(data: LabelledImages, folder: Path) -> None:
-    utility = TrajectoryMatching(default_recipe(data), Experts(folder), steps=3, ahead=1, batch=4)
-    utility.prepare(data, CPU)
+    utility = TrajectoryMatching(
+        default_recipe(data), TMOptions(experts=str(folder), steps=3, epochs_ahead=1, batch=4)
+    )
+    utility.prepare(data, CPU, None)
     images, labels = synthetic()
-    utility.rate = 1e-9
+    utility.lr = 1e-9
     assert float(utility(images, labels, torch.Generator().manual_seed(0)).detach()) == pytest.approx(1)
-    utility.rate = 0.05
+    utility.lr = 0.05
     value = utility(images, labels, torch.Generator().manual_seed(0))
     value.backward()
     assert images.grad is not None and images.grad.abs().sum() > 0
-    assert utility.rate != 0.05  # learned
-    assert utility.adapted(default_recipe(data)).lr == pytest.approx(utility.rate, rel=1e-3)
+    assert utility.lr != 0.05  # learned
+    assert utility.adapt_recipe(default_recipe(data)).lr == pytest.approx(utility.lr, rel=1e-3)
 
 
 def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_path: Path) -> None:
@@ -174,9 +176,9 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
 def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None:
     recipe = default_recipe(data)
     with pytest.raises(SettingError, match="needs a folder"):
-        utility_for("tm", recipe, None)
+        make_utility("tm", recipe, {})
     with pytest.raises(DataError, match="manifest.json: can't be read"):
-        utility_for("tm", recipe, str(tmp_path))
+        make_utility("tm", recipe, {"tm.experts": str(tmp_path)})
 
 
 @pytest.mark.slow
@@ -194,7 +196,8 @@ def test_experts_and_both_utilities_by_command(tmp_path: Path, data: LabelledIma
     recipes = {}
     for utility in ("dm", "gm", "tm"):
         out = tmp_path / f"{utility}.rud"
-        run("compress", source, out, *quick, "--utility", utility, "--experts", folder)
+        options = ("--set", f"tm.experts={folder}") if utility == "tm" else ()
+        run("compress", source, out, *quick, "--utility", utility, *options)
         recipes[utility] = rudcodec.load(out).recipe
     assert recipes["dm"] == recipes["gm"]
     assert recipes["tm"].lr != recipes["dm"].lr  # the step size that was learned

@@ -11,18 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudcodec import bitstream
-from rudcodec.distill.assemble import Assembly
-from rudcodec.distill.initial import initial_model, pyramid
-from rudcodec.distill.integers import integer_groups, quantize_networks
+from rudcodec.distill.allocation import ImageAllocation
+from rudcodec.distill.encoder_state import EncoderState
+from rudcodec.distill.initial_model import initial_model, pyramid
+from rudcodec.distill.payload_builder import with_latents
+from rudcodec.distill.quantize_networks import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
-from rudcodec.distill.settings import Share as Sharing
-from rudcodec.distill.training import Training
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.context import laplace_bits
-from rudcodec.model.latents import Share, SyntheticModel
+from rudcodec.model.latents import Shard, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize, soft_round
 from rudcodec.model.synthesis import to_grey_levels
-from rudcodec.payload import Group, Payload, Recipe
+from rudcodec.payload import Group, Payload, Recipe, Share
+from rudcodec.runs import RunContext
 
 CLASSES = ("left", "right")
 
@@ -35,8 +36,8 @@ def blobs(count: int, channels: int, height: int, width: int) -> torch.Tensor:
 
 
 def quantized(
-    shape: tuple[int, int, int], share: Sharing
-) -> tuple[SyntheticModel, Training, tuple[Group, ...], Payload]:
+    shape: tuple[int, int, int], share: Share
+) -> tuple[SyntheticModel, EncoderState, tuple[Group, ...], Payload]:
     """A model right after its initialisation, its networks made integers."""
     torch.manual_seed(0)
     height, width, channels = shape
@@ -46,17 +47,18 @@ def quantized(
     bits = 0.7 * 12 * height * width
     model, lmbda = initial_model(images, groups, architecture, bits, chunk_size=5)
     control = RateControl(2.0, lmbda)
-    training = Training(model, images, 2, control, 0.0, 0, lambda progress: None)
-    integers = integer_groups(model, quantize_networks(training))
+    allocation = ImageAllocation(6, architecture, 1e9, 0.0, 2)
+    encoder = EncoderState(model, images, control, allocation, RunContext("cpu"))
+    integers = integer_groups(model, quantize_networks(encoder))
     latents = [level.numpy() for level in model.latents()]
     recipe = Recipe(mean=(128,) * channels, std=(64,) * channels)
-    payload = Assembly(model, CLASSES, share, lambda: recipe)(integers, None, latents)
-    return model, training, integers, payload
+    payload = with_latents(Payload(architecture, CLASSES, share, integers, (), recipe), latents)
+    return model, encoder, integers, payload
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (17, 23, 3), (28, 28, 1)])
 @pytest.mark.parametrize("share", ["dataset", "class"])
-def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: Sharing) -> None:
+def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: Share) -> None:
     model, _, _, payload = quantized(shape, share)
     exact = bitstream.synthesize(payload).astype(np.float64)
     coded = sum(part.bits for part in bitstream.code_length(payload) if part.name.startswith("latents"))
@@ -76,7 +78,7 @@ def test_networks_of_classes_compute_the_same_together_and_one_by_one() -> None:
     assert [rows.stop - rows.start for _, rows in chunk.slices] == [2, 2]
 
     def found(rows: slice) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        decoded = model.decode(chunk, None, share=Share.of(chunk, rows))
+        decoded = model.decode(chunk, None, shard=Shard.of(chunk, rows))
         loss = decoded.bits.sum() + decoded.images.square().sum()
         wanted = [*chunk.levels, *model.networks.parameters()]
         gradients = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)

@@ -108,7 +108,9 @@ def test_two_runs_can_not_use_one_folder(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_compress_deletes_nothing_of_the_users(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"bpc": 2400.0, "ipc": 2, "warmup": 4, "joint": 0, "tune": 2}
-    rudcodec.compress(stripes(1), tmp_path / "out.rud", checkpoints=tmp_path, every=0, **settings)
+    rudcodec.compress(
+        stripes(1), tmp_path / "out.rud", checkpoints=tmp_path, checkpoint_seconds=0, **settings
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["out.rud"]
     with pytest.raises(DataError, match="holds files that are not of a run"):
         rudcodec.compress(stripes(1), tmp_path / "more.rud", checkpoints=tmp_path, **settings)
@@ -116,7 +118,7 @@ def test_compress_deletes_nothing_of_the_users(tmp_path: Path) -> None:
 
 
 class Total:
-    """Something that parts change."""
+    """Something that stages change."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -129,22 +131,21 @@ class Total:
 
 
 def errand(journal: Journal) -> tuple[list[int], int]:
-    """A run of three parts, each of five steps."""
+    """A run of three stages, each of five steps."""
     total = Total()
-    journal.attach("total", total)
-    outcomes = []
+    journal.register("total", total)
+    results = []
 
-    def work(part: int) -> int:
+    def work(stage: int) -> int:
         own = Total()
-        journal.attach("own", own)
-        for step in journal.steps(5):
+        for step in journal.steps(5, own):
             own.value += step
-            total.value = 2 * total.value + part
+            total.value = 2 * total.value + stage
         return own.value
 
-    for part in range(3):
-        outcomes.append(journal.part(lambda part=part: work(part)))
-    return outcomes, total.value
+    for stage in range(3):
+        results.append(journal.run_stage(f"stage {stage}", lambda stage=stage: work(stage)))
+    return results, total.value
 
 
 @pytest.mark.parametrize("lives", range(1, 18))
@@ -154,22 +155,24 @@ def test_a_run_goes_on_from_any_checkpoint(lives: int, tmp_path: Path, dying: Ca
     dying(lives)
     with MortalFolder(tmp_path / "run") as folder:
         with pytest.raises(Killed):
-            errand(Journal(folder, every=0))
-        assert errand(Journal(folder, resume=True, every=0)) == whole
+            errand(Journal(folder, checkpoint_seconds=0))
+        assert errand(Journal(folder, resume=True, checkpoint_seconds=0)) == whole
 
 
-def test_a_part_has_one_loop() -> None:
+def test_a_stage_has_one_loop_and_a_name_of_its_own() -> None:
     """A second one would begin where the first ended."""
     journal = Journal()
-    assert journal.part(lambda: list(journal.steps(3))) == [0, 1, 2]
-    assert journal.part(lambda: list(journal.steps(4))) == [0, 1, 2, 3]
+    assert journal.run_stage("a", lambda: list(journal.steps(3))) == [0, 1, 2]
+    assert journal.run_stage("b", lambda: list(journal.steps(4))) == [0, 1, 2, 3]
     with pytest.raises(AssertionError, match="second loop"):
-        journal.part(lambda: [*journal.steps(3), *journal.steps(4)])
+        journal.run_stage("c", lambda: [*journal.steps(3), *journal.steps(4)])
+    with pytest.raises(AssertionError, match="two stages 'a'"):
+        journal.run_stage("a", lambda: None)
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:
     with CheckpointFolder(tmp_path / "run") as folder:
-        errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, every=0))
+        errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, checkpoint_seconds=0))
         errand(Journal(folder, {"bpc": 1000.0, "seed": 0}, resume=True))
         with pytest.raises(SettingError, match="has seed 0, not 1"):
             Journal(folder, {"bpc": 1000.0, "seed": 1}, resume=True)
@@ -180,7 +183,7 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
     "settings",
     [
         {"bpc": 2400.0, "ipc": 4, "joint": 4, "chunk": 4, "utility_images": 4},
-        {"bpc": 24000.0, "ipc": 4, "labels": "network", "label_share": 0.2, "label_views": 8000},
+        {"bpc": 24000.0, "ipc": 4, "labels": "network", "label_fraction": 0.2, "label_views": 8000},
         {"bpc": 24000.0, "ipc": 4, "labels": "soft", "label_views": 8000},
         {"bpc": 4800.0, "ipc": 2, "share": "class", "joint": 4, "utility": "gm"},
     ],
@@ -196,7 +199,7 @@ def test_an_encode_that_dies_again_and_again(
     while not out.exists():
         dying(1 if deaths < 3 else 14)
         try:
-            rudcodec.compress(data, out, checkpoints=run, resume=True, every=0, **settings)
+            rudcodec.compress(data, out, checkpoints=run, resume=True, checkpoint_seconds=0, **settings)
         except Killed:
             deaths += 1
     assert deaths > 2
@@ -210,7 +213,7 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
     settings: dict[str, Any] = {"bpc": 2400.0, "ipc": 2, "warmup": 4, "joint": 0, "tune": 2}
     dying(3)
     with pytest.raises(Killed):
-        rudcodec.compress(data, out, checkpoints=run, every=0, **settings)
+        rudcodec.compress(data, out, checkpoints=run, checkpoint_seconds=0, **settings)
     with pytest.raises(DataError, match="run: holds an unfinished run"):
         rudcodec.compress(data, out, checkpoints=run, **settings)
     with pytest.raises(SettingError, match="has data [0-9a-f]+, not"):

@@ -10,18 +10,18 @@ import torch.nn.functional as F
 from rudcodec.augment import augment
 from rudcodec.data import load
 from rudcodec.nets import ConvNet
+from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe
-from rudcodec.utility.dm import DistributionMatching
-from rudcodec.utility.mm import MomentMatching
-from rudcodec.utility.networks import Pool
-from rudcodec.utility.real import RealImages
+from rudcodec.utility.dm import DistributionMatching, DMOptions
+from rudcodec.utility.mm import MMOptions, MomentMatching
+from rudcodec.utility.real_images import RealImages
 
 
 def test_dm_is_the_papers_equation_4() -> None:
     data = load("digits", "train")
     recipe = default_recipe(data)
-    utility = DistributionMatching(recipe, real_batch=16, width=8)
-    utility.prepare(data, torch.device("cpu"))
+    utility = DistributionMatching(recipe, DMOptions(real_batch=16, width=8))
+    utility.prepare(data, torch.device("cpu"), None)
     images = torch.randn(30, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     labels = torch.arange(30) % 3
 
@@ -57,9 +57,9 @@ def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
     """Moments of each block by class, in units of the real variance, and the classification term."""
     data = load("digits", "train")
     recipe = default_recipe(data)
-    pool = Pool(runs=2, steps=steps, snapshots=2, width=8)
-    utility = MomentMatching(recipe, pool, real_batch=40, deviations=deviations, classification=0.3)
-    utility.prepare(data, torch.device("cpu"))
+    options = MMOptions(2, steps, 2, 8, real_batch=40, deviations=deviations, classification=0.3)
+    utility = MomentMatching(recipe, options)
+    utility.prepare(data, torch.device("cpu"), utility.learn(data, RunContext("cpu")))
     assert len(utility.nets) == (4 if steps else 2)
     images = torch.randn(30, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     labels = torch.arange(30) % 3
@@ -88,9 +88,9 @@ def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
 def test_mm_prefers_real_images() -> None:
     """Real images of a class are nearer to its moments than noise, or another class's, are."""
     data = load("digits", "train")
-    utility = MomentMatching(default_recipe(data), Pool(1, 30, 1, width=8), real_batch=100)
-    utility.prepare(data, torch.device("cpu"))
-    real, _ = RealImages(data, utility.recipe, torch.device("cpu")).draw(range(10), 20, 1)
+    utility = MomentMatching(default_recipe(data), MMOptions(1, 30, 1, 8, real_batch=100))
+    utility.prepare(data, torch.device("cpu"), utility.learn(data, RunContext("cpu")))
+    real, _ = RealImages(data, utility.recipe, torch.device("cpu")).sample(range(10), 20, 1)
     labels = torch.arange(10).repeat_interleave(20)
 
     def loss(images: torch.Tensor, classes: torch.Tensor) -> float:

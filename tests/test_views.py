@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudcodec import views
-from rudcodec.labels.rendering import renderer
+from rudcodec.label_network.rendering import make_renderer
 from rudcodec.nets.speed import has_compiler
 from rudcodec.payload import ViewRecipe
 
@@ -100,7 +100,7 @@ def test_numpy_and_torch_make_the_same_views(
 @pytest.mark.skipif(not has_compiler(torch.device("cpu")), reason="torch.compile needs a C++ compiler")
 def test_compiled_views_are_the_same() -> None:
     images, recipe = some_images(5, 12, 9), ViewRecipe(flip=True)
-    render = renderer(compile=True)
+    render = make_renderer(compile=True)
     for start in (0, 40, 80):  # other numbers of mixed views
         drawn = views.draw(recipe, 5, 12, 9, 0, start, 40)
         there = render(torch.from_numpy(images), views.on_device(drawn, "cpu"))

@@ -58,7 +58,7 @@ class NetworkLabels(LabelMode):
         """Raises BudgetError if the trained network leaves nothing to the images."""
         network = self._network(results)
         if network is None:
-            return self._spec.bits
+            return self.spec.bits
         bits = 8.0 * labels_size(network, self.real.image_shape, len(self.real.classes))
         if bits >= self.settings.bpc * len(self.real.classes):
             raise BudgetError(f"label_views: {self.settings.label_views} views are too few for this budget")
@@ -66,7 +66,7 @@ class NetworkLabels(LabelMode):
 
     @property
     def num_weights(self) -> int:
-        return num_parameters(self._spec.layers, self.real.image_shape, len(self.real.classes))
+        return num_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
 
     def student_recipe(self) -> Recipe:
         return view_recipe(self.recipe, self.real.height, self.real.width, self.settings.bpc)
@@ -75,7 +75,8 @@ class NetworkLabels(LabelMode):
         return replace(payload, labels=self._network(results))
 
     @cached_property
-    def _spec(self) -> LabelNetworkSpec:
+    def spec(self) -> LabelNetworkSpec:
+        """Of the network."""
         budget_bits = self.settings.bpc * len(self.real.classes)
         fraction = self.settings.label_fraction or label_fraction(budget_bits)
         return label_network_spec(
@@ -84,7 +85,7 @@ class NetworkLabels(LabelMode):
 
     def _train(self, encoding: Encoding) -> State:
         views = network_views(self.real.channels, "flip" in self.recipe.augment)
-        return label_network_weights(self.real, self._spec, views, encoding.run)
+        return label_network_weights(self.real, self.spec, views, encoding.run)
 
     def _network(self, results: Results) -> LabelNetwork | None:
         """None before it is trained."""
@@ -93,4 +94,4 @@ class NetworkLabels(LabelMode):
             return None
         flip = "flip" in self.recipe.augment
         views = student_views(self.real.image_shape, flip, self.settings.bpc)
-        return label_network_from(weights, self.real, self._spec, views)
+        return label_network_from(weights, self.real, self.spec, views)

@@ -53,7 +53,7 @@ class TeacherLabels(LabelMode):
 
     @property
     def num_weights(self) -> int:
-        return num_parameters(self._spec.layers, self.real.image_shape, len(self.real.classes))
+        return num_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
 
     def label(self, payload: Payload, results: Results) -> State:
         return teacher_labels(self._teacher(results), payload)
@@ -64,15 +64,16 @@ class TeacherLabels(LabelMode):
         return attach_soft_labels(payload, labels, self._teacher(results).temperature)
 
     @cached_property
-    def _spec(self) -> LabelNetworkSpec:
+    def spec(self) -> LabelNetworkSpec:
+        """Of the network."""
         spec = label_network_spec(TEACHER_BITS, self.real.height, self.real.width, self.settings.label_views)
         return replace(spec, in_file=False)
 
     def _train(self, encoding: Encoding) -> State:
-        return label_network_weights(self.real, self._spec, self._views, encoding.run)
+        return label_network_weights(self.real, self.spec, self._views, encoding.run)
 
     def _teacher(self, results: Results) -> LabelNetwork:
-        return label_network_from(results["teacher"], self.real, self._spec, self._views)
+        return label_network_from(results["teacher"], self.real, self.spec, self._views)
 
     @property
     def _views(self) -> ViewRecipe:
