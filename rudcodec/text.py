@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LONGEST = 500
 """Characters of one name in a message; of a longer one both ends are shown."""
 
@@ -19,3 +21,9 @@ def escaped(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def listed(texts: Iterable[str], most: int = 10) -> str:
+    """Some foreign texts, separated by commas."""
+    some = [shown(text) for _, text in zip(range(most + 1), texts, strict=False)]
+    return ", ".join(some[:most] + ["..."] * (len(some) > most)) or "nothing"

@@ -25,7 +25,8 @@ FASHION = (
 )  # fmt: skip
 NAMES = st.text(max_size=8) | st.sampled_from(
     ("CON", "con", "Nul.txt", "COM¹", "a.", "a ", ".a", "..", "A", "é", "e\u0301", "ﬁ", "fi", "@eaDir",
-     "lost+found", "__MACOSX", "labels.json", "train", "test", "a/b", "a\\b", "\x1b[31m", "2", "10", "x" * 300)
+     "lost+found", "__MACOSX", "labels.json", "train", "test", "a/b", "a\\b", "\x1b[31m", "2", "10",
+     "x" * 300)
 )  # fmt: skip
 
 
