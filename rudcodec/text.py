@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-LONGEST = 500
+LONGEST = 320
 """Characters of one name in a message; of a longer one both ends are shown."""
 
 
