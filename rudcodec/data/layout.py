@@ -51,7 +51,8 @@ def split_folders(root: Folder, where: str) -> dict[Part, Folder]:
     filled = root.filled()
     parts = {look.part for look in looks.values()} - {None}
     if len(parts) > 1 and set(looks) == set(filled) != set(plain):
-        raise _unclear(root, filled, where)
+        if plain or any(folder.holds_folders() for folder in filled.values()):
+            raise _unclear(root, filled, where)
     if len(filled) > 1 and all(_NUMBERED.fullmatch(n) and f.holds_folders() for n, f in filled.items()):
         raise _unclear(root, filled, where)
     return {}
