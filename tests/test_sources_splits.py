@@ -147,7 +147,7 @@ def test_a_folder_full_of_something_is_not_called_empty(
     [
         (b"PK\3\4" + b"x" * 99, "a truncated zip"), (b"PAR1xxxx", "a parquet file"), (b"", "an empty file"),
         (b"<!DOCTYPE html><html>", "a web page"), (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-        (b"\x89HDF\r\n", "an HDF5 file"), (b"version https://git-lfs.github.com", "a pointer of git-lfs (fetch"),
+        (b"\x89HDF\r\n", "an HDF5 file"), (b"version https://git-lfs.github.com", "a pointer of git-lfs"),
         (b"\x89PNG\r\n\x1a\n", "a PNG picture"), (b"RUD\1", "a .rud file (decompress it first)"),
         (b"\x1f\x8b\x08" + b"x" * 40, "a gzip file without a whole tar in it"), (b"a,b\n1,2\n", "a text"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -76,6 +77,8 @@ def kind_of(head: bytes) -> str:
 
 def kind_of_file(path: Path) -> str:
     """As :func:`kind_of`. Raises OSError."""
+    if zipfile.is_zipfile(path):
+        return "a zip"
     with open(path, "rb") as file:
         return kind_of(file.read(1024))
 

@@ -25,6 +25,13 @@ SUFFIXES = (".safetensors", ".pt", ".pth")
 
 _TYPES = frozenset("F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL".split())
 """What numpy has of the types in a .safetensors."""
+_REFUSED = {
+    b"_rebuild_sparse_tensor": "a sparse tensor; save it .to_dense()",
+    b"_rebuild_nested_tensor": "a nested tensor; save a plain one",
+    b"_rebuild_meta_tensor": "a tensor without values, only a shape (device meta); save it from the CPU",
+    b"_rebuild_qtensor": "a quantized tensor; save it .dequantize()d",
+}
+"""Functions by which a .pt restores tensors that are no arrays: torch warns of them, or fails, in loading."""
 _WANTED = (*IMAGES, *LABELS, "mean", "std")
 
 Entries = Mapping[str, NDArray[Any]]
@@ -95,16 +102,10 @@ def _array(tensor: Any, where: str) -> NDArray[Any]:
     """Of a torch.Tensor. Raises DataError where it is none of plain numbers."""
     import torch
 
-    kinds = {
-        "is a sparse tensor; save it .to_dense()": tensor.layout != torch.strided,
-        "is a nested tensor; save a plain one": tensor.is_nested,
-        "has no values, only a shape (device meta)": tensor.is_meta,
-        "is a quantized tensor; save it .dequantize()d": tensor.is_quantized,
-        "has complex numbers; a picture has real ones": tensor.is_complex(),
-    }
-    for kind, is_so in kinds.items():
-        if is_so:
-            raise DataError(f"{where} {kind}")
+    if tensor.is_complex():
+        raise DataError(f"{where} has complex numbers; a picture has real ones")
+    if tensor.layout != torch.strided or tensor.is_nested or tensor.is_meta or tensor.is_quantized:
+        raise DataError(f"{where} is no plain tensor; save it dense, on the CPU, with all its numbers")
     stored = tensor.untyped_storage().nbytes()
     if tensor.numel() * tensor.element_size() > stored:
         raise DataError(
@@ -128,10 +129,15 @@ def _check_stored_plainly(path: Path, where: str) -> None:
         with zipfile.ZipFile(path) as file:
             packed = [entry.filename for entry in file.infolist() if entry.file_size > entry.compress_size]
             total = sum(entry.file_size for entry in file.infolist())
+            names = [name for name in file.namelist() if name.endswith("data.pkl")]
+            text = file.read(names[0]) if len(names) == 1 and not packed else b""
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise DataError(f"{where}: not a file of tensors, but a damaged zip") from None
     if packed or total > path.stat().st_size:
         raise DataError(f"{where}: not a file of tensors as torch.save writes it, but a compressed zip")
+    for rebuild, kind in _REFUSED.items():
+        if rebuild in text:
+            raise DataError(f"{where}: holds {kind}")
 
 
 def _imported(module: str, where: str) -> Any:
