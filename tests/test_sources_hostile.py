@@ -281,3 +281,11 @@ def test_safetensors_of_other_kinds(tmp_path: Path) -> None:
     assert "images holds numbers of type BF16; save it as float32" in text
     (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
     assert "not a file of tensors, or a damaged one" in refusal(tmp_path / "x.safetensors", "all")
+
+
+@pytest.mark.parametrize("head", [b"\0" * 40, b"{'descr': (" * 8, b"(" * 5000, b"  x\n y", b"{'shape': 1}"])
+def test_an_npz_whose_heads_are_no_heads(tmp_path: Path, head: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "s.npz", "w") as file:
+        for name in ("images.npy", "labels.npy"):
+            file.writestr(name, b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head + bytes(100))
+    assert "images can't be read: the entry is damaged" in refusal(tmp_path / "s.npz", "all")

@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple, cast
 from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import Refused
 from rudcodec.data.folders import Files
+from rudcodec.data.kinds import is_zip
 from rudcodec.data.unpacking import HeadReader, open_unpacked
 from rudcodec.errors import DataError
 from rudcodec.text import shown
@@ -32,7 +33,7 @@ def open_archive(path: Path) -> Files | None:
     """
     where = shown(str(path))
     try:
-        if zipfile.is_zipfile(path):
+        if is_zip(path):
             return _Zip(path)
         if _begins_as_tar(path):
             return _Tar(path)

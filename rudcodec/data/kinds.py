@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -35,8 +36,11 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "a PDF document"),
     (0, b"version https://git-lfs", "a pointer of git-lfs (fetch the file itself: git lfs pull)"),
     (0, b"RUD", "a .rud file (decompress it first)"),
-    (0, b"\x80", "a Python pickle"),
+    *((0, bytes((0x80, version)), "a Python pickle") for version in range(2, 6)),
 )
+_DAMAGE = (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error)
+
+UNKNOWN = "data of no known kind"
 
 FOREIGN = frozenset(
     """
@@ -72,15 +76,27 @@ def kind_of(head: bytes) -> str:
         return "a web page or XML"
     if not any(byte < 9 or 13 < byte < 32 for byte in start):
         return "a text"
-    return "data of no known kind"
+    return UNKNOWN
 
 
 def kind_of_file(path: Path) -> str:
     """As :func:`kind_of`. Raises OSError."""
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
+        try:
+            zipfile.ZipFile(path).close()
+        except _DAMAGE:
+            return "a damaged zip"
         return "a zip"
     with open(path, "rb") as file:
         return kind_of(file.read(1024))
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the file is a zip by its end, which may be damaged otherwise. Raises OSError."""
+    try:
+        return zipfile.is_zipfile(path)
+    except _DAMAGE:
+        return True
 
 
 def ending_of(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -28,7 +29,8 @@ LABELS = ("labels", "y", "targets")
 _CLASSES = ("classes", "class_names", "label_names")
 _DAMAGE = (
     OSError, EOFError, ValueError, KeyError, MemoryError, NotImplementedError, RuntimeError, OverflowError,
-    TypeError, zipfile.BadZipFile, zlib.error,
+    TypeError, RecursionError, zipfile.BadZipFile, zlib.error,
+    SyntaxError, tokenize.TokenError,  # of the head of an array, which is Python
 )  # fmt: skip
 
 

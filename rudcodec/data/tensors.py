@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LIST, check_memory
-from rudcodec.data.kinds import kind_of_file
+from rudcodec.data.kinds import UNKNOWN, is_zip, kind_of_file
 from rudcodec.data.levels import denormalised
 from rudcodec.data.npz import IMAGES, LABELS
 from rudcodec.errors import DataError
@@ -121,7 +121,7 @@ def _array(tensor: Any, where: str) -> NDArray[Any]:
 def _check_stored_plainly(path: Path, where: str) -> None:
     """Raise DataError unless torch writes such files: a zip that packs nothing, or a pickle of old."""
     kind = kind_of_file(path)
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         if kind != "a Python pickle":
             raise DataError(f"{where}: not a file of tensors, but {kind}")
         return
@@ -158,7 +158,9 @@ def _read(path: Path, where: str, read: Callable[[], Any]) -> Any:
             f"{where}: not a file of tensors alone; save a dict of the tensors images and labels, no objects"
         ) from None
     except Exception:  # not such a file: all sorts of things
-        raise DataError(f"{where}: not a file of tensors, or a damaged one ({kind_of_file(path)})") from None
+        kind = kind_of_file(path)
+        what = "" if kind in (UNKNOWN, "a zip") else f" ({kind})"
+        raise DataError(f"{where}: not a file of tensors, or a damaged one{what}") from None
 
 
 def _lowered(entries: Entries) -> Entries:
