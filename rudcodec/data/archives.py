@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import Refused
-from rudcodec.data.folders import Files
+from rudcodec.data.files import Files
 from rudcodec.data.kinds import is_zip
 from rudcodec.data.unpacking import HeadReader, open_unpacked
 from rudcodec.errors import DataError

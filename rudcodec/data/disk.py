@@ -25,7 +25,7 @@ class DiskFiles:
         self._folder = folder
 
     def names(self) -> Sequence[str]:
-        """As :meth:`rudcodec.data.folders.Files.names`; hidden folders and junk are not entered."""
+        """As :meth:`rudcodec.data.files.Files.names`; hidden folders and junk are not entered."""
         found: list[str] = []
         paths = Paths(self.where)
         above: dict[str, frozenset[_Place]] = {}

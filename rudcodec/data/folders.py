@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.decode import Refused, decode
+from rudcodec.data.files import Files
 from rudcodec.data.images import check_classes
 from rudcodec.data.kinds import FOREIGN, pickled_batches, remedy_for
-from rudcodec.data.layout import is_split_name, split_folders
+from rudcodec.data.layout import is_split_name, split_folders, splits_within
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.saved import saved_classes
@@ -20,22 +20,6 @@ from rudcodec.data.splits import Part, Rows
 from rudcodec.data.tree import Folder, grown
 from rudcodec.errors import DataError
 from rudcodec.text import shown
-
-
-class Files(Protocol):
-    """A tree of files, on disk or in an archive."""
-
-    where: str
-
-    def names(self) -> Sequence[str]:
-        """All files, and folders with a slash at the end; parts are separated by slashes."""
-
-    def locate(self, name: str) -> str:
-        """How messages call the file."""
-
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
-        """The index in ``names`` and the contents of each, or why it has none, in the order that is cheapest
-        to read."""
 
 
 class FolderSource:
@@ -115,7 +99,7 @@ class FolderSource:
             if not folder.is_filled:
                 found = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
                 yield f"{path}/ lies among the class folders but has {found}"
-            elif foreign > (kept := len(folder.all_images())):
+            elif foreign > (kept := sum(len(inner.images) for inner in folder.below())):
                 yield f"{path}/ has {kept} pictures that can be read, and {_counted(lacking)} that can't"
 
     def _split_folders(self) -> dict[Part, Folder]:
@@ -162,11 +146,16 @@ class FolderSource:
         if not found or (all(is_split_name(name) for name in found) and not saved):
             first = self._files.locate(folder.all_images()[0])
             raise DataError(f"{first} lies in no class folder; each class needs its own")
-        for inner in found.values():
-            if not saved and (sets := split_folders(inner, self.where)):
+        for inner in found.values() if not saved else ():
+            if sets := split_folders(inner, self.where):
                 path = shown(next(iter(sets.values())).path)
                 raise DataError(
                     f"{self.where}: {path}/ belongs to a set further down; name the folder it is in"
+                )
+            if names := splits_within(inner):
+                raise DataError(
+                    f"{self.where}: {shown(inner.path)}/ has {' and '.join(map(shown, names))} in it like a "
+                    "class with splits; put the class folders into the splits instead"
                 )
         return {name: f for name, f in self._set_folders(part).items() if f.is_filled}
 
@@ -208,8 +197,8 @@ def _nothing(root: Folder, files: Files, names: Sequence[str]) -> DataError:
     """Says what is in a source without pictures."""
     if known := pickled_batches(names):
         return DataError(
-            f"{files.where}: holds CIFAR's pickled batches, which aren't read; give the name {known}, and in "
-            "RUDCODEC_DATA the folder in which this one lies"
+            f"{files.where}: holds CIFAR's pickled batches, which aren't read here; give the name {known[0]}, "
+            f"and set RUDCODEC_DATA to the folder that has {known[1]}/ in it"
         )
     others = root.all_others()
     if others:

@@ -104,13 +104,14 @@ def ending_of(name: str) -> str:
     return os.path.splitext(name)[1].lower() or "without ending"
 
 
-def pickled_batches(names: Iterable[str]) -> str | None:
-    """The name of the set whose pickled batches, as its authors publish them, are among these files."""
+def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:
+    """The set whose pickled batches, as its authors publish them, are among these files: its name, and that
+    of the folder they come in."""
     found = {name.rsplit("/", 1)[-1] for name in names}
     if {"data_batch_1", "batches.meta"} <= found:
-        return "cifar10"
+        return "cifar10", "cifar-10-batches-py"
     if {"train", "test", "meta"} <= found:
-        return "cifar100"
+        return "cifar100", "cifar-100-python"
     return None
 
 

@@ -43,7 +43,7 @@ def split_folders(root: Folder, where: str) -> dict[Part, Folder]:
         return _assigned(root, plain, where)
     for rest in sorted({look.rest for look in looks.values()} - {""}):
         alike = {name: look for name, look in looks.items() if look.rest == rest}
-        if len({look.part for look in alike.values()} - {None}) < 2:
+        if len({look.part for look in alike.values()}) < 2:
             continue
         if any(root.folders[name].holds_folders() for name in alike):
             return _assigned(root, alike, where)
@@ -56,6 +56,12 @@ def split_folders(root: Folder, where: str) -> dict[Part, Folder]:
     if len(filled) > 1 and all(_NUMBERED.fullmatch(n) and f.holds_folders() for n, f in filled.items()):
         raise _unclear(root, filled, where)
     return {}
+
+
+def splits_within(folder: Folder) -> list[str]:
+    """Folders of pictures in a class folder that are named like different splits: <class>/train/x.png."""
+    looks = {name: look for name in folder.filled() if (look := _look(name)) and look.part and not look.rest}
+    return sorted(looks) if len({look.part for look in looks.values()}) > 1 else []
 
 
 def is_split_name(name: str) -> bool:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.decode import Refused
+from rudcodec.data.files import Files
 from rudcodec.data.images import as_class_name
 from rudcodec.errors import DataError
 
 
-class _Readable(Protocol):
-    def locate(self, name: str) -> str: ...
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]: ...
-
-
-def saved_classes(files: _Readable, name: str) -> dict[str, str] | None:
+def saved_classes(files: Files, name: str) -> dict[str, str] | None:
     """Class names by folder, in the order of class numbers; None if the labels.json of that name is somebody
     else's.
 
