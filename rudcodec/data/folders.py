@@ -37,7 +37,7 @@ class FolderSource:
     def __init__(self, files: Files, name: str) -> None:
         self._files = files
         self.name, self.where = name, files.where
-        names = files.names()
+        names = sorted(files.names())  # the same messages wherever the files lie
         self._root = grown(names)
         if not self._root.is_filled:
             raise _nothing(self._root, files, names)
@@ -197,8 +197,8 @@ def _nothing(root: Folder, files: Files, names: Sequence[str]) -> DataError:
     """Says what is in a source without pictures."""
     if known := pickled_batches(names):
         return DataError(
-            f"{files.where}: holds CIFAR's pickled batches, which aren't read here; give the name {known[0]}, "
-            f"and set RUDCODEC_DATA to the folder that has {known[1]}/ in it"
+            f"{files.where}: holds CIFAR's pickled batches, which aren't read here; give the name "
+            f"{known[0]}, and set RUDCODEC_DATA to the folder that has {known[1]}/ in it"
         )
     others = root.all_others()
     if others:
