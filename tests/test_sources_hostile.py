@@ -12,6 +12,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,19 @@ def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     assert "dog/pipe.png is no ordinary file" in refusal(source, "all")
 
 
+@pytest.mark.parametrize("name", ["tree.MAX_FOLDERS", "bounds.MAX_ENTRIES", "bounds.MAX_PATHS"])
+@pytest.mark.parametrize("pack", [zipped, tarred, lambda at, files: put(at.with_suffix(""), files)])
+def test_all_together_is_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pack: Callable[..., Path]
+) -> None:
+    files = {f"{c}/{d}/{i}.png": encoded(1) for c in "ab" for d in "xyz" for i in range(9)}
+    source = pack(tmp_path / "x.tar", files)
+    assert load(source, "all").ipc_counts() == (27, 27)
+    monkeypatch.setattr(f"rudcodec.data.{name}", 7)
+    text = refusal(source, "all")
+    assert "more than " in text and "folders; make it several sets" in text
+
+
 # ---- arrays and tensors
 
 
@@ -289,3 +303,10 @@ def test_an_npz_whose_heads_are_no_heads(tmp_path: Path, head: bytes) -> None:
         for name in ("images.npy", "labels.npy"):
             file.writestr(name, b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head + bytes(100))
     assert "images can't be read: the entry is damaged" in refusal(tmp_path / "s.npz", "all")
+
+
+def test_safetensors_whose_list_is_none(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    for head in (b'{"a": 5}', b"[]", b"5", b'{"images": {}}', b"[" * 3000, b'{"a": {"dtype": {"a": 1}}}'):
+        (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", len(head)) + head)
+        assert "not a file of tensors, or a damaged one" in refusal(tmp_path / "x.safetensors", "all")

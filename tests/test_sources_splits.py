@@ -212,6 +212,16 @@ def test_a_labels_json_that_does_not_fit_or_is_not_ours(tmp_path: Path) -> None:
         assert load(tmp_path / "out", "all").classes == ("0_b", "1_a")
 
 
+def test_a_labels_json_is_read_as_far_as_needed(tmp_path: Path) -> None:
+    made(("b", "a")).save(tmp_path / "out")
+    file = tmp_path / "out" / "labels.json"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text[:-2] + ', "more": [' + "0, " * 8_000_000 + "broken", encoding="utf-8")
+    assert load(tmp_path / "out", "all").classes == ("b", "a")
+    file.write_text(json.dumps(json.loads(text), sort_keys=True), encoding="utf-8")
+    assert load(tmp_path / "out", "all").classes == ("b", "a")
+
+
 def test_decompress_and_load_give_the_same_set(rud: Path, tmp_path: Path) -> None:
     data = rudcodec.decompress(rud, tmp_path / "out")
     found = load(tmp_path / "out", "all")

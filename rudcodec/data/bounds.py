@@ -11,16 +11,18 @@ MAX_DEPTH = 16
 """Folders above a picture."""
 MAX_PATH = 4096
 """Characters of a path within a source."""
-MAX_ENTRIES = 1 << 22
-"""Files and folders of a source."""
+MAX_ENTRIES = 1 << 21
+"""Entries of a source: files, and folders that are listed."""
+MAX_FOLDERS = 1 << 18
+"""Folders of a source, listed or part of a path."""
 MAX_PATHS = 1 << 28
 """Characters of all paths of a source."""
 MAX_HEAD = 1 << 20
 """Bytes that describe one entry of an archive."""
 MAX_FILE = 1 << 28
 """Bytes of a picture's file; a larger one is no picture of a sensible size."""
-MAX_LIST = 1 << 26
-"""Bytes of a file that is parsed as a whole, such as labels.json."""
+MAX_LIST = 1 << 24
+"""Bytes of JSON that are parsed."""
 MAX_PIXELS = 1 << 26
 """A picture of more pixels is refused before it is decoded."""
 MAX_DICTIONARY = 1 << 28

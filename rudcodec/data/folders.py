@@ -38,7 +38,7 @@ class FolderSource:
         self._files = files
         self.name, self.where = name, files.where
         names = sorted(files.names())  # the same messages wherever the files lie
-        self._root = grown(names)
+        self._root = grown(names, self.where)
         if not self._root.is_filled:
             raise _nothing(self._root, files, names)
         self._saved: dict[Folder, dict[str, str] | None] = {}

@@ -75,7 +75,8 @@ def _safetensors_types(path: Path) -> dict[str, str]:
             return {}
     if not isinstance(found, dict):
         return {}
-    return {key: str(about["dtype"]) for key, about in found.items() if "dtype" in about}
+    types = {key: about.get("dtype") for key, about in found.items() if isinstance(about, dict)}
+    return {key: kind for key, kind in types.items() if isinstance(kind, str)}
 
 
 def _pickled(path: Path, where: str) -> Entries:

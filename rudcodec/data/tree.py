@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from rudcodec.data.bounds import MAX_FOLDERS
 from rudcodec.data.decode import EXTENSIONS
 from rudcodec.data.kinds import FOREIGN, ending_of
 from rudcodec.data.report import Passed
+from rudcodec.errors import DataError
 from rudcodec.names import LABELS_FILE, is_hidden, is_junk
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Folder:
     """A folder: its pictures, folders, and what was passed over in it, not counting the folders in it.
 
@@ -63,10 +65,14 @@ class Folder:
         return sum((folder.others for folder in self.below()), Counter())
 
 
-def grown(names: Iterable[str]) -> Folder:
+def grown(names: Iterable[str], where: str) -> Folder:
     """The tree of these files, and folders with a slash at the end. Hidden files and folders, and those that
-    systems and tools leave behind, are passed over."""
-    root = Folder()
+    systems and tools leave behind, are passed over.
+
+    Raises:
+        DataError: too many folders.
+    """
+    root, count = Folder(), 0
     seen: set[str] = set()
     for name in names:
         *above, last = name.split("/")
@@ -80,6 +86,9 @@ def grown(names: Iterable[str]) -> Folder:
                 break
             if part not in folder.folders:
                 folder.folders[part] = Folder(part, folder)
+                count += 1
+                if count > MAX_FOLDERS:
+                    raise DataError(f"{where}: more than {MAX_FOLDERS:,} folders; make it several sets")
             folder = folder.folders[part]
         else:
             _add(folder, last, name)
