@@ -45,7 +45,7 @@ class DiskFiles:
         return found
 
     def locate(self, name: str) -> str:
-        return shown(f"{self._folder}/{name}") if "/" != str(self._folder) else shown(f"/{name}")
+        return self._name(str(self._folder / on_disk(name)))
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
         for i, name in enumerate(names):
