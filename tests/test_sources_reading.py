@@ -207,6 +207,24 @@ def test_npz_of_other_numbers(tmp_path: Path, images: np.ndarray, labels: np.nda
     assert why in refusal(tmp_path / "s.npz", "all")
 
 
+@pytest.mark.parametrize(
+    ("images", "mean", "why"),
+    [
+        (np.full((2, 2, 2), 1e300), np.zeros(1), "mean and std normalised can't lie in 1e+300..1e+300"),
+        (np.full((2, 2, 2), np.nan), np.zeros(1), "can't lie in nan..nan"),
+        (
+            np.zeros((2, 2, 2)),
+            np.full(1, 1e300),
+            "mean has numbers that no normalisation has: 1e+300..1e+300",
+        ),
+        (np.zeros((2, 2, 2)), np.zeros(2), "mean must be 1 floats, not float64 (2,)"),
+    ],
+)
+def test_npz_normalised_by_nonsense(tmp_path: Path, images: np.ndarray, mean: np.ndarray, why: str) -> None:
+    np.savez(tmp_path / "s.npz", images=images, labels=np.arange(2), mean=mean, std=np.ones(1))
+    assert why in refusal(tmp_path / "s.npz", "all")
+
+
 # ---- the report
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from rudcodec.errors import DataError
 from rudcodec.text import shown
 
+_LARGEST = 1e6
+"""Of a normalised value, and of mean and std."""
 _AT_ONCE = 1 << 22
 """Values that are converted at once, to take little memory beside the array."""
 
@@ -45,12 +47,15 @@ def denormalised(images: NDArray[Any], entries: Mapping[str, NDArray[Any]], wher
     unchanged if these aren't there. What is then beyond 0..1 is clipped: no picture has it.
 
     Raises:
-        DataError: mean or std is not a float for each channel.
+        DataError: mean or std is not a float for each channel, or numbers are out of all proportion.
     """
     if images.dtype.kind != "f" or images.ndim != 4 or not {"mean", "std"} <= set(entries):
         return images
     channels = images.shape[-1]
     mean, std = (_per_channel(entries[key], channels, f"{where}: {key}") for key in ("mean", "std"))
+    low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
+    if not (-_LARGEST < low and high < _LARGEST):
+        raise DataError(f"{where}: images that mean and std normalised can't lie in {low:.3g}..{high:.3g}")
     result = images.astype(np.float32)
     result *= std
     result += mean
@@ -76,4 +81,8 @@ def _scaled(images: NDArray[Any], where: str) -> NDArray[Any]:
 def _per_channel(values: NDArray[Any], channels: int, where: str) -> NDArray[np.float32]:
     if values.dtype.kind != "f" or values.size not in (1, channels):
         raise DataError(f"{where} must be {channels} floats, not {values.dtype} {values.shape}")
+    if not (np.abs(values) < _LARGEST).all():
+        raise DataError(
+            f"{where} has numbers that no normalisation has: {values.min():.3g}..{values.max():.3g}"
+        )
     return values.astype(np.float32).reshape(-1)
