@@ -15,7 +15,7 @@ from conftest import small_payload
 from test_data import encoded, tarred, toy, zipped
 
 from rudcodec import DataError, FormatError, RudError, bitstream
-from rudcodec.data import load
+from rudcodec.data import Reading, load
 from rudcodec.text import listed, shown
 
 ESCAPE = "\x1b]0;owned\x07\x1b[31m"
@@ -58,6 +58,14 @@ def test_names_out_of_archives_arrays_and_tensors(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             load(source, "all")
         assert str(caught.value).isprintable(), source
+
+
+def test_a_report_is_safe_to_print(tmp_path: Path) -> None:
+    odd = {f"cat/x.{ESCAPE}": b"", f"{ESCAPE}.png": encoded(1), f"dog/{ESCAPE}.png": b"x"}
+    found = load(zipped(tmp_path / "x.zip", toy() | odd), "all", reading=Reading(skip_bad=True))
+    assert found.report is not None and len(found.report.passed) == 2 and len(found.report.bad) == 1
+    for line in (*found.report.lines(), *found.report.bad):
+        assert line.isprintable()
 
 
 def test_class_names_of_a_file_are_shown(tmp_path: Path) -> None:

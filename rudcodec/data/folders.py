@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rudcodec.data.decode import Refused, decode
 from rudcodec.data.files import Files
 from rudcodec.data.images import check_classes
-from rudcodec.data.kinds import FOREIGN, pickled_batches, remedy_for
+from rudcodec.data.kinds import FOREIGN, NO_ENDING, pickled_batches, remedy_for
 from rudcodec.data.layout import is_split_name, split_folders, splits_within
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
@@ -94,7 +94,7 @@ class FolderSource:
         self._class_folders(part)
         for name, folder in self._set_folders(part).items():
             lacking = folder.all_others()
-            foreign = sum(n for ending, n in lacking.items() if ending in FOREIGN or ending[0] != ".")
+            foreign = sum(n for ending, n in lacking.items() if ending in FOREIGN or ending == NO_ENDING)
             path = shown(folder.path or name)
             if not folder.is_filled:
                 found = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
@@ -190,7 +190,7 @@ def _below(folder: Folder, without: Sequence[Folder]) -> Iterator[Folder]:
 
 def _counted(endings: dict[str, int]) -> str:
     ranked = sorted(endings.items(), key=lambda item: -item[1])
-    return ", ".join(f"{n:,} file{'s' * (n > 1)} {shown(e)}" for e, n in ranked[:3])
+    return ", ".join(f"{n:,} file{'s' * (n > 1)} {e}" for e, n in ranked[:3])
 
 
 def _nothing(root: Folder, files: Files, names: Sequence[str]) -> DataError:

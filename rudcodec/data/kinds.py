@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rudcodec.text import shown
+
 _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x03\x04", "a truncated zip"),
     (0, b"PK\x05\x06", "an empty zip"),
@@ -41,6 +43,7 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
 _DAMAGE = (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error)
 
 UNKNOWN = "data of no known kind"
+NO_ENDING = "without ending"
 
 FOREIGN = frozenset(
     """
@@ -100,8 +103,8 @@ def is_zip(path: Path) -> bool:
 
 
 def ending_of(name: str) -> str:
-    """The ending of a file's name in lower case, as messages call it."""
-    return os.path.splitext(name)[1].lower() or "without ending"
+    """The ending of a file's name in lower case, as it may stand in messages."""
+    return shown(os.path.splitext(name)[1].lower()) or NO_ENDING
 
 
 def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:
