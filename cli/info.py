@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rudcodec.text import listed, shown
+
 from .tables import print_table
 from .values import naming, read_input, short
 
@@ -59,9 +61,9 @@ def info(file: str, bits: bool, as_json: bool) -> None:
         return
 
     recipe = head.recipe
-    names = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    names = listed(classes)
     colour = "grey" if architecture.channels == 1 else "colour"
-    click.echo(f"{Path(file).name}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
+    click.echo(f"{shown(Path(file).name)}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
         f"{images:,} {colour} images of {architecture.width}x{architecture.height}, "
         f"{facts['ipc']:,.10g} a class; networks per {head.share}; {_LABELS[head.labels]}"

@@ -87,11 +87,14 @@ def network_names(text: str) -> tuple[str, ...]:
 
 def read_input(path: str) -> bytes:
     """Contents of a file, or of standard input for ``-``. Raises DataError."""
-    if path == "-":
-        return sys.stdin.buffer.read()
-    from rudcodec import bitstream
+    from rudcodec.bitstream.files import LARGEST_FILE, read_bytes
 
-    return bitstream.read_bytes(path)
+    if path == "-":
+        if sys.stdin is None:
+            raise DataError("standard input is closed")
+        return sys.stdin.buffer.read(LARGEST_FILE + 1)
+
+    return read_bytes(path)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 import click
 
 from rudcodec.errors import RudError
+from rudcodec.text import shown
 
 from .values import naming, read_input
 
@@ -32,7 +33,7 @@ def verify(files: tuple[str, ...], as_json: bool) -> None:
             error = str(reason)
         results.append({"file": file, "ok": error is None, "error": error})
         if not as_json:
-            click.echo(f"{file}: ok" if error is None else f"rudcodec: {error}", err=error is not None)
+            click.echo(f"{shown(file)}: ok" if error is None else f"rudcodec: {error}", err=error is not None)
     if as_json:
         click.echo(json.dumps(results, indent=1))
     if not all(result["ok"] for result in results):

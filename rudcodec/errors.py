@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from rudcodec.text import escaped
+
 
 class RudError(Exception):
-    """Base of all errors a user can cause; ``str(error)`` is one line that says what is wrong and where."""
+    """Base of all errors a user can cause; ``str(error)`` is one line that says what is wrong and where.
+
+    What can't be printed in it, which only names out of files bring, is escaped.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(escaped(text))
 
 
 class DataError(RudError):

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rudcodec.errors import DataError, FormatError, SettingError
+from rudcodec.errors import FormatError, SettingError
+from rudcodec.export import save_folders
 from rudcodec.files import write_bytes
 from rudcodec.payload import LabelNetwork, Payload, Recipe
 
@@ -124,70 +120,10 @@ class SyntheticSet:
         """Write ``folder/<class>/NNNN.png`` and ``folder/labels.json``; torchvision's ImageFolder reads the
         result.
 
-        The folder appears only when complete. Raises DataError if it exists and isn't an empty folder, or
-        can't be written.
+        See :func:`rudcodec.export.save_folders`. Raises DataError if the folder exists and isn't an empty
+        one, or can't be written.
         """
-        target = Path(folder)
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise DataError(f"{target}: exists already and is not an empty folder")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        except OSError as error:
-            raise DataError(f"{target}: can't be created ({error.strerror})") from None
-        try:
-            self._write(temporary)
-            temporary.chmod(0o755)
-            os.replace(temporary, target)
-        except OSError as error:
-            raise DataError(f"{target}: can't be written ({error.strerror})") from None
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-    def _write(self, folder: Path) -> None:
-        from PIL import Image
-
-        names = folder_names(self.classes)
-        for name in names:
-            (folder / name).mkdir()
-        files: dict[str, int] = {}
-        seen = [0] * len(names)
-        for image, label in zip(self.images, self.labels.tolist(), strict=True):
-            path = f"{names[label]}/{seen[label]:05d}.png"
-            seen[label] += 1
-            Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / path)
-            files[path] = label
-        text: dict[str, Any] = {
-            "classes": list(self.classes),
-            "folders": names,
-            "size_bytes": self.size,
-            "bits_per_class": self.bpc,
-            "recipe": asdict(self.recipe),
-            "labels": files,
-        }
-        if self.probs is not None:
-            soft = [[round(float(p), 4) for p in row] for row in self.probs]
-            text |= {"temperature": self.temperature, "probs": dict(zip(files, soft, strict=True))}
-        (folder / "labels.json").write_text(
-            json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-
-
-def folder_names(classes: tuple[str, ...]) -> list[str]:
-    """Distinct folder names for class names out of an untrusted file: no separators, dots in front, or odd
-    lengths.
-    """
-    names: list[str] = []
-    taken: set[str] = set()
-    for index, label in enumerate(classes):
-        name = re.sub(r"[^\w.+ -]", "_", label).strip(" .")[:60].strip(" .") or f"class_{index}"
-        if name.casefold() in taken or name.casefold() == "labels.json":
-            name = f"{name}_{index}"
-        while name.casefold() in taken:
-            name += "_"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+        save_folders(self, folder)
 
 
 def load(

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else its threads' waiting counts as time
 
@@ -64,6 +64,16 @@ class Report:
             f"slowest {self.slowest.value:.2f} s ({self.slowest.case}), "
             f"largest {self.largest.value:.0f} MB ({self.largest.case})"
         )
+
+
+class Subject(Protocol):
+    """What is fuzzed: one case."""
+
+    name: str
+    data: bytes
+
+    def run(self) -> str:
+        """How the case ended well. Raises for anything that must not happen."""
 
 
 class Case:
@@ -145,8 +155,9 @@ def hang(*_: object) -> None:
     raise AssertionError("more than 60 s of CPU time")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Fuzz the reading of .rud files.")
+def main(make_case: Callable[[Report, int, int], Subject], what: str, ending: str) -> int:
+    """Fuzz by the command line's options, with cases of a seed and a number; the exit code."""
+    parser = argparse.ArgumentParser(description=f"Fuzz the reading of {what}.")
     parser.add_argument("--seconds", type=float, default=60, help="how long (default 60)")
     parser.add_argument("--cases", type=int, default=1 << 60, help="at most so many")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="default: from the clock")
@@ -157,7 +168,7 @@ def main() -> int:
     started = shown = time.monotonic()
     signal.signal(signal.SIGPROF, hang)
     for number in range(options.first, options.first + options.cases):
-        case = Case(report, options.seed, number)
+        case = make_case(report, options.seed, number)
         signal.setitimer(signal.ITIMER_PROF, 60)
         try:
             outcome = case.run()
@@ -166,7 +177,7 @@ def main() -> int:
         except BaseException:  # constriction's PanicException isn't an Exception
             outcome = "failed"
             KEPT.mkdir(parents=True, exist_ok=True)
-            (KEPT / f"{options.seed}-{number}.rud").write_bytes(case.data)
+            (KEPT / f"{options.seed}-{number}{ending}").write_bytes(case.data)
             trace = traceback.format_exc() if report.outcomes["failed"] < SHOWN else ""
             print(f"FAILED: {case.name}\n{trace}", flush=True)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -184,4 +195,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Case, ".rud files", ".rud"))

@@ -86,7 +86,8 @@ def test_npz_is_resized_as_files_are(tmp_path: Path) -> None:
     ("arrays", "why"),
     [
         ({"a": np.zeros(3)}, "has no images and labels (nor x_train and y_train), only a"),
-        ({"images": np.zeros((4, 2, 2)), "labels": np.zeros(4, int)}, "images must be uint8, not float64"),
+        ({"images": np.full((4, 2, 2), 1.5), "labels": np.zeros(4, int)}, "floats in 0..1, not 1.5..1.5"),
+        ({"images": np.full((4, 2, 2), "x"), "labels": np.zeros(4, int)}, "images must be uint8 or floats"),
         ({"images": np.full((4, 2, 2), 256), "labels": np.zeros(4, int)}, "0..255, not 256..256"),
         ({"images": noise(4, 2, 2, 4), "labels": np.zeros(4, int)}, "(4, 2, 2, 4)"),
         ({"images": noise(0, 2, 2, 3), "labels": np.zeros(0, int)}, "no images"),
@@ -107,7 +108,10 @@ def test_npz_is_resized_as_files_are(tmp_path: Path) -> None:
             {"images": noise(4, 2, 2), "labels": np.array([0, 0, 1, 1]), "classes": np.array([], dtype=str)},
             "two classes or more, has only none",
         ),
-        ({"images": np.array([None, {}]), "labels": np.array([0, 1])}, "images can't be read (Object arrays"),
+        (
+            {"images": np.array([None, {}]), "labels": np.array([0, 1])},
+            "it holds Python objects, not numbers",
+        ),
     ],
 )
 def test_npz_that_cannot_be_used(tmp_path: Path, arrays: dict[str, np.ndarray], why: str) -> None:
@@ -129,9 +133,9 @@ def test_damaged_npz(tmp_path: Path) -> None:
     np.savez(path, images=noise(4, 20, 20), labels=np.array([0, 0, 1, 1]))
     whole = path.read_bytes()
     path.write_bytes(whole[:500] + b"!!!!" + whole[504:])
-    assert "images can't be read" in refusal(path)
+    assert "images can't be read: the entry is damaged" in refusal(path)
     path.write_bytes(whole[:-100])
-    assert "not an .npz" in refusal(path)
+    assert "not an .npz, but a truncated zip" in refusal(path)
 
 
 # ---- IDX

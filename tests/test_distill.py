@@ -95,7 +95,7 @@ def test_a_distilled_set_keeps_all_its_images(colour: LabelledImages, tmp_path: 
     rows = np.random.default_rng(1).permutation(90)  # not by class
     start = LabelledImages(colour.images[rows], colour.labels[rows], ("0", "1", "2"), "distilled")
     path = tmp_path / "all.rud"
-    result = rudcodec.compress(None, path, distilled=start, bpc=20000, warmup=60, joint=3, tune=10)
+    result = rudcodec.compress(None, path, distilled=start, bpc=20000, warmup=63, tune=10)
     decoded = rudcodec.load(path)
     assert (result.ipc, decoded.classes) == (30, ("0", "1", "2"))
     assert 0.9 * 20000 <= result.bpc <= 20000

@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from rudcodec.errors import DataError, FormatError
@@ -24,11 +23,13 @@ class Source(Protocol):
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """A file's contents. Raises DataError when it can't be read, FormatError when it is too large."""
     try:
-        if os.path.getsize(path) > LARGEST_FILE:
-            raise FormatError("file", 0, f"has more than {LARGEST_FILE} bytes")
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)  # a device has no size, and no end
     except OSError as error:
         raise DataError(f"{os.fspath(path)}: can't be read ({error.strerror})") from None
+    if len(data) > LARGEST_FILE:
+        raise FormatError("file", 0, f"has more than {LARGEST_FILE} bytes")
+    return data
 
 
 class _File:

@@ -4,7 +4,19 @@ scikit-learn and torchvision are imported for the sets they bring, and not befor
 from __future__ import annotations
 
 from rudcodec.data.images import LabelledImages, digest, numbers_of
+from rudcodec.data.reading import Mode, Reading
+from rudcodec.data.report import SourceReport
 from rudcodec.data.source import load, splits
 from rudcodec.data.splits import Split
 
-__all__ = ["LabelledImages", "Split", "digest", "load", "numbers_of", "splits"]
+__all__ = [
+    "LabelledImages",
+    "Mode",
+    "Reading",
+    "SourceReport",
+    "Split",
+    "digest",
+    "load",
+    "numbers_of",
+    "splits",
+]

@@ -8,23 +8,39 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
 
-from rudcodec.data.folders import MAX_FILE, Files
-from rudcodec.data.images import shown
+from rudcodec.data.bounds import MAX_FILE, Paths
+from rudcodec.data.decode import Refused
+from rudcodec.data.files import Files
+from rudcodec.data.kinds import is_zip
+from rudcodec.data.unpacking import HeadReader, open_unpacked
 from rudcodec.errors import DataError
+from rudcodec.text import shown
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+_DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+    OverflowError, RecursionError,
+)  # fmt: skip
+_NOT_STORED_SO = "needs a newer or another program to unpack; store it with plain deflate"
 
 
 def open_archive(path: Path) -> Files | None:
-    """The files in the archive at ``path``, or None if it is no archive of a known kind."""
+    """The files in the archive at ``path``, or None if it is no archive of a known kind.
+
+    Raises:
+        DataError: it is one, but damaged, or names what no image set has.
+    """
+    where = shown(str(path))
     try:
-        if zipfile.is_zipfile(path):
+        if is_zip(path):
             return _Zip(path)
-        if tarfile.is_tarfile(path):
+        if _begins_as_tar(path):
             return _Tar(path)
+    except NotImplementedError:
+        raise DataError(f"{where}: the archive {_NOT_STORED_SO}") from None
     except _DAMAGE as error:
-        raise _damaged(str(path), error) from None
+        raise _damaged(where, error) from None
     return None
 
 
@@ -32,22 +48,23 @@ class _Archive:
     """What zip and tar have in common."""
 
     def __init__(self, path: Path) -> None:
-        self.where = str(path)
+        self.where = shown(str(path))
         self._path = path
+        self._paths = Paths(self.where)
 
     def locate(self, name: str) -> str:
         return f"{self.where}: {shown(name)}"
 
     def _clean(self, raw: str, is_folder: bool) -> str:
         """The name of an entry as :meth:`Files.names` wants it."""
+        self._paths.check(raw.replace("\\", "/").lstrip("./"))
         parts = [p for p in raw.replace("\\", "/").split("/") if p not in ("", ".")]
         if ".." in parts:
-            raise DataError(f"{self.where}: the entry {raw!r} points out of the archive")
+            raise DataError(f"{self.where}: the entry {shown(raw)!r} points out of the archive")
         return "/".join(parts) + "/" * is_folder
 
-    def _check_size(self, name: str, size: int) -> None:
-        if size > MAX_FILE:
-            raise DataError(f"{self.locate(name)} is larger than {MAX_FILE >> 20} MiB")
+    def _twice(self, name: str) -> DataError:
+        return DataError(f"{self.locate(name)} is there twice")
 
 
 class _Zip(_Archive):
@@ -59,60 +76,122 @@ class _Zip(_Archive):
                 # is_dir() doesn't know the backslashes that some tools write
                 name = self._clean(entry.filename, entry.filename.endswith(("/", "\\")))
                 if name in self._entries and not name.endswith("/"):
-                    raise DataError(f"{self.locate(name)} is there twice")
+                    raise self._twice(name)
                 self._entries[name] = entry
 
     def names(self) -> Sequence[str]:
         return list(self._entries)
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
         with zipfile.ZipFile(self._path) as archive:
             for i, name in enumerate(names):
-                entry = self._entries[name]
-                if entry.flag_bits & 1:
-                    raise DataError(f"{self.locate(name)} is encrypted")
-                self._check_size(name, entry.file_size)
-                try:
-                    data = archive.read(entry)
-                except NotImplementedError as error:
-                    raise DataError(f"{self.locate(name)} can't be unpacked ({error})") from None
-                except _DAMAGE as error:
-                    raise _damaged(self.locate(name), error) from None
-                yield i, data
+                yield i, self._contents(archive, self._entries[name])
+
+    def _contents(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | Refused:
+        if entry.flag_bits & 1:
+            return Refused("is encrypted")
+        if entry.file_size > MAX_FILE:
+            return Refused(f"is larger than {MAX_FILE >> 20} MiB")
+        try:
+            return archive.read(entry)
+        except NotImplementedError:
+            return Refused(_NOT_STORED_SO)
+        except _DAMAGE as error:
+            return Refused(f"can't be unpacked: {_reason(error)}")
+
+
+class _Entry(NamedTuple):
+    """Where the contents of an entry lie in the unpacked archive; ``link``: the entry that has them instead.
+    ``problem``: why they can't be read."""
+
+    offset: int
+    size: int
+    link: str = ""
+    problem: str = ""
 
 
 class _Tar(_Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._entries: dict[str, tarfile.TarInfo] = {}
-        with tarfile.open(path) as archive:
-            for entry in archive:
-                if not (entry.isfile() or entry.isdir() or entry.islnk()):
-                    continue  # devices and symbolic links are no pictures
-                name = self._clean(entry.name, entry.isdir())
-                if name in self._entries and not name.endswith("/"):
-                    raise DataError(f"{self.locate(name)} is there twice")
-                self._entries[name] = entry
+        self._entries: dict[str, _Entry] = {}
+        with open_unpacked(path) as stream:
+            heads = HeadReader(stream, self.where)
+            with tarfile.open(fileobj=cast(BinaryIO, heads), mode="r:") as archive:
+                while (entry := archive.next()) is not None:
+                    heads.used = 0
+                    archive.members.clear()  # type: ignore[attr-defined]  # else tarfile keeps them all
+                    self._add(entry)
 
     def names(self) -> Sequence[str]:
         return list(self._entries)
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
-        with tarfile.open(self._path) as archive:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
+        found = [self._resolved(name) for name in names]
+        with open_unpacked(self._path) as stream:
             # as the entries lie: going back in a compressed archive means to unpack it again from its start
-            for i in sorted(range(len(names)), key=lambda i: self._entries[names[i]].offset):
-                entry = self._entries[names[i]]
-                self._check_size(names[i], entry.size)
+            for i in sorted(range(len(names)), key=lambda i: found[i].offset):
+                if found[i].problem:
+                    yield i, Refused(found[i].problem)
+                    continue
                 try:
-                    file = archive.extractfile(entry)
-                    data = file.read() if file else b""
-                except KeyError:
-                    raise DataError(f"{self.locate(names[i])} is a link to nothing") from None
+                    stream.seek(found[i].offset)
+                    data = stream.read(found[i].size)
+                    if len(data) < found[i].size:
+                        raise EOFError
                 except _DAMAGE as error:
                     raise _damaged(self.locate(names[i]), error) from None
                 yield i, data
 
+    def _add(self, entry: tarfile.TarInfo) -> None:
+        name = self._clean(entry.name, entry.isdir())
+        if name in self._entries and not name.endswith("/"):
+            raise self._twice(name)
+        if entry.islnk():
+            self._entries[name] = _Entry(0, 0, link=self._clean(entry.linkname, False))
+        elif entry.issparse():
+            self._entries[name] = _Entry(0, 0, problem="is stored as a file with holes, which no picture has")
+        elif entry.issym():
+            self._entries[name] = _Entry(0, 0, problem="is a symbolic link, which isn't followed in archives")
+        elif entry.isfile() and entry.size > MAX_FILE:
+            self._entries[name] = _Entry(0, 0, problem=f"is larger than {MAX_FILE >> 20} MiB")
+        elif entry.isfile() or entry.isdir():
+            self._entries[name] = _Entry(entry.offset_data, entry.size)
+
+    def _resolved(self, name: str) -> _Entry:
+        """The entry that has the contents of this one. A link leads to a file that came before it."""
+        entry = self._entries[name]
+        if not entry.link:
+            return entry
+        target = self._entries.get(entry.link)
+        if target is None or target.link:
+            return _Entry(0, 0, problem="is a link to nothing")
+        return target
+
+
+def _begins_as_tar(path: Path) -> bool:
+    try:
+        with open_unpacked(path) as stream:
+            start = stream.read(tarfile.BLOCKSIZE)
+    except (zlib.error, lzma.LZMAError, EOFError, OSError):
+        return False
+    if len(start) < tarfile.BLOCKSIZE:
+        return False
+    try:
+        tarfile.TarInfo.frombuf(start, tarfile.ENCODING, "surrogateescape")
+    except tarfile.HeaderError:
+        return start == bytes(tarfile.BLOCKSIZE) and path.suffix == ".tar"  # an empty one
+    return True
+
 
 def _damaged(where: str, error: Exception) -> DataError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return DataError(f"{where}: the archive is damaged ({reason})")
+    return DataError(f"{where}: the archive is damaged ({_reason(error)})")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EOFError | tarfile.ReadError):
+        return "it ends too early"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, zipfile.BadZipFile) and "CRC" in str(error):
+        return "its checksum doesn't match its contents"
+    return "its structure is broken"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -10,10 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rudcodec.data.bounds import MAX_LABEL
 from rudcodec.data.decode import fit
-from rudcodec.data.images import check_classes
+from rudcodec.data.images import as_class_name, check_classes
+from rudcodec.data.levels import grey_levels
+from rudcodec.data.reading import Reading
+from rudcodec.data.report import Passed
 from rudcodec.data.splits import Part, Rows
 from rudcodec.errors import DataError
+from rudcodec.text import shown
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 """Images and labels as they were found."""
@@ -47,7 +51,7 @@ class ArraySource:
     def classes(self) -> tuple[str, ...]:
         """Raises DataError if these can't be class names."""
         # names become folders
-        names = tuple(re.sub(r"[/\\]", "-", str(key)) for key in self._keys.tolist())
+        names = tuple(as_class_name(str(key)) for key in self._keys.tolist())
         check_classes(names, self.where)
         return names
 
@@ -58,10 +62,18 @@ class ArraySource:
     def locate(self, part: Part, row: int) -> str:
         return f"{self.where}: {part} image {self._order(part)[0][row]}"
 
-    def stream(self, part: Part, rows: Rows, size: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def stream(self, part: Part, rows: Rows, reading: Reading) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         images, _ = self._read(part)
         for i, index in enumerate(self._order(part)[0][rows]):
-            yield i, fit(images[index], size)
+            yield i, fit(images[index], reading)
+
+    def problems(self, part: Part) -> Iterator[str]:
+        """An array is read as a whole or not at all."""
+        return iter(())
+
+    def passed(self, parts: Sequence[Part]) -> Passed:
+        """Nothing: an array is read as a whole."""
+        return Passed()
 
     @cached_property
     def _keys(self) -> NDArray[Any]:
@@ -75,7 +87,7 @@ class ArraySource:
         if part not in self._arrays:
             where = f"{self.where}: {part}" if len(self.parts) > 1 else self.where
             found, named = self._found[part]()
-            images, labels = _pixels(found, where), _flat(named, where)
+            images, labels = grey_levels(channels_last(found), where), _flat(named, where)
             if len(images) != len(labels):
                 raise DataError(f"{where}: {len(images)} images but {len(labels)} labels")
             self._arrays[part] = images, labels
@@ -101,7 +113,7 @@ class ArraySource:
         bad = keys[found] != labels
         if bad.any():
             expected = f"{len(keys)} class names" if self._given is not None else "the classes of train"
-            raise DataError(f"{self.where}: label {labels[bad][0]} is none of {expected}")
+            raise DataError(f"{self.where}: label {shown(str(labels[bad][0]))} is none of {expected}")
         return np.asarray(found, dtype=np.int64)
 
 
@@ -114,28 +126,23 @@ def channels_last(images: NDArray[Any]) -> NDArray[Any]:
     return images
 
 
-def _pixels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, 1 or 3) of what may be (N, H, W) or (N, C, H, W), in any type of integers."""
-    images = channels_last(images)
-    if images.ndim != 4 or images.shape[3] not in (1, 3):
-        raise DataError(f"{where}: images must be (N, H, W) or (N, H, W, 1 or 3), not {images.shape}")
-    if not images.size:
-        raise DataError(f"{where}: no images (shape {images.shape})")
-    if images.dtype != np.uint8:
-        if images.dtype.kind not in "iu":
-            raise DataError(f"{where}: images must be uint8, not {images.dtype}")
-        if images.min() < 0 or images.max() > 255:
-            raise DataError(f"{where}: pixels must lie in 0..255, not {images.min()}..{images.max()}")
-        images = images.astype(np.uint8)
-    return images
-
-
 def _flat(labels: NDArray[Any], where: str) -> NDArray[Any]:
-    """int64 or str (N,)."""
+    """int64 or str (N,) of what may be (N, 1), or one-hot (N, classes)."""
+    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "iufb":
+        one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()
+        if one_hot:
+            return np.asarray(labels.argmax(axis=1), dtype=np.int64)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuU":
         raise DataError(
-            f"{where}: labels must be one whole number or text per image, not {labels.dtype} {labels.shape}"
+            f"{where}: labels must be one whole number or text per image, or one-hot, not "
+            f"{labels.dtype} {labels.shape}"
         )
-    return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+    if labels.dtype.kind == "U":
+        if labels.dtype.itemsize > 4 * MAX_LABEL:
+            raise DataError(f"{where}: labels of more than {MAX_LABEL} characters")
+        return labels
+    if labels.dtype.kind == "u" and labels.size and labels.max() > np.iinfo(np.int64).max:
+        raise DataError(f"{where}: the label {labels.max()} is too large a number")
+    return labels.astype(np.int64)

@@ -4,7 +4,7 @@ What becomes of the kinds of picture there are:
 
 - 1 bit, 8 bit grey -> grey; 16 bit grey -> its upper 8 bits (as Pillow treats 16 bit colour);
 - RGB, palette, CMYK, YCbCr -> RGB;
-- alpha or a transparent colour: dropped where all is opaque, else refused, since the background is unknown;
+- alpha or a transparent colour: dropped where all is opaque, else put on the background, if one is given;
 - 32 bit integers and floats: refused, since their range is unknown;
 - several frames or pages: the first; a camera's orientation tag: applied, as viewers do.
 """
@@ -17,26 +17,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from rudcodec.data.bounds import MAX_PIXELS
+from rudcodec.data.kinds import kind_of
+from rudcodec.data.reading import Reading
+
 EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .webp .avif .tif .tiff .ppm .pgm .pbm .pnm .jp2".split()
 )
 """File names that end so (in any case) are taken for pictures."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "AVIF", "TIFF", "PPM", "JPEG2000")
-MAX_PIXELS = 1 << 26
-"""A picture of more pixels is refused before it is decoded."""
 
 
 class Refused(ValueError):
     """The picture can't be used. Says why, but not which, since only the caller knows."""
 
 
-def decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
+def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
     """Decode one picture.
 
     Args:
         data: a whole file of one of :data:`FORMATS`.
-        size: as in :func:`fit`.
 
     Returns:
         uint8 (H, W, 1) for grey, (H, W, 3) for colour.
@@ -44,6 +45,7 @@ def decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
     Raises:
         Refused: damaged, too big, or of a kind that can't be used.
     """
+    size = reading.size
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > MAX_PIXELS:
@@ -52,42 +54,63 @@ def decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
             # lets a JPEG decoder skip detail that the resize would remove; twice the size, to miss nothing
             picture.draft(None, (2 * size, 2 * size))
         picture.load()
-        return fit(np.asarray(_plain(picture)), size)
+        pixels = np.asarray(_plain(picture, reading.background_rgb))
     except Refused:
         raise
     except UnidentifiedImageError:
-        raise Refused("is not a picture of a known kind, or is damaged") from None
+        kind = kind_of(data)
+        damaged = "picture" in kind and "convert" not in kind
+        raise Refused("is a damaged picture" if damaged else f"is not a picture, but {kind}") from None
     except Image.DecompressionBombError:
         raise Refused(f"has more than {MAX_PIXELS} pixels") from None
-    except Exception as error:  # Pillow raises all sorts of things at damaged files
-        raise Refused(f"can't be read as a picture ({' '.join(str(error).split())})") from None
+    except Exception:  # Pillow raises all sorts of things at damaged files
+        raise Refused("can't be read as a picture: it is damaged or cut short") from None
+    return fit(pixels, reading)
 
 
-def _plain(picture: Image.Image) -> Image.Image:
+def _plain(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:
     """The picture in mode L or RGB, upright."""
     if "exif" in picture.info:
         picture = ImageOps.exif_transpose(picture)
     mode = picture.mode
+    if mode.startswith("I;16"):
+        return _high_bytes(picture)
     if mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in picture.info:
-        clear = picture.convert("RGBA")
-        if clear.getchannel("A").getextrema() != (255, 255):
-            raise Refused("has transparent pixels; put it on a background first")
-        return clear.convert("L" if mode in ("1", "L", "LA") else "RGB")
+        return _opaque(picture, background)
     if mode in ("L", "RGB"):
         return picture
     if mode == "1":
         return picture.convert("L")
     if mode in ("P", "CMYK", "YCbCr", "RGBX"):
         return picture.convert("RGB")
-    if mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     raise Refused(f"has pixels of kind {mode}; convert it to 8 bits a sample, grey or RGB")
 
 
-def fit(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
-    """The centre square, resized to ``size`` x ``size`` by an antialiased bicubic filter.
+def _high_bytes(picture: Image.Image) -> Image.Image:
+    samples = np.asarray(picture)
+    grey = Image.fromarray((samples >> 8).astype(np.uint8))
+    if (samples == picture.info.get("transparency", -1)).any():
+        raise Refused("has a transparent colour of 16 bits; convert it to 8 bits a sample")
+    return grey
 
-    Nothing is done to an image that has that size already, or if ``size`` is None.
+
+def _opaque(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:
+    """Without transparency: grey stays grey unless it lies on a colour."""
+    grey = picture.mode in ("1", "L", "LA")
+    clear = picture.convert("RGBA")
+    if clear.getchannel("A").getextrema() != (255, 255):
+        if background is None:
+            raise Refused("has transparent pixels; give a background (--background white) to put it on")
+        clear = Image.alpha_composite(Image.new("RGBA", clear.size, (*background, 255)), clear)
+        grey = grey and len(set(background)) == 1
+    # of equal samples the first is exact, where a sum of three could round
+    return clear.getchannel("R") if grey else clear.convert("RGB")
+
+
+def fit(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+    """The centre square, resized by an antialiased bicubic filter, then as grey or colour.
+
+    Nothing is done to an image that has that size and mode already, or if none is asked for.
 
     Args:
         pixels: uint8 (H, W) or (H, W, 1 or 3).
@@ -98,10 +121,16 @@ def fit(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     height, width, channels = pixels.shape
-    if size is None or (height, width) == (size, size):
-        return pixels
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    small = picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-    return np.asarray(small).reshape(size, size, channels)
+    size = reading.size
+    if size is not None and (height, width) != (size, size):
+        side = min(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+        small = picture.resize((size, size), Image.Resampling.BICUBIC, box=box)
+        pixels = np.asarray(small).reshape(size, size, channels)
+    if reading.mode == "rgb" and channels == 1:
+        return np.repeat(pixels, 3, axis=2)
+    if reading.mode == "grey" and channels == 3:
+        return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
+    return pixels

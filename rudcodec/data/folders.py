@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.decode import EXTENSIONS, Refused, decode
-from rudcodec.data.images import check_classes, shown
-from rudcodec.data.splits import ALIASES, Part, Rows
+from rudcodec.data.decode import Refused, decode
+from rudcodec.data.files import Files
+from rudcodec.data.images import check_classes
+from rudcodec.data.kinds import FOREIGN, NO_ENDING, pickled_batches, remedy_for
+from rudcodec.data.layout import is_split_name, split_folders, splits_within
+from rudcodec.data.reading import Reading
+from rudcodec.data.report import Passed
+from rudcodec.data.saved import saved_classes
+from rudcodec.data.splits import Part, Rows
+from rudcodec.data.tree import Folder, grown
 from rudcodec.errors import DataError
-
-MAX_DEPTH = 16
-MAX_FILE = 1 << 28
-"""Bytes; a larger file is no picture of a sensible size."""
-
-_JUNK = frozenset(("__MACOSX", "lost+found"))
-
-
-class Files(Protocol):
-    """A tree of files, on disk or in an archive."""
-
-    where: str
-
-    def names(self) -> Sequence[str]:
-        """All files, and folders with a slash at the end; parts are separated by slashes."""
-
-    def locate(self, name: str) -> str:
-        """How messages call the file."""
-
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
-        """The index in ``names`` and the contents of each, in the order that is cheapest to read."""
-
-
-@dataclass(eq=False)
-class _Folder:
-    path: str = ""
-    images: list[str] = field(default_factory=list)
-    folders: dict[str, _Folder] = field(default_factory=dict)
-
-    def all_images(self) -> list[str]:
-        """Every picture in this folder or below, sorted."""
-        return sorted(self.images + [n for f in self.folders.values() for n in f.all_images()])
-
-    def filled(self) -> dict[str, _Folder]:
-        """The folders in this one that have pictures in them or below."""
-        return {name: f for name, f in self.folders.items() if f.images or f.filled()}
-
-    def parts(self, where: str) -> dict[Part, _Folder]:
-        """The folders in this one that are splits: named so, and with folders, not pictures, in them."""
-        found: dict[Part, _Folder] = {}
-        for name, f in self.folders.items():
-            if name.lower() in ALIASES and not f.images and f.filled():
-                part = ALIASES[name.lower()]
-                if part in found:
-                    raise DataError(f"{where}: {found[part].path}/ and {f.path}/ are both the {part} split")
-                found[part] = f
-        return found
+from rudcodec.text import shown
 
 
 class FolderSource:
     """The source made of class folders: ``<class>/...`` or ``<split>/<class>/...``, inside any number of
-    folders that hold nothing else. Pictures may lie deeper inside a class folder. Hidden files, files of
-    other kinds, and pictures beside the class folders are passed over.
+    folders that hold nothing else. Pictures may lie deeper inside a class folder. Hidden files, what systems
+    leave behind, files of other kinds, and pictures beside the class folders are passed over and counted.
+
+    Classes are sorted by name, or have the names and the order in a labels.json that
+    :mod:`rudcodec.export` wrote. A split is looked into when it is asked for.
 
     Raises:
         DataError: no such order can be seen in the files.
@@ -77,121 +37,175 @@ class FolderSource:
     def __init__(self, files: Files, name: str) -> None:
         self._files = files
         self.name, self.where = name, files.where
-        root = _unwrapped(_tree(files.names()), files.where)
-        if not root.images and not root.filled():
-            raise DataError(f"{files.where}: no images")
-        folders: dict[Part, _Folder] = root.parts(files.where) or {"train": root}
-        if root not in folders.values():
-            for other in root.filled().values():
-                if other not in folders.values():
-                    split = next(iter(folders.values())).path
-                    raise DataError(
-                        f"{files.where}: {split}/ is a split, but {other.path}/, which has images, is none"
-                    )
-        found = {part: self._class_folders(folder) for part, folder in folders.items()}
-        self.classes = tuple(sorted(found.get("train") or set().union(*found.values())))
-        check_classes(self.classes, files.where)
+        names = sorted(files.names())  # the same messages wherever the files lie
+        self._root = grown(names, self.where)
+        if not self._root.is_filled:
+            raise _nothing(self._root, files, names)
+        self._saved: dict[Folder, dict[str, str] | None] = {}
         self._parts: dict[Part, tuple[list[str], NDArray[np.int64]]] = {}
-        for part, by_class in found.items():
+        self._folders = self._split_folders()
+        self.parts = tuple(self._folders)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Of train, else of all splits together."""
+        if "train" in self.parts:
+            by_class = self._class_folders("train")
+            names = list(by_class) if self._saved_in(self._folders["train"]) else sorted(by_class)
+        else:
+            names = sorted(set().union(*(self._class_folders(part) for part in self.parts)))
+        check_classes(tuple(names), self.where)
+        return tuple(names)
+
+    def labels(self, part: Part) -> NDArray[np.int64]:
+        return self._rows(part)[1]
+
+    def locate(self, part: Part, row: int) -> str:
+        return self._files.locate(self._rows(part)[0][row])
+
+    def stream(
+        self, part: Part, rows: Rows, reading: Reading
+    ) -> Iterator[tuple[int, NDArray[np.uint8] | Refused]]:
+        names = [self._rows(part)[0][row] for row in rows]
+        for i, data in self._files.read(names):
+            if isinstance(data, Refused):
+                yield i, data
+                continue
+            try:
+                pixels: NDArray[np.uint8] | Refused = decode(data, reading)
+            except Refused as refusal:
+                pixels = refusal
+            yield i, pixels
+
+    def passed(self, parts: Sequence[Part]) -> Passed:
+        """What was passed over in these splits and beside the splits."""
+        result = Passed()
+        others = [folder for part, folder in self._folders.items() if part not in parts]
+        classes = [folder for part in parts for folder in self._class_folders(part).values()]
+        inside = {folder for outer in classes for folder in outer.below()}
+        for folder in _below(self._root, others):
+            result.merge(folder.passed)
+            if folder.images and folder not in inside:
+                result.add("beside the class folders", folder.images[0], len(folder.images))
+        return result
+
+    def problems(self, part: Part) -> Iterator[str]:
+        """What is wrong with class folders of the split, that can be left out or left so."""
+        self._class_folders(part)
+        for name, folder in self._set_folders(part).items():
+            lacking = folder.all_others()
+            foreign = sum(n for ending, n in lacking.items() if ending in FOREIGN or ending == NO_ENDING)
+            path = shown(folder.path or name)
+            if not folder.is_filled:
+                found = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
+                yield f"{path}/ lies among the class folders but has {found}"
+            elif foreign > (kept := sum(len(inner.images) for inner in folder.below())):
+                yield f"{path}/ has {kept} pictures that can be read, and {_counted(lacking)} that can't"
+
+    def _split_folders(self) -> dict[Part, Folder]:
+        """The folder of each split, in which its class folders lie."""
+        root = self._root
+        while not self._saved_in(root):
+            if splits := split_folders(root, self.where):
+                train = splits.get("train")
+                known = self._unwrapped(train, ()).filled() if train else ()
+                return {part: self._unwrapped(folder, known) for part, folder in splits.items()}
+            inner = list(root.filled().values())
+            if len(inner) != 1 or root.images or inner[0].images:
+                break
+            root = inner[0]
+        return {"train": root}
+
+    def _unwrapped(self, folder: Folder, known: Collection[str]) -> Folder:
+        """Without outer folders, as some archives repeat a split's name: seg_train/seg_train/<class>/..."""
+        while not self._saved_in(folder) and not folder.images:
+            inner = list(folder.filled().values())
+            if len(inner) != 1 or inner[0].images or inner[0].name in known:
+                break
+            folder = inner[0]
+        return folder
+
+    def _rows(self, part: Part) -> tuple[list[str], NDArray[np.int64]]:
+        """The pictures of a split, by class and then by name, and their labels."""
+        if part not in self._parts:
+            by_class = self._class_folders(part)
             if strange := sorted(set(by_class) - set(self.classes)):
-                raise DataError(f"{files.where}: {by_class[strange[0]].path}/ is a class that train lacks")
+                raise DataError(
+                    f"{self.where}: {shown(by_class[strange[0]].path)}/ is a class that train lacks; "
+                    f"{part} must have folders of train's classes only"
+                )
             names = [by_class[c].all_images() if c in by_class else [] for c in self.classes]
             labels = np.repeat(np.arange(len(names), dtype=np.int64), [len(n) for n in names])
             self._parts[part] = [n for group in names for n in group], labels
-        self.parts = tuple(self._parts)
+        return self._parts[part]
 
-    def labels(self, part: Part) -> NDArray[np.int64]:
-        return self._parts[part][1]
-
-    def locate(self, part: Part, row: int) -> str:
-        return self._files.locate(self._parts[part][0][row])
-
-    def stream(self, part: Part, rows: Rows, size: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        names = [self._parts[part][0][row] for row in rows]
-        for i, data in self._files.read(names):
-            try:
-                yield i, decode(data, size)
-            except Refused as error:
-                raise DataError(f"{self._files.locate(names[i])} {error}") from None
-
-    def _class_folders(self, folder: _Folder) -> dict[str, _Folder]:
-        """The class folders in ``folder``, after a look at what may be wrong with them."""
-        where, found = self._files.where, folder.filled()
-        if not found or all(name.lower() in ALIASES for name in found):
+    def _class_folders(self, part: Part) -> dict[str, Folder]:
+        """The folders with pictures by class name, after a look at what may be wrong with their order."""
+        folder = self._folders[part]
+        found, saved = folder.filled(), self._saved_in(folder)
+        if not found or (all(is_split_name(name) for name in found) and not saved):
             first = self._files.locate(folder.all_images()[0])
             raise DataError(f"{first} lies in no class folder; each class needs its own")
-        if empty := sorted(set(folder.folders) - set(found)):
-            path = folder.folders[empty[0]].path
-            raise DataError(f"{where}: {path}/ lies among the class folders but has no images")
-        for inner in found.values():
-            if sets := inner.parts(where):
-                path = next(iter(sets.values())).path
-                raise DataError(f"{where}: {path}/ belongs to a set further down; name the folder it is in")
-        return found
+        for inner in found.values() if not saved else ():
+            if sets := split_folders(inner, self.where):
+                path = shown(next(iter(sets.values())).path)
+                raise DataError(
+                    f"{self.where}: {path}/ belongs to a set further down; name the folder it is in"
+                )
+            if names := splits_within(inner):
+                raise DataError(
+                    f"{self.where}: {shown(inner.path)}/ has {' and '.join(map(shown, names))} in it like a "
+                    "class with splits; put the class folders into the splits instead"
+                )
+        return {name: f for name, f in self._set_folders(part).items() if f.is_filled}
+
+    def _set_folders(self, part: Part) -> dict[str, Folder]:
+        """The folders by class name, with or without pictures."""
+        folder = self._folders[part]
+        saved = self._saved_in(folder)
+        if saved is None:
+            return folder.folders
+        if strange := sorted(set(folder.filled()) - set(saved)):
+            raise DataError(
+                f"{self._files.locate(str(folder.labels))} doesn't name the folder {shown(strange[0])}/; "
+                "without that file, folders are classes by their own names"
+            )
+        return {name: folder.folders.get(path) or Folder(path, folder) for path, name in saved.items()}
+
+    def _saved_in(self, folder: Folder) -> dict[str, str] | None:
+        """Class names by folder in a labels.json of ours in this folder, in order; None without one."""
+        if folder.labels is None:
+            return None
+        if folder not in self._saved:
+            self._saved[folder] = saved_classes(self._files, folder.labels)
+        return self._saved[folder]
 
 
-def _unwrapped(root: _Folder, where: str) -> _Folder:
-    """Without the outer folders that hold nothing but another one."""
-    while len(inner := root.filled()) == 1 and not root.images and not root.parts(where):
-        (only,) = inner.values()
-        if only.images:
-            break
-        root = only
-    return root
+def _below(folder: Folder, without: Sequence[Folder]) -> Iterator[Folder]:
+    yield folder
+    for inner in folder.folders.values():
+        if inner not in without:
+            yield from _below(inner, without)
 
 
-def _tree(names: Sequence[str]) -> _Folder:
-    root = _Folder()
-    for name in names:
-        *above, last = name.split("/")
-        if any(part.startswith(".") or part in _JUNK for part in (*above, last)):
-            continue
-        folder = root
-        for part in above:
-            if part not in folder.folders:
-                folder.folders[part] = _Folder(f"{folder.path}/{part}" if folder.path else part)
-            folder = folder.folders[part]
-        if os.path.splitext(last)[1].lower() in EXTENSIONS:
-            folder.images.append(name)
-    return root
+def _counted(endings: dict[str, int]) -> str:
+    ranked = sorted(endings.items(), key=lambda item: -item[1])
+    return ", ".join(f"{n:,} file{'s' * (n > 1)} {e}" for e, n in ranked[:3])
 
 
-class DiskFiles:
-    """The files below a folder; links are followed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.where = str(folder)
-        self._folder = folder
-
-    def names(self) -> Sequence[str]:
-        found: list[str] = []
-
-        def give_up(error: OSError) -> None:
-            raise DataError(f"{error.filename}: {error.strerror}")
-
-        for at, folders, files in os.walk(self._folder, onerror=give_up, followlinks=True):
-            inside = Path(at).relative_to(self._folder).parts
-            if len(inside) > MAX_DEPTH:
-                raise DataError(f"{at}: folders more than {MAX_DEPTH} deep (a link to a folder above?)")
-            folders[:] = [f for f in folders if not f.startswith(".") and f not in _JUNK]
-            above = "/".join((*inside, ""))
-            found += [f"{above}{f}/" for f in folders] + [above + f for f in files]
-        return found
-
-    def locate(self, name: str) -> str:
-        return shown(str(self._folder / name))
-
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
-        for i, name in enumerate(names):
-            path, where = self._folder / name, self.locate(name)
-            try:
-                about = os.stat(path)
-                if not stat.S_ISREG(about.st_mode):
-                    raise DataError(f"{where} is no ordinary file")
-                if about.st_size > MAX_FILE:
-                    raise DataError(f"{where} is larger than {MAX_FILE >> 20} MiB")
-                with open(path, "rb") as file:
-                    data = file.read()
-            except OSError as error:
-                raise DataError(f"{where}: {error.strerror}") from None
-            yield i, data
+def _nothing(root: Folder, files: Files, names: Sequence[str]) -> DataError:
+    """Says what is in a source without pictures."""
+    if known := pickled_batches(names):
+        return DataError(
+            f"{files.where}: holds CIFAR's pickled batches, which aren't read here; give the name "
+            f"{known[0]}, and set RUDCODEC_DATA to the folder that has {known[1]}/ in it"
+        )
+    others = root.all_others()
+    if others:
+        return DataError(f"{files.where}: holds {_counted(others)}, no pictures; {remedy_for(others)}")
+    passed = Passed()
+    for folder in root.below():
+        passed.merge(folder.passed)
+    if passed.counts:
+        return DataError(f"{files.where}: no images but what is passed over: {passed}")
+    return DataError(f"{files.where}: no images")

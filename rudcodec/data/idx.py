@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.arrays import Arrays, ArraySource
+from rudcodec.data.bounds import check_memory
 from rudcodec.data.splits import Part
 from rudcodec.errors import DataError
+from rudcodec.text import listed, shown
 
 FASHION_MNIST = (
     "T-shirt-top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -41,7 +43,7 @@ def idx_stem(path: Path) -> str | None:
         return match["stem"] if match else None
     stems = sorted({match["stem"] for file in path.iterdir() if (match := _NAME.fullmatch(file.name))})
     if len(stems) > 1:
-        raise DataError(f"{path}: holds several sets ({', '.join(stems)}); name a file of one")
+        raise DataError(f"{shown(str(path))}: holds several sets ({listed(stems)}); name a file of one")
     return stems[0] if stems else None
 
 
@@ -62,12 +64,12 @@ def open_idx(folder: Path, stem: str) -> ArraySource:
         images, labels = files.get((part, "images")), files.get((part, "labels"))
         if images is None or labels is None:
             missing = "images" if images is None else "labels"
-            raise DataError(f"{images or labels}: the {missing} that go with it are missing")
+            raise DataError(f"{shown(str(images or labels))}: the {missing} that go with it are missing")
         # EMNIST's are stored on their side
         found[part] = partial(_read_both, images, labels, "emnist" in stem.lower())
-    fashion = "fashion" in f"{folder.resolve()}/{stem}".lower()
-    name = stem.strip("-_.") or folder.resolve().name
-    return ArraySource(name, str(folder), found, FASHION_MNIST if fashion else None)
+    fashion = "fashion" in f"{folder.absolute()}/{stem}".lower()
+    name = stem.strip("-_.") or folder.absolute().name
+    return ArraySource(name, shown(str(folder)), found, FASHION_MNIST if fashion else None)
 
 
 def _read_both(images: Path, labels: Path, turned: bool) -> Arrays:
@@ -76,20 +78,26 @@ def _read_both(images: Path, labels: Path, turned: bool) -> Arrays:
 
 
 def _read(path: Path, dims: int) -> NDArray[np.uint8]:
+    where = shown(str(path))
     try:
         with open(path, "rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path) if zipped else open(path, "rb") as file:
             head = file.read(4 + 4 * dims)
             if len(head) < 4 + 4 * dims or head[:4] != bytes((0, 0, 8, dims)):
-                raise DataError(f"{path}: not an IDX file of bytes in {dims} dimension{'s' * (dims > 1)}")
+                raise DataError(f"{where}: not an IDX file of bytes in {dims} dimension{'s' * (dims > 1)}")
             shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, len(head), 4)]
             # deflate can't shrink more than 1032 times: don't take memory for what can't be there
             needed = math.prod(shape)
-            body = file.read(needed + 1) if needed <= 1032 * path.stat().st_size else b""
-    except (OSError, EOFError, zlib.error, MemoryError) as error:
-        raise DataError(f"{path}: can't be read ({' '.join(str(error).split())})") from None
+            body = b""
+            if needed <= 1032 * path.stat().st_size:
+                check_memory(needed, f"{where}: its images", "keep fewer images in one file")
+                body = file.read(needed + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{where}: can't be read: its gzip is damaged or cut short") from None
+    except OSError as error:
+        raise DataError(f"{where}: can't be read ({error.strerror})") from None
     if len(body) != needed:
         found = "more" if len(body) > needed else "fewer"
-        raise DataError(f"{path}: holds {found} than the {needed} bytes its head promises")
+        raise DataError(f"{where}: holds {found} than the {needed} bytes its head promises")
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)

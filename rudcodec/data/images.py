@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import re
+from collections import Counter
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rudcodec.data.report import SourceReport
 from rudcodec.errors import DataError
 from rudcodec.payload import ImageShape
+from rudcodec.text import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +25,7 @@ class LabelledImages:
         labels: int64 (N,), each in 0..K-1.
         classes: the K class names, distinct and fit to be folder names.
         name: what the set is called in messages.
+        report: what was read of the source it comes from, if it comes straight from one.
 
     Raises:
         DataError: if the fields don't fit together.
@@ -30,6 +35,7 @@ class LabelledImages:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     name: str
+    report: SourceReport | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -93,9 +99,12 @@ def digest(data: LabelledImages) -> str:
 def check_classes(classes: tuple[str, ...], where: str) -> None:
     """Raise DataError unless the names are two or more, distinct, and fit to be folder names."""
     if len(classes) < 2:
-        raise DataError(f"{where}: needs two classes or more, has only {', '.join(classes) or 'none'}")
+        only = shown(classes[0]) if classes else "none"
+        raise DataError(
+            f"{where}: needs two classes or more, has only {only}; each class is a folder, or a label"
+        )
     if len(set(classes)) < len(classes):
-        twice = next(name for name in classes if classes.count(name) > 1)
+        twice = Counter(classes).most_common(1)[0][0]
         raise DataError(f"{where}: two classes are named {twice!r}")
     for name in classes:
         # isprintable also turns down the surrogates of a file name that isn't UTF-8
@@ -110,6 +119,6 @@ def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> bool:
     return numbers == counted and not {*numbers} & {*names}
 
 
-def shown(name: str) -> str:
-    """A file's name as it may stand in a message of one line."""
-    return name if name.isprintable() else repr(name)
+def as_class_name(label: str) -> str:
+    """A class name of a label that may have slashes."""
+    return re.sub(r"[/\\]", "-", label)

@@ -23,7 +23,7 @@ Split = Literal["train", "val", "test", "all"]
 Rows = NDArray[np.intp]
 
 ALIASES: dict[str, Part] = {
-    "train": "train", "training": "train",
+    "train": "train", "training": "train", "trainval": "train",
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
@@ -74,7 +74,10 @@ def rows_of(
         start, stop = np.searchsorted(labels, [k, k + 1])
         count = int(stop - start)
         if count == 1:
-            raise DataError(f"{where}: class {name!r} has one image, too few to hold one out for validation")
+            raise DataError(
+                f"{where}: class {name!r} has one image, too few to hold one out for validation; "
+                "take all images of the set (--split all), or give the class another one"
+            )
         if count:
             held[stop - max(1, count // 10) : stop] = True
     return rows[held] if split == "val" else rows[~held]

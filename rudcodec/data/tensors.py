@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,10 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.arrays import ArraySource, channels_last
+from rudcodec.data.bounds import MAX_LIST, check_memory
+from rudcodec.data.kinds import UNKNOWN, is_zip, kind_of_file
+from rudcodec.data.levels import denormalised
 from rudcodec.data.npz import IMAGES, LABELS
 from rudcodec.errors import DataError
+from rudcodec.text import listed, shown
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
+
+_TYPES = frozenset("F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL".split())
+"""What numpy has of the types in a .safetensors."""
+_REFUSED = {
+    b"_rebuild_sparse_tensor": "a sparse tensor; save it .to_dense()",
+    b"_rebuild_nested_tensor": "a nested tensor; save a plain one",
+    b"_rebuild_meta_tensor": "a tensor without values, only a shape (device meta); save it from the CPU",
+    b"_rebuild_qtensor": "a quantized tensor; save it .dequantize()d",
+}
+"""Functions by which a .pt restores tensors that are no arrays: torch warns of them, or fails, in loading."""
+_WANTED = (*IMAGES, *LABELS, "mean", "std")
 
 Entries = Mapping[str, NDArray[Any]]
 
@@ -29,77 +47,122 @@ def open_tensors(path: Path) -> ArraySource:
     Raises:
         DataError: not such a file.
     """
-    entries = (_safetensors if path.suffix.lower() == SUFFIXES[0] else _pickled)(path)
+    where = shown(str(path))
+    check_memory(path.stat().st_size, f"{where}: its tensors", "keep fewer images in one file")
+    entries = (_safetensors if path.suffix.lower() == SUFFIXES[0] else _pickled)(path, where)
     images, labels = (next((key for key in keys if key in entries), None) for keys in (IMAGES, LABELS))
     if images is None or labels is None:
-        raise DataError(f"{path}: has no images and labels, only {', '.join(entries) or 'nothing'}")
-    pixels = _grey_levels(entries[images], entries, str(path))
-    return ArraySource(path.stem, str(path), {"train": lambda: (pixels, entries[labels])})
+        raise DataError(f"{where}: has no images and labels, only {listed(entries)}")
+    pixels = denormalised(channels_last(entries[images]), entries, where)
+    return ArraySource(path.stem, where, {"train": lambda: (pixels, entries[labels])})
 
 
-def _safetensors(path: Path) -> Entries:
-    from_file = _imported("safetensors.numpy", path).load_file
-    return _lowered(_read(path, partial(from_file, path)))
+def _safetensors(path: Path, where: str) -> Entries:
+    from_file = _imported("safetensors.numpy", where).load_file
+    for key, kind in _safetensors_types(path).items():
+        if kind not in _TYPES and key.lower() in _WANTED:
+            raise DataError(f"{where}: {shown(key)} holds numbers of type {shown(kind)}; save it as float32")
+    return _lowered(_read(path, where, partial(from_file, path)))
 
 
-def _pickled(path: Path) -> Entries:
-    torch = _imported("torch", path)
-    found = _read(path, partial(torch.load, path, map_location="cpu", weights_only=True))
+def _safetensors_types(path: Path) -> dict[str, str]:
+    """Type of each tensor by the file's own list; nothing where that is damaged."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            found = json.loads(file.read(length)) if length <= MAX_LIST else None
+        except (ValueError, RecursionError):
+            return {}
+    if not isinstance(found, dict):
+        return {}
+    types = {key: about.get("dtype") for key, about in found.items() if isinstance(about, dict)}
+    return {key: kind for key, kind in types.items() if isinstance(kind, str)}
+
+
+def _pickled(path: Path, where: str) -> Entries:
+    torch = _imported("torch", where)
+    _check_stored_plainly(path, where)
+    found = _read(path, where, partial(torch.load, path, map_location="cpu", weights_only=True))
     if isinstance(found, dict) and isinstance(found.get("data"), list):  # DC, DSA, DM: a pair for each run
         if len(found["data"]) != 1:
-            raise DataError(f"{path}: holds {len(found['data'])} sets; save the one that is meant")
+            raise DataError(f"{where}: holds {len(found['data'])} sets; save the one that is meant")
         found = found["data"][0]
     if isinstance(found, list | tuple) and len(found) == 2:
         found = dict(zip(("images", "labels"), found, strict=True))
     if not isinstance(found, dict):
-        raise DataError(f"{path}: neither a dict nor a pair of images and labels, but {type(found).__name__}")
-    tensors = {key: value.detach() for key, value in found.items() if isinstance(value, torch.Tensor)}
+        raise DataError(
+            f"{where}: neither a dict nor a pair of images and labels, but {type(found).__name__}"
+        )
+    tensors = {str(key): value for key, value in found.items() if isinstance(value, torch.Tensor)}
+    wanted = {key: value for key, value in tensors.items() if key.lower() in _WANTED}
+    others = dict.fromkeys(tensors.keys() - wanted.keys(), np.empty(0))
+    return _lowered(others | {key: _array(value, f"{where}: {key}") for key, value in wanted.items()})
+
+
+def _array(tensor: Any, where: str) -> NDArray[Any]:
+    """Of a torch.Tensor. Raises DataError where it is none of plain numbers."""
+    import torch
+
+    if tensor.is_complex():
+        raise DataError(f"{where} has complex numbers; a picture has real ones")
+    if tensor.layout != torch.strided or tensor.is_nested or tensor.is_meta or tensor.is_quantized:
+        raise DataError(f"{where} is no plain tensor; save it dense, on the CPU, with all its numbers")
+    stored = tensor.untyped_storage().nbytes()
+    if tensor.numel() * tensor.element_size() > stored:
+        raise DataError(
+            f"{where} has {tensor.numel():,} numbers but stores {stored // tensor.element_size():,}: "
+            "it is an expanded view; save it .contiguous()"
+        )
+    plain = tensor.detach().resolve_neg()
     # numpy has no bf16
-    plain = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
-    return _lowered({str(key): value.numpy() for key, value in plain.items()})
+    array: NDArray[Any] = (plain.float() if plain.is_floating_point() else plain).numpy()
+    return array
 
 
-def _imported(module: str, path: Path) -> Any:
+def _check_stored_plainly(path: Path, where: str) -> None:
+    """Raise DataError unless torch writes such files: a zip that packs nothing, or a pickle of old."""
+    kind = kind_of_file(path)
+    if not is_zip(path):
+        if kind != "a Python pickle":
+            raise DataError(f"{where}: not a file of tensors, but {kind}")
+        return
+    try:
+        with zipfile.ZipFile(path) as file:
+            packed = [entry.filename for entry in file.infolist() if entry.file_size > entry.compress_size]
+            total = sum(entry.file_size for entry in file.infolist())
+            names = [name for name in file.namelist() if name.endswith("data.pkl")]
+            text = file.read(names[0]) if len(names) == 1 and not packed else b""
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise DataError(f"{where}: not a file of tensors, but a damaged zip") from None
+    if packed or total > path.stat().st_size:
+        raise DataError(f"{where}: not a file of tensors as torch.save writes it, but a compressed zip")
+    for rebuild, kind in _REFUSED.items():
+        if rebuild in text:
+            raise DataError(f"{where}: holds {kind}")
+
+
+def _imported(module: str, where: str) -> Any:
     from importlib import import_module
 
     try:
         return import_module(module)
     except ImportError:
         name = module.partition(".")[0]
-        raise DataError(f"{path}: is read by {name}, which is missing: pip install {name}") from None
+        raise DataError(f"{where}: is read by {name}, which is missing: pip install {name}") from None
 
 
-def _read(path: Path, read: Callable[[], Any]) -> Any:
+def _read(path: Path, where: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except Exception as error:  # not such a file, or not of tensors alone: all sorts of things
-        line = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f"{path}: not a file of tensors ({line})") from None
+    except pickle.UnpicklingError:
+        raise DataError(
+            f"{where}: not a file of tensors alone; save a dict of the tensors images and labels, no objects"
+        ) from None
+    except Exception:  # not such a file: all sorts of things
+        kind = kind_of_file(path)
+        what = "" if kind in (UNKNOWN, "a zip") else f" ({kind})"
+        raise DataError(f"{where}: not a file of tensors, or a damaged one{what}") from None
 
 
 def _lowered(entries: Entries) -> Entries:
     return {key.lower(): value for key, value in entries.items()}
-
-
-def _grey_levels(images: NDArray[Any], entries: Entries, where: str) -> NDArray[Any]:
-    """uint8 of floats; integers as they are."""
-    if images.dtype.kind != "f" or not images.size:
-        return images
-    images = channels_last(images).astype(np.float32)
-    if "mean" in entries and "std" in entries:
-        channels = images.shape[-1]
-        mean, std = (_per_channel(entries[key], channels, f"{where}: {key}") for key in ("mean", "std"))
-        images = np.clip(images * std + mean, 0, 1)
-    low, high = float(images.min()), float(images.max())
-    if not (0 <= low and high <= 1):  # NaN is neither
-        raise DataError(
-            f"{where}: images must be uint8 or floats in 0..1, not {low:.3g}..{high:.3g}; normalised ones "
-            "need entries mean and std beside them"
-        )
-    return np.rint(255 * images).astype(np.uint8)
-
-
-def _per_channel(values: NDArray[Any], channels: int, where: str) -> NDArray[np.float32]:
-    if values.dtype.kind != "f" or values.size not in (1, channels):
-        raise DataError(f"{where} must be {channels} floats, not {values.dtype} {values.shape}")
-    return values.astype(np.float32).reshape(-1)

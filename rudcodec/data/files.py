@@ -1,0 +1,24 @@
+"""What a folder and an archive have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from rudcodec.data.decode import Refused
+
+
+class Files(Protocol):
+    """A tree of files, on disk or in an archive."""
+
+    where: str
+
+    def names(self) -> Sequence[str]:
+        """All files, and folders with a slash at the end; parts are separated by slashes."""
+
+    def locate(self, name: str) -> str:
+        """How messages call the file."""
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
+        """The index in ``names`` and the contents of each, or why it has none, in the order that is cheapest
+        to read."""

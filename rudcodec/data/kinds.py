@@ -1,0 +1,128 @@
+"""What a file is that isn't what was expected: by its first bytes, or by its name."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rudcodec.text import shown
+
+_MARKS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PK\x03\x04", "a truncated zip"),
+    (0, b"PK\x05\x06", "an empty zip"),
+    (0, b"\x1f\x8b", "a gzip file without a whole tar in it"),
+    (0, b"BZh", "a bzip2 file without a whole tar in it"),
+    (0, b"\xfd7zXZ\0", "an xz file without a whole tar in it"),
+    (257, b"ustar", "a truncated tar"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd file (unpack it first)"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive (unpack it first)"),
+    (0, b"Rar!", "a rar archive (unpack it first)"),
+    (0, b"PAR1", "a parquet file (write its pictures into class folders, or arrays into an .npz)"),
+    (0, b"ARROW1", "an arrow file (write its pictures into class folders, or arrays into an .npz)"),
+    (0, b"\x89HDF", "an HDF5 file (write its arrays into an .npz)"),
+    (0, b"MATLAB", "a MATLAB file (write its arrays into an .npz)"),
+    (0, b"\x93NUMPY", "a single numpy array (write images and labels into an .npz)"),
+    (0, b"SQLite format 3", "an SQLite database"),
+    (0, b"\x89PNG", "a PNG picture"),
+    (0, b"\xff\xd8\xff", "a JPEG picture"),
+    (0, b"GIF8", "a GIF picture"),
+    (8, b"WEBP", "a WebP picture"),
+    (4, b"ftypavif", "an AVIF picture"),
+    (4, b"ftyphei", "a HEIC picture (convert it to .jpg or .png)"),
+    (4, b"ftypmif1", "a HEIC picture (convert it to .jpg or .png)"),
+    (4, b"ftyp", "a video"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"version https://git-lfs", "a pointer of git-lfs (fetch the file itself: git lfs pull)"),
+    (0, b"RUD", "a .rud file (decompress it first)"),
+    *((0, bytes((0x80, version)), "a Python pickle") for version in range(2, 6)),
+)
+_DAMAGE = (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error)
+
+UNKNOWN = "data of no known kind"
+NO_ENDING = "without ending"
+
+FOREIGN = frozenset(
+    """
+    .heic .heif .hif .jxl .svg .raw .cr2 .cr3 .nef .arw .dng .orf .rw2 .psd .tga .exr .hdr .ico .pcx .eps .jxr
+    .wdp .j2k .j2c .jpf .jpx .dcm .nii .fits .npy .mat .sgi .ras
+    """.split()
+)  # fmt: skip
+"""Endings of pictures that aren't read."""
+
+_REMEDIES: Mapping[str, str] = {
+    ".parquet": "write their pictures into class folders, or arrays into an .npz",
+    ".arrow": "write their pictures into class folders, or arrays into an .npz",
+    ".tfrecord": "write their pictures into class folders, or arrays into an .npz",
+    ".mdb": "write their pictures into class folders, or arrays into an .npz",
+    ".h5": "write their arrays into an .npz",
+    ".mat": "write their arrays into an .npz; for SVHN give the name svhn",
+    ".npy": "write images and labels into one .npz",
+    ".rud": "decompress it first",
+} | dict.fromkeys(
+    (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".npz", ".pt", ".pth", ".safetensors"), "name one of them"
+)
+
+
+def kind_of(head: bytes) -> str:
+    """What a file is, with an article, by its first kilobyte or so."""
+    if not head:
+        return "an empty file"
+    for at, mark, kind in _MARKS:
+        if head[at : at + len(mark)] == mark:
+            return kind
+    start = head[:1024]
+    if start.lstrip()[:1] == b"<":
+        return "a web page or XML"
+    if not any(byte < 9 or 13 < byte < 32 for byte in start):
+        return "a text"
+    return UNKNOWN
+
+
+def kind_of_file(path: Path) -> str:
+    """As :func:`kind_of`. Raises OSError."""
+    if is_zip(path):
+        try:
+            zipfile.ZipFile(path).close()
+        except _DAMAGE:
+            return "a damaged zip"
+        return "a zip"
+    with open(path, "rb") as file:
+        return kind_of(file.read(1024))
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the file is a zip by its end, which may be damaged otherwise. Raises OSError."""
+    try:
+        return zipfile.is_zipfile(path)
+    except _DAMAGE:
+        return True
+
+
+def ending_of(name: str) -> str:
+    """The ending of a file's name in lower case, as it may stand in messages."""
+    return shown(os.path.splitext(name)[1].lower()) or NO_ENDING
+
+
+def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:
+    """The set whose pickled batches, as its authors publish them, are among these files: its name, and that
+    of the folder they come in."""
+    found = {name.rsplit("/", 1)[-1] for name in names}
+    if {"data_batch_1", "batches.meta"} <= found:
+        return "cifar10", "cifar-10-batches-py"
+    if {"train", "test", "meta"} <= found:
+        return "cifar100", "cifar-100-python"
+    return None
+
+
+def remedy_for(endings: Counter[str]) -> str:
+    """What to do with files of these endings, none of which is a picture that is read."""
+    for ending, _ in endings.most_common():
+        if ending in _REMEDIES:
+            return _REMEDIES[ending]
+        if ending in FOREIGN:
+            return "convert them to .png or .jpg"
+    return "pictures are .jpg, .png, .webp and the like, in a folder for each class"

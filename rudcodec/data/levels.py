@@ -1,0 +1,88 @@
+"""Pixels as 8 bit grey levels, of what arrays hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.errors import DataError
+from rudcodec.text import shown
+
+_LARGEST = 1e6
+"""Of a normalised value, and of mean and std."""
+_AT_ONCE = 1 << 22
+"""Values that are converted at once, to take little memory beside the array."""
+
+
+def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    """uint8 (N, H, W, 1 or 3) of integers in 0..255, floats in 0..1, or booleans of that shape.
+
+    Raises:
+        DataError: another shape, kind of number or range; or nothing at all.
+    """
+    if images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise DataError(
+            f"{where}: images must be (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W), not {images.shape}"
+        )
+    if not images.size:
+        raise DataError(f"{where}: no images (shape {images.shape})")
+    if images.dtype == np.uint8:
+        return images
+    kind = images.dtype.kind
+    if kind not in "iufb":
+        raise DataError(f"{where}: images must be uint8 or floats in 0..1, not {shown(str(images.dtype))}")
+    levels = np.empty(images.shape, dtype=np.uint8)
+    step = max(1, _AT_ONCE // images[0].size)
+    for start in range(0, len(images), step):
+        part = images[start : start + step]
+        levels[start : start + step] = _whole(part, where) if kind in "iu" else _scaled(part, where)
+    return levels
+
+
+def denormalised(images: NDArray[Any], entries: Mapping[str, NDArray[Any]], where: str) -> NDArray[Any]:
+    """Images (N, H, W, C) that were normalised by the ``mean`` and ``std`` (C,) among ``entries``, in 0..1;
+    unchanged if these aren't there. What is then beyond 0..1 is clipped: no picture has it.
+
+    Raises:
+        DataError: mean or std is not a float for each channel, or numbers are out of all proportion.
+    """
+    if images.dtype.kind != "f" or images.ndim != 4 or not {"mean", "std"} <= set(entries):
+        return images
+    channels = images.shape[-1]
+    mean, std = (_per_channel(entries[key], channels, f"{where}: {key}") for key in ("mean", "std"))
+    low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
+    if not (-_LARGEST < low and high < _LARGEST):
+        raise DataError(f"{where}: images that mean and std normalised can't lie in {low:.3g}..{high:.3g}")
+    result = images.astype(np.float32)
+    result *= std
+    result += mean
+    return np.clip(result, 0, 1, out=result)
+
+
+def _whole(images: NDArray[Any], where: str) -> NDArray[Any]:
+    if images.min() < 0 or images.max() > 255:
+        raise DataError(f"{where}: pixels must lie in 0..255, not {images.min()}..{images.max()}")
+    return images
+
+
+def _scaled(images: NDArray[Any], where: str) -> NDArray[Any]:
+    low, high = float(images.min()), float(images.max())
+    if not (0 <= low and high <= 1):  # NaN is neither
+        raise DataError(
+            f"{where}: images must be uint8 or floats in 0..1, not {low:.3g}..{high:.3g}; normalised ones "
+            "need entries mean and std beside them"
+        )
+    return np.rint(255 * images.astype(np.float32))
+
+
+def _per_channel(values: NDArray[Any], channels: int, where: str) -> NDArray[np.float32]:
+    if values.dtype.kind != "f" or values.size not in (1, channels):
+        raise DataError(f"{where} must be {channels} floats, not {values.dtype} {values.shape}")
+    if not (np.abs(values) < _LARGEST).all():
+        raise DataError(
+            f"{where} has numbers that no normalisation has: {values.min():.3g}..{values.max():.3g}"
+        )
+    return values.astype(np.float32).reshape(-1)

@@ -1,0 +1,58 @@
+"""How the pictures of a source are read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from PIL import ImageColor
+
+from rudcodec.errors import SettingError
+from rudcodec.text import shown
+
+Mode = Literal["auto", "rgb", "grey"]
+
+MAX_SIZE = 4096
+"""Largest ``size``, in pixels."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are read.
+
+    Attributes:
+        size: makes each picture this many pixels high and wide: the centre square, antialiased bicubic.
+            Without it all pictures must have one size.
+        mode: "rgb" and "grey" convert to colour or grey; with "auto" all pictures must be of one kind, which
+            stays.
+        background: the colour that transparent pixels are put on, "#rrggbb" or a name of CSS. Without it a
+            picture with transparent pixels can't be used.
+        skip_bad: leave out what can't be read (damaged pictures, folders without one) instead of giving up.
+
+    Raises:
+        SettingError: a value that makes no sense.
+    """
+
+    size: int | None = None
+    mode: Mode = "auto"
+    background: str | None = None
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 1 <= self.size <= MAX_SIZE:
+            raise SettingError(f"size must be 1 to {MAX_SIZE} pixels, not {self.size}")
+        if self.mode not in get_args(Mode):
+            raise SettingError(f"mode must be one of {', '.join(get_args(Mode))}, not {shown(self.mode)}")
+        if self.background is not None and not (
+            re.fullmatch(r"#[0-9a-fA-F]{6}", self.background)
+            or self.background.lower() in ImageColor.colormap
+        ):
+            raise SettingError(
+                f"background must be #rrggbb or a colour's name such as white, not {shown(self.background)}"
+            )
+
+    @property
+    def background_rgb(self) -> tuple[int, ...] | None:
+        """Red, green and blue of ``background``."""
+        return ImageColor.getrgb(self.background)[:3] if self.background is not None else None

@@ -1,0 +1,79 @@
+"""What was read of a source, and what was not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rudcodec.data.splits import Split
+from rudcodec.text import shown
+
+_NAMED = 5
+"""Classes that are named in one line."""
+
+
+@dataclass
+class Passed:
+    """Files that were passed over, by reason: their number and the first one."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add(self, reason: str, example: str, count: int = 1) -> None:
+        if count:
+            self.counts[reason] += count
+            self.examples.setdefault(reason, example)
+
+    def merge(self, other: Passed) -> None:
+        for reason, count in other.counts.items():
+            self.add(reason, other.examples[reason], count)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count:,} {reason}" for reason, count in self.counts.most_common())
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What was read of a source.
+
+    Attributes:
+        source: what the source is called in messages.
+        split: what was asked for.
+        classes: all class names.
+        images: how many were read.
+        smallest: name and images of the smallest class.
+        largest: name and images of the largest class.
+        passed: files passed over: reason (an ending such as ".heic", "hidden", "junk", ...), number, and the
+            first of them.
+        bad: each picture that couldn't be read, with the reason; only if these may be skipped.
+    """
+
+    source: str
+    split: Split
+    classes: tuple[str, ...]
+    images: int
+    smallest: tuple[str, int]
+    largest: tuple[str, int]
+    passed: tuple[tuple[str, int, str], ...] = ()
+    bad: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """The report in a few lines of plain text, safe to print."""
+        names = ", ".join(shown(name) for name in self.classes[:_NAMED])
+        more = ", ..." if len(self.classes) > _NAMED else ""
+        (small, least), (large, most) = self.smallest, self.largest
+        each = (
+            f"{least:,} of each"
+            if least == most
+            else f"{least:,} ({shown(small)}) to {most:,} ({shown(large)}) of each"
+        )
+        yield (
+            f"{shown(self.source)}, {self.split}: {self.images:,} images of {len(self.classes):,} classes "
+            f"({names}{more}), {each}"
+        )
+        if self.passed:
+            kinds = (f"{count:,} {reason} ({shown(example)})" for reason, count, example in self.passed)
+            yield f"passed over: {', '.join(kinds)}"
+        if self.bad:
+            yield f"left out, since unreadable: {len(self.bad):,}, such as {self.bad[0]}"

@@ -1,0 +1,66 @@
+"""Class names of folders that were written by :mod:`rudcodec.export`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from rudcodec.data.bounds import MAX_LIST
+from rudcodec.data.decode import Refused
+from rudcodec.data.files import Files
+from rudcodec.data.images import as_class_name
+from rudcodec.errors import DataError
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def saved_classes(files: Files, name: str) -> dict[str, str] | None:
+    """Class names by folder, in the order of class numbers; None if the labels.json of that name is somebody
+    else's.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    ((_, data),) = files.read([name])
+    where = files.locate(name)
+    if isinstance(data, Refused):
+        raise DataError(f"{where} {data}")
+    found = _first_values(data[:MAX_LIST].decode("utf-8", "replace"))
+    folders, classes = (_texts(found, key) for key in ("folders", "classes"))
+    if folders is None or classes is None or len(folders) != len(classes):
+        return None
+    classes = [as_class_name(label) for label in classes]
+    if len(set(folders)) < len(folders) or len(set(classes)) < len(classes):
+        raise DataError(f"{where} names a folder or a class twice")
+    return dict(zip(folders, classes, strict=True))
+
+
+def _first_values(text: str) -> dict[str, Any]:
+    """The first values of a JSON object, until there is what we look for: what follows may be large."""
+    decoder, found = json.JSONDecoder(), dict[str, Any]()
+    at, mark = 0, "{"
+    try:
+        while text[(at := _space(text, at))] == mark and not {"classes", "folders"} <= set(found):
+            key, at = decoder.raw_decode(text, _space(text, at + 1))
+            at = _space(text, at)
+            if text[at] != ":" or not isinstance(key, str):
+                break
+            found[key], at = decoder.raw_decode(text, _space(text, at + 1))
+            mark = ","
+    except (ValueError, IndexError, RecursionError):
+        pass
+    return found
+
+
+def _space(text: str, at: int) -> int:
+    """Where the space that begins at ``at`` ends."""
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _texts(found: dict[str, Any], key: str) -> list[str] | None:
+    values = found.get(key)
+    if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
+        return values
+    return None

@@ -1,0 +1,279 @@
+"""Fuzzing of all that reads image sets: ``python tests/fuzz_sources.py --seconds 60`` or ``make fuzz``.
+
+Small sets of every kind are cut, flipped and spliced, get other numbers, and heads of tar entries others with
+their checksums put right; trees of files get names from a list of odd ones. Each must end in images that fit
+together or in a RudError of one printable line, within the time and memory that ``fuzz.py`` allows. What
+fails is kept in ``out/fuzz``; exit code 1 then.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import fuzz
+import numpy as np
+from PIL import Image
+
+from rudcodec import RudError
+from rudcodec.data import Reading, load, splits
+from rudcodec.memory import peak_memory
+
+NAMES = (
+    "cat", "dog", "train", "test", "val", "seg_train", "testset", "@eaDir", "__MACOSX", ".hidden",
+    "labels.json", "..", ".", "", "a" * 300, "\x1b[31m", "e\u0301", "é", "CON", "x.png", "x.heic", "x.txt",
+    "1.jpg", "\\", "C:",
+    "images", "train2017", "0", "10", "2", "œ.png", "x\n.png", "pred",
+)  # fmt: skip
+NUMBERS = (
+    0,
+    1,
+    2,
+    127,
+    255,
+    2**15,
+    2**16 - 1,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**40,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
+KINDS = (
+    "tree.zip", "tree.tar", "tree.tar.gz", "tree.tar.xz", "tree.tar.bz2", "set.npz", "packed.npz",
+    "floats.npz", "train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "set.pt", "set.safetensors",
+    "folder",
+)  # fmt: skip
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "tree.tar.gz": lambda data: gzip.compress(data, mtime=0),
+    "tree.tar.bz2": bz2.compress,
+    "tree.tar.xz": lzma.compress,
+}
+FIELDS = ((0, 100), (100, 8), (124, 12), (156, 1), (157, 100), (257, 8), (345, 155))
+"""Offset and length of a tar head's name, mode, size, type, link, magic and prefix."""
+
+
+class Case:
+    """One source on its way through :func:`rudcodec.data.load`; ``limited`` in time and memory."""
+
+    def __init__(self, report: fuzz.Report, seed: int, number: int, limited: bool = True) -> None:
+        self._random = np.random.default_rng((seed, number))
+        self.kind = KINDS[number % len(KINDS)]
+        self.data = self._made()
+        self.name = f"{self.kind} {seed}-{number}, {len(self.data):,} bytes"
+        self._report, self._limited = report, limited
+
+    def run(self) -> str:
+        """'decoded', or why it was refused. Raises for anything that must not happen."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = self._put(Path(folder))
+            fuzz.forget_peak()
+            started = time.process_time()
+            text = self._outcome(source)
+            spent, memory = time.process_time() - started, peak_memory() / 1e6
+        self._report.slowest.see(spent, self.name)
+        self._report.largest.see(memory, self.name)
+        if self._limited:
+            assert spent < fuzz.SECONDS and memory < fuzz.MEGABYTES, f"{spent:.1f} s, {memory:.0f} MB"
+        return text.replace(folder, "")
+
+    def _outcome(self, source: Path) -> str:
+        pick = self._random.choice
+        reading = Reading(
+            pick([None, 1, 9]),
+            str(pick(["auto", "rgb", "grey"])),
+            pick([None, "red"]),
+            bool(pick(2)),  # type: ignore[arg-type]
+        )
+        try:
+            found = load(source, str(pick(["train", "val", "test", "all"])), reading=reading)  # type: ignore[arg-type]
+            assert found.report is not None and len(found) == found.report.images
+            for line in (*found.report.lines(), *found.report.bad):
+                assert line.isprintable()
+            assert splits(source)
+        except RudError as error:
+            assert str(error).isprintable() and 5 < len(str(error)) < 2000
+            return str(error)[-60:]
+        return "decoded"
+
+    # ---- how a source is made
+
+    def _made(self) -> bytes:
+        data = self._tree() if self.kind.startswith(("tree", "folder")) else plain(self.kind)
+        times = int(self._random.choice([0, 1, 1, 2, 5])) if self.kind != "folder" else 0
+        pack = PACKERS.get(self.kind)
+        late = int(self._random.integers(times + 1)) if pack else 0
+        for _ in range(times - late):
+            data = self._damaged(data)
+        if pack:
+            data = pack(data)
+        for _ in range(late):
+            data = self._damaged(data)
+        return data
+
+    def _tree(self) -> bytes:
+        """An archive of pictures in class folders, some of which have odd names or contents."""
+        files: dict[str, bytes] = {}
+        odd = self._random.random() < 0.7
+        for c in ("cat", "dog"):
+            for i in range(3):
+                files[f"{c}/{i}.png"] = picture(i)
+        for _ in range(int(self._random.integers(1, 6)) if odd else 0):
+            parts = self._random.choice(np.array(NAMES), int(self._random.integers(1, 5)))
+            name = "/".join(parts) + str(self._random.choice(["", "/7.png", "/"]))
+            files[name] = self._damaged(picture(7)) if self._random.random() < 0.5 else picture(7)
+        return archived(files, self.kind, self._random)
+
+    def _damaged(self, data: bytes) -> bytes:
+        result = bytearray(data)
+        random = self._random
+        at = int(random.integers(len(result) + 1))
+        if self.kind.startswith("tree.tar") and random.random() < 0.5:
+            return _other_head(result, random)
+        match int(random.integers(6)):
+            case 0:
+                del result[at:]
+            case 1 if at < len(result):
+                result[at] ^= 1 << int(random.integers(8))
+            case 2:
+                number = int(random.choice(np.array(NUMBERS, dtype=np.uint64)))
+                size = int(random.choice([1, 2, 4, 8]))
+                result[at : at + size] = (number % (1 << 8 * size)).to_bytes(
+                    size, random.choice(["big", "little"])
+                )
+            case 3:
+                result[at:at] = result[: int(random.integers(200))]
+            case 4:
+                digits = str(int(random.choice(np.array(NUMBERS, dtype=np.uint64)))).encode()
+                found = [i for i, byte in enumerate(result[:4000]) if 48 <= byte < 58]
+                if found:
+                    where = int(random.choice(found))
+                    result[where : where + 1] = digits
+            case _:
+                result[at : at + int(random.integers(64))] = random.bytes(int(random.integers(64)))
+        return bytes(result)
+
+    def _put(self, folder: Path) -> Path:
+        if self.kind == "folder":
+            with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
+                for name in archive.namelist():
+                    _write(folder / "set", name, archive.read(name))
+            (folder / "set").mkdir(exist_ok=True)
+            return folder / "set"
+        path = folder / self.kind
+        path.write_bytes(self.data)
+        if "idx" in self.kind:
+            (folder / "train-labels-idx1-ubyte").write_bytes(plain("train-labels-idx1-ubyte"))
+        return path
+
+
+def _write(folder: Path, name: str, data: bytes) -> None:
+    """A file at a place that may be impossible."""
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    if not parts:
+        return
+    path = folder.joinpath(*parts)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError:
+        pass
+
+
+def _other_head(data: bytearray, random: np.random.Generator) -> bytes:
+    """The head of an entry of a tar changed in one field, its checksum put right."""
+    at = 512 * int(random.integers(max(1, len(data) // 512)))
+    head = data[at : at + 512]
+    if len(head) < 512:
+        return bytes(data)
+    field, size = ((0, 100), (100, 8), (124, 12), (156, 1), (157, 100), (257, 8), (345, 155))[
+        int(random.integers(7))
+    ]
+    if field == 124:
+        number = int(random.choice(np.array(NUMBERS, dtype=np.uint64)))
+        head[field : field + size] = b"\x80" + number.to_bytes(11, "big")
+    elif field == 156:
+        head[field : field + size] = bytes([random.choice(list(b"0123456789LKSxgDMNVA\0"))])
+    else:
+        name = str(random.choice(np.array(NAMES))).encode()[:size]
+        head[field : field + size] = name.ljust(size, b"\0")
+    head[148:156] = b"        "
+    head[148:156] = b"%06o\0 " % sum(head)
+    data[at : at + 512] = head
+    return bytes(data)
+
+
+@cache
+def picture(tone: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (6, 4), (tone,) * 3).save(file, "PNG")
+    return file.getvalue()
+
+
+def archived(files: dict[str, bytes], kind: str, random: np.random.Generator) -> bytes:
+    result = io.BytesIO()
+    if "tar" not in kind:
+        with zipfile.ZipFile(
+            result, "w", random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+        ) as archive:
+            for name, data in files.items():
+                archive.writestr(name or "x", data)
+        return result.getvalue()
+    form = int(random.choice([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))
+    with tarfile.open(fileobj=result, mode="w", format=form) as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            if random.random() < 0.1:
+                entry.type, entry.size = random.choice([tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE]), 0
+                entry.linkname = str(random.choice(list(files)))
+            tar.addfile(entry, io.BytesIO(data))
+    return result.getvalue()
+
+
+@cache
+def plain(kind: str) -> bytes:
+    """A small set of a kind."""
+    images, labels = (
+        np.arange(12 * 48, dtype=np.uint16).astype(np.uint8).reshape(12, 4, 4, 3),
+        np.arange(12) % 2,
+    )
+    file = io.BytesIO()
+    if kind == "set.npz":
+        np.savez(file, images=images, labels=labels, classes=np.array(["ant", "bee"]))
+    elif kind == "packed.npz":
+        np.savez_compressed(file, x_train=images, y_train=labels, x_test=images, y_test=labels.astype(str))
+    elif kind == "floats.npz":
+        np.savez(file, images=images / 255, labels=np.eye(2)[labels], mean=np.zeros(3), std=np.ones(3))
+    elif "images-idx" in kind:
+        data = bytes((0, 0, 8, 3, 0, 0, 0, 12, 0, 0, 0, 4, 0, 0, 0, 4)) + images[..., 0].tobytes()
+        return gzip.compress(data, mtime=0) if kind.endswith("gz") else data
+    elif "labels-idx" in kind:
+        return bytes((0, 0, 8, 1, 0, 0, 0, 12)) + labels.astype(np.uint8).tobytes()
+    elif kind == "set.pt":
+        import torch
+
+        torch.save({"images": torch.tensor(images), "labels": torch.tensor(labels)}, file)
+    else:
+        from safetensors.numpy import save
+
+        return bytes(save({"images": images, "labels": labels}))
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(fuzz.main(Case, "image sets", ".source"))

@@ -1,0 +1,102 @@
+"""Folders that a decoded set is saved in: their order, their names, and the way back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import rudcodec
+from rudcodec import SyntheticSet
+from rudcodec.names import folder_names, is_junk
+from rudcodec.payload import Recipe
+
+FASHION = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+NAMES = st.text(max_size=8) | st.sampled_from(
+    ("CON", "con", "Nul.txt", "COM¹", "a.", "a ", ".a", "..", "A", "é", "e\u0301", "ﬁ", "fi", "@eaDir",
+     "lost+found", "__MACOSX", "labels.json", "train", "test", "a/b", "a\\b", "\x1b[31m", "2", "10",
+     "x" * 300)
+)  # fmt: skip
+
+
+def made(classes: tuple[str, ...]) -> SyntheticSet:
+    """One image a class, as bright as its number."""
+    images = np.repeat(np.arange(len(classes), dtype=np.uint8), 12).reshape(-1, 2, 2, 3)
+    return SyntheticSet(images, np.arange(len(classes)), classes, 100, Recipe(mean=(0,) * 3, std=(1,) * 3))
+
+
+@given(st.lists(NAMES, min_size=1, max_size=30, unique=True))
+@example([str(k) for k in range(12)])
+@example(list(FASHION))
+@settings(deadline=None)
+def test_folders_sort_like_the_class_numbers(classes: list[str]) -> None:
+    names = folder_names(classes)
+    assert names == sorted(names) and len(names) == len(classes)
+    twins = {unicodedata.normalize("NFKC", name).casefold() for name in names}
+    assert len(twins) == len(names)
+    for name in names:
+        assert name and not set(name) & set('/\\:*?"<>|\0') and name.isprintable()
+        assert name[0] not in ". " and name[-1] not in ". "
+        assert name.split(".")[0].rstrip().upper() not in {"CON", "PRN", "AUX", "NUL", "COM1", "COM¹", "LPT9"}
+        assert not is_junk(name) and len(name.encode()) < 255
+        assert name == unicodedata.normalize("NFC", name)
+
+
+def test_numbers_stand_before_names_only_where_names_would_not_sort() -> None:
+    assert folder_names(("ant", "bee", "cat")) == ["ant", "bee", "cat"]
+    assert folder_names(("0", "1", "9")) == ["0", "1", "9"]
+    assert folder_names(("bee", "ant")) == ["0_bee", "1_ant"]
+    assert folder_names([str(k) for k in range(12)])[:3] == ["00_0", "01_1", "02_2"]
+    assert folder_names(("NUL.txt", "Nul", "x.", "X")) == ["0_NUL_.txt", "1_Nul_", "2_x", "3_X_3"]
+    assert folder_names(("e\u0301", "é")) == ["é", "é_1"]
+
+
+@pytest.mark.parametrize("classes", [FASHION, tuple(str(k) for k in range(12)), ("ant", "bee")])
+def test_image_folder_gives_every_class_its_number(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    datasets = pytest.importorskip("torchvision.datasets")
+    data = made(classes)
+    data.save(tmp_path / "out")
+    read = datasets.ImageFolder(tmp_path / "out")
+    assert [(np.asarray(picture).max(), label) for picture, label in read] == [
+        (k, k) for k in range(len(classes))
+    ]
+
+
+def test_labels_json_leads_from_folders_to_classes_and_back(tmp_path: Path) -> None:
+    made(FASHION).save(tmp_path / "out")
+    text = json.loads((tmp_path / "out" / "labels.json").read_text(encoding="utf-8"))
+    assert text["classes"] == list(FASHION)
+    for number, (name, folder) in enumerate(zip(FASHION, text["folders"], strict=True)):
+        assert text["class_of"][folder] == name and text["folder_of"][name] == folder
+        assert (tmp_path / "out" / folder).is_dir()
+        assert text["labels"][f"{folder}/00000.png"] == number
+
+
+def test_folders_are_written_whatever_the_locale(rud: Path, tmp_path: Path) -> None:
+    data = replace(rudcodec.load(rud), classes=("œuf", "卵", "egg"))
+    data.save(tmp_path / "here")
+    code = (
+        "import sys, rudcodec, dataclasses; d = rudcodec.load(sys.argv[1]);"
+        "d = dataclasses.replace(d, classes=('\\u0153uf', '\\u5375', 'egg'));"
+        "d.save(sys.argv[2]); print(sys.getfilesystemencoding())"
+    )
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(rud), str(tmp_path / "there")],
+        env=os.environ | plain,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stderr, done.stdout) == ("", "ascii\n")
+    assert sorted(os.listdir(tmp_path / "here")) == sorted(os.listdir(tmp_path / "there"))
