@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rudcodec.errors import FormatError, RudError
+from rudcodec.errors import DataError, FormatError, RudError
 from rudcodec.options import parse_amount
 
 _RECIPE_NUMBERS: dict[str, type[int] | type[float]] = {
