@@ -19,6 +19,17 @@ HEAD, WEIGHTS, LABELS, SEGMENT = 1, 2, 3, 4
 LONGEST_FRAME = 6  # bytes of tag and length
 
 
+@dataclass(frozen=True)
+class Place:
+    """A section, and where in the file its contents were read; -1 when they are being written."""
+
+    section: str
+    offset: int = -1
+
+    def error(self, reason: str) -> FormatError:
+        return FormatError(self.section, self.offset, reason)
+
+
 class Fields(Protocol):
     """What a structure needs to describe itself: methods check limits, code, and return the value."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from rudcodec.errors import FormatError
 from rudcodec.payload import Architecture
 
 SIDE = 1024  # pixels
@@ -78,6 +76,12 @@ def layer_shapes(architecture: Architecture) -> list[LayerShape]:
     return shapes
 
 
+def network_shapes(architecture: Architecture) -> tuple[list[LayerShape], list[LayerShape]]:
+    """Layers of the context network, and of the synthesis network."""
+    shapes, depth = layer_shapes(architecture), len(architecture.context_hidden) + 1
+    return shapes[:depth], shapes[depth:]
+
+
 def product(shape: tuple[int, ...]) -> int:
     result = 1
     for size in shape:
@@ -90,23 +94,31 @@ def parameters(architecture: Architecture) -> int:
     return sum(product(shape.weight) + product(shape.bias) for shape in layer_shapes(architecture))
 
 
-def work(architecture: Architecture, counts: tuple[tuple[int, ...], ...], share: str) -> int:
+def group_count(share: str, classes: int) -> int:
+    """Groups of networks in a set of so many classes."""
+    return classes if share == "class" else 1
+
+
+Counts = tuple[tuple[int, ...], ...]
+"""For each segment, its images of each class."""
+
+
+def work(architecture: Architecture, counts: Counts, share: str) -> int:
     """Estimated cost of decoding, in units of a multiply-accumulate; the format bounds it by WORK.
 
     With one group a class, every class costs the latents of the largest.
     """
     sizes = level_sizes(architecture)
-    depth = len(architecture.context_hidden) + 1
-    shapes = layer_shapes(architecture)
+    context, synthesis = network_shapes(architecture)
     totals = [sum(column) for column in zip(*counts, strict=True)]
-    groups = len(totals) if share == "class" else 1
+    groups = group_count(share, len(totals))
     columns = max(totals) * groups if share == "class" else sum(totals)
     levels = list(zip(architecture.grids, sizes, strict=True))
     steps = sum(c * (w + 3 * (h - 1)) for c, (h, w) in levels)
     latents = sum(c * h * w for c, (h, w) in levels)
-    latent = 2048 + sum(product(shape.weight) for shape in shapes[:depth])
+    latent = 2048 + sum(product(shape.weight) for shape in context)
     pixel = 512 + 64 * sum(architecture.grids)
-    for shape, layer in zip(shapes[depth:], architecture.synthesis, strict=True):
+    for shape, layer in zip(synthesis, architecture.synthesis, strict=True):
         shifted = min(shape.weight[:2]) * layer.kernel**2
         pixel += product(shape.weight) + 12 * shifted + 48 * layer.out_channels
     pixels = architecture.height * architecture.width
@@ -118,17 +130,14 @@ def work(architecture: Architecture, counts: tuple[tuple[int, ...], ...], share:
     )
 
 
-def check_cost(
-    architecture: Architecture,
-    counts: tuple[tuple[int, ...], ...],
-    share: str,
-    size: int,
-    fail: Callable[[str], FormatError],
-    soft: bool = False,
-) -> None:
-    """Raise ``fail(...)`` if decoding a file of ``size`` bytes would take too much memory or time; ``soft``:
-    its labels are."""
-    groups = len(counts[0]) if share == "class" else 1
+def excess(
+    architecture: Architecture, counts: Counts, share: str, size: int = 1, soft: bool = False
+) -> str | None:
+    """What a file of ``size`` bytes asks for that would take too much memory or time, if anything.
+
+    ``soft``: it has soft labels.
+    """
+    groups = group_count(share, len(counts[0]))
     images = sum(map(sum, counts))
     area = architecture.height * architecture.width
     latents = sum(c * h * w for c, (h, w) in zip(architecture.grids, level_sizes(architecture), strict=True))
@@ -144,4 +153,5 @@ def check_cost(
         ("units of work", work(architecture, counts, share), WORK * scale),
     ):
         if value > limit:
-            raise fail(f"asks for {value} {name}, at most {limit} are allowed in a file of {size} bytes")
+            return f"asks for {value} {name}, at most {limit} are allowed in a file of {size} bytes"
+    return None
