@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
-from rudcodec.errors import DataError, FormatError, RudError
+from rudcodec.errors import BudgetError, DataError, FormatError, RudError
 
 _SUFFIX = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -80,19 +80,22 @@ def network_names(text: str) -> tuple[str, ...]:
 
 def read_input(path: str) -> bytes:
     """Contents of a file, or of standard input for ``-``. Raises DataError."""
-    if path == "-":
-        return sys.stdin.buffer.read()
-    from rudcodec import bitstream
+    from rudcodec.bitstream.files import LARGEST_FILE, read_bytes
 
-    return bitstream.read_bytes(path)
+    if path == "-":
+        if sys.stdin is None:
+            raise DataError("standard input is closed")
+        return sys.stdin.buffer.read(LARGEST_FILE + 1)
+
+    return read_bytes(path)
 
 
 @contextmanager
 def naming(file: str) -> Iterator[None]:
-    """Put the file's name in front of a FormatError's text, which can't know it."""
+    """Put the file's name in front of a FormatError's or BudgetError's text, which can't know it."""
     try:
         yield
-    except FormatError as error:
+    except (FormatError, BudgetError) as error:
         raise RudError(f"{'standard input' if file == '-' else file}: {error}") from error
 
 

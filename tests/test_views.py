@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rudcodec import views
+from rudcodec import SettingError, views
 from rudcodec.labels.rendering import renderer
 from rudcodec.nets.speed import has_compiler
 from rudcodec.payload import ViewRecipe
@@ -113,6 +113,31 @@ def test_a_view_is_the_same_in_any_batch() -> None:
     parts = [made(ViewRecipe(), images, start, 16) for start in range(0, 64, 16)]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     assert (made(ViewRecipe(), images, seed=4)[:40] != whole[:40]).any()
+
+
+@pytest.mark.parametrize(
+    ("seed", "start", "n", "word"),
+    [
+        (views.LIMIT, 0, 1, "seed of views"),
+        (-1, 0, 1, "seed of views"),
+        ((1 << 64) + 3, 0, 1, "seed of views"),
+        (0, views.LIMIT, 1, "first view"),
+        (0, 1 << 59, 1, "first view"),
+        (0, -1, 1, "first view"),
+        (0, views.LIMIT - 1, 2, "number of views"),
+        (0, 0, -1, "number of views"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(seed: int, start: int, n: int, word: str) -> None:
+    """Never wrapped: each seed has views of its own."""
+    with pytest.raises(SettingError, match=rf"{word}.*must be 0\.\."):
+        views.draw(ViewRecipe(), 3, 8, 8, seed, start, n)
+
+
+def test_the_last_views_of_the_last_seed() -> None:
+    images = some_images()
+    last = views.LIMIT - 1
+    assert (made(ViewRecipe(), images, last - 3, 4, last) != made(ViewRecipe(), images, last - 3, 4, 0)).any()
 
 
 def test_views_are_specified() -> None:

@@ -57,8 +57,13 @@ class _File:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Source]:
-    """A file as a :class:`Source`. Raises DataError when it can't be read."""
+def opened(path: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
+    """A file, or what is left of one that is open already, as a :class:`Source`. Raises DataError when it
+    can't be read.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        yield path.read(LARGEST_FILE + 1)
+        return
     name = os.fspath(path)
     try:
         file = open(path, "rb")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from rudcodec.bitstream import limits
 from rudcodec.bitstream.labels import KERNEL, inputs
 from rudcodec.payload import LabelNetwork, QLayer
 
@@ -15,15 +14,19 @@ FRACTION = 4  # fractional bits of an activation
 CEILING = 255
 LOGIT_FRACTION = 12
 _BATCH = 64  # views at once, at most: what fits the cache
+_ACTIVATIONS = 1 << 22  # of a layer's input and output, beyond what one view needs
 _ELEMENTS = 1 << 24  # of a convolution's matrix, beyond what a row of a view needs
 
 
 def logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     """Logits, int64 (n, classes) in units of 2**-12, of views, uint8 (n, H, W, C)."""
     height, width, channels = views.shape[1:]
-    *before, _ = inputs(network.layers, (height, width, channels))
-    largest = KERNEL * KERNEL * max(limits.product(size) for size in before)
-    batch = max(1, min(_BATCH, _ELEMENTS // largest))
+    sizes = inputs(network.layers, (height, width, channels))
+    largest = max(
+        h * w * (before + layer.out_channels)
+        for (h, w, before), layer in zip(sizes, network.layers, strict=False)
+    )
+    batch = max(1, min(_BATCH, _ACTIVATIONS // largest))
     parts = [_logits(network, views[i : i + batch]) for i in range(0, len(views), batch)]
     classes = len(network.parameters[-1].weight.values)
     return np.concatenate([np.empty((0, classes), np.int64), *parts])

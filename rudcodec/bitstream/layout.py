@@ -45,6 +45,14 @@ def parse(data: Source, choose: Callable[[Head], Collection[int]] | None = None)
     return Layout(head, weights, labels, segments)
 
 
+def head_of(data: Source, damaged: bool = False) -> Head:
+    """The head of a file whose sections are in order; segments' checksums aren't looked at.
+
+    Of a ``damaged`` file, nothing behind the head is looked at.
+    """
+    return read_head(data)[0] if damaged else parse(data, lambda head: ()).head
+
+
 def read_head(data: Source) -> tuple[Head, Section]:
     """The head, without a look at what it asks for."""
     section = container.unpack(data, container.start(data), container.HEAD, "head")
