@@ -268,9 +268,12 @@ def truncate(
 
 def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
     from rudcodec import bitstream
+    from rudcodec.bitstream.constants import TEMPERATURE_BITS
 
     labels, probs = bitstream.hard_labels(payload), bitstream.soft_labels(payload)
     result = SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)
     if probs is None or payload.soft is None:
         return result
-    return replace(result, probs=probs.astype(np.float32), temperature=payload.soft.temperature / 16)
+    return replace(
+        result, probs=probs.astype(np.float32), temperature=payload.soft.temperature / 2**TEMPERATURE_BITS
+    )

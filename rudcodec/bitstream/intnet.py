@@ -14,11 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from rudcodec.bitstream import limits
-from rudcodec.bitstream.limits import INPUT_MAX, INPUTS
+from rudcodec.bitstream.constants import (
+    ACTIVATION_BITS,
+    ACTIVATION_LIMIT,
+    INPUT_LIMIT,
+    INPUTS,
+    LOCATION_BITS,
+    LOCATION_RANGE,
+    SCALES,
+    UNIT_SCALE,
+)
 from rudcodec.payload import QLayer
 
-ACTIVATION_BITS = 7
-CEILING = 4095.0
 _SMALL = 1 << 18  # multiply-accumulates
 
 
@@ -123,10 +130,10 @@ class ContextNet:
             multiply(matrix, x, z)
             np.floor(z, out=z)
             if last:
-                np.clip(z[:, 0], -32768.0, 32767.0, out=z[:, 0])
-                np.clip(z[:, 1] + 32, 0.0, 63.0, out=z[:, 1])
+                np.clip(z[:, 0], *LOCATION_RANGE, out=z[:, 0])
+                np.clip(z[:, 1] + UNIT_SCALE, 0, SCALES - 1, out=z[:, 1])
             else:
-                np.clip(z, 0.0, CEILING, out=z)
+                np.clip(z, 0, ACTIVATION_LIMIT, out=z)
                 y[:, out] = 1
             x = y
         return x.astype(np.int32)
@@ -142,6 +149,11 @@ def fold_context(layers: Sequence[QLayer]) -> list[Folded]:
     """The layers of one group's context network."""
     last = len(layers) - 1
     return [
-        fold(layer, 7 if i else 0, 3 if i == last else 7, int(CEILING) if i else INPUT_MAX)
+        fold(
+            layer,
+            ACTIVATION_BITS if i else 0,
+            LOCATION_BITS if i == last else ACTIVATION_BITS,
+            ACTIVATION_LIMIT if i else INPUT_LIMIT,
+        )
         for i, layer in enumerate(layers)
     ]

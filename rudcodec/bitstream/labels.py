@@ -11,11 +11,10 @@ import numpy as np
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.coder import Coder
+from rudcodec.bitstream.constants import LABEL_KERNEL
 from rudcodec.bitstream.container import Fields, Place
 from rudcodec.bitstream.weights import code_tensor
 from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
-
-KERNEL = 3
 
 Size = tuple[int, int, int]
 """Height, width, channels of the images."""
@@ -84,7 +83,7 @@ def shapes(layers: Sequence[LabelLayer], size: Size, classes: int) -> list[Shape
     """Shapes of weight and bias of each convolution, and of the linear layer at the end."""
     *before, last = inputs(layers, size)
     convolutions: list[Shapes] = [
-        ((layer.out_channels, channels, KERNEL, KERNEL), (layer.out_channels,))
+        ((layer.out_channels, channels, LABEL_KERNEL, LABEL_KERNEL), (layer.out_channels,))
         for layer, (_, _, channels) in zip(layers, before, strict=True)
     ]
     return [*convolutions, ((classes, limits.product(last)), (classes,))]

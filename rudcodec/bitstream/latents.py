@@ -14,18 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from rudcodec.bitstream.coder import Coder
+from rudcodec.bitstream.constants import CAUSAL, INPUT_LIMIT, INPUTS, LOCATION_BITS, PARENTS, SCALES, SIBLINGS
 from rudcodec.bitstream.container import Place
 from rudcodec.bitstream.intnet import ContextNet
-from rudcodec.bitstream.limits import INPUT_MAX, INPUTS, level_sizes
+from rudcodec.bitstream.limits import level_sizes
 from rudcodec.bitstream.networks import Networks
 from rudcodec.errors import FormatError
 from rudcodec.payload import Architecture
 
 _CHUNK = 8192  # columns of the context network's input at once: what fits the cache
 _MARGIN = 2
-# (dy, dx) of the causal neighbours in the same grid, and of those in the component before
-_CAUSAL = [(0, -1), (0, -2)] + [(dy, dx) for dy in (-1, -2) for dx in (-2, -1, 0, 1, 2)]
-_CROSS = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Grid:
     def rows(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         return self.base + y * self.pitch + x
 
-    def offsets(self, neighbours: list[tuple[int, int]]) -> np.ndarray:
+    def offsets(self, neighbours: Sequence[tuple[int, int]]) -> np.ndarray:
         return np.array([[dy * self.pitch + dx] for dy, dx in neighbours], dtype=np.intp)
 
 
@@ -200,16 +198,15 @@ def _context_rows(
     """Storage rows (21, positions) of the context of each position (y, x)."""
     y, x = positions
     rows = np.zeros((INPUTS, len(y)), dtype=np.intp)
-    rows[:12] = grid.rows(y, x) + grid.offsets(_CAUSAL)
+    causal, parents, siblings = np.split(rows, (len(CAUSAL), len(CAUSAL) + PARENTS))
+    causal[:] = grid.rows(y, x) + grid.offsets(CAUSAL)
     if coarser:
         right = (x & 1) * 2 - 1
         down = ((y & 1) * 2 - 1) * coarser.pitch
-        rows[12] = coarser.rows(y >> 1, x >> 1)
-        rows[13] = rows[12] + right
-        rows[14] = rows[12] + down
-        rows[15] = rows[14] + right
+        nearest = coarser.rows(y >> 1, x >> 1)
+        parents[:] = nearest, nearest + right, nearest + down, nearest + down + right
     if before:
-        rows[16:] = before.rows(y, x) + before.offsets(_CROSS)
+        siblings[:] = before.rows(y, x) + before.offsets(SIBLINGS)
     return rows
 
 
@@ -239,12 +236,13 @@ class _State:
                 output = output.reshape(len(storage), 2, part.shape[1], columns)
                 result[:, p : p + p_step, chosen] = output.transpose(1, 2, 0, 3)
         eighths, scale = result.reshape(2, positions, groups * columns)
-        location = (eighths + 4) >> 3
-        eighths -= location << 3  # now the fraction, -4..3
-        return ((eighths + 4) << 6 | scale).astype(np.intp), location
+        half = 1 << LOCATION_BITS >> 1
+        location = (eighths + half) >> LOCATION_BITS
+        eighths -= location << LOCATION_BITS  # now the fraction, -4..3
+        return ((eighths + half) * SCALES + scale).astype(np.intp), location
 
     def store(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Remember latents (positions, flat columns)."""
         groups, _, columns = self._storage.shape
-        clamped = np.clip(values, -INPUT_MAX, INPUT_MAX).reshape(len(rows), groups, columns)
+        clamped = np.clip(values, -INPUT_LIMIT, INPUT_LIMIT).reshape(len(rows), groups, columns)
         self._storage[:, rows] = clamped.transpose(1, 0, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rudcodec.bitstream.constants import ACTIVATION_BITS, INPUTS, LATENT_BITS
 from rudcodec.payload import Architecture
 
 SIDE = 1024  # pixels
@@ -39,10 +40,6 @@ LABEL_WORK = 1 << 30  # multiply-accumulates of a view
 SOFT_KEPT = 16  # classes besides its own that a soft label names
 SOFT_CHOICES = 1 << 60  # of such classes
 
-INPUTS = 21
-INPUT_MAX = 127
-ACTIVATION = 4095
-
 
 def level_sizes(architecture: Architecture) -> list[tuple[int, int]]:
     """(height, width) of each level, coarse to fine."""
@@ -67,11 +64,11 @@ def layer_shapes(architecture: Architecture) -> list[LayerShape]:
     widths = [INPUTS, *architecture.context_hidden, 2]
     for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
         bias = (sum(architecture.grids), after) if i == 0 else (after,)
-        shapes.append(LayerShape((after, before), bias, 7 if i else 0))
+        shapes.append(LayerShape((after, before), bias, ACTIVATION_BITS if i else 0))
     before = sum(architecture.grids)
     for i, layer in enumerate(architecture.synthesis):
         weight = (layer.out_channels, before, layer.kernel, layer.kernel)
-        shapes.append(LayerShape(weight, (layer.out_channels,), 7 if i else 6))
+        shapes.append(LayerShape(weight, (layer.out_channels,), ACTIVATION_BITS if i else LATENT_BITS))
         before = layer.out_channels
     return shapes
 

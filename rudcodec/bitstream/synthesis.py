@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rudcodec.bitstream.intnet import ACTIVATION_BITS, CEILING, Folded, carrier, fold, multiply
+from rudcodec.bitstream.constants import (
+    ACTIVATION_BITS,
+    ACTIVATION_LIMIT,
+    LARGEST_PIXEL,
+    LATENT_BITS,
+    MID_GREY,
+    PIXEL_SHIFT,
+)
+from rudcodec.bitstream.intnet import Folded, carrier, fold, multiply
 from rudcodec.bitstream.limits import level_sizes
 from rudcodec.payload import Architecture, Group, SynthesisLayer
 
@@ -18,7 +26,6 @@ _CHUNK = 8192  # columns the network takes at once: what fits the cache
 _TAPS = 1 << 20  # products of all taps kept at once
 _BATCH = 4 * _CHUNK  # columns upsampled at once: enough images for long inner loops
 _FEW = 8  # images that are not enough, so that single ones are quicker
-LATENT_BITS = 6
 
 
 class Synthesis:
@@ -36,7 +43,7 @@ class Synthesis:
         for shape, layer in zip(architecture.synthesis, group.synthesis, strict=True):
             folded = fold(layer, fraction, ACTIVATION_BITS, largest)
             self._layers.append(_Layer(shape, folded, architecture.height, architecture.width))
-            fraction, largest = ACTIVATION_BITS, int(CEILING) + 1
+            fraction, largest = ACTIVATION_BITS, ACTIVATION_LIMIT + 1
 
     def run(self, latents: Sequence[np.ndarray]) -> np.ndarray:
         """Pixels, uint8 (images, height, width, channels), of int32 latents (images, h, w), one array per
@@ -56,8 +63,8 @@ class Synthesis:
     def _pixels(self, data: np.ndarray) -> np.ndarray:
         for layer in self._layers:
             data = layer.run(data)
-        pixels = np.floor(data * 0.5 + 0.5) + 128
-        return np.clip(pixels, 0, 255).astype(np.uint8).transpose(3, 1, 2, 0)
+        pixels = np.floor(data * 2.0**-PIXEL_SHIFT + 0.5) + MID_GREY
+        return np.clip(pixels, 0, LARGEST_PIXEL).astype(np.uint8).transpose(3, 1, 2, 0)
 
 
 class _Layer:
@@ -76,7 +83,7 @@ class _Layer:
         self._taps = sorted(taps, key=lambda tap: tap != (0, 0))  # the centre first
         self._reach = down
         self._residual = shape.residual
-        self._floor = 0.0 if shape.relu else -CEILING - 1
+        self._floor = 0 if shape.relu else -ACTIVATION_LIMIT - 1
         self._gathers = inputs < self._out or len(taps) == 1
         weight = np.stack([folded.weight[:, :, dy + kernel // 2, dx + kernel // 2] for dy, dx in self._taps])
         weight = weight.swapaxes(0, 1).reshape(self._out, -1) if self._gathers else weight.reshape(-1, inputs)
@@ -100,7 +107,7 @@ class _Layer:
             np.floor(z, out=z)
             if self._residual:
                 np.add(z, x[:, top:bottom], out=z)
-            np.clip(z, self._floor, CEILING, out=z)
+            np.clip(z, self._floor, ACTIVATION_LIMIT, out=z)
         return y
 
     def _gather(self, x: np.ndarray, top: int, z: np.ndarray) -> None:

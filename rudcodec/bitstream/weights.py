@@ -6,10 +6,11 @@ import numpy as np
 
 from rudcodec.bitstream import limits, tables
 from rudcodec.bitstream.coder import Coder
+from rudcodec.bitstream.constants import SCALES
 from rudcodec.bitstream.container import Place
 from rudcodec.payload import Architecture, Group, QLayer, QTensor
 
-_CENTRED = 4 * tables.SCALES  # first of the table rows with location 0
+_CENTRED = tables.FRACTIONS // 2 * SCALES  # first of the table rows with location 0
 
 
 def code_group(coder: Coder, architecture: Architecture, group: Group | None, place: Place) -> Group:
@@ -80,11 +81,6 @@ def best_scale(values: np.ndarray) -> int:
     return int(_bits_by_scale(values).argmin())
 
 
-def log2_width(scale: int) -> float:
-    """Binary logarithm of the scale of the Laplace distribution that a table scale stands for."""
-    return (scale - 32) / 8
-
-
 def tensor_bits(values: np.ndarray) -> float:
     """Bits that the values of one tensor take, exponent and scale included."""
     return float(_bits_by_scale(values).min()) + 10
@@ -95,4 +91,4 @@ def _bits_by_scale(values: np.ndarray) -> np.ndarray:
     histogram = np.bincount(symbols.ravel(), minlength=tables.SYMBOLS)
     excess = np.abs(values[np.abs(values) > tables.REACH]) - tables.REACH
     tail = float((2 * np.frexp(excess)[1]).sum())  # class, sign, low bits
-    return np.asarray(tables.code_lengths()[_CENTRED : _CENTRED + tables.SCALES] @ histogram + tail)
+    return np.asarray(tables.code_lengths()[_CENTRED : _CENTRED + SCALES] @ histogram + tail)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from rudcodec.bitstream import limits
+from rudcodec.bitstream.constants import log2_scale
 from rudcodec.bitstream.limits import LayerShape
-from rudcodec.bitstream.weights import best_scale, log2_width, tensor_bits
+from rudcodec.bitstream.weights import best_scale, tensor_bits
 from rudcodec.distill.training import BETAS, Training, cosine, set_learning_rate
 from rudcodec.model.context import ContextModel, laplace_bits
 from rudcodec.model.latents import GroupNetworks, SyntheticModel
@@ -243,7 +244,7 @@ def _train(
     for step in range(steps):
         set_learning_rate(optimizer, LEARNING_RATE * cosine(step / steps))
         if step % len(batches) == 0:
-            widths = [log2_width(best_scale(p.integers())) for p in parameters]
+            widths = [log2_scale(best_scale(p.integers())) for p in parameters]
         _differentiate(parameters, loss, batches[step % len(batches)])
         for place, p, slope, width in zip(places, parameters, slopes, widths, strict=True):
             place.grad = (_gradient(p) - slope) * p.step + _bits_gradient(p.rounded(), width) / pixels

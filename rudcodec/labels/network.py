@@ -9,19 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rudcodec.bitstream import limits
+from rudcodec.bitstream import constants, limits
 from rudcodec.bitstream.labels import shapes
 from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
 from rudcodec.model.quantization import to_integers
 from rudcodec.nets.layers import halved, instance_norm
 from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
 
-BIAS_EXPONENT = 4
+BIAS_EXPONENT = limits.LABEL_BIAS
 LINEAR_EXPONENT = 4
 BIAS_BITS = 6.0  # about what one costs
 FIRST_SCALE = 2.0
 # The integer network's 8 bits of activation end here.
-CEILING = 255 / 16
+CEILING = constants.LABEL_CEILING / 2**constants.LABEL_BITS
 EPS = 1e-3  # far below any variance but that of a flat picture
 
 
@@ -32,12 +32,13 @@ def straight_through(x: Tensor) -> Tensor:
 
 def _to_sixteenths(y: Tensor) -> Tensor:
     """Halves go up, as in the file's network."""
-    return (y * 16 + 0.5).floor() / 16
+    one = 2**constants.LABEL_BITS
+    return (y * one + 0.5).floor() / one
 
 
 def centred(views: Tensor) -> Tensor:
     """What the networks take: float32 (n, C, H, W) of uint8 (n, H, W, C)."""
-    return ((views.permute(0, 3, 1, 2).float() - 128) / 32).contiguous()
+    return ((views.permute(0, 3, 1, 2).float() - constants.MID_GREY) / 32).contiguous()
 
 
 def _run(
@@ -135,7 +136,7 @@ class Labeller(nn.Module):
     def __init__(self, network: LabelNetwork) -> None:
         super().__init__()
         self.layers = network.layers
-        self.temperature = network.temperature / 16
+        self.temperature = network.temperature / 2**constants.TEMPERATURE_BITS
         for i, layer in enumerate(network.parameters):
             self.register_buffer(f"weight{i}", _real(layer.weight))
             self.register_buffer(f"bias{i}", _real(layer.bias))
