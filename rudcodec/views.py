@@ -78,12 +78,13 @@ def check_numbers(seed: int, start: int, count: int) -> None:
         raise SettingError(f"number of views is {count}, must be 0..{LIMIT - start} from view {start} on")
 
 
-def draw(recipe: ViewRecipe, count: int, height: int, width: int, seed: int, start: int, n: int) -> Draw:
-    """Parameters of views ``start .. start + n - 1`` of ``count`` images of a size.
+def draw(recipe: ViewRecipe, shape: tuple[int, ...], seed: int, start: int, n: int) -> Draw:
+    """Parameters of views ``start .. start + n - 1`` of images of a ``shape`` (N, H, W, ...).
 
     numpy arrays. Raises SettingError, as :func:`check_numbers`.
     """
     check_numbers(seed, start, n)
+    count, height, width = shape[:3]
     words = _words(seed, start, n)
     first = _part(recipe, count, height, width, words[:, _PART : 2 * _PART])
     kind = _below(words[:, 0], 256)

@@ -57,22 +57,26 @@ class ViewMaker:
     def batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         """Views ``start .. start + count - 1`` of a seed, some at a time. Raises SettingError."""
         views.check_numbers(seed, start, count)
+        return self._batches(count, seed, start)
+
+    def _batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         height, width = self.images.shape[1:3]
         most = max(1, _PIXELS // (height * width))
         for first in range(start, start + count, most):
             n = min(most, start + count - first)
-            drawn = views.draw(self.network.views, len(self.images), height, width, seed, first, n)
+            drawn = views.draw(self.network.views, self.images.shape, seed, first, n)
             pictures = views.render(self.images, drawn, np)
             yield Views(pictures, probabilities(self.network, pictures).astype(np.float32), self.classes)
 
     def all(self, count: int, seed: int, start: int) -> Views:
         """The same, in one piece."""
+        batches = self.batches(count, seed, start)
         pictures = np.empty((count, *self.images.shape[1:]), np.uint8)
         probs = np.empty((count, len(self.classes)), np.float32)
         end = 0
-        for part in self.batches(count, seed, start):
-            begin, end = end, end + len(part.images)
-            pictures[begin:end], probs[begin:end] = part.images, part.probs
+        for part in batches:
+            first, end = end, end + len(part.images)
+            pictures[first:end], probs[first:end] = part.images, part.probs
         return Views(pictures, probs, self.classes)
 
 

@@ -117,6 +117,11 @@ def test_views_that_fill_a_disk_are_refused(labelled: Path, tmp_path: Path) -> N
         data.views(10, limit=100)
     with pytest.raises(SettingError, match="must be 0.."):
         data.views(1, start=1 << 59)
+    for count in (-1, 1 << 60):
+        with pytest.raises(SettingError, match="number of views.*must be 0.."):
+            data.view_batches(count)
+    with pytest.raises(SettingError, match="number of views.*must be 0.."):
+        data.views(-1)
     with pytest.raises(SettingError, match="no images"):
         rudcodec.load(labelled, classes=[]).views(1)
     assert data.views(0).images.shape == (0, 9, 9, 3)

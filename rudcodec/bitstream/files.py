@@ -48,12 +48,12 @@ class _File:
         start, stop, _ = part.indices(self._size)
         try:
             self._file.seek(start)
-            found = self._file.read(max(stop - start, 0))
+            contents = self._file.read(max(stop - start, 0))
         except OSError as error:
             raise DataError(f"{self._path}: can't be read ({error.strerror})") from None
-        if len(found) < stop - start:
+        if len(contents) < stop - start:
             raise DataError(f"{self._path}: became shorter while it was read")
-        return found
+        return contents
 
 
 @contextmanager

@@ -50,18 +50,18 @@ def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, before: in
 
 
 def _code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
-    g = recipe or ViewRecipe()
-    zoom_min = fields.byte("smallest zoom", g.zoom_min, 1, 127)
+    recipe = recipe or ViewRecipe()
+    zoom_min = fields.byte("smallest zoom", recipe.zoom_min, 1, 127)
     views = ViewRecipe(
         zoom_min=zoom_min,
-        zoom_max=fields.byte("largest zoom", g.zoom_max, zoom_min, 127),
-        shift=fields.byte("shift", g.shift, 0, 64),
-        rotate=fields.byte("rotation", g.rotate, 0, 255),
-        flip=bool(fields.byte("flip", int(g.flip), 0, 1)),
-        contrast=fields.byte("contrast", g.contrast, 0, 255),
-        brightness=fields.byte("brightness", g.brightness, 0, 255),
-        mixup=fields.byte("chance of mixup", g.mixup, 0, 255),
-        cutmix=fields.byte("chance of cutmix", g.cutmix, 0, 255),
+        zoom_max=fields.byte("largest zoom", recipe.zoom_max, zoom_min, 127),
+        shift=fields.byte("shift", recipe.shift, 0, 64),
+        rotate=fields.byte("rotation", recipe.rotate, 0, 255),
+        flip=bool(fields.byte("flip", int(recipe.flip), 0, 1)),
+        contrast=fields.byte("contrast", recipe.contrast, 0, 255),
+        brightness=fields.byte("brightness", recipe.brightness, 0, 255),
+        mixup=fields.byte("chance of mixup", recipe.mixup, 0, 255),
+        cutmix=fields.byte("chance of cutmix", recipe.cutmix, 0, 255),
     )
     if views.mixup + views.cutmix > 256:
         raise fields.fail("chances of mixup and cutmix exceed 256 together")

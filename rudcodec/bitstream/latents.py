@@ -95,12 +95,12 @@ def columns_of(counts: Sequence[tuple[int, ...]], share: str) -> Columns:
     totals = table.sum(0)
     groups = np.flatnonzero(totals)
     most = int(totals.max())
-    # where each segment's images of a class begin
+    # the first column of each segment's images of a class
     first = np.cumsum(table, axis=0) - table
     first[:, groups] += np.arange(len(groups)) * most
     columns = []
-    for begin, segment in zip(first, table, strict=True):
-        shift = begin - (np.cumsum(segment) - segment)
+    for start, segment in zip(first, table, strict=True):
+        shift = start - (np.cumsum(segment) - segment)
         columns.append(np.arange(segment.sum()) + np.repeat(shift, segment))
     return Columns(tuple(groups.tolist()), most, tuple(columns))
 

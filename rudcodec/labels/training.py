@@ -204,7 +204,7 @@ def _batch(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Views, the classes of both images in each, and the first one's part."""
     height, width = images.shape[1:3]
-    drawn = views.draw(recipe, len(images), height, width, seed, start, count)
+    drawn = views.draw(recipe, tuple(images.shape), seed, start, count)
     here = views.on_device(drawn, images.device)
     first = labels[here.first.source]
     second, part = first.clone(), torch.ones(count, device=images.device)
