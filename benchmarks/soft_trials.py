@@ -11,7 +11,6 @@ which the file's network has seen; real images are drawn from the rest.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import click
 import numpy as np
@@ -20,11 +19,11 @@ from label_trials import changed, pairs_of, parts
 import rudcodec
 from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream.coder import Meter
+from rudcodec.bitstream.container import Place
 from rudcodec.bitstream.soft import code_soft, restored
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
-from rudcodec.errors import FormatError
 from rudcodec.evaluation import evaluate
 from rudcodec.labels.soft import seen_by
 from rudcodec.payload import LabelNetwork, SoftScale
@@ -37,7 +36,7 @@ def softened(images: LabelledImages, network: LabelNetwork, scale: SoftScale) ->
     warm = replace(network, temperature=scale.temperature)
     soft = seen_by(warm, images.images, images.labels, scale)
     meter = Meter()
-    code_soft(meter, scale, images.ipc_counts(), soft, partial(FormatError, "segment", -1))
+    code_soft(meter, scale, images.ipc_counts(), soft, Place("segment"))
     found = restored(soft, images.labels, scale, len(images.classes))
     return found.astype(np.float32), meter.bits / len(images)
 

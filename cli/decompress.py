@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import click
 
 from rudcodec.errors import FormatError
 
-from .values import naming, short
+from .values import naming, read_input, short
 
 _NAMED = 10
 
@@ -21,8 +22,9 @@ _NAMED = 10
     "--views", type=click.IntRange(1), metavar="N", help="Write N views with soft labels, as one .npz."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the views (0).")
-def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: int) -> None:
-    """Write the images of FILE as FOLDER/<class>/*.png.
+@click.option("--force", is_flag=True, help="Write however many files and bytes FILE asks for.")
+def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: int, force: bool) -> None:
+    """Write the images of FILE (- is standard input) as FOLDER/<class>/*.png.
 
     torchvision's ImageFolder reads the result. FOLDER/labels.json holds class names, labels and the training
     recipe. A FOLDER that exists must be empty. With --salvage, lost segments are named on stderr; the exit
@@ -33,22 +35,36 @@ def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: 
     if views is not None and (salvage or folder.suffix != ".npz"):
         raise click.UsageError("--views writes an .npz file, and doesn't go with --salvage")
     import rudcodec
+    from rudcodec import bitstream, output
+    from rudcodec.views import check_numbers
+    from rudcodec.viewset import save_batches
 
+    if views is None:
+        output.check_folder(folder)
+    else:
+        check_numbers(seed, 0, views)
+    data = read_input(file)
     with naming(file):
+        head = bitstream.head_of(data, damaged=salvage)
+        size = output.of_folder(head) if views is None else output.of_views(head, views)
+        if not force:
+            size.check()
         if views is not None:
-            made = rudcodec.load(file).views(views, seed=seed)
-            made.save(folder)
+            batches = rudcodec.load(io.BytesIO(data)).view_batches(views, seed=seed)
+            click.echo(f"rudcodec: {folder}: writing {size}", err=True)
+            save_batches(batches, views, folder)
             click.echo(
-                f"{folder}: {views:,} views of seed {seed} with soft labels, {len(made.classes)} classes"
+                f"{folder}: {views:,} views of seed {seed} with soft labels, {len(head.classes)} classes"
             )
             return
+        click.echo(f"rudcodec: {folder}: writing {size}", err=True)
         if salvage:
-            data, lost = rudcodec.salvage(file)
-            data.save(folder)
+            saved, lost = rudcodec.salvage(io.BytesIO(data))
+            saved.save(folder)
             _name(lost)
         else:
-            data = rudcodec.decompress(file, folder)
-    click.echo(f"{folder}: {len(data):,} images, {len(data.classes)} classes, {short(data.bpc)} bpc")
+            saved = rudcodec.decompress(io.BytesIO(data), folder, force=True)
+    click.echo(f"{folder}: {len(saved):,} images, {len(saved.classes)} classes, {short(saved.bpc)} bpc")
 
 
 def _name(lost: tuple[FormatError, ...]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from rudcodec.errors import BudgetError
 from rudcodec.files import check_writable, write_bytes
 
 from .values import amount, naming, read_input, short
@@ -29,11 +28,8 @@ def truncate(file: str, out: Path, ipc: float | None, bpc: float | None) -> None
         raise click.UsageError("one of --ipc and --bpc is needed")
     check_writable(out)
     data = read_input(file)
-    try:
-        with naming(file):
-            result = bitstream.truncate(data, ipc=ipc, bpc=bpc)
-    except BudgetError as error:
-        raise BudgetError(f"{file}: {error}") from None
+    with naming(file):
+        result = bitstream.truncate(data, ipc=ipc, bpc=bpc)
     write_bytes(result.data, out)
     click.echo(
         f"{out}: {len(result.data):,} bytes, {short(result.bpc)} bpc, {result.ipc:,.10g} images a class; "

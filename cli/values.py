@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rudcodec.errors import DataError, FormatError, RudError
+from rudcodec.errors import BudgetError, DataError, FormatError, RudError
 from rudcodec.options import parse_amount
 
 _RECIPE_NUMBERS: dict[str, type[int] | type[float]] = {
@@ -99,10 +99,10 @@ def read_input(path: str) -> bytes:
 
 @contextmanager
 def naming(file: str) -> Iterator[None]:
-    """Put the file's name in front of a FormatError's text, which can't know it."""
+    """Put the file's name in front of a FormatError's or BudgetError's text, which can't know it."""
     try:
         yield
-    except FormatError as error:
+    except (FormatError, BudgetError) as error:
         raise RudError(f"{'standard input' if file == '-' else file}: {error}") from error
 
 

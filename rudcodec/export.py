@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rudcodec.errors import DataError
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
+from rudcodec.output import check_folder
 
 if TYPE_CHECKING:
     from rudcodec.synthetic import SyntheticSet
@@ -28,8 +29,7 @@ def save_folders(data: SyntheticSet, folder: str | os.PathLike[str]) -> None:
     be written.
     """
     target = Path(folder)
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise DataError(f"{target}: exists already and is not an empty folder")
+    check_folder(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from rudcodec.errors import FormatError, SettingError
+from rudcodec.errors import BudgetError, FormatError, SettingError
 from rudcodec.export import save_folders
 from rudcodec.files import write_bytes
 from rudcodec.payload import LabelNetwork, Payload, Recipe
 
 if TYPE_CHECKING:
     from rudcodec.bitstream import Truncation
+    from rudcodec.viewset import ViewMaker, Views
 
+MOST_VIEWS = 4 << 30
+"""Bytes of views that :meth:`SyntheticSet.views` makes in one piece unless it is asked for more."""
 
-VIEWS_AT_ONCE = 1024
-
-
-@dataclass(frozen=True, eq=False)
-class Views:
-    """Labelled views of a set.
-
-    Attributes:
-        images: uint8 (n, H, W, C).
-        probs: float32 (n, classes), the label network's probabilities at its temperature.
-        classes: class names.
-    """
-
-    images: np.ndarray
-    probs: np.ndarray
-    classes: tuple[str, ...]
-
-    @property
-    def labels(self) -> np.ndarray:
-        """The most probable class of each view, int64 (n,)."""
-        return np.asarray(self.probs.argmax(1), dtype=np.int64)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one .npz file with ``images``, ``probs``, ``labels`` and ``classes``, complete or not at all.
-
-        Raises DataError when it can't be written.
-        """
-        data = io.BytesIO()
-        np.savez(
-            data, images=self.images, probs=self.probs, labels=self.labels, classes=np.array(self.classes)
-        )
-        write_bytes(data.getvalue(), path)
+File = str | os.PathLike[str] | BinaryIO
+"""Where a ``.rud`` file is read from: a path, or an open binary file such as ``sys.stdin.buffer``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,26 +67,37 @@ class SyntheticSet:
         """Images per class, on average."""
         return len(self) / len(self.classes)
 
-    def views(self, count: int, *, seed: int = 0, start: int = 0) -> Views:
+    def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.
 
         The same on every machine. For views made on a training device, faster, see
-        :class:`rudcodec.labels.ViewStream`. Raises SettingError where the file has no label network.
+        :class:`rudcodec.labels.ViewStream`; for more than fit into memory, :meth:`view_batches`.
+
+        Raises:
+            SettingError: the file has no label network, or a number is out of range.
+            BudgetError: the views take more than ``limit`` bytes.
         """
-        from rudcodec import bitstream, views
+        maker = self._view_maker()
+        size = count * (self.images[0].size + 4 * len(self.classes))
+        if size > limit:
+            raise BudgetError(
+                f"{count:,} views take {size / 1e6:,.0f} MB, more than the limit of {limit / 1e6:,.0f}; "
+                "view_batches makes them a few at a time"
+            )
+        return maker.all(count, seed, start)
+
+    def view_batches(self, count: int, *, seed: int = 0, start: int = 0) -> Iterator[Views]:
+        """As :meth:`views`, but a few at a time, in memory that doesn't grow with ``count``."""
+        return self._view_maker().batches(count, seed, start)
+
+    def _view_maker(self) -> ViewMaker:
+        from rudcodec.viewset import ViewMaker
 
         if self.network is None:
             raise SettingError("the file has no label network to label views with: its labels are hard")
-        if count < 0 or start < 0 or seed < 0:
-            raise SettingError("views: count, start and seed must not be negative")
-        height, width = self.images.shape[1:3]
-        parts = []
-        for first in range(start, start + count, VIEWS_AT_ONCE):
-            n = min(VIEWS_AT_ONCE, start + count - first)
-            drawn = views.draw(self.network.views, len(self), height, width, seed, first, n)
-            parts.append(views.render(self.images, drawn, np))
-        images = np.concatenate([self.images[:0], *parts])
-        return Views(images, bitstream.probabilities(self.network, images).astype(np.float32), self.classes)
+        if not len(self):
+            raise SettingError("there are no images to make views of")
+        return ViewMaker(self.images, self.network, self.classes)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``folder/<class>/NNNN.png`` and ``folder/labels.json``; torchvision's ImageFolder reads the
@@ -127,7 +110,7 @@ class SyntheticSet:
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
@@ -138,7 +121,8 @@ def load(
     classes in the rest are not synthesized. Labels stay indices into all classes, ``size`` is the file's.
     The digest of a segment's pixels is checked where all of them are wanted.
 
-    Raises DataError (no such file), FormatError (bad contents) or SettingError (no such class or segment).
+    ``path`` may also be an open binary file. Raises DataError (no such file), FormatError (bad contents) or
+    SettingError (no such class or segment).
     """
     from rudcodec import bitstream
 
@@ -156,12 +140,13 @@ def load_bytes(data: bytes) -> SyntheticSet:
 
 
 def stream(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
 ) -> Iterator[SyntheticSet]:
-    """As :func:`load`, one segment after another: memory for one segment, whatever the size of the file.
+    """As :func:`load`, one segment after another: memory for one segment, or for some small ones that are
+    decoded together, whatever the size of the file.
 
     Each set has its segment's images, in order of class. Errors come with the segment they are in.
     """
@@ -172,23 +157,35 @@ def stream(
             yield _wrap(payload, images, len(data))
 
 
-def salvage(path: str | os.PathLike[str]) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
+def salvage(path: File) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
     """What is intact in a damaged ``.rud`` file, and for each lost segment why; none if nothing is wrong.
 
     Raises DataError (no such file), FormatError when head or weights are damaged or no segment is intact.
     """
     from rudcodec import bitstream
 
-    data = bitstream.read_bytes(path)
+    with bitstream.opened(path) as source:
+        data = source[:]
     payload, images, lost = bitstream.salvage(data)
     return _wrap(payload, images, len(data)), lost
 
 
-def decompress(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> SyntheticSet:
+def decompress(path: File, folder: str | os.PathLike[str], *, force: bool = False) -> SyntheticSet:
     """Decode a ``.rud`` file and save it as class folders of PNG; returns the set. See
     :meth:`SyntheticSet.save`.
+
+    Raises BudgetError, before anything is decoded or written, if the file asks for an absurd number of files
+    or bytes (``rudcodec.output``), unless with ``force``.
     """
-    result = load(path)
+    from rudcodec import bitstream
+    from rudcodec.output import check_folder, of_folder
+
+    check_folder(folder)
+    with bitstream.opened(path) as data:
+        if not force:
+            of_folder(bitstream.head_of(data)).check()
+        payload, images = bitstream.decode_images(data)
+        result = _wrap(payload, images, len(data))
     result.save(folder)
     return result
 
@@ -215,9 +212,12 @@ def truncate(
 
 def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
     from rudcodec import bitstream
+    from rudcodec.bitstream.constants import TEMPERATURE_BITS
 
     labels, probs = bitstream.hard_labels(payload), bitstream.soft_labels(payload)
     result = SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)
     if probs is None or payload.soft is None:
         return result
-    return replace(result, probs=probs.astype(np.float32), temperature=payload.soft.temperature / 16)
+    return replace(
+        result, probs=probs.astype(np.float32), temperature=payload.soft.temperature / 2**TEMPERATURE_BITS
+    )

@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from rudcodec.errors import SettingError
 from rudcodec.payload import ViewRecipe
+
+LIMIT = 1 << 58
+"""Seeds and numbers of views lie below it."""
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _SLOTS = 32  # numbers of a view's own
@@ -64,11 +68,23 @@ class Draw:
     right: Array
 
 
-def draw(recipe: ViewRecipe, count: int, height: int, width: int, seed: int, start: int, n: int) -> Draw:
-    """Parameters of views ``start .. start + n - 1`` of ``count`` images of a size.
+def check_numbers(seed: int, start: int, count: int) -> None:
+    """Raise SettingError if there are no views ``start .. start + count - 1`` of a seed."""
+    if not 0 <= seed < LIMIT:
+        raise SettingError(f"seed of views is {seed}, must be 0..{LIMIT - 1}")
+    if not 0 <= start < LIMIT:
+        raise SettingError(f"number of the first view is {start}, must be 0..{LIMIT - 1}")
+    if not 0 <= count <= LIMIT - start:
+        raise SettingError(f"number of views is {count}, must be 0..{LIMIT - start} from view {start} on")
 
-    ``seed`` and ``start`` are non-negative and below 2**58. numpy arrays.
+
+def draw(recipe: ViewRecipe, shape: tuple[int, ...], seed: int, start: int, n: int) -> Draw:
+    """Parameters of views ``start .. start + n - 1`` of images of a ``shape`` (N, H, W, ...).
+
+    numpy arrays. Raises SettingError, as :func:`check_numbers`.
     """
+    check_numbers(seed, start, n)
+    count, height, width = shape[:3]
     words = _words(seed, start, n)
     first = _part(recipe, count, height, width, words[:, _PART : 2 * _PART])
     kind = _below(words[:, 0], 256)

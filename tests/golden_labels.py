@@ -43,8 +43,7 @@ def networks() -> dict[str, Payload]:
 def some_views(payload: Payload, images: np.ndarray) -> np.ndarray:
     """The first views of seed 0, uint8 (3, H, W, C)."""
     assert payload.labels is not None
-    height, width = images.shape[1:3]
-    drawn = views.draw(payload.labels.views, len(images), height, width, 0, 0, VIEWS)
+    drawn = views.draw(payload.labels.views, images.shape, 0, 0, VIEWS)
     return np.asarray(views.render(images, drawn, np))
 
 

@@ -11,7 +11,7 @@ from golden_payloads import join, layer, random_labels, random_payload, split
 from rudcodec import FormatError, bitstream
 from rudcodec.bitstream import container, limits
 from rudcodec.bitstream.coder import Encoder
-from rudcodec.bitstream.container import Writer
+from rudcodec.bitstream.container import Place, Writer
 from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_fields
 from rudcodec.bitstream.weights import code_group
@@ -156,7 +156,7 @@ def made_up(rng: random.Random) -> bytes:
             return bitstream.encode(payload)
         weights = Encoder()
         for group in payload.groups:
-            code_group(weights, architecture, group, "weights", -1)
+            code_group(weights, architecture, group, Place("weights"))
         stream = weights.finish()
     except FormatError:
         stream = rng.randbytes(40)

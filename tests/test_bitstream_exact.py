@@ -14,7 +14,7 @@ import pytest
 from golden_payloads import layer, random_payload
 
 from rudcodec import bitstream
-from rudcodec.bitstream import coder, intnet, latents, limits, synthesis, tables
+from rudcodec.bitstream import coder, intnet, latents, limits, networks, synthesis, tables
 from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor
 
 
@@ -115,6 +115,20 @@ def test_synthesis_in_int64(payload: Payload) -> None:
     assert len(np.unique(images)) > 20
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (2, 2), (1, 150), (150, 1), (300, 30), (7, 200)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_synthesis_of_any_size(size: tuple[int, int], channels: int) -> None:
+    """Also where most taps of a 3x3 convolution lie outside, or a picture is worked on in blocks of lines."""
+    layers = (layer(9, 3), layer(9, 3, True, True), layer(2, 3, False), layer(channels, 3, False))
+    architecture = Architecture(*size, channels, (2, 1), (), layers)
+    payload = random_payload(architecture, [(1, 2), (2, 0)], seed=3, share="class", weights=12, exponent=6)
+    expected = [
+        pixels_of(payload, group, grids)
+        for group, grids in zip(groups_of(payload), images_of(payload), strict=True)
+    ]
+    np.testing.assert_array_equal(bitstream.synthesize(payload), np.stack(expected))
+
+
 def context_of(payload: Payload, grids: list[np.ndarray], index: int) -> np.ndarray:
     """Inputs int64 (21, h * w) of all positions of a grid, from the finished latents of one image."""
     a = payload.architecture
@@ -160,12 +174,11 @@ def test_predictions_in_int64(payload: Payload) -> None:
 
 def test_double_precision_gives_what_single_does(monkeypatch: pytest.MonkeyPatch) -> None:
     payload = ordinary()
-    architecture = payload.architecture
-    assert intnet.ContextNet(architecture, payload.groups).dtype == np.float32
+    assert networks.networks_of(payload).context((0,)).dtype == np.float32
     data, images = bitstream.encode(payload), bitstream.synthesize(payload)
     for module in (intnet, synthesis):
         monkeypatch.setattr(module, "carrier", lambda bound: np.float64)
-    assert intnet.ContextNet(architecture, payload.groups).dtype == np.float64
+    assert networks.networks_of(payload).context((0,)).dtype == np.float64
     assert bitstream.encode(payload) == data
     np.testing.assert_array_equal(bitstream.decode_images(data)[1], images)
 

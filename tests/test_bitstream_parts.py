@@ -6,6 +6,7 @@ import os
 import threading
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import rudcodec
 from rudcodec import DataError, FormatError, SettingError, bitstream
+from rudcodec.bitstream import intnet, networks
 from rudcodec.payload import Architecture, Payload
 
 COUNTS = [(2, 1, 1), (1, 1, 0), (1, 1, 1), (0, 2, 1), (3, 0, 0)]
@@ -94,10 +96,87 @@ def test_stream_gives_the_same_segment_by_segment(file: Path) -> None:
         next(rudcodec.stream(file.parent / "absent.rud"))
 
 
+def test_errors_come_with_their_segment(file: Path) -> None:
+    """Segments before a damaged one are complete, though small ones are decoded together."""
+    sections = split(file.read_bytes())
+    segments = [i for i, (tag, _) in enumerate(sections) if tag == 4]
+    tag, body = sections[segments[2]]
+    whole = rudcodec.load(file)
+    for damaged, reason in (
+        (body[:4] + b"\xff" * 8, "segment 2"),
+        (body[:-1] + bytes([body[-1] ^ 1]), "segment 2"),
+        (bytes([body[0] ^ 1]) + body[1:], "segment 2.*digest"),
+        (body[:2], "segment 2.*pixel digest"),
+    ):
+        changed = list(sections)
+        changed[segments[2]] = (tag, damaged)
+        file.write_bytes(join(changed))
+        parts = []
+        with pytest.raises(FormatError, match=reason):
+            for part in rudcodec.stream(file):
+                parts.append(part)
+        assert [part.counts for part in parts] == COUNTS[:2]
+        images = np.concatenate([part.images for part in parts])
+        np.testing.assert_array_equal(images, whole.images[: len(images)])
+        assert len(rudcodec.load(file, segments=[3, 4])) == 6
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """How many networks have been made ready."""
+    counts = {"context": 0, "synthesis": 0}
+
+    class Counted(networks.Synthesis):
+        def __init__(self, *arguments: Any) -> None:
+            counts["synthesis"] += 1
+            super().__init__(*arguments)
+
+    def counted(layers: Any) -> Any:
+        counts["context"] += 1
+        return intnet.fold_context(layers)
+
+    monkeypatch.setattr(networks, "Synthesis", Counted)
+    monkeypatch.setattr(networks, "fold_context", counted)
+    return counts
+
+
+def test_networks_are_prepared_once(file: Path, prepared: dict[str, int]) -> None:
+    groups = len(bitstream.read(file).groups)
+    prepared.update(context=0, synthesis=0)
+    for read in (rudcodec.load, lambda path: list(rudcodec.stream(path))):
+        read(file)
+        assert prepared == {"context": groups, "synthesis": groups}
+        prepared.update(context=0, synthesis=0)
+
+
+def test_only_networks_in_use_are_prepared(file: Path, prepared: dict[str, int]) -> None:
+    """The last segment has images of one class only; of the others, one class is wanted."""
+    for chosen, context in (({"segments": [4]}, 1), ({"classes": ["cat"]}, 3)):
+        groups = len(bitstream.read(file).groups)
+        prepared.update(context=0, synthesis=0)
+        assert len(rudcodec.load(file, **chosen)) == 3
+        assert prepared == {"context": min(context, groups), "synthesis": 1}
+
+
+@pytest.mark.parametrize("share", ["dataset", "class"])
+def test_many_small_segments(tmp_path: Path, share: str) -> None:
+    """More than are decoded together, some of them as large as several."""
+    architecture = Architecture(16, 16, 3, (1, 1), (), (layer(3, relu=False),))
+    counts = [(1, 2), (0, 1), (40, 3), (150, 0), (1, 1)] * 4
+    path = tmp_path / "set.rud"
+    payload = random_payload(architecture, counts, seed=2, share=share)
+    bitstream.write(payload, path)
+    images = bitstream.synthesize(payload)
+    parts = list(rudcodec.stream(path))
+    assert [part.counts for part in parts] == counts
+    np.testing.assert_array_equal(np.concatenate([part.images for part in parts]), images)
+    np.testing.assert_array_equal(rudcodec.load(path).images, images)
+
+
 def test_streaming_takes_the_memory_of_a_segment(tmp_path: Path) -> None:
     architecture = Architecture(20, 20, 3, (1, 1), (), (layer(3, relu=False),))
     path = tmp_path / "set.rud"
-    bitstream.write(random_payload(architecture, [(24,)] * 12, seed=1), path)
+    bitstream.write(random_payload(architecture, [(80,)] * 12, seed=1), path)
     rudcodec.load(path)  # tables are made once
     peaks = []
     for read in (rudcodec.load, lambda file: [len(part) for part in rudcodec.stream(file)]):

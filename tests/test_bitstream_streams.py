@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rudcodec import FormatError, bitstream
 from rudcodec.bitstream import tables
 from rudcodec.bitstream.coder import Decoder, Encoder
+from rudcodec.bitstream.container import Place
 
 Batch = list[tuple[int, int]]  # table row, difference
 
@@ -58,7 +59,7 @@ def packed(words: list[int]) -> bytes:
 def decoded(words: list[int], rows: list[int]) -> list[int] | None:
     """Differences, or None if the stream is refused; both decoders have to agree."""
     try:
-        decoder = Decoder(packed(words), "segment 0", 0)
+        decoder = Decoder(packed(words), Place("segment 0", 0))
         found = decoder.code(np.array(rows, dtype=np.intp), None).tolist()
         decoder.finish()
     except FormatError:
@@ -163,7 +164,7 @@ def test_batches_of_any_size_make_one_stream() -> None:
         parts.code(rows[start:end], values[start:end])
         start = end
     for encoder, sizes in ((whole, [30_000]), (parts, np.diff([0, *escapes + 1, 30_000]))):
-        decoder, at = Decoder(encoder.finish(), "segment 0", 0), 0
+        decoder, at = Decoder(encoder.finish(), Place("segment 0", 0)), 0
         for size in sizes:
             np.testing.assert_array_equal(decoder.code(rows[at : at + size], None), values[at : at + size])
             at += size

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rudcodec import views
+from rudcodec import SettingError, views
 from rudcodec.label_network.rendering import make_renderer
 from rudcodec.nets.speed import has_compiler
 from rudcodec.payload import ViewRecipe
@@ -24,13 +24,13 @@ def some_images(count: int = 5, height: int = 7, width: int = 10, channels: int 
 
 
 def made(recipe: ViewRecipe, images: np.ndarray, start: int = 0, n: int = 40, seed: int = 3) -> np.ndarray:
-    drawn = views.draw(recipe, len(images), *images.shape[1:3], seed, start, n)
+    drawn = views.draw(recipe, images.shape, seed, start, n)
     return np.asarray(views.render(images, drawn, np))
 
 
 def test_views_that_change_nothing_are_the_images() -> None:
     images = some_images()
-    drawn = views.draw(STILL, len(images), *images.shape[1:3], 0, 0, 40)
+    drawn = views.draw(STILL, images.shape, 0, 0, 40)
     assert set(drawn.first.source.tolist()) == set(range(len(images)))
     np.testing.assert_array_equal(views.render(images, drawn, np), images[drawn.first.source])
 
@@ -38,7 +38,7 @@ def test_views_that_change_nothing_are_the_images() -> None:
 def test_every_second_view_is_mirrored() -> None:
     images = some_images()
     recipe = replace(STILL, flip=True)
-    drawn = views.draw(recipe, len(images), *images.shape[1:3], 0, 0, 200)
+    drawn = views.draw(recipe, images.shape, 0, 0, 200)
     expected = images[drawn.first.source]
     flipped = drawn.first.flip > 0
     assert 70 < flipped.sum() < 130
@@ -58,7 +58,7 @@ def test_a_turn_by_the_largest_sine() -> None:
 def test_mixtures_show_both_images_in_their_parts(name: str) -> None:
     images = np.concatenate([np.zeros((1, 8, 8, 1), np.uint8), np.full((1, 8, 8, 1), 255, np.uint8)])
     recipe = replace(STILL, **{name: 255})
-    drawn = views.draw(recipe, 2, 8, 8, 1, 0, 300)
+    drawn = views.draw(recipe, images.shape, 1, 0, 300)
     assert len(drawn.mixed) > 280
     mean = np.asarray(views.render(images, drawn, np))[drawn.mixed].mean((1, 2, 3)) / 255
     part = views.first_part(drawn, 8, 8)
@@ -89,7 +89,7 @@ def test_numpy_and_torch_make_the_same_views(
     seed: int, start: int, n: int, shape: tuple[int, int, int], recipe: ViewRecipe
 ) -> None:
     images = some_images(3, *shape)
-    drawn = views.draw(recipe, 3, *shape[:2], seed, start, n)
+    drawn = views.draw(recipe, images.shape, seed, start, n)
     here = np.asarray(views.render(images, drawn, np))
     assert here.shape == (n, *shape) and here.dtype == np.uint8
     there = views.render(torch.from_numpy(images), views.on_device(drawn, "cpu"), torch)
@@ -102,7 +102,7 @@ def test_compiled_views_are_the_same() -> None:
     images, recipe = some_images(5, 12, 9), ViewRecipe(flip=True)
     render = make_renderer(compile=True)
     for start in (0, 40, 80):  # other numbers of mixed views
-        drawn = views.draw(recipe, 5, 12, 9, 0, start, 40)
+        drawn = views.draw(recipe, images.shape, 0, start, 40)
         there = render(torch.from_numpy(images), views.on_device(drawn, "cpu"))
         np.testing.assert_array_equal(views.render(images, drawn, np), there.numpy())
 
@@ -115,9 +115,34 @@ def test_a_view_is_the_same_in_any_batch() -> None:
     assert (made(ViewRecipe(), images, seed=4)[:40] != whole[:40]).any()
 
 
+@pytest.mark.parametrize(
+    ("seed", "start", "n", "word"),
+    [
+        (views.LIMIT, 0, 1, "seed of views"),
+        (-1, 0, 1, "seed of views"),
+        ((1 << 64) + 3, 0, 1, "seed of views"),
+        (0, views.LIMIT, 1, "first view"),
+        (0, 1 << 59, 1, "first view"),
+        (0, -1, 1, "first view"),
+        (0, views.LIMIT - 1, 2, "number of views"),
+        (0, 0, -1, "number of views"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(seed: int, start: int, n: int, word: str) -> None:
+    """Never wrapped: each seed has views of its own."""
+    with pytest.raises(SettingError, match=rf"{word}.*must be 0\.\."):
+        views.draw(ViewRecipe(), (3, 8, 8), seed, start, n)
+
+
+def test_the_last_views_of_the_last_seed() -> None:
+    images = some_images()
+    last = views.LIMIT - 1
+    assert (made(ViewRecipe(), images, last - 3, 4, last) != made(ViewRecipe(), images, last - 3, 4, 0)).any()
+
+
 def test_views_are_specified() -> None:
     """Pinned: files written with one version must give the same views with the next."""
-    drawn = views.draw(ViewRecipe(), 10, 32, 32, 7, 1000, 3)
+    drawn = views.draw(ViewRecipe(), (10, 32, 32), 7, 1000, 3)
     found = {name: getattr(drawn.first, name).tolist() for name in ("source", "cosine", "sine", "x", "y")}
     assert found == PINNED
 

@@ -9,6 +9,7 @@ from rudcodec.bitstream.description import Description, Part, Row, code_length, 
 from rudcodec.bitstream.files import opened, read_bytes
 from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.labelnet import logits, probabilities
+from rudcodec.bitstream.layout import head_of
 from rudcodec.bitstream.reading import decode, decode_images, read, salvage, stream
 from rudcodec.bitstream.soft import soft_labels
 from rudcodec.bitstream.truncation import Truncation, truncate
@@ -26,6 +27,7 @@ __all__ = [
     "describe",
     "encode",
     "hard_labels",
+    "head_of",
     "labels_size",
     "logits",
     "opened",

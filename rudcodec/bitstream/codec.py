@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable
-from functools import partial
 
 import numpy as np
 
 from rudcodec.bitstream import container, limits
 from rudcodec.bitstream.coder import Encoder
+from rudcodec.bitstream.container import Place
 from rudcodec.bitstream.header import Head, code_head
-from rudcodec.bitstream.labels import code_fields, code_parameters
-from rudcodec.bitstream.latents import code_latents
+from rudcodec.bitstream.labels import code_fields, code_parameters, shapes
+from rudcodec.bitstream.latents import SegmentCoder, code_latents
+from rudcodec.bitstream.networks import Networks, largest_latent, networks_of
 from rudcodec.bitstream.soft import code_soft
-from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError
 from rudcodec.files import write_bytes
-from rudcodec.payload import Architecture, LabelNetwork, Payload, Segment
+from rudcodec.payload import Architecture, LabelNetwork, Payload
 
 
 def encode(payload: Payload) -> bytes:
@@ -28,51 +28,34 @@ def encode(payload: Payload) -> bytes:
     writer = container.Writer("head")
     code_head(writer, head)
     _check_segments(payload)
-    weights = Encoder()
-    if len(payload.groups) != _group_count(head):
-        raise FormatError("weights", -1, f"{len(payload.groups)} groups, must be {_group_count(head)}")
-    groups = tuple(code_group(weights, head.architecture, group, "weights", -1) for group in payload.groups)
+    groups, weights = limits.group_count(head.share, len(head.classes)), Encoder()
+    if len(payload.groups) != groups:
+        raise FormatError("weights", -1, f"{len(payload.groups)} groups, must be {groups}")
+    for group in payload.groups:
+        code_group(weights, head.architecture, group, Place("weights"))
+    networks = Networks(head.architecture, payload.groups, head.share, head.ymax)
     coders = [Encoder() for _ in payload.segments]
-    names = [f"segment {i}" for i in range(len(coders))]
-    fails = [partial(FormatError, name, -1) for name in names]
-    if payload.soft is not None:
-        for coder, segment, fail in zip(coders, payload.segments, fails, strict=True):
-            code_soft(coder, payload.soft, segment.counts, segment.soft, fail)
-    code_latents(
-        coders, head.architecture, groups, head.share, head.counts, head.ymax, payload.segments, fails
-    )
+    segments = []
+    for i, (coder, segment) in enumerate(zip(coders, payload.segments, strict=True)):
+        place = Place(f"segment {i}")
+        if payload.soft is not None:
+            code_soft(coder, payload.soft, segment.counts, segment.soft, place)
+        segments.append(SegmentCoder(coder, segment.counts, place, segment.latents))
+    code_latents(networks, segments)
     parts = [container.MAGIC, bytes([container.VERSION]), container.pack(container.HEAD, bytes(writer.data))]
     parts.append(container.pack(container.WEIGHTS, weights.finish()))
     if payload.labels is not None:
         parts.append(_labels_section(payload.labels, image_size(head.architecture), len(head.classes)))
-    for coder, digest in zip(coders, digests(head.counts, synthesize(payload)), strict=True):
+    for coder, digest in zip(coders, digests(head.counts, networks.images(payload.segments)), strict=True):
         parts.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
     data = b"".join(parts)
-    soft = head.soft is not None
-    limits.check_cost(head.architecture, head.counts, head.share, len(data), writer.fail, soft)
+    check_limits(head.architecture, head.counts, head.share, len(data), head.soft is not None)
     return data
 
 
 def synthesize(payload: Payload) -> np.ndarray:
     """Images, uint8 (N, H, W, C): segment after segment, in each class after class."""
-    architecture = payload.architecture
-    ymax = largest_latent(payload.segments)
-    if not payload.segments:
-        return np.empty((0, architecture.height, architecture.width, architecture.channels), dtype=np.uint8)
-    if payload.share == "dataset":
-        network = Synthesis(architecture, payload.groups[0], ymax)
-        return np.concatenate([network.run(segment.latents) for segment in payload.segments])
-    latents = [np.concatenate(grids) for grids in zip(*(s.latents for s in payload.segments), strict=True)]
-    owner = hard_labels(payload)
-    result = np.empty(
-        (len(owner), architecture.height, architecture.width, architecture.channels), dtype=np.uint8
-    )
-    order = np.argsort(owner, kind="stable")
-    ends = np.cumsum(np.bincount(owner, minlength=len(payload.classes)))
-    for group, mine in zip(payload.groups, np.split(order, ends[:-1]), strict=True):
-        if len(mine):
-            result[mine] = Synthesis(architecture, group, ymax).run([grid[mine] for grid in latents])
-    return result
+    return networks_of(payload).images(payload.segments)
 
 
 def hard_labels(payload: Payload) -> np.ndarray:
@@ -93,35 +76,20 @@ def write(payload: Payload, path: str | os.PathLike[str]) -> int:
 
 
 def check_limits(
-    architecture: Architecture,
-    counts: tuple[tuple[int, ...], ...],
-    share: str,
-    size: int = 1,
-    soft: bool = False,
+    architecture: Architecture, counts: limits.Counts, share: str, size: int = 1, soft: bool = False
 ) -> None:
     """Raise FormatError if a file of ``size`` bytes may not ask for as much as this; an encoder's early
     warning.
 
     ``counts``: per segment, images of each class; ``soft``: with soft labels.
     """
-    limits.check_cost(architecture, counts, share, size, partial(FormatError, "head", -1), soft)
+    if reason := limits.excess(architecture, counts, share, size, soft):
+        raise FormatError("head", -1, reason)
 
 
 def image_size(architecture: Architecture) -> tuple[int, int, int]:
     """Height, width, channels."""
     return architecture.height, architecture.width, architecture.channels
-
-
-def _group_count(head: Head) -> int:
-    return len(head.classes) if head.share == "class" else 1
-
-
-def largest_latent(segments: tuple[Segment, ...]) -> int:
-    """Largest magnitude of all latents."""
-    return max(
-        (max(int(grid.max()), -int(grid.min())) for s in segments for grid in s.latents if grid.size),
-        default=0,
-    )
 
 
 def _head_of(payload: Payload) -> Head:
@@ -150,16 +118,16 @@ def _labels_section(network: LabelNetwork, size: tuple[int, int, int], classes: 
     writer = container.Writer("labels")
     code_fields(writer, size, classes, network)
     coder = Encoder()
-    code_parameters(coder, network.layers, size, classes, network.parameters, writer.fail)
+    code_parameters(coder, shapes(network.layers, size, classes), network.parameters, Place("labels"))
     return container.pack(container.LABELS, bytes(writer.data) + coder.finish())
 
 
 def _check_segments(payload: Payload) -> None:
     """Check that latents are integers of the shapes that architecture and counts ask for."""
     levels = zip(limits.level_sizes(payload.architecture), payload.architecture.grids, strict=True)
-    shapes = [size for size, components in levels for _ in range(components)]
+    sizes = [size for size, components in levels for _ in range(components)]
     for i, segment in enumerate(payload.segments):
-        expected = [(sum(segment.counts), *shape) for shape in shapes]
+        expected = [(sum(segment.counts), *size) for size in sizes]
         if [grid.shape for grid in segment.latents] != expected:
             raise FormatError(f"segment {i}", -1, f"latents must have the shapes {expected}")
         if any(grid.dtype.kind not in "iu" for grid in segment.latents):
@@ -174,8 +142,8 @@ def _check_segments(payload: Payload) -> None:
 
 def digests(counts: Iterable[tuple[int, ...]], images: np.ndarray) -> list[int]:
     """CRC-32 of the pixels of each segment with these counts."""
-    found, end = [], 0
+    checksums, end = [], 0
     for segment in counts:
-        begin, end = end, end + sum(segment)
-        found.append(zlib.crc32(np.ascontiguousarray(images[begin:end]).data))
-    return found
+        start, end = end, end + sum(segment)
+        checksums.append(zlib.crc32(np.ascontiguousarray(images[start:end]).data))
+    return checksums

@@ -1,7 +1,7 @@
 """Symbols, escapes and raw bits over constriction's range coder: one routine, whichever the direction.
 
 :meth:`Coder.code` and :meth:`Coder.number` take the values when they are known (encoding, measuring) and None
-when they are to be found (decoding); either way they return them. ``bitstream_spec.md`` describes the stream.
+when they are to be decoded; either way they return them. ``bitstream_spec.md`` describes the stream.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import constriction
 import numpy as np
 
 from rudcodec.bitstream import tables
-from rudcodec.errors import FormatError
+from rudcodec.bitstream.container import Place
 
 _CHUNK = 2048  # symbols handed to constriction at once: their probabilities stay in the cache
+_NUMBERS = 8192  # numbers taken apart into bits at once
 _SPANS = 8192  # the same when encoding, with fewer probabilities each
 _BIT_SPANS = tables.ROWS * tables.SYMBOLS  # first of the spans of a bit, then those of the classes
 _CLASS_SPANS = _BIT_SPANS + 2
@@ -48,12 +49,16 @@ class Coder(ABC):
 
     def numbers(self, bits: int, count: int, values: np.ndarray | None) -> np.ndarray:
         """Code unsigned integers, int64 (count,), of ``bits`` bits each, most significant first; up to 62."""
-        if bits == 0:
-            return np.zeros(count, np.int64)
+        result = np.zeros(count, np.int64)
         shifts = np.arange(bits - 1, -1, -1)
-        known = None if values is None else ((values[:, None] >> shifts) & 1).ravel()
-        found = self._bits(known, bits * count).astype(np.int64).reshape(count, bits)
-        return np.asarray((found << shifts).sum(1))
+        for i in range(0, count if bits else 0, _NUMBERS):
+            part = result[i : i + _NUMBERS]
+            known = None
+            if values is not None:
+                known = ((values[i : i + _NUMBERS, None] >> shifts) & 1).ravel()
+            coded = self._bits(known, bits * len(part)).astype(np.int64).reshape(len(part), bits)
+            part[:] = (coded << shifts).sum(1)
+        return result
 
     def _escapes(self, count: int, values: np.ndarray | None) -> np.ndarray:
         """|value| = 23 + v: all classes floor(log2 v); then, one by one, the sign and v's lower bits."""
@@ -67,8 +72,8 @@ class Coder(ABC):
         ends = np.cumsum(sizes)
         shifts = np.repeat(ends, sizes) - 1 - np.arange(ends[-1])
         bits = None if words is None else (np.repeat(words, sizes) >> shifts) & 1
-        found = self._bits(bits, int(ends[-1])).astype(np.int64)
-        words = np.add.reduceat(found << shifts, ends - sizes)
+        coded = self._bits(bits, int(ends[-1])).astype(np.int64)
+        words = np.add.reduceat(coded << shifts, ends - sizes)
         low = (1 << classes) - 1
         return np.where(words > low, -1, 1) * ((words & low) + low + 1 + tables.REACH)
 
@@ -108,7 +113,7 @@ def _spans() -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Words:
-    """The words that encode what it is told, in batches."""
+    """The words of a stream: symbols are encoded in batches."""
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
@@ -172,50 +177,50 @@ class Encoder(Coder):
 
 
 class Decoder(Coder):
-    """Reads a stream; FormatError, at ``section`` and ``offset``, for all but the one an encoder writes.
+    """Reads a stream; FormatError, at ``place``, for all but the one an encoder writes.
 
     To be sure of that, it encodes what it has decoded and compares.
     """
 
-    def __init__(self, data: bytes, section: str, offset: int) -> None:
-        self._where = (section, offset)
+    def __init__(self, data: bytes, place: Place) -> None:
+        self._place = place
         if len(data) == 0 or len(data) % 4:
-            reason = f"coded stream has {len(data)} bytes, not a positive multiple of 4"
-            raise FormatError(section, offset, reason)
+            raise place.error(f"coded stream has {len(data)} bytes, not a positive multiple of 4")
         if len(data) > 4 and not any(data[-4:]):
-            raise FormatError(section, offset + len(data) - 4, "coded stream ends with a zero word")
-        self._given = np.frombuffer(data, "<u4").astype(np.uint32)
-        self._coder = constriction.stream.queue.RangeDecoder(self._given)
+            last = Place(place.section, place.offset + len(data) - 4)
+            raise last.error("coded stream ends with a zero word")
+        self._stream = np.frombuffer(data, "<u4").astype(np.uint32)
+        self._coder = constriction.stream.queue.RangeDecoder(self._stream)
         self._words = _Words()
 
     def finish(self) -> None:
         """Raise FormatError unless this is the stream of its symbols, no more and no less."""
-        if not np.array_equal(self._words.finish(), self._given):
-            raise FormatError(*self._where, "coded stream does not end with its last symbol")
+        if not np.array_equal(self._words.finish(), self._stream):
+            raise self._place.error("coded stream does not end with its last symbol")
 
     def _symbols(self, rows: np.ndarray, symbols: np.ndarray | None) -> np.ndarray:
-        found = np.empty(len(rows), dtype=np.int32)
+        symbols = np.empty(len(rows), dtype=np.int32)
         for i in range(0, len(rows), _CHUNK):
             weights = tables.weights().take(rows[i : i + _CHUNK], axis=0)
-            found[i : i + _CHUNK] = self._decode(_TABLE, weights)
-        self._words.symbols(rows, found)
-        return found
+            symbols[i : i + _CHUNK] = self._decode(_TABLE, weights)
+        self._words.symbols(rows, symbols)
+        return symbols
 
     def _classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
-        found = self._decode(_CLASS, count)
-        self._words.classes(found)
-        return found
+        classes = self._decode(_CLASS, count)
+        self._words.classes(classes)
+        return classes
 
     def _bits(self, bits: np.ndarray | None, count: int) -> np.ndarray:
-        found = self._decode(_BIT, count)
-        self._words.bits(found)
-        return found
+        bits = self._decode(_BIT, count)
+        self._words.bits(bits)
+        return bits
 
     def _decode(self, *arguments: object) -> np.ndarray:
         try:
             result: np.ndarray = self._coder.decode(*arguments)
         except AssertionError:  # the few values past the last quantile, which no encoder writes
-            raise FormatError(*self._where, "coded stream holds an impossible value") from None
+            raise self._place.error("coded stream holds an impossible value") from None
         return result
 
 

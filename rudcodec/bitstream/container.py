@@ -19,6 +19,17 @@ HEAD, WEIGHTS, LABELS, SEGMENT = 1, 2, 3, 4
 LONGEST_FRAME = 6  # bytes of tag and length
 
 
+@dataclass(frozen=True)
+class Place:
+    """A section, and where in the file its contents were read; -1 when they are being written."""
+
+    section: str
+    offset: int = -1
+
+    def error(self, reason: str) -> FormatError:
+        return FormatError(self.section, self.offset, reason)
+
+
 class Fields(Protocol):
     """What a structure needs to describe itself: methods check limits, code, and return the value."""
 
@@ -156,13 +167,13 @@ def pack(tag: int, body: bytes) -> bytes:
 
 def start(data: Source) -> int:
     """Check magic and version; returns the offset of the first section."""
-    found = data[:4]
-    if found[:3] != MAGIC:
+    opening = data[:4]
+    if opening[:3] != MAGIC:
         raise FormatError("file", 0, "does not begin with 'RUD', not a .rud file")
-    if len(found) < 4:
+    if len(opening) < 4:
         raise FormatError("file", 3, "ends before the version byte")
-    if found[3] != VERSION:
-        raise FormatError("file", 3, f"format version {found[3]}, this decoder knows version {VERSION}")
+    if opening[3] != VERSION:
+        raise FormatError("file", 3, f"format version {opening[3]}, this decoder knows version {VERSION}")
     if len(data) > LARGEST_FILE:
         raise FormatError("file", 0, f"has {len(data)} bytes, at most {LARGEST_FILE} are allowed")
     return 4
@@ -173,14 +184,14 @@ def frame(data: Source, offset: int, tag: int, name: str) -> Section:
     if offset >= len(data):
         raise FormatError(name, offset, "missing, the file ends here")
     reader = Reader(data, name, offset, min(offset + LONGEST_FRAME, len(data)))
-    found = reader.byte("tag", 0, 0, 255)
-    if found != tag:
-        raise FormatError(name, offset, f"expected a section with tag {tag}, found {found}")
+    actual = reader.byte("tag", 0, 0, 255)
+    if actual != tag:
+        raise FormatError(name, offset, f"expected a section with tag {tag}, found {actual}")
     length = reader.number("length", 0, 0, LARGEST_FILE)
-    begin = reader.position
-    if length + 4 > len(data) - begin:
-        raise FormatError(name, offset, f"needs {length + 4} more bytes, the file has {len(data) - begin}")
-    return Section(tag, offset, begin, begin + length)
+    first = reader.position
+    if length + 4 > len(data) - first:
+        raise FormatError(name, offset, f"needs {length + 4} more bytes, the file has {len(data) - first}")
+    return Section(tag, offset, first, first + length)
 
 
 def check(data: Source, section: Section, name: str) -> None:

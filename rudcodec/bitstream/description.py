@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 from rudcodec.bitstream import limits
-from rudcodec.bitstream.codec import image_size, largest_latent
+from rudcodec.bitstream.codec import image_size
 from rudcodec.bitstream.coder import Meter
-from rudcodec.bitstream.container import HEAD, Reader, Section, unpack
+from rudcodec.bitstream.container import HEAD, Place, Reader, Section, unpack
 from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_fields, code_parameters, label_parameters
-from rudcodec.bitstream.latents import Grid, code_latents
-from rudcodec.bitstream.reading import Layout, decode, parse
+from rudcodec.bitstream.labels import shapes as label_shapes
+from rudcodec.bitstream.latents import LatentCoding, SegmentCoder
+from rudcodec.bitstream.layout import Layout, parse
+from rudcodec.bitstream.networks import networks_of
+from rudcodec.bitstream.reading import decode
 from rudcodec.bitstream.soft import code_soft, columns
 from rudcodec.bitstream.weights import code_layers
-from rudcodec.errors import FormatError
 from rudcodec.payload import Payload
 
 
@@ -42,7 +44,7 @@ class Description:
     """``rows`` cover the file, in order, without gaps; ``head`` is what it says of itself; ``parts`` explain
     its coder streams.
 
-    ``parts`` is found when first asked for: only then are the streams decoded, and may raise FormatError.
+    ``parts`` is worked out when first asked for: only then are the streams decoded. Raises FormatError.
     """
 
     head: Head
@@ -58,7 +60,7 @@ def describe(data: bytes) -> Description:
     """Explain the bytes of a file. Raises FormatError when head or checksums are wrong."""
     layout = parse(data)
     head = layout.head
-    groups = len(head.classes) if head.share == "class" else 1
+    groups = limits.group_count(head.share, len(head.classes))
     rows = [Row("file", 0, 4, "magic 'RUD' and format version 1")]
     rows += _head_rows(data)
     symbols = limits.parameters(head.architecture) * groups
@@ -91,44 +93,32 @@ def code_length(payload: Payload) -> tuple[Part, ...]:
     A file adds its head, some 12 bytes a section, and at most 8 bytes a coder stream.
     """
     architecture = payload.architecture
-    shapes = limits.layer_shapes(architecture)
-    depth = len(architecture.context_hidden) + 1
     parts = []
-    for which, mine in (("context", shapes[:depth]), ("synthesis", shapes[depth:])):
+    for which, shapes in zip(("context", "synthesis"), limits.network_shapes(architecture), strict=True):
         meter = Meter()
         for group in payload.groups:
             layers = group.context if which == "context" else group.synthesis
-            code_layers(meter, mine, layers, which, partial(FormatError, "weights", -1))
-        count = sum(limits.product(shape.weight) + limits.product(shape.bias) for shape in mine)
+            code_layers(meter, shapes, layers, which, Place("weights"))
+        count = sum(limits.product(shape.weight) + limits.product(shape.bias) for shape in shapes)
         parts.append(Part(f"weights: {which} network", count * len(payload.groups), meter.bits))
     if payload.labels is not None:
         classes, size, meter = len(payload.classes), image_size(architecture), Meter()
-        network, given = payload.labels.layers, payload.labels.parameters
-        code_parameters(meter, network, size, classes, given, partial(FormatError, "labels", -1))
-        parts.append(Part("labels: label network", label_parameters(network, size, classes), meter.bits))
+        network = payload.labels
+        wanted = label_shapes(network.layers, size, classes)
+        code_parameters(meter, wanted, network.parameters, Place("labels"))
+        count = label_parameters(network.layers, size, classes)
+        parts.append(Part("labels: label network", count, meter.bits))
     if payload.soft is not None:
         count, meter = 0, Meter()
         for segment in payload.segments:
-            code_soft(meter, payload.soft, segment.counts, segment.soft, partial(FormatError, "segment", -1))
+            code_soft(meter, payload.soft, segment.counts, segment.soft, Place("segment"))
             count += sum(segment.counts) * (1 + columns(payload.soft, len(payload.classes)))
         parts.append(Part("labels of images", count, meter.bits))
     meter = Meter()
     spent = [0.0] * len(architecture.grids)
-
-    def note(grid: Grid) -> None:
+    segments = [SegmentCoder(meter, s.counts, Place("segment"), s.latents) for s in payload.segments]
+    for grid in LatentCoding(networks_of(payload), segments).grids():
         spent[grid.level] += meter.bits - sum(spent)
-
-    code_latents(
-        [meter] * len(payload.segments),
-        architecture,
-        payload.groups,
-        payload.share,
-        tuple(segment.counts for segment in payload.segments),
-        largest_latent(payload.segments),
-        payload.segments,
-        [partial(FormatError, "segment", -1)] * len(payload.segments),
-        note,
-    )
     images = sum(sum(segment.counts) for segment in payload.segments)
     for i, ((h, w), c) in enumerate(zip(limits.level_sizes(architecture), architecture.grids, strict=True)):
         parts.append(Part(f"latents: level {i}, {c} x {h} x {w}", images * c * h * w, spent[i]))

@@ -47,17 +47,22 @@ class _File:
         start, stop, _ = part.indices(self._size)
         try:
             self._file.seek(start)
-            found = self._file.read(max(stop - start, 0))
+            contents = self._file.read(max(stop - start, 0))
         except OSError as error:
             raise DataError(f"{self._path}: can't be read ({error.strerror})") from None
-        if len(found) < stop - start:
+        if len(contents) < stop - start:
             raise DataError(f"{self._path}: became shorter while it was read")
-        return found
+        return contents
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Source]:
-    """A file as a :class:`Source`. Raises DataError when it can't be read."""
+def opened(path: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
+    """A file, or what is left of one that is open already, as a :class:`Source`. Raises DataError when it
+    can't be read.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        yield path.read(LARGEST_FILE + 1)
+        return
     name = os.fspath(path)
     try:
         file = open(path, "rb")

@@ -59,29 +59,31 @@ def code_head(fields: Fields, head: Head | None) -> Head:
     return Head(architecture, recipe, classes, share, ymax, counts, LABEL_MODES[mode], soft)
 
 
-def _code_architecture(fields: Fields, given: Architecture | None) -> Architecture:
-    height = fields.number("height", given.height if given else 0, 1, limits.SIDE)
-    width = fields.number("width", given.width if given else 0, 1, limits.SIDE)
-    channels = fields.byte("channels", given.channels if given else 0, 1, 3)
+def _code_architecture(fields: Fields, architecture: Architecture | None) -> Architecture:
+    height = fields.number("height", architecture.height if architecture else 0, 1, limits.SIDE)
+    width = fields.number("width", architecture.width if architecture else 0, 1, limits.SIDE)
+    channels = fields.byte("channels", architecture.channels if architecture else 0, 1, 3)
     if channels == 2:
         raise fields.fail("channels is 2, must be 1 or 3")
     fields.mark("networks")
-    levels = fields.byte("number of levels", len(given.grids) if given else 0, 1, limits.LEVELS)
+    levels = fields.byte("number of levels", len(architecture.grids) if architecture else 0, 1, limits.LEVELS)
     grids: list[int] = []
     for i in range(levels):
         most = grids[-1] if grids else limits.COMPONENTS
-        grids.append(fields.byte(f"components of level {i}", given.grids[i] if given else 0, 1, most))
-    hidden = given.context_hidden if given else ()
+        components = architecture.grids[i] if architecture else 0
+        grids.append(fields.byte(f"components of level {i}", components, 1, most))
+    hidden = architecture.context_hidden if architecture else ()
     depth = fields.byte("hidden context layers", len(hidden), 0, limits.CONTEXT_LAYERS)
     hidden = tuple(
-        fields.number(f"width of context layer {i}", hidden[i] if given else 0, 1, limits.CONTEXT_WIDTH)
-        for i in range(depth)
+        fields.number(f"width of context layer {i}", neurons, 1, limits.CONTEXT_WIDTH)
+        for i, neurons in enumerate(hidden or (0,) * depth)
     )
     layers: list[SynthesisLayer] = []
     before = sum(grids)
-    count = fields.byte("synthesis layers", len(given.synthesis) if given else 0, 1, limits.SYNTHESIS_LAYERS)
+    count = len(architecture.synthesis) if architecture else 0
+    count = fields.byte("synthesis layers", count, 1, limits.SYNTHESIS_LAYERS)
     for i in range(count):
-        layer = given.synthesis[i] if given else None
+        layer = architecture.synthesis[i] if architecture else None
         layers.append(_code_layer(fields, layer, i, before))
         before = layers[-1].out_channels
     if layers[-1].relu or before != channels:
@@ -89,55 +91,55 @@ def _code_architecture(fields: Fields, given: Architecture | None) -> Architectu
     return Architecture(height, width, channels, tuple(grids), hidden, tuple(layers))
 
 
-def _code_layer(fields: Fields, given: SynthesisLayer | None, index: int, before: int) -> SynthesisLayer:
+def _code_layer(fields: Fields, layer: SynthesisLayer | None, index: int, before: int) -> SynthesisLayer:
     name = f"synthesis layer {index}"
-    out = fields.number(f"channels of {name}", given.out_channels if given else 0, 1, limits.SYNTHESIS_WIDTH)
-    if given and given.kernel not in (1, 3):
-        raise fields.fail(f"kernel of {name} is {given.kernel}, must be 1 or 3")
-    shape = (given.kernel == 3) + 2 * given.relu + 4 * given.residual if given else 0
+    out = fields.number(f"channels of {name}", layer.out_channels if layer else 0, 1, limits.SYNTHESIS_WIDTH)
+    if layer and layer.kernel not in (1, 3):
+        raise fields.fail(f"kernel of {name} is {layer.kernel}, must be 1 or 3")
+    shape = (layer.kernel == 3) + 2 * layer.relu + 4 * layer.residual if layer else 0
     shape = fields.byte(f"shape of {name}", shape, 0, 7)
     if shape & 4 and (index == 0 or out != before):
         raise fields.fail(f"{name} can't be residual: it is the first, or changes the number of channels")
     return SynthesisLayer(out, 3 if shape & 1 else 1, bool(shape & 2), bool(shape & 4))
 
 
-def _code_recipe(fields: Fields, given: Recipe | None, channels: int) -> Recipe:
-    if given and not len(given.mean) == len(given.std) == channels:
+def _code_recipe(fields: Fields, recipe: Recipe | None, channels: int) -> Recipe:
+    if recipe and not len(recipe.mean) == len(recipe.std) == channels:
         raise fields.fail(f"recipe's mean and std must have {channels} entries")
     fields.mark("recipe")
-    mean = tuple(fields.byte("mean", given.mean[i] if given else 0, 0, 255) for i in range(channels))
-    std = tuple(fields.byte("std", given.std[i] if given else 0, 1, 255) for i in range(channels))
-    if given and tuple(name for name in AUGMENTATIONS if name in given.augment) != tuple(given.augment):
-        raise fields.fail(f"augment is {given.augment}, must be some of {AUGMENTATIONS} in this order")
-    chosen = sum(1 << i for i, name in enumerate(AUGMENTATIONS) if given and name in given.augment)
+    mean = tuple(fields.byte("mean", recipe.mean[i] if recipe else 0, 0, 255) for i in range(channels))
+    std = tuple(fields.byte("std", recipe.std[i] if recipe else 0, 1, 255) for i in range(channels))
+    if recipe and tuple(name for name in AUGMENTATIONS if name in recipe.augment) != tuple(recipe.augment):
+        raise fields.fail(f"augment is {recipe.augment}, must be some of {AUGMENTATIONS} in this order")
+    chosen = sum(1 << i for i, name in enumerate(AUGMENTATIONS) if recipe and name in recipe.augment)
     chosen = fields.byte("augmentations", chosen, 0, (1 << len(AUGMENTATIONS)) - 1)
-    if given and given.optimizer not in OPTIMIZERS:
-        raise fields.fail(f"optimizer is {given.optimizer!r}, must be one of {OPTIMIZERS}")
-    optimizer = OPTIMIZERS.index(given.optimizer) if given else 0
+    if recipe and recipe.optimizer not in OPTIMIZERS:
+        raise fields.fail(f"optimizer is {recipe.optimizer!r}, must be one of {OPTIMIZERS}")
+    optimizer = OPTIMIZERS.index(recipe.optimizer) if recipe else 0
     optimizer = fields.byte("optimizer", optimizer, 0, len(OPTIMIZERS) - 1)
     return Recipe(
         mean=mean,
         std=std,
         augment=tuple(name for i, name in enumerate(AUGMENTATIONS) if chosen >> i & 1),
         optimizer=OPTIMIZERS[optimizer],
-        steps=fields.number("steps", given.steps if given else 0, 1, DIGITS),
-        batch=fields.number("batch", given.batch if given else 0, 1, DIGITS),
-        lr=_code_decimal(fields, "learning rate", given.lr if given else None),
-        weight_decay=_code_decimal(fields, "weight decay", given.weight_decay if given else None),
-        momentum=_code_decimal(fields, "momentum", given.momentum if given else None),
+        steps=fields.number("steps", recipe.steps if recipe else 0, 1, DIGITS),
+        batch=fields.number("batch", recipe.batch if recipe else 0, 1, DIGITS),
+        lr=_code_decimal(fields, "learning rate", recipe.lr if recipe else None),
+        weight_decay=_code_decimal(fields, "weight decay", recipe.weight_decay if recipe else None),
+        momentum=_code_decimal(fields, "momentum", recipe.momentum if recipe else None),
     )
 
 
-def _code_decimal(fields: Fields, name: str, given: float | None) -> float:
+def _code_decimal(fields: Fields, name: str, value: float | None) -> float:
     """digits * 10**-places, in its shortest form."""
     digits = places = 0
-    if given is not None:
-        if not (math.isfinite(given) and given >= 0):
-            raise fields.fail(f"{name} is {given}, must be a number >= 0")
-        exponent = Decimal(repr(float(given))).normalize().as_tuple().exponent
+    if value is not None:
+        if not (math.isfinite(value) and value >= 0):
+            raise fields.fail(f"{name} is {value}, must be a number >= 0")
+        exponent = Decimal(repr(float(value))).normalize().as_tuple().exponent
         assert isinstance(exponent, int)
         places = max(-exponent, 0)
-        digits = int(Decimal(repr(float(given))).scaleb(places))
+        digits = int(Decimal(repr(float(value))).scaleb(places))
     digits = fields.number(name, digits, 0, DIGITS - 1)
     places = fields.byte(f"decimal places of {name}", places, 0, SMALLEST)
     if places and digits % 10 == 0:
@@ -145,12 +147,12 @@ def _code_decimal(fields: Fields, name: str, given: float | None) -> float:
     return float(f"{digits}e-{places}")
 
 
-def _code_classes(fields: Fields, given: tuple[str, ...] | None) -> tuple[str, ...]:
+def _code_classes(fields: Fields, names: tuple[str, ...] | None) -> tuple[str, ...]:
     fields.mark("classes")
-    count = fields.number("number of classes", len(given) if given is not None else 0, 1, limits.CLASSES)
+    count = fields.number("number of classes", len(names) if names is not None else 0, 1, limits.CLASSES)
     seen: dict[str, None] = {}
     for k in range(count):
-        name = fields.text(f"name of class {k}", given[k] if given else "", limits.NAME)
+        name = fields.text(f"name of class {k}", names[k] if names else "", limits.NAME)
         if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
             raise fields.fail(f"name of class {k} has control characters")
         if name in seen:
@@ -160,16 +162,16 @@ def _code_classes(fields: Fields, given: tuple[str, ...] | None) -> tuple[str, .
 
 
 def _code_counts(
-    fields: Fields, given: tuple[tuple[int, ...], ...] | None, classes: int
+    fields: Fields, table: tuple[tuple[int, ...], ...] | None, classes: int
 ) -> tuple[tuple[int, ...], ...]:
     """Per segment: the number of images of each class if it is the same, else 0 and one number a class."""
     fields.mark("segments")
     most = min(limits.SEGMENTS, limits.COUNTS // classes)
-    segments = fields.number("number of segments", len(given) if given is not None else 0, 1, most)
+    segments = fields.number("number of segments", len(table) if table is not None else 0, 1, most)
     result = []
     for i in range(segments):
-        counts = given[i] if given else ()
-        if given and len(counts) != classes:
+        counts = table[i] if table else ()
+        if table and len(counts) != classes:
             raise fields.fail(f"segment {i} has {len(counts)} counts for {classes} classes")
         same = counts[0] if counts and len(set(counts)) == 1 else 0
         same = fields.number(f"images per class of segment {i}", same, 0, limits.IMAGES)
@@ -178,7 +180,7 @@ def _code_counts(
             continue
         name = f"images of a class in segment {i}"
         result.append(
-            tuple(fields.number(name, counts[k] if given else 0, 0, limits.IMAGES) for k in range(classes))
+            tuple(fields.number(name, counts[k] if table else 0, 0, limits.IMAGES) for k in range(classes))
         )
         if len(set(result[-1])) == 1:
             raise fields.fail(f"segment {i} is empty or spells out equal counts")

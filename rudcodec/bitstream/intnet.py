@@ -8,16 +8,24 @@ accumulator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rudcodec.bitstream import limits
-from rudcodec.bitstream.limits import INPUT_MAX, INPUTS
-from rudcodec.payload import Architecture, Group, QLayer
+from rudcodec.bitstream.constants import (
+    ACTIVATION_BITS,
+    ACTIVATION_LIMIT,
+    INPUT_LIMIT,
+    INPUTS,
+    LOCATION_BITS,
+    LOCATION_RANGE,
+    SCALES,
+    UNIT_SCALE,
+)
+from rudcodec.payload import QLayer
 
-ACTIVATION_BITS = 7
-CEILING = 4095.0
 _SMALL = 1 << 18  # multiply-accumulates
 
 
@@ -78,59 +86,54 @@ def multiply(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
 
 
 class ContextNet:
-    """The context networks of all groups, evaluated side by side.
+    """The context networks of some groups, evaluated side by side.
 
-    ``predict`` takes inputs (groups, 22, columns) whose last row is one, and returns the location in 1/8 and
-    the scale index, int32 (groups, 2, columns).
+    ``layers``: of each group, as :func:`fold_context` returns them.
     """
 
-    def __init__(self, architecture: Architecture, groups: tuple[Group, ...]) -> None:
-        depth = len(architecture.context_hidden)
-        folded = [
-            [
-                fold(layer, 7 if i else 0, 3 if i == depth else 7, int(CEILING) if i else INPUT_MAX)
-                for i, layer in enumerate(group.context)
-            ]
-            for group in groups
+    def __init__(self, layers: Sequence[Sequence[Folded]]) -> None:
+        self.dtype = carrier(max(layer.bound for group in layers for layer in group))
+        first, *rest = zip(*layers, strict=True)
+        self._first = np.stack([layer.weight for layer in first])
+        self._biases = np.stack([layer.bias for layer in first])  # (groups, grids, out)
+        self._rest = [
+            self._matrix(np.stack([n.weight for n in layer]), np.stack([n.bias for n in layer]))
+            for layer in rest
         ]
-        self.dtype = carrier(max(layer.bound for group in folded for layer in group))
-        self._depth = depth
-        self._first: list[np.ndarray] = []  # one matrix per grid
-        for grid in range(sum(architecture.grids)):
-            self._first.append(self._stack([group[0] for group in folded], grid))
-        self._rest = [self._stack([group[i] for group in folded], None) for i in range(1, depth + 1)]
-        self._pool: list[np.ndarray] = [np.empty(0, self.dtype) for _ in range(depth + 1)]
+        self._pool: list[np.ndarray] = [np.empty(0, self.dtype) for _ in range(len(rest) + 1)]
 
-    def _stack(self, layers: list[Folded], grid: int | None) -> np.ndarray:
+    def _matrix(self, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """(groups, out, in + 1) with the bias as last column."""
-        matrices = []
-        for layer in layers:
-            bias = layer.bias if grid is None else layer.bias[grid]
-            matrices.append(np.concatenate([layer.weight, bias[:, None]], axis=1))
-        return np.ascontiguousarray(np.stack(matrices), dtype=self.dtype)
+        return np.concatenate([weight, bias[:, :, None]], axis=2).astype(self.dtype)
+
+    def matrices(self, grid: int) -> list[np.ndarray]:
+        """What :meth:`predict` takes for a grid: one matrix (groups, out, in + 1) for each layer."""
+        return [self._matrix(self._first, self._biases[:, grid]), *self._rest]
 
     def inputs(self, groups: int, columns: int) -> np.ndarray:
-        """A fresh input block with its row of ones set."""
+        """A fresh input block, (groups, 22, columns), with its last row of ones set."""
         block = np.empty((groups, INPUTS + 1, columns), self.dtype)
         block[:, INPUTS] = 1
         return block
 
-    def predict(self, block: np.ndarray, grid: int, chosen: slice) -> np.ndarray:
-        """Evaluate groups ``chosen`` on ``block`` (groups, 22, columns)."""
+    def predict(self, block: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+        """Location in 1/8 and scale index, int32 (groups, 2, columns), for a block of :meth:`inputs`;
+        ``matrices``: of the block's groups.
+        """
         groups, _, columns = block.shape
         x = block
-        for i, matrix in enumerate([self._first[grid], *self._rest]):
+        for i, matrix in enumerate(matrices):
             out = matrix.shape[1]
-            last = i == self._depth
+            last = i == len(matrices) - 1
             y = self._buffer(i, groups, out + (not last), columns)
             z = y if last else y[:, :out]
-            multiply(matrix[chosen], x, z)
+            multiply(matrix, x, z)
             np.floor(z, out=z)
             if last:
-                np.clip(z[:, 0], -32768.0, 32767.0, out=z[:, 0])
-                np.clip(z[:, 1] + 32, 0.0, 63.0, out=z[:, 1])
+                np.clip(z[:, 0], *LOCATION_RANGE, out=z[:, 0])
+                np.clip(z[:, 1] + UNIT_SCALE, 0, SCALES - 1, out=z[:, 1])
             else:
-                np.clip(z, 0.0, CEILING, out=z)
+                np.clip(z, 0, ACTIVATION_LIMIT, out=z)
                 y[:, out] = 1
             x = y
         return x.astype(np.int32)
@@ -140,3 +143,17 @@ class ContextNet:
         if self._pool[index].size < size:
             self._pool[index] = np.empty(size, self.dtype)
         return self._pool[index][:size].reshape(shape)
+
+
+def fold_context(layers: Sequence[QLayer]) -> list[Folded]:
+    """The layers of one group's context network."""
+    last = len(layers) - 1
+    return [
+        fold(
+            layer,
+            ACTIVATION_BITS if i else 0,
+            LOCATION_BITS if i == last else ACTIVATION_BITS,
+            ACTIVATION_LIMIT if i else INPUT_LIMIT,
+        )
+        for i, layer in enumerate(layers)
+    ]

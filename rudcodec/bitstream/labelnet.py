@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from rudcodec.bitstream import limits
-from rudcodec.bitstream.labels import KERNEL, inputs
+from rudcodec.bitstream.constants import (
+    LABEL_BITS,
+    LABEL_CEILING,
+    LABEL_KERNEL,
+    LOGIT_BITS,
+    MID_GREY,
+    TEMPERATURE_BITS,
+)
+from rudcodec.bitstream.labels import inputs
 from rudcodec.payload import LabelNetwork, QLayer
 
-FRACTION = 4  # fractional bits of an activation
-CEILING = 255
-LOGIT_FRACTION = 12
 _BATCH = 64  # views at once, at most: what fits the cache
+_ACTIVATIONS = 1 << 22  # of a layer's input and output, beyond what one view needs
 _ELEMENTS = 1 << 24  # of a convolution's matrix, beyond what a row of a view needs
 
 
 def logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     """Logits, int64 (n, classes) in units of 2**-12, of views, uint8 (n, H, W, C)."""
     height, width, channels = views.shape[1:]
-    *before, _ = inputs(network.layers, (height, width, channels))
-    largest = KERNEL * KERNEL * max(limits.product(size) for size in before)
-    batch = max(1, min(_BATCH, _ELEMENTS // largest))
+    sizes = inputs(network.layers, (height, width, channels))
+    largest = max(
+        h * w * (before + layer.out_channels)
+        for (h, w, before), layer in zip(sizes, network.layers, strict=False)
+    )
+    batch = max(1, min(_BATCH, _ACTIVATIONS // largest))
     parts = [_logits(network, views[i : i + batch]) for i in range(0, len(views), batch)]
     classes = len(network.parameters[-1].weight.values)
     return np.concatenate([np.empty((0, classes), np.int64), *parts])
@@ -31,17 +39,17 @@ def logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
 
 def probabilities(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     """Softmax of the logits at the network's temperature: float64 (n, classes)."""
-    scaled = logits(network, views) * (16 / (network.temperature * 2.0**LOGIT_FRACTION))
+    scaled = logits(network, views) * (2**TEMPERATURE_BITS / (network.temperature * 2.0**LOGIT_BITS))
     powers = np.exp(scaled - scaled.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def _logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
-    x = views.astype(np.float32) - 128
+    x = views.astype(np.float32) - MID_GREY
     for layer, parameters in zip(network.layers, network.parameters, strict=False):
         y = _convolve(x, parameters)
         if layer.residual:
-            y = np.minimum(y + x, CEILING)
+            y = np.minimum(y + x, LABEL_CEILING)
         if layer.pool:
             y = _pool(y)
         x = y
@@ -52,15 +60,15 @@ def _convolve(x: np.ndarray, layer: QLayer) -> np.ndarray:
     """Convolution (zeros outside), norm, bias, ReLU: float32 (n, h, w, in) to (n, h, w, out), integers."""
     n, h, w, channels = x.shape
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    matrix = layer.weight.values.transpose(2, 3, 1, 0).reshape(KERNEL * KERNEL * channels, -1)
+    matrix = layer.weight.values.transpose(2, 3, 1, 0).reshape(LABEL_KERNEL * LABEL_KERNEL * channels, -1)
     matrix = matrix.astype(np.float32)
     y = np.empty((n, h, w, matrix.shape[1]), np.float32)
     rows = max(1, _ELEMENTS // (n * w * len(matrix)))
     for top in range(0, h, rows):
         bottom = min(h, top + rows)
-        taps = np.empty((n, bottom - top, w, KERNEL, KERNEL, channels), np.float32)
-        for j in range(KERNEL):
-            for i in range(KERNEL):
+        taps = np.empty((n, bottom - top, w, LABEL_KERNEL, LABEL_KERNEL, channels), np.float32)
+        for j in range(LABEL_KERNEL):
+            for i in range(LABEL_KERNEL):
                 taps[:, :, :, j, i] = padded[:, top + j : bottom + j, i : i + w]
         y[:, top:bottom] = (taps.reshape(-1, len(matrix)) @ matrix).reshape(n, bottom - top, w, -1)
     # a norm is its channel's own affair: some at a time, since int64 takes room
@@ -80,8 +88,8 @@ def _activate(sums: np.ndarray, bias: np.ndarray, exponent: int) -> np.ndarray:
     # below 2**51, where the rounded root of a double is that of the integer
     deviation = np.maximum(np.floor(np.sqrt((variance << 8).astype(np.float64))).astype(np.int64), 1)
     scaled = (centred * ((1 << 32) // deviation) + (1 << 23)) >> 24
-    scaled += bias.astype(np.int64) << (FRACTION - exponent)
-    return scaled.clip(0, CEILING).astype(np.float32)
+    scaled += bias.astype(np.int64) << (LABEL_BITS - exponent)
+    return scaled.clip(0, LABEL_CEILING).astype(np.float32)
 
 
 def _pool(x: np.ndarray) -> np.ndarray:
@@ -95,8 +103,8 @@ def _pool(x: np.ndarray) -> np.ndarray:
 def _linear(x: np.ndarray, layer: QLayer) -> np.ndarray:
     """The linear layer on channels, rows and columns, in this order."""
     seen = x.transpose(0, 3, 1, 2).reshape(len(x), -1).astype(np.int64)
-    fraction = FRACTION + layer.weight.exponent
+    fraction = LABEL_BITS + layer.weight.exponent
     sums = seen @ layer.weight.values.astype(np.int64).T
     sums += layer.bias.values.astype(np.int64) << (fraction - layer.bias.exponent)
-    shift = fraction - LOGIT_FRACTION
+    shift = fraction - LOGIT_BITS
     return np.asarray((sums + (1 << shift >> 1)) >> shift if shift > 0 else sums << -shift)

@@ -5,63 +5,63 @@ As elsewhere, one description serves both directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.coder import Coder
-from rudcodec.bitstream.container import Fields
+from rudcodec.bitstream.constants import LABEL_KERNEL
+from rudcodec.bitstream.container import Fields, Place
 from rudcodec.bitstream.weights import code_tensor
-from rudcodec.errors import FormatError
-from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, ViewRecipe
-
-KERNEL = 3
+from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
 
 Size = tuple[int, int, int]
 """Height, width, channels of the images."""
 
+Shapes = tuple[tuple[int, ...], tuple[int]]
+"""Of a layer's weight and bias."""
 
-def code_fields(fields: Fields, size: Size, classes: int, given: LabelNetwork | None) -> LabelNetwork:
-    """Code all but the parameters, which are missing in the result; ``given`` is None when reading."""
+
+def code_fields(fields: Fields, size: Size, classes: int, network: LabelNetwork | None) -> LabelNetwork:
+    """Code all but the parameters, which are missing in the result; ``network`` is None when reading."""
     fields.mark("label network")
-    count = fields.byte("label layers", len(given.layers) if given else 0, 1, limits.LABEL_LAYERS)
+    count = fields.byte("label layers", len(network.layers) if network else 0, 1, limits.LABEL_LAYERS)
     layers: list[LabelLayer] = []
     before = 0
     for i in range(count):
-        layer = given.layers[i] if given else None
+        layer = network.layers[i] if network else None
         layers.append(_code_layer(fields, layer, i, before))
         before = layers[-1].out_channels
     _check_cost(fields, tuple(layers), size, classes)
-    temperature = fields.byte("temperature", given.temperature if given else 0, 1, 255)
+    temperature = fields.byte("temperature", network.temperature if network else 0, 1, 255)
     fields.mark("views")
-    views = _code_views(fields, given.views if given else None)
+    views = _code_views(fields, network.views if network else None)
     return LabelNetwork(tuple(layers), (), temperature, views)
 
 
-def _code_layer(fields: Fields, given: LabelLayer | None, index: int, before: int) -> LabelLayer:
+def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, before: int) -> LabelLayer:
     name = f"label layer {index}"
-    out = fields.number(f"channels of {name}", given.out_channels if given else 0, 1, limits.LABEL_WIDTH)
-    shape = fields.byte(f"shape of {name}", given.pool + 2 * given.residual if given else 0, 0, 3)
+    out = fields.number(f"channels of {name}", layer.out_channels if layer else 0, 1, limits.LABEL_WIDTH)
+    shape = fields.byte(f"shape of {name}", layer.pool + 2 * layer.residual if layer else 0, 0, 3)
     if shape & 2 and out != before:
         raise fields.fail(f"{name} can't be residual: it is the first, or changes the number of channels")
     return LabelLayer(out, bool(shape & 1), bool(shape & 2))
 
 
-def _code_views(fields: Fields, given: ViewRecipe | None) -> ViewRecipe:
-    g = given or ViewRecipe()
-    zoom_min = fields.byte("smallest zoom", g.zoom_min, 1, 127)
+def _code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
+    recipe = recipe or ViewRecipe()
+    zoom_min = fields.byte("smallest zoom", recipe.zoom_min, 1, 127)
     views = ViewRecipe(
         zoom_min=zoom_min,
-        zoom_max=fields.byte("largest zoom", g.zoom_max, zoom_min, 127),
-        shift=fields.byte("shift", g.shift, 0, 64),
-        rotate=fields.byte("rotation", g.rotate, 0, 255),
-        flip=bool(fields.byte("flip", int(g.flip), 0, 1)),
-        contrast=fields.byte("contrast", g.contrast, 0, 255),
-        brightness=fields.byte("brightness", g.brightness, 0, 255),
-        mixup=fields.byte("chance of mixup", g.mixup, 0, 255),
-        cutmix=fields.byte("chance of cutmix", g.cutmix, 0, 255),
+        zoom_max=fields.byte("largest zoom", recipe.zoom_max, zoom_min, 127),
+        shift=fields.byte("shift", recipe.shift, 0, 64),
+        rotate=fields.byte("rotation", recipe.rotate, 0, 255),
+        flip=bool(fields.byte("flip", int(recipe.flip), 0, 1)),
+        contrast=fields.byte("contrast", recipe.contrast, 0, 255),
+        brightness=fields.byte("brightness", recipe.brightness, 0, 255),
+        mixup=fields.byte("chance of mixup", recipe.mixup, 0, 255),
+        cutmix=fields.byte("chance of cutmix", recipe.cutmix, 0, 255),
     )
     if views.mixup + views.cutmix > 256:
         raise fields.fail("chances of mixup and cutmix exceed 256 together")
@@ -71,24 +71,22 @@ def _code_views(fields: Fields, given: ViewRecipe | None) -> ViewRecipe:
 def inputs(layers: Sequence[LabelLayer], size: Size) -> list[Size]:
     """What goes into each convolution, and into the linear layer at the end."""
     height, width, _ = size
-    found = [size]
+    sizes = [size]
     for layer in layers:
         if layer.pool:
             height, width = height // 2, width // 2
-        found.append((height, width, layer.out_channels))
-    return found
+        sizes.append((height, width, layer.out_channels))
+    return sizes
 
 
-def shapes(
-    layers: Sequence[LabelLayer], size: Size, classes: int
-) -> list[tuple[tuple[int, ...], tuple[int]]]:
+def shapes(layers: Sequence[LabelLayer], size: Size, classes: int) -> list[Shapes]:
     """Shapes of weight and bias of each convolution, and of the linear layer at the end."""
     *before, last = inputs(layers, size)
-    found: list[tuple[tuple[int, ...], tuple[int]]] = [
-        ((layer.out_channels, channels, KERNEL, KERNEL), (layer.out_channels,))
+    convolutions: list[Shapes] = [
+        ((layer.out_channels, channels, LABEL_KERNEL, LABEL_KERNEL), (layer.out_channels,))
         for layer, (_, _, channels) in zip(layers, before, strict=True)
     ]
-    return [*found, ((classes, limits.product(last)), (classes,))]
+    return [*convolutions, ((classes, limits.product(last)), (classes,))]
 
 
 def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> int:
@@ -117,31 +115,36 @@ def _check_cost(fields: Fields, layers: Sequence[LabelLayer], size: Size, classe
 
 def code_parameters(
     coder: Coder,
-    layers: Sequence[LabelLayer],
-    size: Size,
-    classes: int,
-    given: tuple[QLayer, ...] | None,
-    fail: Callable[[str], FormatError],
+    layer_shapes: Sequence[Shapes],
+    layers: tuple[QLayer, ...] | None,
+    place: Place,
 ) -> tuple[QLayer, ...]:
-    """Code weights and biases; ``given`` is None when decoding."""
-    wanted = shapes(layers, size, classes)
-    if given is not None and len(given) != len(wanted):
-        raise fail(f"label network has {len(given)} layers of parameters, must have {len(wanted)}")
-    found = []
-    for i, (weight, bias) in enumerate(wanted):
-        layer = given[i] if given is not None else None
+    """Code weights and biases of these :func:`shapes`; ``layers`` is None when decoding."""
+    count = len(layer_shapes)
+    if layers is not None and len(layers) != count:
+        raise place.error(f"label network has {len(layers)} layers of parameters, must have {count}")
+    coded = []
+    for i, (weight, bias) in enumerate(layer_shapes):
+        layer = layers[i] if layers is not None else None
         name = f"label layer {i}"
-        code = partial(code_tensor, coder, fail=fail)
-        w = code(weight, layer.weight if layer else None, f"weight of {name}")
-        b = code(bias, layer.bias if layer else None, f"bias of {name}")
-        last = i == len(layers)
-        if not last and w.exponent:
-            raise fail(f"weight of {name} has exponent {w.exponent}, must be 0")
-        row = int(np.abs(w.values.astype(np.int64)).reshape(len(w.values), -1).sum(1).max())
-        if not last and row > limits.LABEL_ROW:
-            raise fail(f"weights of an output of {name} sum to {row}, at most {limits.LABEL_ROW} are allowed")
+        w = code_tensor(coder, weight, layer.weight if layer else None, f"weight of {name}", place)
+        b = code_tensor(coder, bias, layer.bias if layer else None, f"bias of {name}", place)
+        last = i == count - 1
+        if not last:
+            _check_convolution(w, name, place)
         most = limits.LABEL_BIAS + (w.exponent if last else 0)
         if b.exponent > most:
-            raise fail(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
-        found.append(QLayer(w, b))
-    return tuple(found)
+            raise place.error(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
+        coded.append(QLayer(w, b))
+    return tuple(coded)
+
+
+def _check_convolution(weight: QTensor, name: str, place: Place) -> None:
+    """What keeps the sums of a convolution within single precision."""
+    if weight.exponent:
+        raise place.error(f"weight of {name} has exponent {weight.exponent}, must be 0")
+    row = int(np.abs(weight.values.astype(np.int64)).reshape(len(weight.values), -1).sum(1).max())
+    if row > limits.LABEL_ROW:
+        raise place.error(
+            f"weights of an output of {name} sum to {row}, at most {limits.LABEL_ROW} are allowed"
+        )

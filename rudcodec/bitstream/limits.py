@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from rudcodec.errors import FormatError
+from rudcodec.bitstream.constants import ACTIVATION_BITS, INPUTS, LATENT_BITS
 from rudcodec.payload import Architecture
 
 SIDE = 1024  # pixels
@@ -41,10 +40,6 @@ LABEL_WORK = 1 << 30  # multiply-accumulates of a view
 SOFT_KEPT = 16  # classes besides its own that a soft label names
 SOFT_CHOICES = 1 << 60  # of such classes
 
-INPUTS = 21
-INPUT_MAX = 127
-ACTIVATION = 4095
-
 
 def level_sizes(architecture: Architecture) -> list[tuple[int, int]]:
     """(height, width) of each level, coarse to fine."""
@@ -69,13 +64,19 @@ def layer_shapes(architecture: Architecture) -> list[LayerShape]:
     widths = [INPUTS, *architecture.context_hidden, 2]
     for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
         bias = (sum(architecture.grids), after) if i == 0 else (after,)
-        shapes.append(LayerShape((after, before), bias, 7 if i else 0))
+        shapes.append(LayerShape((after, before), bias, ACTIVATION_BITS if i else 0))
     before = sum(architecture.grids)
     for i, layer in enumerate(architecture.synthesis):
         weight = (layer.out_channels, before, layer.kernel, layer.kernel)
-        shapes.append(LayerShape(weight, (layer.out_channels,), 7 if i else 6))
+        shapes.append(LayerShape(weight, (layer.out_channels,), ACTIVATION_BITS if i else LATENT_BITS))
         before = layer.out_channels
     return shapes
+
+
+def network_shapes(architecture: Architecture) -> tuple[list[LayerShape], list[LayerShape]]:
+    """Layers of the context network, and of the synthesis network."""
+    shapes, depth = layer_shapes(architecture), len(architecture.context_hidden) + 1
+    return shapes[:depth], shapes[depth:]
 
 
 def product(shape: tuple[int, ...]) -> int:
@@ -90,23 +91,31 @@ def parameters(architecture: Architecture) -> int:
     return sum(product(shape.weight) + product(shape.bias) for shape in layer_shapes(architecture))
 
 
-def work(architecture: Architecture, counts: tuple[tuple[int, ...], ...], share: str) -> int:
+def group_count(share: str, classes: int) -> int:
+    """Groups of networks in a set of so many classes."""
+    return classes if share == "class" else 1
+
+
+Counts = tuple[tuple[int, ...], ...]
+"""For each segment, its images of each class."""
+
+
+def work(architecture: Architecture, counts: Counts, share: str) -> int:
     """Estimated cost of decoding, in units of a multiply-accumulate; the format bounds it by WORK.
 
     With one group a class, every class costs the latents of the largest.
     """
     sizes = level_sizes(architecture)
-    depth = len(architecture.context_hidden) + 1
-    shapes = layer_shapes(architecture)
+    context, synthesis = network_shapes(architecture)
     totals = [sum(column) for column in zip(*counts, strict=True)]
-    groups = len(totals) if share == "class" else 1
+    groups = group_count(share, len(totals))
     columns = max(totals) * groups if share == "class" else sum(totals)
     levels = list(zip(architecture.grids, sizes, strict=True))
     steps = sum(c * (w + 3 * (h - 1)) for c, (h, w) in levels)
     latents = sum(c * h * w for c, (h, w) in levels)
-    latent = 2048 + sum(product(shape.weight) for shape in shapes[:depth])
+    latent = 2048 + sum(product(shape.weight) for shape in context)
     pixel = 512 + 64 * sum(architecture.grids)
-    for shape, layer in zip(shapes[depth:], architecture.synthesis, strict=True):
+    for shape, layer in zip(synthesis, architecture.synthesis, strict=True):
         shifted = min(shape.weight[:2]) * layer.kernel**2
         pixel += product(shape.weight) + 12 * shifted + 48 * layer.out_channels
     pixels = architecture.height * architecture.width
@@ -118,17 +127,14 @@ def work(architecture: Architecture, counts: tuple[tuple[int, ...], ...], share:
     )
 
 
-def check_cost(
-    architecture: Architecture,
-    counts: tuple[tuple[int, ...], ...],
-    share: str,
-    size: int,
-    fail: Callable[[str], FormatError],
-    soft: bool = False,
-) -> None:
-    """Raise ``fail(...)`` if decoding a file of ``size`` bytes would take too much memory or time; ``soft``:
-    its labels are."""
-    groups = len(counts[0]) if share == "class" else 1
+def excess(
+    architecture: Architecture, counts: Counts, share: str, size: int = 1, soft: bool = False
+) -> str | None:
+    """What a file of ``size`` bytes asks for that would take too much memory or time, if anything.
+
+    ``soft``: it has soft labels.
+    """
+    groups = group_count(share, len(counts[0]))
     images = sum(map(sum, counts))
     area = architecture.height * architecture.width
     latents = sum(c * h * w for c, (h, w) in zip(architecture.grids, level_sizes(architecture), strict=True))
@@ -144,4 +150,5 @@ def check_cost(
         ("units of work", work(architecture, counts, share), WORK * scale),
     ):
         if value > limit:
-            raise fail(f"asks for {value} {name}, at most {limit} are allowed in a file of {size} bytes")
+            return f"asks for {value} {name}, at most {limit} are allowed in a file of {size} bytes"
+    return None

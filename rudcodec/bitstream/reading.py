@@ -3,68 +3,52 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.codec import digests, image_size, synthesize
-from rudcodec.bitstream.coder import Decoder
+from rudcodec.bitstream.codec import digests
 from rudcodec.bitstream.container import Section
+from rudcodec.bitstream.contents import Contents
 from rudcodec.bitstream.files import Source, read_bytes
-from rudcodec.bitstream.header import Head, code_head
-from rudcodec.bitstream.labels import code_fields, code_parameters
-from rudcodec.bitstream.latents import code_latents, fail_at_once
+from rudcodec.bitstream.header import Head
+from rudcodec.bitstream.latents import columns_of
+from rudcodec.bitstream.layout import Layout, check_cost, locate_networks, parse, read_head
+from rudcodec.bitstream.limits import level_sizes
 from rudcodec.bitstream.recovery import locate
-from rudcodec.bitstream.soft import code_soft
-from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.payload import Group, LabelNetwork, Payload, Segment, SoftLabels
+from rudcodec.payload import Payload, Segment, SoftLabels
 
-_DIGEST = 4  # bytes
+_TOGETHER = 1 << 17  # latents and samples of small segments that are decoded in one go
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The head of a file, and where weights, labels (if there are any) and (chosen) segments lie; these by
-    number, in order."""
+class Selection:
+    """Which segments and classes of a file are wanted; None: all."""
 
-    head: Head
-    weights: Section
-    labels: Section | None
-    segments: dict[int, Section]
+    segments: Collection[int] | None = None
+    classes: frozenset[str] | None = None
 
+    def numbers(self, head: Head) -> set[int]:
+        """Numbers of its segments. Raises SettingError for what a file doesn't have."""
+        every = range(len(head.counts))
+        chosen = set(every if self.segments is None else self.segments)
+        for i in chosen.difference(every):
+            raise SettingError(f"segment {i}: the file has segments 0..{len(every) - 1}")
+        if self.classes is None:
+            return chosen
+        for name in sorted(self.classes.difference(head.classes)):
+            raise SettingError(f"class {name!r}: the file has no such class")
+        wanted = [k for k, name in enumerate(head.classes) if name in self.classes]
+        return {i for i in chosen if any(head.counts[i][k] for k in wanted)}
 
-def parse(data: Source, choose: Callable[[Head], Collection[int]] | None = None) -> Layout:
-    """Head and places of weights and segments; limits, order and lengths are checked, nothing is decoded.
-
-    Checksums are checked of head, weights and the segments that ``choose`` names; None: of all.
-    """
-    head, section = _read_head(data)
-    _check_cost(head, head.counts, len(data), section)
-    chosen = choose(head) if choose else range(len(head.counts))
-    weights, labels = _networks(data, head, section.end + 4)
-    end = (labels or weights).end + 4
-    segments = {}
-    for i in range(len(head.counts)):
-        name = f"segment {i}"
-        section = container.frame(data, end, container.SEGMENT, name)
-        if i in chosen:
-            container.check(data, section, name)
-            segments[i] = section
-        end = section.end + 4
-    if end != len(data):
-        raise FormatError("file", end, f"{len(data) - end} bytes behind the last section")
-    return Layout(head, weights, labels, segments)
-
-
-def _networks(data: Source, head: Head, offset: int) -> tuple[Section, Section | None]:
-    weights = container.unpack(data, offset, container.WEIGHTS, "weights")
-    if head.labels != "network":
-        return weights, None
-    return weights, container.unpack(data, weights.end + 4, container.LABELS, "labels")
+    def restrict(self, head: Head, segments: dict[int, Segment]) -> dict[int, Segment]:
+        """The segments without images of other classes."""
+        if self.classes is None:
+            return segments
+        wanted = [name in self.classes for name in head.classes]
+        return {i: _restrict(segment, wanted) for i, segment in segments.items()}
 
 
 def read(path: str | os.PathLike[str]) -> Payload:
@@ -75,9 +59,8 @@ def read(path: str | os.PathLike[str]) -> Payload:
 def decode(data: Source) -> Payload:
     """The payload in the bytes of a ``.rud`` file. Raises FormatError when they are malformed."""
     layout = parse(data)
-    groups = _read_groups(data, layout)
-    segments = _read_latents(data, layout.head, groups, layout.segments, fail_at_once)
-    return _payload(layout.head, groups, read_labels(data, layout), segments)
+    contents = Contents(data, layout)
+    return contents.payload(_whole(contents.segments(layout.segments)).values())
 
 
 def decode_images(
@@ -89,20 +72,37 @@ def decode_images(
     only some classes of a segment are, its digest can't be checked. Raises FormatError when the file is
     malformed or the images aren't those its encoder saw, SettingError for a segment or class it doesn't have.
     """
-    wanted = _names(classes)
-    layout = parse(data, partial(_choose, segments, wanted))
-    return _read_images(data, layout, _read_groups(data, layout), read_labels(data, layout), wanted)
+    selection = _selection(segments, classes)
+    layout = parse(data, selection.numbers)
+    contents = Contents(data, layout)
+    decoded = selection.restrict(layout.head, _whole(contents.segments(layout.segments)))
+    images = contents.networks.images(tuple(decoded.values()))
+    for error in _digest_errors(contents, images, decoded).values():
+        raise error
+    return contents.payload(decoded.values()), images
 
 
 def stream(
     data: Source, segments: Iterable[int] | None = None, classes: Iterable[str] | None = None
 ) -> Iterator[tuple[Payload, np.ndarray]]:
-    """As :func:`decode_images`, segment after segment, with no more than one in memory."""
-    wanted = _names(classes)
-    layout = parse(data, partial(_choose, segments, wanted))
-    groups, labels = _read_groups(data, layout), read_labels(data, layout)
-    for i, section in layout.segments.items():
-        yield _read_images(data, replace(layout, segments={i: section}), groups, labels, wanted)
+    """As :func:`decode_images`, segment after segment, with one in memory, or some small ones."""
+    selection = _selection(segments, classes)
+    layout = parse(data, selection.numbers)
+    contents = Contents(data, layout)
+    for sections in _batches(layout):
+        results = contents.segments(sections)
+        decoded = selection.restrict(layout.head, _intact(results))
+        images = contents.networks.images(tuple(decoded.values()))
+        errors = _digest_errors(contents, images, decoded)
+        end = 0
+        for i, result in results.items():
+            error = errors.get(i, result)
+            if isinstance(error, FormatError):
+                raise error
+            start, end = end, end + sum(decoded[i].counts)
+            # of a batch, so that one segment doesn't keep the others' memory
+            own = images[start:end] if len(sections) == 1 else images[start:end].copy()
+            yield contents.payload([decoded[i]]), own
 
 
 def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
@@ -110,188 +110,80 @@ def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
 
     Raises FormatError when head, weights or labels are damaged, or no segment is intact.
     """
-    head, section = _read_head(data)
-    weights, network = _networks(data, head, section.end + 4)
-    found = dict(enumerate(locate(data, (network or weights).end + 4, len(head.counts))))
-    lost = {i: place for i, place in found.items() if isinstance(place, FormatError)}
-    sections = {i: place for i, place in found.items() if isinstance(place, Section)}
-    if sections:
-        _check_cost(head, tuple(head.counts[i] for i in sections), len(data), section)
-        layout = Layout(head, weights, network, sections)
-        groups, labels = _read_groups(data, layout), read_labels(data, layout)
-        segments = _read_latents(data, head, groups, sections, lost.__setitem__)
-        images = synthesize(_payload(head, groups, labels, segments))
-        _check_digests(data, images, sections, segments, head.counts, lost.__setitem__)
-    if len(lost) == len(found):
+    head, section = read_head(data)
+    weights, labels = locate_networks(data, head, section.end + 4)
+    places = dict(enumerate(locate(data, (labels or weights).end + 4, len(head.counts))))
+    lost = {i: place for i, place in places.items() if isinstance(place, FormatError)}
+    sections = {i: place for i, place in places.items() if isinstance(place, Section)}
+    if not sections:
         raise lost[0]
-    good = {i: segment for i, segment in segments.items() if i not in lost}
-    keep = np.repeat([i in good for i in segments], [sum(s.counts) for s in segments.values()])
-    return _payload(head, groups, labels, good), images[keep], tuple(lost[i] for i in sorted(lost))
+    check_cost(head, tuple(head.counts[i] for i in sections), len(data), section)
+    contents = Contents(data, Layout(head, weights, labels, sections))
+    results = contents.segments(sections)
+    decoded = _intact(results)
+    images = contents.networks.images(tuple(decoded.values()))
+    lost |= {i: result for i, result in results.items() if isinstance(result, FormatError)}
+    lost |= _digest_errors(contents, images, decoded)
+    if len(lost) == len(places):
+        raise lost[0]
+    intact = [segment for i, segment in decoded.items() if i not in lost]
+    keep = np.repeat([i not in lost for i in decoded], [sum(s.counts) for s in decoded.values()])
+    return contents.payload(intact), images[keep], tuple(lost[i] for i in sorted(lost))
 
 
-def _names(classes: Iterable[str] | None) -> frozenset[str] | None:
-    return None if classes is None else frozenset(classes)
-
-
-def _choose(segments: Iterable[int] | None, classes: frozenset[str] | None, head: Head) -> set[int]:
-    """Numbers of the segments asked for that hold images of the classes asked for."""
-    every = range(len(head.counts))
-    chosen = set(every if segments is None else segments)
-    for i in chosen.difference(every):
-        raise SettingError(f"segment {i}: the file has segments 0..{len(every) - 1}")
-    if classes is None:
-        return chosen
-    for name in sorted(classes.difference(head.classes)):
-        raise SettingError(f"class {name!r}: the file has no such class")
-    mine = [k for k, name in enumerate(head.classes) if name in classes]
-    return {i for i in chosen if any(head.counts[i][k] for k in mine)}
-
-
-def _read_head(data: Source) -> tuple[Head, Section]:
-    section = container.unpack(data, container.start(data), container.HEAD, "head")
-    reader = container.Reader(data, "head", section.start, section.end)
-    head = code_head(reader, None)
-    reader.finish()
-    return head, section
-
-
-def _check_cost(head: Head, counts: tuple[tuple[int, ...], ...], size: int, section: Section) -> None:
-    fail = partial(FormatError, "head", section.start)
-    limits.check_cost(head.architecture, counts, head.share, size, fail, head.soft is not None)
-
-
-def _read_groups(data: Source, layout: Layout) -> tuple[Group, ...]:
-    head, section = layout.head, layout.weights
-    coder = Decoder(data[section.start : section.end], "weights", section.start)
-    count = len(head.classes) if head.share == "class" else 1
-    groups = tuple(code_group(coder, head.architecture, None, "weights", section.start) for _ in range(count))
-    coder.finish()
-    return groups
-
-
-def read_labels(data: Source, layout: Layout) -> LabelNetwork | None:
-    """The label network of a file, None if it has none."""
-    section = layout.labels
-    if section is None:
-        return None
-    size, classes = image_size(layout.head.architecture), len(layout.head.classes)
-    reader = container.Reader(data, "labels", section.start, section.end)
-    network = code_fields(reader, size, classes, None)
-    at = reader.position
-    coder = Decoder(data[at : section.end], "labels", at)
-    fail = partial(FormatError, "labels", at)
-    parameters = code_parameters(coder, network.layers, size, classes, None, fail)
-    coder.finish()
-    return replace(network, parameters=parameters)
-
-
-def _read_latents(
-    data: Source,
-    head: Head,
-    groups: tuple[Group, ...],
-    sections: dict[int, Section],
-    give_up: Callable[[int, FormatError], None],
-) -> dict[int, Segment]:
-    """Decode segments together, without those that fail: ``give_up`` gets their numbers and errors."""
-    coders, soft = {}, {}
-    for i, section in sections.items():
-        try:
-            if section.end - section.start < _DIGEST:
-                raise FormatError(f"segment {i}", section.start, "ends inside the pixel digest")
-            at = section.start + _DIGEST
-            coder = Decoder(data[at : section.end], f"segment {i}", at)
-            if head.soft is not None:
-                fail_soft = partial(FormatError, f"segment {i}", at)
-                soft[i] = code_soft(coder, head.soft, head.counts[i], None, fail_soft)
-            coders[i] = coder
-        except FormatError as error:
-            give_up(i, error)
-    if not coders:
-        return {}
-    numbers = list(coders)
-    failed: set[int] = set()
-
-    def fail(index: int, error: FormatError) -> None:
-        failed.add(numbers[index])
-        give_up(numbers[index], error)
-
-    segments = code_latents(
-        list(coders.values()),
-        head.architecture,
-        groups,
-        head.share,
-        tuple(head.counts[i] for i in numbers),
-        head.ymax,
-        None,
-        [partial(FormatError, f"segment {i}", sections[i].start + _DIGEST) for i in numbers],
-        give_up=fail,
+def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None) -> Selection:
+    return Selection(
+        None if segments is None else frozenset(segments), None if classes is None else frozenset(classes)
     )
-    for index, coder in enumerate(coders.values()):
-        if numbers[index] not in failed:
-            try:
-                coder.finish()
-            except FormatError as error:
-                fail(index, error)
-    return {
-        i: replace(segment, soft=soft.get(i))
-        for i, segment in zip(numbers, segments, strict=True)
-        if i not in failed
-    }
-
-
-def _payload(
-    head: Head, groups: tuple[Group, ...], labels: LabelNetwork | None, segments: dict[int, Segment]
-) -> Payload:
-    return Payload(
-        head.architecture,
-        head.classes,
-        head.share,
-        groups,
-        tuple(segments.values()),
-        head.recipe,
-        labels,
-        head.soft,
-    )
-
-
-def _read_images(
-    data: Source,
-    layout: Layout,
-    groups: tuple[Group, ...],
-    labels: LabelNetwork | None,
-    classes: frozenset[str] | None,
-) -> tuple[Payload, np.ndarray]:
-    """Payload and images of the layout's segments, both without the classes not asked for."""
-    head = layout.head
-    segments = _read_latents(data, head, groups, layout.segments, fail_at_once)
-    if classes is not None:
-        mine = [name in classes for name in head.classes]
-        segments = {i: _restrict(segment, mine) for i, segment in segments.items()}
-    payload = _payload(head, groups, labels, segments)
-    images = synthesize(payload)
-    _check_digests(data, images, layout.segments, segments, head.counts, fail_at_once)
-    return payload, images
 
 
 def _restrict(segment: Segment, classes: list[bool]) -> Segment:
     """Only the images of some classes."""
     keep = np.repeat(classes, segment.counts)
-    counts = tuple(n if mine else 0 for n, mine in zip(segment.counts, classes, strict=True))
+    counts = tuple(n if wanted else 0 for n, wanted in zip(segment.counts, classes, strict=True))
     soft = segment.soft and SoftLabels(segment.soft.others[keep], segment.soft.odds[keep])
     return Segment(counts, tuple(grid[keep] for grid in segment.latents), soft)
 
 
-def _check_digests(
-    data: Source,
-    images: np.ndarray,
-    sections: dict[int, Section],
-    segments: dict[int, Segment],
-    counts: tuple[tuple[int, ...], ...],
-    give_up: Callable[[int, FormatError], None],
-) -> None:
-    """Compare the images of each segment that has all of its ``counts`` with its digest."""
-    found = digests([segment.counts for segment in segments.values()], images)
-    for (i, segment), digest in zip(segments.items(), found, strict=True):
-        at = sections[i].start
-        if segment.counts == counts[i] and digest != int.from_bytes(data[at : at + _DIGEST], "little"):
-            give_up(i, FormatError(f"segment {i}", at, "decoded images do not match their digest"))
+def _batches(layout: Layout) -> Iterator[dict[int, Section]]:
+    """The segments one by one, or several small ones together: each batch costs the same steps."""
+    a = layout.head.architecture
+    latents = sum(c * h * w for c, (h, w) in zip(a.grids, level_sizes(a), strict=True))
+    most = _TOGETHER // (latents + a.height * a.width * a.channels)
+    batch: dict[int, Section] = {}
+    totals = np.zeros(len(layout.head.classes), np.int64)
+    for i, section in layout.segments.items():
+        together = totals + layout.head.counts[i]
+        if batch and columns_of([tuple(together)], layout.head.share).total > most:
+            yield batch
+            batch, together = {}, np.array(layout.head.counts[i])
+        batch[i], totals = section, together
+    if batch:
+        yield batch
+
+
+def _intact(results: dict[int, Segment | FormatError]) -> dict[int, Segment]:
+    return {i: result for i, result in results.items() if isinstance(result, Segment)}
+
+
+def _whole(results: dict[int, Segment | FormatError]) -> dict[int, Segment]:
+    """All segments. Raises the first error among them."""
+    for result in results.values():
+        if isinstance(result, FormatError):
+            raise result
+    return _intact(results)
+
+
+def _digest_errors(
+    contents: Contents, images: np.ndarray, segments: dict[int, Segment]
+) -> dict[int, FormatError]:
+    """Of those segments that are whole but whose images, ``images`` being all segments', don't match their
+    digest.
+    """
+    errors = {}
+    computed = digests([segment.counts for segment in segments.values()], images)
+    for (i, segment), digest in zip(segments.items(), computed, strict=True):
+        place, stored = contents.digest(i)
+        if segment.counts == contents.head.counts[i] and digest != stored:
+            errors[i] = place.error("decoded images do not match their digest")
+    return errors

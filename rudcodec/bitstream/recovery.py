@@ -17,37 +17,37 @@ def locate(data: bytes, offset: int, count: int) -> list[Section | FormatError]:
     length isn't, intact segments are searched for byte by byte; they are taken for the last ones if they
     reach the end of the file, else for the next ones.
     """
-    found: list[Section | FormatError] = []
-    while len(found) < count:
-        name = f"segment {len(found)}"
+    results: list[Section | FormatError] = []
+    while len(results) < count:
+        name = f"segment {len(results)}"
         try:
             section = frame(data, offset, SEGMENT, name)
         except FormatError as error:
-            found.append(error)
+            results.append(error)
             break
         end = section.end + 4
         try:
             check(data, section, name)
-            found.append(section)
+            results.append(section)
         except FormatError as error:
-            found.append(error)
+            results.append(error)
             if data[end : end + 1] not in (b"", _TAG):
                 break
         offset = end
-    missing = count - len(found)
+    missing = count - len(results)
     rest = _search(data, offset + 1)[-missing:] if missing else []
     gap = missing - len(rest)
-    first = len(found) if rest and rest[-1].end + 4 == len(data) else count - gap
+    first = len(results) if rest and rest[-1].end + 4 == len(data) else count - gap
     lost = [
         FormatError(f"segment {i}", len(data), "missing, no intact section is left for it")
         for i in range(first, first + gap)
     ]
-    return [*found, *lost, *rest] if first == len(found) else [*found, *rest, *lost]
+    return [*results, *lost, *rest] if first == len(results) else [*results, *rest, *lost]
 
 
 def _search(data: bytes, offset: int) -> list[Section]:
     """Intact segments anywhere from ``offset`` on."""
-    found = []
+    sections = []
     effort = _EFFORT * len(data)
     at = data.find(_TAG, offset)
     while at >= 0 and effort > 0:
@@ -57,9 +57,9 @@ def _search(data: bytes, offset: int) -> list[Section]:
             section = frame(data, at, SEGMENT, "segment")
             effort -= section.end - section.start
             check(data, section, "segment")
-            found.append(section)
+            sections.append(section)
             end = section.end + 4
         except FormatError:
             pass
         at = data.find(_TAG, end)
-    return found
+    return sections

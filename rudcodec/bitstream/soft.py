@@ -6,62 +6,63 @@ As elsewhere, one description serves both directions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.coder import Coder
-from rudcodec.bitstream.container import Fields
+from rudcodec.bitstream.container import Fields, Place
 from rudcodec.bitstream.weights import code_scaled
-from rudcodec.errors import FormatError
 from rudcodec.payload import Payload, SoftLabels, SoftScale
 
 LOCATION_BITS = 8
+_BATCH = 8192  # images whose classes are worked out at once: what fits the cache
 
-Fail = Callable[[str], FormatError]
 
-
-def code_scale(fields: Fields, classes: int, given: SoftScale | None) -> SoftScale:
-    """Code the fields of the head; ``given`` is None when reading."""
+def code_scale(fields: Fields, classes: int, scale: SoftScale | None) -> SoftScale:
+    """Code the fields of the head; ``scale`` is None when reading."""
     fields.mark("soft labels")
     if classes < 2:
         raise fields.fail("soft labels of a single class")
     most = min(limits.SOFT_KEPT, classes - 1)
-    kept = fields.byte("classes kept", given.kept if given else 0, 1, most)
+    kept = fields.byte("classes kept", scale.kept if scale else 0, 1, most)
     if math.perm(classes - 1, kept) > limits.SOFT_CHOICES:
         raise fields.fail(f"soft labels of {kept} of {classes} classes, too many to number")
-    step = fields.byte("step of soft labels", given.step if given else 0, 1, 255)
-    return SoftScale(kept, step, fields.byte("temperature", given.temperature if given else 0, 1, 255))
+    step = fields.byte("step of soft labels", scale.step if scale else 0, 1, 255)
+    return SoftScale(kept, step, fields.byte("temperature", scale.temperature if scale else 0, 1, 255))
 
 
 def code_soft(
-    coder: Coder, scale: SoftScale, counts: tuple[int, ...], given: SoftLabels | None, fail: Fail
+    coder: Coder, scale: SoftScale, counts: tuple[int, ...], labels: SoftLabels | None, place: Place
 ) -> SoftLabels:
-    """Code the labels of a segment's images, ``counts`` of each class; ``given`` is None when decoding."""
+    """Code the labels of a segment's images, ``counts`` of each class; ``labels`` is None when decoding."""
     classes = len(counts)
     own = np.repeat(np.arange(classes), counts)
-    if given is not None:
-        _check(scale, own, classes, given, fail)
+    ranks = None
+    if labels is not None:
+        if reason := _fault(scale, own, classes, labels):
+            raise place.error(reason)
+        ranks = _ranks(own, labels.others, classes)
     choices = math.perm(classes - 1, scale.kept)
-    ranks = coder.numbers(
-        (choices - 1).bit_length(), len(own), None if given is None else _ranks(own, given.others, classes)
-    )
+    ranks = coder.numbers((choices - 1).bit_length(), len(own), ranks)
     if ranks.max() >= choices:
-        raise fail("soft labels of an image name no classes")
-    others = _others(own, ranks, scale.kept, classes)
-    odds = np.zeros((len(own), columns(scale, classes)), np.int64)
+        raise place.error("soft labels of an image name no classes")
+    others = np.empty((len(own), scale.kept), np.int32)
+    for i in range(0, len(own), _BATCH):
+        part = slice(i, i + _BATCH)
+        others[part] = _others(own[part], ranks[part], scale.kept, classes)
+    odds = np.zeros((len(own), columns(scale, classes)), np.int32)
     before = np.zeros(len(own), np.int64)
     for j in range(odds.shape[1]):
-        known = given.odds[:, j].astype(np.int64) - before if given is not None else None
+        known = labels.odds[:, j] - before if labels is not None else None
         increase = _code_column(coder, len(own), known)
         if j and increase.min() < 0:
-            raise fail("soft labels of an image are not in order")
-        before = odds[:, j] = before + increase
+            raise place.error("soft labels of an image are not in order")
+        before += increase
+        odds[:, j] = before
     if np.abs(odds).max() > limits.WEIGHT:
-        raise fail(f"soft labels have values beyond +-{limits.WEIGHT}")
-    return SoftLabels(others.astype(np.int32), odds.astype(np.int32))
+        raise place.error(f"soft labels have values beyond +-{limits.WEIGHT}")
+    return SoftLabels(others, odds)
 
 
 def columns(scale: SoftScale, classes: int) -> int:
@@ -95,12 +96,12 @@ def restored(soft: SoftLabels, own: np.ndarray, scale: SoftScale, classes: int) 
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def _code_column(coder: Coder, count: int, given: np.ndarray | None) -> np.ndarray:
-    """A location, a scale, and a batch of differences."""
+def _code_column(coder: Coder, count: int, values: np.ndarray | None) -> np.ndarray:
+    """A location, a scale, and a batch of differences; ``values`` is None when decoding."""
     location = differences = None
-    if given is not None:
-        location = int(np.clip(np.median(given), 0, (1 << LOCATION_BITS) - 1))
-        differences = (given - location).astype(np.int32)
+    if values is not None:
+        location = int(np.clip(np.median(values), 0, (1 << LOCATION_BITS) - 1))
+        differences = (values - location).astype(np.int32)
     location = coder.number(LOCATION_BITS, location)
     return code_scaled(coder, count, differences).astype(np.int64) + location
 
@@ -131,18 +132,17 @@ def _others(own: np.ndarray, ranks: np.ndarray, kept: int, classes: int) -> np.n
     return gone[:, 1:]
 
 
-def _check(scale: SoftScale, own: np.ndarray, classes: int, given: SoftLabels, fail: Fail) -> None:
-    """Shapes, and that the classes of an image are its own one and others, each once."""
-    wanted = {"others": (len(own), scale.kept), "odds": (len(own), columns(scale, classes))}
-    for name, shape in wanted.items():
-        array = getattr(given, name)
+def _fault(scale: SoftScale, own: np.ndarray, classes: int, labels: SoftLabels) -> str | None:
+    """What is wrong with labels: their shapes, or an image's classes aren't its own and others, once each."""
+    shapes = {"others": (len(own), scale.kept), "odds": (len(own), columns(scale, classes))}
+    for name, shape in shapes.items():
+        array = getattr(labels, name)
         if array.shape != shape or array.dtype.kind not in "iu":
-            raise fail(
-                f"{name} of soft labels must be integers of shape {shape}, is {array.dtype} {array.shape}"
-            )
-    named = np.sort(np.concatenate([own[:, None], given.others], axis=1), axis=1)
+            return f"{name} of soft labels must be integers of shape {shape}, is {array.dtype} {array.shape}"
+    named = np.sort(np.concatenate([own[:, None], labels.others], axis=1), axis=1)
     if named[:, 0].min() < 0 or named[:, -1].max() >= classes or (np.diff(named, axis=1) == 0).any():
-        raise fail("soft labels of an image name no classes, or one twice")
+        return "soft labels of an image name no classes, or one twice"
+    return None
 
 
 def quantized(logs: np.ndarray, labels: np.ndarray, scale: SoftScale) -> SoftLabels:
@@ -154,12 +154,12 @@ def quantized(logs: np.ndarray, labels: np.ndarray, scale: SoftScale) -> SoftLab
     below[images, labels] = -np.inf
     order = np.argsort(below, axis=1, kind="stable")[:, 1:]
     others, rest = order[:, : scale.kept], order[:, scale.kept :]
-    to_steps = partial(np.multiply, 64 / scale.step)
-    odds = np.rint(to_steps(np.take_along_axis(whole, others, axis=1)))
+    steps = 64 / scale.step
+    odds = np.rint(steps * np.take_along_axis(whole, others, axis=1))
     if rest.shape[1]:
         others_left = np.take_along_axis(whole, rest, axis=1)
         least = others_left.min(1, keepdims=True)
         mean = least - np.log(np.exp(least - others_left).mean(1, keepdims=True))
-        odds = np.concatenate([odds, np.rint(to_steps(mean))], axis=1)
+        odds = np.concatenate([odds, np.rint(steps * mean)], axis=1)
     odds = np.clip(odds, -limits.WEIGHT, limits.WEIGHT)
     return SoftLabels(others.astype(np.int32), odds.astype(np.int32))

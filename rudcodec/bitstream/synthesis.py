@@ -1,8 +1,7 @@
 """Synthesis: latents to pixels, by upsampling and a small convolutional network in exact integers.
 
-Arrays are (channels, y, x, images) with one column of zeros behind every line and one line of zeros behind
-every picture, so that a neighbour in y or x is a fixed distance along the flattened rest, and images lie side
-by side.
+Arrays are (channels, y, x, images): a neighbour in y or x is a fixed distance along the flattened rest, and
+images lie side by side.
 """
 
 from __future__ import annotations
@@ -11,14 +10,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rudcodec.bitstream.intnet import ACTIVATION_BITS, CEILING, Folded, carrier, fold, multiply
+from rudcodec.bitstream.constants import (
+    ACTIVATION_BITS,
+    ACTIVATION_LIMIT,
+    LARGEST_PIXEL,
+    LATENT_BITS,
+    MID_GREY,
+    PIXEL_SHIFT,
+)
+from rudcodec.bitstream.intnet import Folded, carrier, fold, multiply
 from rudcodec.bitstream.limits import level_sizes
 from rudcodec.payload import Architecture, Group, SynthesisLayer
 
 _CHUNK = 8192  # columns the network takes at once: what fits the cache
 _TAPS = 1 << 20  # products of all taps kept at once
 _BATCH = 4 * _CHUNK  # columns upsampled at once: enough images for long inner loops
-LATENT_BITS = 6
+_FEW = 8  # images that are not enough, so that single ones are quicker
 
 
 class Synthesis:
@@ -26,13 +33,17 @@ class Synthesis:
 
     def __init__(self, architecture: Architecture, group: Group, ymax: int) -> None:
         self._architecture = architecture
+        size = architecture.height * architecture.width
+        self.batch = _BATCH // size if _BATCH // size >= _FEW else 1  # images
+        self._chunk = max(1, _CHUNK // size)
         fraction, largest = LATENT_BITS, max(ymax, 1) << LATENT_BITS
         # 16 times a latent occurs within the bilinear sum
         self._input_type = carrier(largest << 4)
         self._layers: list[_Layer] = []
         for shape, layer in zip(architecture.synthesis, group.synthesis, strict=True):
-            self._layers.append(_Layer(shape, fold(layer, fraction, ACTIVATION_BITS, largest)))
-            fraction, largest = ACTIVATION_BITS, int(CEILING) + 1
+            folded = fold(layer, fraction, ACTIVATION_BITS, largest)
+            self._layers.append(_Layer(shape, folded, architecture.height, architecture.width))
+            fraction, largest = ACTIVATION_BITS, ACTIVATION_LIMIT + 1
 
     def run(self, latents: Sequence[np.ndarray]) -> np.ndarray:
         """Pixels, uint8 (images, height, width, channels), of int32 latents (images, h, w), one array per
@@ -41,50 +52,93 @@ class Synthesis:
         a = self._architecture
         images = len(latents[0])
         result = np.empty((images, a.height, a.width, a.channels), dtype=np.uint8)
-        size = (a.height + 1) * (a.width + 1)
-        batch, chunk = max(1, _BATCH // size), max(1, _CHUNK // size)
-        for i in range(0, images, batch):
-            stack = _stack([grid[i : i + batch] for grid in latents], a, self._input_type)
-            target = result[i : i + batch]
-            for j in range(0, len(target), chunk):
-                target[j : j + chunk] = self._pixels(stack[..., j : j + chunk])
+        for i in range(0, images, self.batch):
+            stack = _stack([grid[i : i + self.batch] for grid in latents], a, self._input_type)
+            target = result[i : i + self.batch]
+            for j in range(0, len(target), self._chunk):
+                chunk = np.ascontiguousarray(stack[..., j : j + self._chunk])
+                target[j : j + self._chunk] = self._pixels(chunk)
         return result
 
-    def _pixels(self, stack: np.ndarray) -> np.ndarray:
-        channels, height, width, images = stack.shape
-        plane = _Plane(height, width, images)
-        data = plane.empty(channels, self._input_type)
-        plane.inside(data)[...] = stack
-        plane.clear_margins(data)
+    def _pixels(self, data: np.ndarray) -> np.ndarray:
         for layer in self._layers:
-            data = plane.convolve(data, layer)
-        pixels = np.floor(plane.inside(data) * 0.5 + 0.5) + 128
-        return np.clip(pixels, 0, 255).astype(np.uint8).transpose(3, 1, 2, 0)
+            data = layer.run(data)
+        pixels = np.floor(data * 2.0**-PIXEL_SHIFT + 0.5) + MID_GREY
+        return np.clip(pixels, 0, LARGEST_PIXEL).astype(np.uint8).transpose(3, 1, 2, 0)
 
 
 class _Layer:
-    """A layer's parameters as the product wants them, in a type that is exact.
+    """A convolution, its parameters as the product wants them, in a type that is exact.
 
-    With ``gathers``, (out, taps * in): the product is taken of shifted copies of the input. Else
-    (taps * out, in): shifted products are added up. Whichever has fewer rows to shift.
+    Taps that lie outside a picture of this size wherever they are put are left out. A layer that gathers,
+    weight (out, taps * in), takes the product of shifted copies of its input; one that scatters, weight
+    (taps * out, in), adds up shifted products: whichever has fewer rows to shift.
     """
 
-    def __init__(self, shape: SynthesisLayer, folded: Folded) -> None:
-        self.type = carrier(folded.bound)
-        self.out, inputs, kernel, _ = folded.weight.shape
-        self.reach = kernel // 2
-        self.residual = shape.residual
-        self.floor = 0.0 if shape.relu else -CEILING - 1
-        self.gathers = inputs < self.out or kernel == 1
-        weight = folded.weight.transpose((0, 2, 3, 1) if self.gathers else (2, 3, 0, 1))
-        weight = weight.reshape((self.out, -1) if self.gathers else (-1, inputs))
-        self.weight = np.ascontiguousarray(weight, dtype=self.type)
-        self.bias = folded.bias.astype(self.type)[:, None]
+    def __init__(self, shape: SynthesisLayer, folded: Folded, height: int, width: int) -> None:
+        self._type = carrier(folded.bound)
+        self._out, inputs, kernel, _ = folded.weight.shape
+        down, across = min(kernel // 2, height - 1), min(kernel // 2, width - 1)
+        taps = [(dy, dx) for dy in range(-down, down + 1) for dx in range(-across, across + 1)]
+        self._taps = sorted(taps, key=lambda tap: tap != (0, 0))  # the centre first
+        self._reach = down
+        self._residual = shape.residual
+        self._floor = 0 if shape.relu else -ACTIVATION_LIMIT - 1
+        self._gathers = inputs < self._out or len(taps) == 1
+        weight = np.stack([folded.weight[:, :, dy + kernel // 2, dx + kernel // 2] for dy, dx in self._taps])
+        weight = weight.swapaxes(0, 1).reshape(self._out, -1) if self._gathers else weight.reshape(-1, inputs)
+        self._weight = np.ascontiguousarray(weight, dtype=self._type)
+        self._bias = folded.bias.astype(self._type)[:, None]
 
-    @property
-    def rows(self) -> int:
-        """Rows of the largest intermediate array."""
-        return max(self.weight.shape)
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The layer's output, with its shift, residual and clamp: (in, h, w, n) to (out, h, w, n)."""
+        x = x.astype(self._type, copy=False)
+        _, height, width, images = x.shape
+        y = np.empty((self._out, height, width, images), self._type)
+        block = min(_CHUNK, _TAPS // max(self._weight.shape)) // (width * images)
+        block = max(4 * self._reach, 1, block)
+        for top in range(0, height, block):
+            bottom = min(top + block, height)
+            z = y[:, top:bottom]
+            if self._gathers:
+                self._gather(x, top, z)
+            else:
+                self._scatter(x, top, z)
+            np.floor(z, out=z)
+            if self._residual:
+                np.add(z, x[:, top:bottom], out=z)
+            np.clip(z, self._floor, ACTIVATION_LIMIT, out=z)
+        return y
+
+    def _gather(self, x: np.ndarray, top: int, z: np.ndarray) -> None:
+        """Sums of the lines of ``x`` from ``top`` on into ``z``, by one product."""
+        lines = z.shape[1]
+        if len(self._taps) == 1:
+            taps = x[:, None, top : top + lines]
+        else:
+            taps = np.zeros((len(self._taps), len(x), lines, *x.shape[2:]), self._type)
+            for tap, (dy, dx) in zip(taps, self._taps, strict=True):
+                y0, y1 = max(top, -dy), min(top + lines, x.shape[1] - dy)
+                x0, x1 = max(0, -dx), min(x.shape[2], x.shape[2] - dx)
+                tap[:, y0 - top : y1 - top, x0:x1] = x[:, y0 + dy : y1 + dy, x0 + dx : x1 + dx]
+        sums = z.reshape(len(z), -1)
+        multiply(self._weight, taps.reshape(self._weight.shape[1], -1), sums)
+        np.add(sums, self._bias, out=sums)
+
+    def _scatter(self, x: np.ndarray, top: int, z: np.ndarray) -> None:
+        """The same by products of each line with all taps, added up where these lie."""
+        height, width = x.shape[1:3]
+        bottom = top + z.shape[1]
+        first, last = max(0, top - self._reach), min(height, bottom + self._reach)
+        lines = x[:, first:last]
+        products = np.empty((len(self._weight), lines[0].size), self._type)
+        multiply(self._weight, lines.reshape(len(x), -1), products)
+        parts = products.reshape(len(self._taps), self._out, *lines.shape[1:])
+        np.add(parts[0][:, top - first : bottom - first], self._bias[..., None, None], out=z)
+        for part, (dy, dx) in zip(parts[1:], self._taps[1:], strict=True):
+            y0, y1 = max(top, -dy), min(bottom, height - dy)
+            x0, x1 = max(0, -dx), min(width, width - dx)
+            z[:, y0 - top : y1 - top, x0:x1] += part[:, y0 + dy - first : y1 + dy - first, x0 + dx : x1 + dx]
 
 
 def _stack(latents: list[np.ndarray], architecture: Architecture, kind: type) -> np.ndarray:
@@ -92,8 +146,8 @@ def _stack(latents: list[np.ndarray], architecture: Architecture, kind: type) ->
     stack = None
     taken = 0
     for (h, w), count in zip(level_sizes(architecture), architecture.grids, strict=True):
-        mine = [grid.transpose(1, 2, 0) for grid in latents[taken : taken + count]]
-        level: np.ndarray = np.stack(mine).astype(kind)
+        grids = [grid.transpose(1, 2, 0) for grid in latents[taken : taken + count]]
+        level: np.ndarray = np.stack(grids).astype(kind)
         level *= 1 << LATENT_BITS
         stack = level if stack is None else np.concatenate([_double(stack)[:, :h, :w], level])
         taken += count
@@ -115,60 +169,3 @@ def _double(x: np.ndarray) -> np.ndarray:
     x += 8
     x *= 1 / 16
     return np.floor(x, out=x)
-
-
-class _Plane:
-    """Geometry of one chunk: flattened columns with margins of zeros before, between and behind."""
-
-    def __init__(self, height: int, width: int, images: int) -> None:
-        self._shape = (height + 1, width + 1, images)
-        self._line = (width + 1) * images
-        self._lead = self._line + images
-        self._columns = (height + 1) * self._line
-        self._images = images
-
-    def empty(self, channels: int, kind: type) -> np.ndarray:
-        return np.empty((channels, self._columns + 2 * self._lead), kind)
-
-    def inside(self, data: np.ndarray) -> np.ndarray:
-        """The pictures, (channels, height, width, images)."""
-        return self._body(data)[:, :-1, :-1]
-
-    def clear_margins(self, data: np.ndarray) -> None:
-        data[:, : self._lead] = 0
-        data[:, -self._lead :] = 0
-        body = self._body(data)
-        body[:, -1] = 0
-        body[:, :, -1] = 0
-
-    def _body(self, data: np.ndarray) -> np.ndarray:
-        return data[:, self._lead : -self._lead].reshape(len(data), *self._shape)
-
-    def convolve(self, x: np.ndarray, layer: _Layer) -> np.ndarray:
-        """One convolution with its bias, shift, residual and clamp."""
-        x = x.astype(layer.type, copy=False)
-        around = range(-layer.reach, layer.reach + 1)
-        offsets = [dy * self._line + dx * self._images for dy in around for dx in around]
-        halo = layer.reach * self._lead
-        y = self.empty(layer.out, layer.type)
-        block = max(4 * halo, min(_CHUNK, _TAPS // layer.rows))
-        end = self._lead + self._columns
-        for start in range(self._lead, end, block):
-            stop = min(start + block, end)
-            z = y[:, start:stop]
-            if layer.gathers:
-                taps = [x[:, start + offset : stop + offset] for offset in offsets]
-                multiply(layer.weight, np.concatenate(taps) if len(taps) > 1 else taps[0], z)
-                np.add(z, layer.bias, out=z)
-            else:
-                products = np.empty((len(layer.weight), stop - start + 2 * halo), layer.type)
-                multiply(layer.weight, x[:, start - halo : stop + halo], products)
-                total: np.ndarray = layer.bias
-                for tap, offset in zip(np.split(products, len(offsets)), offsets, strict=True):
-                    total = np.add(total, tap[:, halo + offset : halo + offset + stop - start], out=z)
-            np.floor(z, out=z)
-            if layer.residual:
-                np.add(z, x[:, start:stop], out=z)
-            np.clip(z, layer.floor, CEILING, out=z)
-        self.clear_margins(y)
-        return y

@@ -13,12 +13,14 @@ from math import isqrt
 
 import numpy as np
 
+from rudcodec.bitstream.constants import LOCATION_BITS, SCALE_STEPS, SCALES
+
 PRECISION = 24
-SCALES = 64
+FRACTIONS = 1 << LOCATION_BITS  # of a location
 REACH = 23  # largest difference with a symbol of its own
 ESCAPE = 2 * REACH + 1
 SYMBOLS = ESCAPE + 1
-ROWS = 8 * SCALES
+ROWS = FRACTIONS * SCALES
 SHA256 = "ed471ee7e0a60bcd0c8a3297494ed187f2057867ae497d05aebb5a763f67a801"
 
 _ONE = 1 << 62
@@ -38,8 +40,8 @@ _DECAY = (
 def _decays() -> list[int]:
     """Per scale the Laplace density's decay over 1/8, exp(-1/(8 b)); doubling b is a square root."""
     decay = list(_DECAY)
-    for s in range(8, SCALES):
-        decay.append(isqrt(decay[s - 8] << 62))
+    for s in range(SCALE_STEPS, SCALES):
+        decay.append(isqrt(decay[s - SCALE_STEPS] << 62))
     return decay
 
 
@@ -48,7 +50,7 @@ def frequencies() -> np.ndarray:
     """uint32 (512, 48); every row sums to 2**24, every entry is at least 1."""
     reach = 8 * REACH + 8
     spread = (1 << PRECISION) - SYMBOLS
-    table = np.empty((8, SCALES, SYMBOLS), dtype=np.uint32)
+    table = np.empty((FRACTIONS, SCALES, SYMBOLS), dtype=np.uint32)
     for s, decay in enumerate(_decays()):
         powers = [_ONE]
         for _ in range(reach):

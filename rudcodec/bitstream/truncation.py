@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from rudcodec.bitstream import container, limits
 from rudcodec.bitstream.header import Head, code_head
-from rudcodec.bitstream.reading import parse
-from rudcodec.errors import BudgetError, FormatError, SettingError
+from rudcodec.bitstream.layout import parse
+from rudcodec.errors import BudgetError, SettingError
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
     images = [0]
     for counts in head.counts:
         images.append(images[-1] + sum(counts))
-    begin = layout.weights.offset
+    first = layout.weights.offset
 
     def size(count: int) -> int:
-        return len(_opening(head, count)) + ends[count - 1] - begin
+        return len(_opening(head, count)) + ends[count - 1] - first
 
     kept = total
     if ipc is not None:
@@ -68,20 +68,11 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
             raise BudgetError(
                 f"one segment takes {-(-8 * size(1) // classes)} bits a class, the least possible"
             )
-    result = _opening(head, kept) + data[begin : ends[kept - 1]]
-    try:
-        limits.check_cost(
-            head.architecture,
-            head.counts[:kept],
-            head.share,
-            len(result),
-            lambda reason: FormatError("head", -1, reason),
-            head.soft is not None,
-        )
-    except FormatError as error:
-        raise BudgetError(
-            f"the first {kept} segments are no valid file of their own: {error.reason}"
-        ) from None
+    result = _opening(head, kept) + data[first : ends[kept - 1]]
+    if reason := limits.excess(
+        head.architecture, head.counts[:kept], head.share, len(result), head.soft is not None
+    ):
+        raise BudgetError(f"the first {kept} segments are no valid file of their own: {reason}")
     return Truncation(result, kept, total, images[kept], classes)
 
 

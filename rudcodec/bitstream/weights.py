@@ -2,72 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
 from rudcodec.bitstream import limits, tables
 from rudcodec.bitstream.coder import Coder
-from rudcodec.errors import FormatError
+from rudcodec.bitstream.constants import SCALES
+from rudcodec.bitstream.container import Place
 from rudcodec.payload import Architecture, Group, QLayer, QTensor
 
-_CENTRED = 4 * tables.SCALES  # first of the table rows with location 0
+_CENTRED = tables.FRACTIONS // 2 * SCALES  # first of the table rows with location 0
 
 
-def code_group(
-    coder: Coder, architecture: Architecture, given: Group | None, section: str, offset: int
-) -> Group:
-    """Code one group; ``given`` is None when decoding. FormatError for what the format can't express."""
-    fail = partial(FormatError, section, offset)
-    depth = len(architecture.context_hidden) + 1
-    shapes = limits.layer_shapes(architecture)
+def code_group(coder: Coder, architecture: Architecture, group: Group | None, place: Place) -> Group:
+    """Code one group; ``group`` is None when decoding. FormatError for what the format can't express."""
+    context, synthesis = limits.network_shapes(architecture)
     return Group(
-        code_layers(coder, shapes[:depth], given.context if given else None, "context", fail),
-        code_layers(coder, shapes[depth:], given.synthesis if given else None, "synthesis", fail),
+        code_layers(coder, context, group.context if group else None, "context", place),
+        code_layers(coder, synthesis, group.synthesis if group else None, "synthesis", place),
     )
 
 
 def code_layers(
     coder: Coder,
     shapes: list[limits.LayerShape],
-    given: tuple[QLayer, ...] | None,
+    layers: tuple[QLayer, ...] | None,
     network: str,
-    fail: Callable[[str], FormatError],
+    place: Place,
 ) -> tuple[QLayer, ...]:
-    """Code the layers of one network of one group."""
-    if given is not None and len(given) != len(shapes):
-        raise fail(f"{network} network has {len(given)} layers, must have {len(shapes)}")
-    layers = []
+    """Code the layers of one network of one group; ``layers`` is None when decoding."""
+    if layers is not None and len(layers) != len(shapes):
+        raise place.error(f"{network} network has {len(layers)} layers, must have {len(shapes)}")
+    coded = []
     for i, shape in enumerate(shapes):
-        layer = given[i] if given is not None else None
+        layer = layers[i] if layers is not None else None
         name = f"{network} layer {i}"
-        w = code_tensor(coder, shape.weight, layer.weight if layer else None, f"weight of {name}", fail)
-        b = code_tensor(coder, shape.bias, layer.bias if layer else None, f"bias of {name}", fail)
+        w = code_tensor(coder, shape.weight, layer.weight if layer else None, f"weight of {name}", place)
+        b = code_tensor(coder, shape.bias, layer.bias if layer else None, f"bias of {name}", place)
         most = shape.fraction + w.exponent
         if b.exponent > most:
-            raise fail(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
-        layers.append(QLayer(w, b))
-    return tuple(layers)
+            raise place.error(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
+        coded.append(QLayer(w, b))
+    return tuple(coded)
 
 
 def code_tensor(
-    coder: Coder, shape: tuple[int, ...], given: QTensor | None, name: str, fail: Callable[[str], FormatError]
+    coder: Coder, shape: tuple[int, ...], tensor: QTensor | None, name: str, place: Place
 ) -> QTensor:
+    """Code a tensor of a ``shape``, ``name`` in errors; ``tensor`` is None when decoding."""
     values = None
-    if given is not None:
-        if given.values.shape != shape or given.values.dtype.kind not in "iu":
-            raise fail(
-                f"{name} must be integers of shape {shape}, is {given.values.dtype} {given.values.shape}"
-            )
-        if not 0 <= given.exponent <= limits.EXPONENT:
-            raise fail(f"exponent of {name} is {given.exponent}, must be 0..{limits.EXPONENT}")
-        values = given.values.ravel()
-        _check_range(values, name, fail)
+    if tensor is not None:
+        values = tensor.values
+        if values.shape != shape or values.dtype.kind not in "iu":
+            raise place.error(f"{name} must be integers of shape {shape}, is {values.dtype} {values.shape}")
+        if not 0 <= tensor.exponent <= limits.EXPONENT:
+            raise place.error(f"exponent of {name} is {tensor.exponent}, must be 0..{limits.EXPONENT}")
+        values = values.ravel()
+        _check_range(values, name, place)
         values = values.astype(np.int32)
-    exponent = coder.number(4, given.exponent if given else None)
+    exponent = coder.number(4, tensor.exponent if tensor else None)
     values = code_scaled(coder, limits.product(shape), values)
-    _check_range(values, name, fail)
+    _check_range(values, name, place)
     return QTensor(values.reshape(shape).astype(np.int32), exponent)
 
 
@@ -77,19 +71,14 @@ def code_scaled(coder: Coder, count: int, values: np.ndarray | None) -> np.ndarr
     return coder.code(np.full(count, _CENTRED + scale, dtype=np.intp), values)
 
 
-def _check_range(values: np.ndarray, name: str, fail: Callable[[str], FormatError]) -> None:
+def _check_range(values: np.ndarray, name: str, place: Place) -> None:
     if int(values.min()) < -limits.WEIGHT or int(values.max()) > limits.WEIGHT:
-        raise fail(f"{name} has values beyond +-{limits.WEIGHT}")
+        raise place.error(f"{name} has values beyond +-{limits.WEIGHT}")
 
 
 def best_scale(values: np.ndarray) -> int:
     """Index of the table scale that codes the values with the fewest bits."""
     return int(_bits_by_scale(values).argmin())
-
-
-def log2_width(scale: int) -> float:
-    """Binary logarithm of the scale of the Laplace distribution that a table scale stands for."""
-    return (scale - 32) / 8
 
 
 def tensor_bits(values: np.ndarray) -> float:
@@ -102,4 +91,4 @@ def _bits_by_scale(values: np.ndarray) -> np.ndarray:
     histogram = np.bincount(symbols.ravel(), minlength=tables.SYMBOLS)
     excess = np.abs(values[np.abs(values) > tables.REACH]) - tables.REACH
     tail = float((2 * np.frexp(excess)[1]).sum())  # class, sign, low bits
-    return np.asarray(tables.code_lengths()[_CENTRED : _CENTRED + tables.SCALES] @ histogram + tail)
+    return np.asarray(tables.code_lengths()[_CENTRED : _CENTRED + SCALES] @ histogram + tail)

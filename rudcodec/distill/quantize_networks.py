@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rudcodec.bitstream.weights import best_scale, log2_width, tensor_bits
+from rudcodec.bitstream.constants import log2_scale
+from rudcodec.bitstream.weights import best_scale, tensor_bits
 from rudcodec.distill.encoder_state import BETAS, EncoderState, cosine_decay, set_learning_rate
 from rudcodec.distill.quantized_parameter import QuantizedParameter, parameters_of
 from rudcodec.model.context import laplace_bits
@@ -169,7 +170,7 @@ class _GroupQuantizer:
         for step in range(steps):
             set_learning_rate(optimizer, LEARNING_RATE * cosine_decay(step / steps))
             if step % len(self._batches) == 0:
-                widths = [log2_width(best_scale(p.integers())) for p in parameters]
+                widths = [log2_scale(best_scale(p.integers())) for p in parameters]
             self._backward(self._batches[step % len(self._batches)])
             for values, p, gradient, width in zip(scaled, parameters, utility_gradients, widths, strict=True):
                 bits_gradient = _bits_gradient(p.rounded(), width) / self._pixels
@@ -187,10 +188,10 @@ def _gradient(parameter: QuantizedParameter) -> Tensor:
     return parameter.tensor.grad
 
 
-def _bits_gradient(integers: Tensor, log2_scale: float) -> Tensor:
+def _bits_gradient(integers: Tensor, width: float) -> Tensor:
     """Derivative of the integers' code length."""
     integers = integers.requires_grad_()
     zero = torch.zeros_like(integers)
-    bits = laplace_bits(integers, zero, zero + log2_scale).sum()
+    bits = laplace_bits(integers, zero, zero + width).sum()
     (gradient,) = torch.autograd.grad(bits, integers)
     return gradient

@@ -10,30 +10,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rudcodec.bitstream import limits
+from rudcodec.bitstream import constants, limits
 from rudcodec.bitstream.labels import shapes
 from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
 from rudcodec.model.quantization import straight_through, to_integers
 from rudcodec.nets.layers import halved, instance_norm
 from rudcodec.payload import ImageShape, LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
 
-BIAS_EXPONENT = 4
+BIAS_EXPONENT = limits.LABEL_BIAS
 LINEAR_EXPONENT = 4
 BIAS_BITS = 6.0  # about what one costs
 INITIAL_WEIGHT_SCALE = 2.0
 # The integer network's 8 bits of activation end here.
-MAX_ACTIVATION = 255 / 16
+MAX_ACTIVATION = constants.LABEL_CEILING / 2**constants.LABEL_BITS
 EPS = 1e-3  # far below any variance but that of a flat picture
 
 
 def _to_sixteenths(y: Tensor) -> Tensor:
     """Halves go up, as in the file's network."""
-    return (y * 16 + 0.5).floor() / 16
+    one = 2**constants.LABEL_BITS
+    return (y * one + 0.5).floor() / one
 
 
 def to_network_input(views: Tensor) -> Tensor:
     """What the networks take: float32 (n, C, H, W) of uint8 (n, H, W, C)."""
-    return ((views.permute(0, 3, 1, 2).float() - 128) / 32).contiguous()
+    return ((views.permute(0, 3, 1, 2).float() - constants.MID_GREY) / 32).contiguous()
 
 
 def _forward(

@@ -66,8 +66,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     def at(self, number: int) -> tuple[Tensor, Tensor]:
         """Batch ``number``."""
-        count, height, width, _ = self._images.shape
-        drawn = views.draw(self.recipe, count, height, width, self.seed, number * self.batch, self.batch)
+        shape = tuple(self._images.shape)
+        drawn = views.draw(self.recipe, shape, self.seed, number * self.batch, self.batch)
         made = self._render(self._images, views.on_device(drawn, self.device))
         with torch.no_grad(), autocast(self.device):
             logits = self._label(to_network_input(made).contiguous(memory_format=self._layout))

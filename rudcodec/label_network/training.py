@@ -218,7 +218,8 @@ class _ViewBatches:
         """Views, the classes of both images in each, and the first one's weight."""
         images, device = self._images, self._images.device
         height, width = images.shape[1:3]
-        parameters = views.draw(self._recipe, len(images), height, width, self._seed, first_view, count)
+        shape = tuple(images.shape)
+        parameters = views.draw(self._recipe, shape, self._seed, first_view, count)
         there = views.on_device(parameters, device)
         first = self._labels[there.first.source]
         second, weight = first.clone(), torch.ones(count, device=device)

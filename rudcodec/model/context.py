@@ -13,17 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-OWN = (
-    *((0, -1), (0, -2)),
-    *((-1, dx) for dx in range(-2, 3)),
-    *((-2, dx) for dx in range(-2, 3)),
-)
-SIBLING = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
-INPUTS = len(OWN) + 4 + len(SIBLING)
-INPUT_LIMIT = 127.0
-ACTIVATION_LIMIT = 4095 / 128
-LOCATION_LIMIT = 4095.0
-LOG2_SCALE_RANGE = (-4.0, 31 / 8)
+from rudcodec.bitstream import constants
+
+ACTIVATION_LIMIT = constants.ACTIVATION_LIMIT / 2**constants.ACTIVATION_BITS
+LOCATION_LIMIT = float(constants.LOCATION_RANGE[1] >> constants.LOCATION_BITS)
+LOG2_SCALE_RANGE = (constants.log2_scale(0), constants.log2_scale(constants.SCALES - 1))
 
 
 def _shifted(y: Tensor, offsets: Sequence[tuple[int, int]]) -> list[Tensor]:
@@ -59,17 +53,17 @@ def contexts(y: Tensor, parent: Tensor | None) -> Tensor:
     """
     n, c, h, w = y.shape
     y = _as_input(y)
-    inputs = _shifted(y, OWN)
+    inputs = _shifted(y, constants.CAUSAL)
     zero = torch.zeros_like(y)
-    inputs += [zero] * 4 if parent is None else _parents(_as_input(parent[:, :c]), h, w)
+    inputs += [zero] * constants.PARENTS if parent is None else _parents(_as_input(parent[:, :c]), h, w)
     siblings = F.pad(y[:, :-1], (0, 0, 0, 0, 1, 0))
-    inputs += _shifted(siblings, SIBLING) if c > 1 else [zero] * len(SIBLING)
+    inputs += _shifted(siblings, constants.SIBLINGS) if c > 1 else [zero] * len(constants.SIBLINGS)
     return torch.stack(inputs, -1)
 
 
 def _as_input(y: Tensor) -> Tensor:
     """Clamped, and in the number format that the network's products take: once, not for each of 21 copies."""
-    y = y.clamp(-INPUT_LIMIT, INPUT_LIMIT)
+    y = y.clamp(-constants.INPUT_LIMIT, constants.INPUT_LIMIT)
     device = y.device.type
     return y.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else y
 
@@ -93,7 +87,7 @@ class ContextModel(nn.Module):
     def __init__(self, grids: Sequence[int], hidden: Sequence[int]) -> None:
         super().__init__()
         self.grids = tuple(grids)
-        widths = (INPUTS, *hidden, 2)
+        widths = (constants.INPUTS, *hidden, 2)
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for i, (fan_in, out) in enumerate(zip(widths, widths[1:], strict=False)):

@@ -12,11 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rudcodec.bitstream import constants
 from rudcodec.payload import SynthesisLayer
 
-ACTIVATION_LIMITS = (-32.0, 4095 / 128)
-GREY_LEVELS = 64.0
-MID_GREY = 128.0
+ONE = float(1 << constants.ACTIVATION_BITS)
+ACTIVATION_LIMITS = (-(constants.ACTIVATION_LIMIT + 1) / ONE, constants.ACTIVATION_LIMIT / ONE)
+GREY_LEVELS = ONE / 2**constants.PIXEL_SHIFT
+MID_GREY = float(constants.MID_GREY)
 
 
 def upsample_stack(levels: Sequence[Tensor]) -> Tensor:
