@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import rudcodec
+from rudcodec.data.reading import Reading
 from rudcodec.errors import SettingError
 from rudcodec.files import check_writable
 from rudcodec.options import options_of, parse_option
@@ -22,11 +23,13 @@ from rudcodec.settings import PRESETS, Settings, parse_settings
 from .metrics import Metrics
 from .preview import write_preview
 from .progress import ProgressView
+from .reading import read_images, reading_flags, size_flag
 from .tables import print_table
 from .values import byte_amount, clock, key_value
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
+    from rudcodec.data.reading import Mode
     from rudcodec.distill import CompressResult, Estimate
 
 
@@ -50,7 +53,8 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     for field, known in reversed([*options_of(Settings)]):
         if not known.flag:
             continue
-        help = f"{known.help} ({known.default or field.default})"
+        default = known.default.replace("`", "") or field.default
+        help = known.help if default in (None, "none") else f"{known.help} ({default})"
         if "/" in known.flag:
             add = click.option(known.flag, field.name, default=None, help=help)
         else:
@@ -64,9 +68,12 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Budget in bytes, such as 62kB.")
 @_setting_flags
-@click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
+@click.option(
+    "--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Budget of the whole file, such as 62kB."
+)
+@size_flag
+@reading_flags
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
@@ -104,6 +111,9 @@ def compress(
     out: Path,
     budget_bytes: int | None,
     size: int | None,
+    mode: Mode,
+    background: str | None,
+    skip_bad: bool,
     split: Split,
     distilled: bool,
     real: str | None,
@@ -133,6 +143,7 @@ def compress(
     settings = Settings.preset(preset, distilled, **({"bpc": 1.0} if budget_bytes else {}), **given)
     if distilled and real is None and settings.utility not in ("auto", "none"):
         raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
+    reading = Reading(size, mode, background, skip_bad)
     for path in filter(None, (out if str(out) != "-" else None, preview, log)):
         check_writable(path)
 
@@ -144,8 +155,8 @@ def compress(
         metrics = stack.enter_context(Metrics(view, *logs, append=resume))
         real_source, distilled_source = (real, source) if distilled else (source, None)
         sets = _Sets(
-            _read(real_source, split, size, "reading", view) if real_source else None,
-            _read(distilled_source, "all", size, "reading distilled", view) if distilled_source else None,
+            read_images(real_source, split, reading, view) if real_source else None,
+            read_images(distilled_source, "all", reading, view) if distilled_source else None,
         )
         if budget_bytes is not None:
             bpc = 8 * budget_bytes / sets.num_classes
@@ -214,15 +225,6 @@ class _Sets:
             hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
             error.args = (f"interrupted{hint}",)
             raise
-
-
-def _read(source: str, split: Split, size: int | None, stage: str, view: ProgressView) -> LabelledImages:
-    from rudcodec.data import load
-
-    def report(done: int, total: int) -> None:
-        view(stage, done, total)
-
-    return load(source, split, size, report)
 
 
 def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> None:

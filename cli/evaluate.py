@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from rudcodec.data.reading import Reading
+
 from .progress import ProgressView
+from .reading import read_images, reading_flags
 from .tables import print_table
 from .values import finite, naming, network_names, read_input, recipe_change
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
     from rudcodec.comparison import Comparison, Entry
     from rudcodec.data import LabelledImages, Split
+    from rudcodec.data.reading import Mode
     from rudcodec.synthetic import SyntheticSet
 
 
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute (auto)."
 )
+@reading_flags
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(
     file: str,
@@ -69,6 +74,9 @@ def evaluate(
     nets: tuple[str, ...],
     width: int,
     device: str,
+    mode: Mode,
+    background: str | None,
+    skip_bad: bool,
     as_json: bool,
 ) -> None:
     """Train students on FILE (- is standard input), judge them on real images.
@@ -86,16 +94,18 @@ def evaluate(
     from rudcodec.comparison import Comparison
     from rudcodec.students import Panel, StudentSpec
 
+    shape = data.images.shape[1:]
+    reading = Reading(shape[0] if shape[0] == shape[1] else None, mode, background, skip_bad)
     with ProgressView() as view:
         comparison = Comparison(
             "standard input" if file == "-" else file,
             data,
-            _read(source, split, data, view),
+            _read(source, split, reading, data, view),
             Panel(tuple(StudentSpec(net, width, device) for net in nets), range(seeds)),
             dict(changes) | ({} if steps is None else {"steps": steps}),
             view,
         )
-        entries = _judge(comparison, source, baseline, view)
+        entries = _judge(comparison, (source, reading), baseline, view)
     if as_json:
         facts = {
             "file": file,
@@ -112,7 +122,7 @@ def evaluate(
 
 
 def _judge(
-    comparison: Comparison, source: str, baseline: Codec | Literal["none"], view: ProgressView
+    comparison: Comparison, real: tuple[str, Reading], baseline: Codec | Literal["none"], view: ProgressView
 ) -> list[Entry]:
     """All entries, each shown as soon as it is there, since the next one may take long."""
     entries = []
@@ -120,23 +130,22 @@ def _judge(
         entries.append(entry)
         view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
     if baseline != "none":
-        train = _read(source, "train", comparison.data, view)
+        source, reading = real
+        train = _read(source, "train", reading, comparison.data, view)
         for entry in comparison.judge_real_images(train, baseline):
             entries.append(entry)
             view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
     return entries
 
 
-def _read(source: str, split: Split, data: SyntheticSet, view: ProgressView) -> LabelledImages:
+def _read(
+    source: str, split: Split, reading: Reading, data: SyntheticSet, view: ProgressView
+) -> LabelledImages:
     """Real images as the set has them: of its size, with its class numbers."""
-    from rudcodec.data import load
     from rudcodec.data.matching import matching
-    from rudcodec.progress import StageSteps
 
-    shape = data.images.shape[1:]
-    size = shape[0] if shape[0] == shape[1] else None
-    real = load(source, split, size, StageSteps(view, f"reading {split}"))
-    return matching(real, split, shape, data.classes)
+    real = read_images(source, split, reading, view)
+    return matching(real, split, data.images.shape[1:], data.classes)
 
 
 def _print_entries(entries: list[Entry], split: Split) -> None:

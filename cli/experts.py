@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from rudcodec.data.reading import Reading
+
 from .progress import ProgressView
+from .reading import read_images, reading_flags, size_flag
+
+if TYPE_CHECKING:
+    from rudcodec.data.reading import Mode
 
 
 @click.command()
@@ -18,7 +25,8 @@ from .progress import ProgressView
 @click.option("--lr", type=float, default=0.01, help="Of plain SGD (0.01).")
 @click.option("--seed", type=int, default=0, help="Of the first (0).")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
-@click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
+@size_flag
+@reading_flags
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="(auto)")
 def experts(
     source: str,
@@ -30,6 +38,9 @@ def experts(
     seed: int,
     flip: bool | None,
     size: int | None,
+    mode: Mode,
+    background: str | None,
+    skip_bad: bool,
     device: str,
 ) -> None:
     """Train networks on the train split of SRC, and keep their weights of every epoch in DIR.
@@ -37,14 +48,12 @@ def experts(
     Experts that are in DIR already are left as they are: an interrupted command goes on, and a larger --count
     adds to them.
     """
-    from rudcodec import data
     from rudcodec.nets.device import pick_device
-    from rudcodec.progress import StageSteps
     from rudcodec.utility.experts import ExpertRecipe, ExpertTrainer
 
     recipe = ExpertRecipe(epochs=epochs, width=width, lr=lr, flip=flip, seed=seed)
     with ProgressView() as view:
-        images = data.load(source, "train", size, StageSteps(view, "reading"))
+        images = read_images(source, "train", Reading(size, mode, background, skip_bad), view)
         ExpertTrainer(images, recipe, pick_device(device), _Epochs(view)).fill(folder, count)
     click.echo(f"{folder}: {count} experts of {epochs} epochs")
 

@@ -37,16 +37,19 @@ def to_network_input(views: Tensor) -> Tensor:
     return ((views.permute(0, 3, 1, 2).float() - constants.MID_GREY) / 32).contiguous()
 
 
+def _unrounded(y: Tensor) -> Tensor:
+    return y
+
+
 def _forward(
     layers: Sequence[LabelLayer],
     x: Tensor,
     weights: Sequence[Tensor],
     biases: Sequence[Tensor],
-    linear: Tensor,
-    linear_bias: Tensor,
-    rounded: Callable[[Tensor], Tensor] = lambda y: y,
+    rounded: Callable[[Tensor], Tensor] = _unrounded,
 ) -> Tensor:
-    for layer, weight, bias in zip(layers, weights, biases, strict=True):
+    """``weights`` and ``biases``: of the convolutions, then of the linear layer."""
+    for layer, weight, bias in zip(layers, weights[:-1], biases[:-1], strict=True):
         y = F.conv2d(x, weight, padding=1)
         # a single pixel is its own mean
         y = (
@@ -59,7 +62,7 @@ def _forward(
             y = y + x
         y = y.clamp(max=MAX_ACTIVATION)
         x = rounded(halved(y)) if layer.pool else y
-    return F.linear(x.flatten(1), linear, linear_bias).float()
+    return F.linear(x.flatten(1), weights[-1], biases[-1]).float()
 
 
 class TrainableLabelNetwork(nn.Module):
@@ -97,7 +100,8 @@ class TrainableLabelNetwork(nn.Module):
         """Logits, float32 (n, classes), of :func:`to_network_input` views."""
         weights = [straight_through(weight) for weight in self.weights]
         linear = straight_through(self.linear) * 2.0**-LINEAR_EXPONENT
-        return _forward(self.layers, x, weights, list(self.biases), linear, self.linear_bias)
+        weights, biases = [*weights, linear], list(self.biases) + [self.linear_bias]
+        return _forward(self.layers, x, weights, biases)
 
     def bits(self) -> Tensor:
         """Code length of the parameters, differentiable in weights and in the scales of their tables."""
@@ -142,7 +146,7 @@ class FloatLabelNetwork(nn.Module):
         count = len(self.layers)
         weights = [getattr(self, f"weight{i}") for i in range(count + 1)]
         biases = [getattr(self, f"bias{i}") for i in range(count + 1)]
-        return _forward(self.layers, x, weights[:-1], biases[:-1], weights[-1], biases[-1], _to_sixteenths)
+        return _forward(self.layers, x, weights, biases, _to_sixteenths)
 
 
 def _clamped_rows(weight: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -18,8 +19,21 @@ def make_renderer(compile: bool) -> Callable[[Tensor, views.Draw], Tensor]:
     """
     if not compile:
         return _render  # which can be pickled, for workers
-    part = compiled(_transform, dynamic=True)
-    return lambda images, parameters: views.render(images, parameters, torch, lambda i, p, _: part(i, p))
+    return _CompiledRenderer()
+
+
+class _CompiledRenderer:
+    """Renders by compiled code."""
+
+    def __init__(self) -> None:
+        self._transform = compiled(_transform, dynamic=True)
+
+    def __call__(self, images: Tensor, parameters: views.Draw) -> Tensor:
+        rendered: Tensor = views.render(images, parameters, torch, self._render_part)
+        return rendered
+
+    def _render_part(self, images: Tensor, part: views.Part, xp: ModuleType) -> Tensor:
+        return self._transform(images, part)
 
 
 def _render(images: Tensor, parameters: views.Draw) -> Tensor:

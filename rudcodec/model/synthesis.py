@@ -31,7 +31,10 @@ def upsample_stack(levels: Sequence[Tensor]) -> Tensor:
 
 
 class Synthesis(nn.Module):
-    """Convolutions of 1x1 and 3x3 from the stacked latents to (n, channels, H, W)."""
+    """Convolutions of 1x1 and 3x3 from the stacked latents to (n, channels, H, W).
+
+    The format's residual layers are not among them: no architecture of ours has one.
+    """
 
     def __init__(self, inputs: int, layers: Sequence[SynthesisLayer]) -> None:
         super().__init__()
@@ -40,9 +43,8 @@ class Synthesis(nn.Module):
         self.biases = nn.ParameterList()
         for layer in layers:
             fan_in = inputs * layer.kernel**2
-            gain = 0.1 if layer.residual else math.sqrt(2.0)
             shape = (layer.out_channels, inputs, layer.kernel, layer.kernel)
-            self.weights.append(torch.randn(shape) * gain / math.sqrt(fan_in))
+            self.weights.append(torch.randn(shape) * math.sqrt(2.0) / math.sqrt(fan_in))
             self.biases.append(torch.zeros(layer.out_channels))
             inputs = layer.out_channels
 
@@ -50,8 +52,6 @@ class Synthesis(nn.Module):
         x = upsample_stack(levels)
         for layer, weight, bias in zip(self.layers, self.weights, self.biases, strict=True):
             v = F.conv2d(x, weight, bias, padding=layer.kernel // 2)
-            if layer.residual:
-                v = v + x
             low, high = ACTIVATION_LIMITS
             x = F.hardtanh(v, 0.0 if layer.relu else low, high)
         return x
