@@ -181,5 +181,5 @@ def test_compress_with_soft_labels(digits: data.LabelledImages, tmp_path: Path) 
 
 
 def test_soft_labels_need_real_images(digits: data.LabelledImages, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="labels: a teacher needs real images"):
+    with pytest.raises(SettingError, match="labels: soft ones need real images"):
         rudcodec.compress(None, tmp_path / "x.rud", distilled=digits, bpc=2000, labels="soft")
