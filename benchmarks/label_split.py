@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import click
-from trials_common import run_of, split_for_trials
+from trials_common import Script, run_of, split_for_trials
 
 from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream import labels_size
@@ -115,7 +115,7 @@ def split(text: str) -> tuple[float, tuple[float, ...]]:
         raise click.BadParameter(f"{text!r} is not BPC:FRACTION,FRACTION,...") from error
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
 @click.option("--split", "splits", type=split, multiple=True, required=True, help="BPC:FRACTION,FRACTION,...")
 @click.option("--count", type=amount, default="200k", help="Views that a label network is trained on (200k).")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import click
-from trials_common import check_all_taken, parse_pairs, run_of, split_for_trials, take_changes
+from trials_common import Script, check_all_taken, parse_pairs, run_of, split_for_trials, take_changes
 
 import rudcodec
 from rudcodec.baselines import PictureBudget, real_images
@@ -114,7 +114,7 @@ class StudentTrials:
         return real_images(self.train, PictureBudget("avif", size, (kind.ipc,)), seed)[0].as_set()
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
 @click.option("--file", help="Take this file's label network and images.")
 @click.option("--images", "pictures", help="Take this file's images instead.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 
 import click
-from trials_common import rows_as_decoded, run_of
+from trials_common import Script, rows_as_decoded, run_of
 
 from rudcodec import bitstream
 from rudcodec.baselines import PictureBudget, psnr, real_images
@@ -24,7 +24,7 @@ from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.pipeline import run_stages
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
 @click.option("--bpc", type=amount, required=True, help="Budget in bits per class.")
 @click.option("--ipc", type=int, required=True, help="Images per class.")

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from trials_common import check_all_taken, parse_pairs, split_for_trials, take_changes
+from trials_common import Script, check_all_taken, parse_pairs, split_for_trials, take_changes
 
 import rudcodec
 from rudcodec.baselines import PictureBudget, real_images
@@ -52,7 +52,7 @@ def soft_labels(
     return probs.astype(np.float32), meter.bits / len(images)
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
 @click.option("--file", required=True, help="Its label network is the teacher.")
 @click.option("--bpc", type=amount, default="50k", help="Of the real images (50k).")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,13 +14,23 @@ from torch import Tensor
 from rudcodec.cli.metrics import Metrics
 from rudcodec.cli.progress import ProgressView
 from rudcodec.data import LabelledImages, Split
-from rudcodec.data.splits import rows_of
+from rudcodec.data.splits import Part, rows_of
 from rudcodec.distill.payload_builder import segment_sizes
-from rudcodec.errors import SettingError
+from rudcodec.errors import RudError, SettingError
 from rudcodec.model.synthesis import to_grey_levels
 from rudcodec.runs import RunContext
 
 T = TypeVar("T")
+
+
+class Script(click.Command):
+    """A command whose failures that a user can cause are one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RudError as error:
+            raise click.ClickException(str(error)) from error
 
 
 def split_for_trials(train: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
@@ -31,7 +42,8 @@ def split_for_trials(train: LabelledImages) -> tuple[LabelledImages, LabelledIma
 
 
 def _split(train: LabelledImages, split: Split) -> LabelledImages:
-    return train.take(rows_of(split, train.labels, ("train",), train.classes, train.name))
+    parts: tuple[Part, ...] = ("train",)
+    return train.take(rows_of(split, train.labels, parts, train.classes, train.name))
 
 
 def run_of(seed: int, view: ProgressView) -> RunContext:

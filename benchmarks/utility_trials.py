@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 import torch
-from trials_common import parse_pairs, run_of, split_for_trials, to_pixels
+from trials_common import Script, parse_pairs, run_of, split_for_trials, to_pixels
 
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
@@ -162,7 +162,7 @@ class Trials:
         return max(MIN_EPOCHS, round(seconds * settings.joint / journal.seconds_expected))
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
 @click.option("--bpc", type=amount, required=True, help="Budget in bits per class.")
 @click.option("--ipc", type=int, help="Images per class; by default what suits the budget.")

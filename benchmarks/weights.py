@@ -17,7 +17,7 @@ from typing import NamedTuple
 import click
 import numpy as np
 import torch
-from trials_common import rows_as_decoded, run_of, to_pixels
+from trials_common import Script, rows_as_decoded, run_of, to_pixels
 
 from rudcodec import bitstream
 from rudcodec.baselines import psnr
@@ -70,7 +70,7 @@ def print_tensors(groups: tuple[Group, ...]) -> None:
     print(f"weights   {count:,} of {total / count:.2f} bits each, {total / 8:,.0f} bytes")
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
 @click.option("--bpc", type=amount, required=True, help="Budget in bits per class.")
 @click.option("--ipc", type=int, required=True, help="Images per class.")
