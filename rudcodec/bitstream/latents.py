@@ -193,13 +193,11 @@ class LatentCoding:
         for segment, part in zip(self._segments, parts, strict=True):
             if segment.latents is not None:
                 target[:, part] = segment.latents[index].reshape(sum(segment.counts), -1).T
-        coarser = [g for g in self._grids if (g.level, g.component) == (grid.level - 1, grid.component)]
-        before = self._grids[index - 1] if grid.component else None
+        context = _Context(grid, self._grids)
         for state in self._states:
             state.start(index)
         for y, x in wavefront(grid.height, grid.width):
-            context = _context_rows(grid, coarser[0] if coarser else None, before, (y, x))
-            rows, location = self._predict(context)
+            rows, location = self._predict(context.rows(y, x))
             position = y * grid.width + x
             values = target[position]
             for i in self._active:
@@ -229,22 +227,32 @@ class LatentCoding:
         return ((eighths + half) * SCALES + scale).astype(np.intp), location
 
 
-def _context_rows(
-    grid: Grid, coarser: Grid | None, before: Grid | None, positions: tuple[np.ndarray, np.ndarray]
-) -> np.ndarray:
-    """Storage rows (21, positions) of the context of each position (y, x)."""
-    y, x = positions
-    rows = np.zeros((INPUTS, len(y)), dtype=np.intp)
-    causal, parents, siblings = np.split(rows, (len(CAUSAL), len(CAUSAL) + PARENTS))
-    causal[:] = grid.rows(y, x) + grid.offsets(CAUSAL)
-    if coarser:
-        right = (x & 1) * 2 - 1
-        down = ((y & 1) * 2 - 1) * coarser.pitch
-        nearest = coarser.rows(y >> 1, x >> 1)
-        parents[:] = nearest, nearest + right, nearest + down, nearest + down + right
-    if before:
-        siblings[:] = before.rows(y, x) + before.offsets(SIBLINGS)
-    return rows
+class _Context:
+    """Where the inputs of a grid's predictions lie in the storage."""
+
+    def __init__(self, grid: Grid, grids: Sequence[Grid]) -> None:
+        places = {(one.level, one.component): one for one in grids}
+        self._grid = grid
+        self._coarser = places.get((grid.level - 1, grid.component))
+        self._before = places.get((grid.level, grid.component - 1))
+        self._causal = grid.offsets(CAUSAL)
+        self._siblings = self._before.offsets(SIBLINGS) if self._before else None
+
+    def rows(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Storage rows (21, positions) of the context of each position."""
+        rows = np.zeros((INPUTS, len(y)), dtype=np.intp)
+        rows[: len(CAUSAL)] = self._grid.rows(y, x) + self._causal
+        if self._coarser:
+            right = (x & 1) * 2 - 1
+            down = ((y & 1) * 2 - 1) * self._coarser.pitch
+            parents = rows[len(CAUSAL) :]
+            parents[0] = self._coarser.rows(y >> 1, x >> 1)
+            parents[1] = parents[0] + right
+            parents[2] = parents[0] + down
+            parents[3] = parents[2] + right
+        if self._before:
+            rows[len(CAUSAL) + PARENTS :] = self._before.rows(y, x) + self._siblings
+        return rows
 
 
 class _State:
