@@ -99,6 +99,8 @@ class Case:
                 == len(bitstream.hard_labels(payload))
                 == sum(sum(s.counts) for s in payload.segments)
             )
+            streamed = self._call(lambda: [part[1] for part in bitstream.stream(data)])
+            assert np.array_equal(np.concatenate(streamed), images)
             soft = self._call(bitstream.soft_labels, payload)
             assert soft is None or soft.shape == (len(images), len(payload.classes))
             if payload.labels is not None and len(images):

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from golden_payloads import join, layer, random_labels, random_payload, split
+from hostile_extremes import extreme
 
 from rudcodec import FormatError, bitstream
 from rudcodec.bitstream import container, limits
@@ -227,7 +228,7 @@ def fitting(
         counts = [row if len(set(row)) > 1 or row[0] else (1,) * len(row) for row in smaller]
 
 
-KINDS = {raw: 270, resealed: 360, header: 267, label_networks: 100, made_up: 3}  # of 1000
+KINDS = {raw: 270, resealed: 360, header: 266, label_networks: 100, made_up: 3, extreme: 1}  # of 1000
 
 
 def make(seed: int, number: int) -> tuple[str, bytes]:
