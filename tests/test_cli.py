@@ -78,6 +78,7 @@ class TestErrors:
         assert_one_line(result, "is a directory")
 
     def test_missing_source(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
         assert_one_line(
             run("compress", tmp_path / "absent.zip", tmp_path / "x.rud", "--bytes", "5kB"), "absent.zip"
         )

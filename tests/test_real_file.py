@@ -21,6 +21,7 @@ from rudcodec.cli.main import main
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scikit-learn's digits, three a class, briefly trained."""
+    pytest.importorskip("torch")
     path = tmp_path_factory.mktemp("real") / "digits.rud"
     rudcodec.compress("digits", path, bpc=900, ipc=3, warmup=10, joint=0, tune=4)
     return path
