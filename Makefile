@@ -29,7 +29,7 @@ test-oldest: $(OLDEST)/.rudcodec-installed
 
 # the sizes and accuracies that tests/regression holds files to, written anew
 regression: $(STAMP)
-	$(BIN)/python tests/regression/measure.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/regression/measure.py
 
 FUZZ_SECONDS := 60
 fuzz: $(STAMP)
