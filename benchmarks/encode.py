@@ -86,7 +86,8 @@ def measure(source: str, bpc: float, plain: bool, count: bool, device: torch.dev
     """Of each stage: seconds a step and images a step; or what a step computes, and moves."""
     if plain or count:
         speed.has_fast_bf16 = lambda device: False
-        speed.has_compiler = mm.has_compiler = label_training.has_compiler = lambda device: False
+        for module in (speed, mm, label_training):
+            vars(module)["has_compiler"] = lambda device: False
     elif device.type == "cpu":
         speed.keep_freed_memory()
     kind = Counting if count else Rehearsal
@@ -101,7 +102,7 @@ def measure(source: str, bpc: float, plain: bool, count: bool, device: torch.dev
     stages = {"label network": rehearsal}
     stages |= rehearse(data, first, planned, settings, recipe, device, _silent, kind)
     if count:
-        return {stage: rehearsal.work for stage, rehearsal in stages.items()}
+        return {stage: counted.work for stage, counted in stages.items() if isinstance(counted, Counting)}
     sizes = {"label network": label_training.BATCH, "networks": networks.BATCH}
     sizes["warm-up"] = min(images, images_together(images, device))
     usual = min(images, settings.utility_images)

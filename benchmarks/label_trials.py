@@ -25,7 +25,7 @@ from rudcodec.bitstream import labels_size
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
-from rudcodec.data.splits import rows_of
+from rudcodec.data.splits import Part, rows_of
 from rudcodec.evaluation import evaluate, label_accuracy
 from rudcodec.labels import plan_for, train_label_network
 from rudcodec.payload import LabelLayer
@@ -36,9 +36,10 @@ UNCODED = 10**9  # bytes
 
 def parts(data: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
     """To train on, and to judge by."""
-    rows = (rows_of(split, data.labels, ("train",), data.classes, data.name) for split in ("train", "val"))
-    train, judge = map(data.take, rows)
-    return train, judge
+    train_only: tuple[Part, ...] = ("train",)
+    train = rows_of("train", data.labels, train_only, data.classes, data.name)
+    judge = rows_of("val", data.labels, train_only, data.classes, data.name)
+    return data.take(train), data.take(judge)
 
 
 def layers_of(text: str) -> tuple[LabelLayer, ...]:

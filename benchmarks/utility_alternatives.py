@@ -65,8 +65,8 @@ class Cached(Utility):
 
     def outputs(self, net: nn.Module, images: Tensor) -> tuple[list[Tensor], Tensor]:
         with autocast(images.device):
-            blocks = net.blocks(images)
-            logits = net.classifier(blocks[-1].flatten(1))
+            blocks = net.blocks(images)  # type: ignore[operator]
+            logits = net.classifier(blocks[-1].flatten(1))  # type: ignore[operator]
         return [block.float() for block in blocks], logits.float()
 
 

@@ -91,7 +91,7 @@ def print_tensors(groups: tuple[Group, ...]) -> None:
 @click.option("--seed", type=int, default=0)
 def main(source: str, bpc: float, ipc: int, warmup: int, seed: int) -> None:
     watcher = Watcher()
-    encode.quantize_networks = watcher
+    vars(encode)["quantize_networks"] = watcher
     settings = Settings(bpc=bpc, ipc=ipc, labels="hard", warmup=warmup, joint=0, seed=seed)
     data = bitstream.encode(encode.distill(load(source, "train"), settings))
 

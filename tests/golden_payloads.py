@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +31,7 @@ def layer(out: int, kernel: int = 1, relu: bool = True, residual: bool = False) 
 
 def random_payload(
     architecture: Architecture,
-    counts: list[tuple[int, ...]],
+    counts: Sequence[tuple[int, ...]],
     *,
     seed: int,
     share: str = "dataset",

@@ -87,7 +87,8 @@ def pixels_of(payload: Payload, group: Group, grids: list[np.ndarray]) -> np.nda
         values = run_layer(planes, net, net.bias.values, 7 if i else 6, 7)
         values = values + planes if shape.residual else values
         planes = np.clip(values, 0 if shape.relu else -4096, 4095)
-    return np.clip(128 + ((planes + 1) >> 1), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    pixels: np.ndarray = np.clip(128 + ((planes + 1) >> 1), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return pixels
 
 
 def groups_of(payload: Payload) -> list[Group]:

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 
 from rudcodec import DataError, FormatError, bitstream
 from rudcodec.cli.main import main
-from rudcodec.payload import AUGMENTATIONS, Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment
+from rudcodec.payload import (
+    AUGMENTATIONS,
+    Architecture,
+    Group,
+    Payload,
+    QLayer,
+    QTensor,
+    Recipe,
+    Segment,
+    SynthesisLayer,
+)
 
 
 @st.composite
@@ -24,7 +34,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     channels = draw(st.sampled_from([1, 3]))
     grids = sorted(draw(st.lists(st.integers(1, 3), min_size=1, max_size=4)), reverse=True)
     before = sum(grids)
-    layers = []
+    layers: list[SynthesisLayer] = []
     for _ in range(draw(st.integers(0, 2))):
         out = draw(st.sampled_from([2, 5, before]))
         residual = bool(layers) and out == before and draw(st.booleans())

@@ -155,7 +155,9 @@ class TestDecompress:
 
 
 def test_reading_commands_import_no_torch(rud: Path, tmp_path: Path) -> None:
-    for command in (["info", rud, "--bits"], ["verify", rud], ["decompress", rud, tmp_path / "out"]):
+    commands: list[list[str | Path]]
+    commands = [["info", rud, "--bits"], ["verify", rud], ["decompress", rud, tmp_path / "out"]]
+    for command in commands:
         code = (
             "import sys\nfrom rudcodec.cli.main import main\n"
             "try: main(sys.argv[1:])\n"

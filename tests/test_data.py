@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,9 +54,8 @@ def zipped(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def tarred(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(
-        path, "w:" + {".tar": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2"}[path.suffix]
-    ) as archive:
+    mode: Any = "w:" + {".tar": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2"}[path.suffix]
+    with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
@@ -174,11 +174,16 @@ def test_leading_dots_and_slashes_mean_nothing(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_kinds_of_picture(tmp_path: Path, mode: str, kind: str, channels: int) -> None:
-    tone = {"LA": (255, 255), "RGBA": (255,) * 4, "I;16": 0xFF12, "CMYK": (0,) * 4}.get(
-        mode, (255,) * len(mode)
-    )
+    white: dict[str, tuple[int, ...] | int] = {
+        "L": 255,
+        "1": 255,
+        "P": 255,
+        "LA": (255,) * 2,
+        "RGB": (255,) * 3,
+    }
+    white |= {"RGBA": (255,) * 4, "CMYK": (0,) * 4, "I;16": 0xFF12}
     file = io.BytesIO()
-    Image.new(mode, (4, 4), tone if mode in ("LA", "RGBA", "I;16", "CMYK", "RGB") else 255).save(file, kind)
+    Image.new(mode, (4, 4), white[mode]).save(file, kind)
     files = {f"{k}/x.{kind.lower()}": file.getvalue() for k in "ab"}
     found = load(put(tmp_path, files), "all")
     assert found.channels == channels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from rudcodec.distill.stage import joint_phase
 from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
 from rudcodec.evaluation import default_recipe, pick_device
 
-QUICK = {"warmup": 40, "joint": 3, "tune": 20}
+QUICK: dict[str, Any] = {"warmup": 40, "joint": 3, "tune": 20}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +64,8 @@ def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("share", ["dataset", "class"])
-def test_same_seed_same_bytes(colour: LabelledImages, share: str) -> None:
-    settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)  # type: ignore[arg-type]
+def test_same_seed_same_bytes(colour: LabelledImages, share: Literal["dataset", "class"]) -> None:
+    settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)
     first, second = (bitstream.encode(distill(colour, settings)) for _ in range(2))
     assert first == second
     assert len(first) * 8 <= 9000 * 3
@@ -121,7 +122,7 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
 
 def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
     seen: list[Progress] = []
-    distill(colour, Settings(bpc=6000, ipc=4, **QUICK), seen.append)  # type: ignore[arg-type]
+    distill(colour, Settings(bpc=6000, ipc=4, **QUICK), seen.append)
     stages = list(dict.fromkeys(p.stage for p in seen))
     assert stages[:7] == ["selection", "networks", "settle", "warm-up", "warm-up 2", "joint", "tune"]
     assert all(0 < p.step <= p.steps for p in seen)

@@ -119,7 +119,7 @@ def test_the_way_back_is_the_gradient_of_the_way(data: LabelledImages) -> None:
         weights = [w - rate * s for w, s in zip(weights, slopes, strict=True)]
     assert names and functional_call(net, dict(zip(names, weights, strict=True)), (images,)).shape == (6, 2)
     value = sum(((a - b) ** 2).sum() for a, b in zip(weights, target, strict=True))
-    by_images, by_rate = torch.autograd.grad(value, [images, rate])  # type: ignore[arg-type]
+    by_images, by_rate = torch.autograd.grad(value, [images, rate])
 
     visited = journey.walk(start, 0.3)
     slope = [2 * (a - b) for a, b in zip(visited[-1], target, strict=True)]

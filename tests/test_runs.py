@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
     }
     folder.save(state)
     found = folder.load()
-    assert repr(found) == repr(state)
+    assert found is not None and repr(found) == repr(state)
     assert torch.equal(found["bytes"], state["bytes"])
 
 
@@ -104,7 +105,7 @@ def errand(journal: Journal) -> tuple[list[int], int]:
         return own.value
 
     for part in range(3):
-        outcomes.append(journal.part(lambda part=part: work(part)))
+        outcomes.append(journal.part(partial(work, part)))
     return outcomes, total.value
 
 

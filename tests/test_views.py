@@ -24,13 +24,14 @@ def some_images(count: int = 5, height: int = 7, width: int = 10, channels: int 
 
 
 def made(recipe: ViewRecipe, images: np.ndarray, start: int = 0, n: int = 40, seed: int = 3) -> np.ndarray:
-    drawn = views.draw(recipe, len(images), *images.shape[1:3], seed, start, n)
+    count, height, width, _ = images.shape
+    drawn = views.draw(recipe, count, height, width, seed, start, n)
     return np.asarray(views.render(images, drawn, np))
 
 
 def test_views_that_change_nothing_are_the_images() -> None:
     images = some_images()
-    drawn = views.draw(STILL, len(images), *images.shape[1:3], 0, 0, 40)
+    drawn = views.draw(STILL, 5, 7, 10, 0, 0, 40)
     assert set(drawn.first.source.tolist()) == set(range(len(images)))
     np.testing.assert_array_equal(views.render(images, drawn, np), images[drawn.first.source])
 
@@ -38,7 +39,7 @@ def test_views_that_change_nothing_are_the_images() -> None:
 def test_every_second_view_is_mirrored() -> None:
     images = some_images()
     recipe = replace(STILL, flip=True)
-    drawn = views.draw(recipe, len(images), *images.shape[1:3], 0, 0, 200)
+    drawn = views.draw(recipe, 5, 7, 10, 0, 0, 200)
     expected = images[drawn.first.source]
     flipped = drawn.first.flip > 0
     assert 70 < flipped.sum() < 130
@@ -54,10 +55,9 @@ def test_a_turn_by_the_largest_sine() -> None:
     assert across.max() > 14 and across.min() < 2
 
 
-@pytest.mark.parametrize("name", ["mixup", "cutmix"])
-def test_mixtures_show_both_images_in_their_parts(name: str) -> None:
+@pytest.mark.parametrize("recipe", [replace(STILL, mixup=255), replace(STILL, cutmix=255)])
+def test_mixtures_show_both_images_in_their_parts(recipe: ViewRecipe) -> None:
     images = np.concatenate([np.zeros((1, 8, 8, 1), np.uint8), np.full((1, 8, 8, 1), 255, np.uint8)])
-    recipe = replace(STILL, **{name: 255})
     drawn = views.draw(recipe, 2, 8, 8, 1, 0, 300)
     assert len(drawn.mixed) > 280
     mean = np.asarray(views.render(images, drawn, np))[drawn.mixed].mean((1, 2, 3)) / 255
