@@ -252,16 +252,24 @@ def report(path: Path) -> None:
     wall, cpu, inner = facts["wall"], facts["cpu"], facts["latents_cpu"]
     megabytes = f"pixels {pixels * a.channels / 1e6:.0f} MB, latents {4 * latents / 1e6:.0f} MB"
     lines = (
-        f"\n{path.name}: {images:,} images of {a.width} x {a.height}, {latents:,} latents, "
-        f"{len(data):,} bytes, {8 * len(data) / latents:.2f} bits a latent",
-        f"  to pixels    {wall:.3f} s, CPU {cpu:.3f} s (latents {inner:.3f}, synthesis {cpu - inner:.3f}); "
-        f"CPU {facts['cold'][1]:.3f} s the first time in a process",
+        (
+            f"\n{path.name}: {images:,} images of {a.width} x {a.height}, {latents:,} latents, "
+            f"{len(data):,} bytes, {8 * len(data) / latents:.2f} bits a latent"
+        ),
+        (
+            f"  to pixels    {wall:.3f} s, CPU {cpu:.3f} s (latents {inner:.3f}, "
+            f"synthesis {cpu - inner:.3f}); CPU {facts['cold'][1]:.3f} s the first time in a process"
+        ),
         f"  rate         {pixels / cpu / 1e6:.2f} Mpixel/s, {latents / cpu:,.0f} latents/s (CPU)",
         f"  peak memory  {facts['peak']:.0f} MB (in it {megabytes})",
-        f"  slow decoder {slow / taken:,.0f} latents/s ({slow:,} decoded, all equal); "
-        f"{scaled:,.0f} s for the file's",
-        f"  ratio        {scaled / inner:,.0f} for latents; {scaled / cpu:,.0f} for the way to pixels, "
-        "against the slow decoder's latents alone",
+        (
+            f"  slow decoder {slow / taken:,.0f} latents/s ({slow:,} decoded, all equal); "
+            f"{scaled:,.0f} s for the file's"
+        ),
+        (
+            f"  ratio        {scaled / inner:,.0f} for latents; {scaled / cpu:,.0f} for the way to pixels, "
+            "against the slow decoder's latents alone"
+        ),
     )
     print("\n".join(lines))
 

@@ -15,7 +15,6 @@ large matrix product.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,7 +125,7 @@ def main(source: str, bpc: float, device: str, plain: bool, count: bool, only: b
         # a process of its own: what the allocator was told can't be taken back
         command = [
             sys.executable,
-            os.path.abspath(__file__),
+            __file__,
             source,
             "--bpc",
             str(bpc),

@@ -198,10 +198,10 @@ def main() -> None:
     files = {name: bitstream.encode(payload) for name, payload in payloads.items()}
     files |= bad() | bad_fields() | beyond() | broken() | broken_soft()
     files["truncated"] = bitstream.truncate(bitstream.encode(largest_last()), ipc=2).data
-    for name, data in files.items():
+    for name, encoded in files.items():
         target = FOLDER / f"{name}.rud"
         if not target.exists():
-            target.write_bytes(data)
+            target.write_bytes(encoded)
         data = target.read_bytes()
         try:
             payload, images = bitstream.decode_images(data)

@@ -6,12 +6,10 @@ Beside ``reference_decoder.py``, which decodes the images and finds the section.
 from __future__ import annotations
 
 from math import isqrt, prod
-from types import SimpleNamespace as Head
 from types import SimpleNamespace as Network
 from typing import NamedTuple
 
-from reference_decoder import Bytes, Stream, clamp, make_tables, rshift
-from reference_soft import require
+from reference_decoder import Bytes, Head, Stream, clamp, make_tables, require, rshift
 
 Plane = list[list[int]]
 

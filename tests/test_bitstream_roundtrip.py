@@ -202,7 +202,7 @@ def test_what_a_killed_writer_left_goes_away(tmp_path: Path) -> None:
 
 
 def test_unreadable_and_unwritable_paths_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="absent.rud"):
+    with pytest.raises(DataError, match=r"absent\.rud"):
         bitstream.read(tmp_path / "absent.rud")
     with pytest.raises(DataError, match="nowhere"):
         bitstream.write(small_payload(), tmp_path / "nowhere" / "set.rud")

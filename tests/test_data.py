@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import tarfile
 import zipfile
@@ -344,7 +343,7 @@ def test_odd_names_stay_on_one_line(tmp_path: Path) -> None:
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     source = put(tmp_path, toy())
-    os.symlink(source, source / "cat" / "again")
+    (source / "cat" / "again").symlink_to(source)
     assert "deep" in refusal(source)
 
 
@@ -352,7 +351,7 @@ def test_linked_class_folders_are_read(tmp_path: Path) -> None:
     put(tmp_path / "store", toy())
     (tmp_path / "set").mkdir()
     for name in ("cat", "dog"):
-        os.symlink(tmp_path / "store" / name, tmp_path / "set" / name)
+        (tmp_path / "set" / name).symlink_to(tmp_path / "store" / name)
     assert load(tmp_path / "set", "all").ipc_counts() == (12, 25)
 
 
@@ -360,8 +359,9 @@ def test_archives_with_odd_entries(tmp_path: Path) -> None:
     assert "'../x.png' points out of the archive" in refusal(
         zipped(tmp_path / "a.zip", toy() | {"../x.png": b""})
     )
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
-        for _ in range(2):
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("a/x.png", encoded(1))
+        with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("a/x.png", encoded(1))
     assert "a/x.png is there twice" in refusal(tmp_path / "b.zip")
     data = bytearray(zipped(tmp_path / "c.zip", toy()).read_bytes())
@@ -431,7 +431,10 @@ def test_cifar10_as_jpeg_files_in_a_zip() -> None:
         pytest.skip(f"{REAL} is not there")
     found = load(REAL, "val")
     assert found.images.shape == (5000, 32, 32, 3)
-    assert found.classes == tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+    assert found.classes == (
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    )
     assert found.ipc_counts() == (500,) * 10
     with zipfile.ZipFile(REAL) as archive, archive.open("cifar10/train/cat/4500.jpg") as file:
         assert (found.images[1500] == np.asarray(Image.open(file))).all()

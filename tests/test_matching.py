@@ -153,7 +153,7 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
     experts = Experts(path)
     first, last = (experts.weights(1, epoch, torch.zeros(1)) for epoch in (0, 3))
     assert len(experts) == 2 and any(not torch.equal(a, b) for a, b in zip(first, last, strict=True))
-    with pytest.raises(SettingError, match="have lr 0.05, not 0.01"):
+    with pytest.raises(SettingError, match=r"have lr 0\.05, not 0\.01"):
         train_experts(data, path, 2, ExpertRecipe(epochs=3, width=4, batch=8), CPU)
     other = LabelledImages(data.images + np.uint8(1), data.labels, data.classes, "others")
     with pytest.raises(SettingError, match="other data"):
@@ -161,7 +161,7 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
     with pytest.raises(SettingError, match="3 epochs can't be 4 epochs ahead"):
         experts.check(data, 4)
     (path / "1.safetensors").write_bytes(b"no")
-    with pytest.raises(DataError, match="1.safetensors: can't be read"):
+    with pytest.raises(DataError, match=r"1\.safetensors: can't be read"):
         Experts(path).weights(1, 0, torch.zeros(1))
     (path / "manifest.json").write_bytes(b"no")
     with pytest.raises(DataError, match="is not the manifest"):
@@ -172,7 +172,7 @@ def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None
     recipe = default_recipe(data)
     with pytest.raises(SettingError, match="needs a folder"):
         utility_for("tm", recipe, None)
-    with pytest.raises(DataError, match="manifest.json: can't be read"):
+    with pytest.raises(DataError, match=r"manifest\.json: can't be read"):
         utility_for("tm", recipe, str(tmp_path))
 
 

@@ -17,7 +17,7 @@ from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.runs import CheckpointFolder, Journal  # noqa: E402
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818  (no error)
     pass
 
 
@@ -71,7 +71,7 @@ def test_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
     files[1].write_bytes(files[1].read_bytes()[:40])
     assert folder.load() == {"number": 10}
     files[0].write_bytes(b"")
-    with pytest.raises(DataError, match="12.safetensors: is not a readable checkpoint"):
+    with pytest.raises(DataError, match=r"12\.safetensors: is not a readable checkpoint"):
         folder.load()
     folder.remove()
     assert list(tmp_path.iterdir()) == []
@@ -94,7 +94,6 @@ def errand(journal: Journal) -> tuple[list[int], int]:
     """A run of three parts, each of five steps."""
     total = Total()
     journal.attach("total", total)
-    outcomes = []
 
     def work(part: int) -> int:
         own = Total()
@@ -104,8 +103,7 @@ def errand(journal: Journal) -> tuple[list[int], int]:
             total.value = 2 * total.value + part
         return own.value
 
-    for part in range(3):
-        outcomes.append(journal.part(partial(work, part)))
+    outcomes = [journal.part(partial(work, part)) for part in range(3)]
     return outcomes, total.value
 
 
@@ -174,7 +172,7 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
         rudcodec.compress(data, out, checkpoints=run, every=0, **settings)
     with pytest.raises(DataError, match="run: holds an unfinished run"):
         rudcodec.compress(data, out, checkpoints=run, **settings)
-    with pytest.raises(SettingError, match="has data [0-9a-f]+, not"):
+    with pytest.raises(SettingError, match=r"has data [0-9a-f]+, not"):
         rudcodec.compress(stripes(3), out, checkpoints=run, resume=True, **settings)
     with pytest.raises(SettingError, match="has warmup 4, not 5"):
         rudcodec.compress(data, out, checkpoints=run, resume=True, **{**settings, "warmup": 5})

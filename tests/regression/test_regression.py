@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from measure import CASES, Case, measure, recorded  # noqa: E402
+from measure import CASES, Case, measure, recorded
 
 POINTS = 4.0
 """Other machines round otherwise, to other files: accuracies differ by so many points at most."""
