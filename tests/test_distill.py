@@ -40,6 +40,7 @@ def colour() -> LabelledImages:
     return LabelledImages(images.astype(np.uint8), labels, ("a", "b", "c"), "stripes")
 
 
+@pytest.mark.slow
 def test_file_uses_its_budget_and_no_more(digits: LabelledImages, tmp_path: Path) -> None:
     path = tmp_path / "digits.rud"
     result = rudcodec.compress(digits, path, bpc=2500, ipc=8, **{**QUICK, "warmup": 100})
@@ -48,6 +49,7 @@ def test_file_uses_its_budget_and_no_more(digits: LabelledImages, tmp_path: Path
     assert rudcodec.load(path).ipc == 8
 
 
+@pytest.mark.slow
 def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) -> None:
     """No budget: what a sixteenth of the error is worth more, takes more bits."""
     found, images = [], LabelledImages(colour.images[::3], colour.labels[::3], colour.classes, "stripes")
@@ -63,6 +65,7 @@ def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) ->
     assert fine / pixels + 0.08 * less < coarse / pixels + 0.08 * harm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["dataset", "class"])
 def test_same_seed_same_bytes(colour: LabelledImages, share: Literal["dataset", "class"]) -> None:
     settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)
@@ -71,11 +74,13 @@ def test_same_seed_same_bytes(colour: LabelledImages, share: Literal["dataset", 
     assert len(first) * 8 <= 9000 * 3
 
 
+@pytest.mark.slow
 def test_networks_per_class_where_a_chunk_does_not_hold_every_class(colour: LabelledImages) -> None:
-    settings = Settings(bpc=9000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
+    settings = Settings(bpc=5000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
     assert len(distill(colour, settings).groups) == 3
 
 
+@pytest.mark.slow
 def test_decoded_images_resemble_real_ones(colour: LabelledImages, tmp_path: Path) -> None:
     path = tmp_path / "stripes.rud"
     rudcodec.compress(colour, path, bpc=6000, ipc=5, warmup=100, joint=0, tune=20)
@@ -87,6 +92,7 @@ def test_decoded_images_resemble_real_ones(colour: LabelledImages, tmp_path: Pat
             assert nearest < 0.5 * real.var()
 
 
+@pytest.mark.slow
 def test_a_distilled_set_keeps_all_its_images(colour: LabelledImages, tmp_path: Path) -> None:
     """Without a real set; with one, under the names of its classes."""
     rows = np.random.default_rng(1).permutation(90)  # not by class
@@ -120,6 +126,7 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
         distill(None, settings)
 
 
+@pytest.mark.slow
 def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
     seen: list[Progress] = []
     distill(colour, Settings(bpc=6000, ipc=4, **QUICK), seen.append)

@@ -17,6 +17,8 @@ import rudcodec
 from rudcodec import bitstream
 from rudcodec.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
