@@ -193,7 +193,8 @@ def label_networks(rng: random.Random) -> bytes:
     while True:
         height, width, channels = size = (spread(rng, 1024), spread(rng, 1024), rng.choice([1, 3]))
         classes = spread(rng, 30) + 1
-        layers, before = [], channels
+        layers: list[LabelLayer] = []
+        before = channels
         for _ in range(rng.choice([1, 2, 3, 4, 16])):
             residual = bool(layers) and rng.random() < 0.3
             before = before if residual else spread(rng, 512)

@@ -94,7 +94,8 @@ def pixels_of(payload: Payload, group: Group, grids: list[np.ndarray]) -> np.nda
         values = run_layer(planes, net, net.bias.values, 7 if i else 6, 7)
         values = values + planes if shape.residual else values
         planes = np.clip(values, 0 if shape.relu else -4096, 4095)
-    return np.clip(128 + ((planes + 1) >> 1), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    pixels: np.ndarray = np.clip(128 + ((planes + 1) >> 1), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return pixels
 
 
 def groups_of(payload: Payload) -> list[Group]:
@@ -261,6 +262,7 @@ def test_any_number_of_threads(tmp_path: Path, threads: str) -> None:
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     result = subprocess.run(
         [sys.executable, "-c", program, str(path)],
+        check=False,
         capture_output=True,
         text=True,
         env=os.environ | dict.fromkeys(names, threads),

@@ -261,7 +261,7 @@ def test_dry_run_says_what_is_the_least(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB"),
+        torch.cuda.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB"),
         RuntimeError(
             "[enforce fail at alloc_cpu.cpp:127] err == 0.\nDefaultCPUAllocator: can't allocate memory"
         ),
