@@ -162,7 +162,7 @@ def test_only_networks_in_use_are_prepared(file: Path, prepared: dict[str, int])
 def test_many_small_segments(tmp_path: Path, share: str) -> None:
     """More than are decoded together, some of them as large as several."""
     architecture = Architecture(16, 16, 3, (1, 1), (), (layer(3, relu=False),))
-    counts = [(1, 2), (0, 1), (40, 3), (150, 0), (1, 1)] * 4
+    counts = [(1, 2), (0, 1), (400, 30), (1500, 0), (1, 1)] * 3
     path = tmp_path / "set.rud"
     payload = random_payload(architecture, counts, seed=2, share=share)
     bitstream.write(payload, path)
@@ -176,7 +176,7 @@ def test_many_small_segments(tmp_path: Path, share: str) -> None:
 def test_streaming_takes_the_memory_of_a_segment(tmp_path: Path) -> None:
     architecture = Architecture(20, 20, 3, (1, 1), (), (layer(3, relu=False),))
     path = tmp_path / "set.rud"
-    bitstream.write(random_payload(architecture, [(80,)] * 12, seed=1), path)
+    bitstream.write(random_payload(architecture, [(300,)] * 12, seed=1), path)
     rudcodec.load(path)  # tables are made once
     peaks = []
     for read in (rudcodec.load, lambda file: [len(part) for part in rudcodec.stream(file)]):
