@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 import rudcodec
 from rudcodec import DataError, FormatError, SettingError, bitstream
 from rudcodec.bitstream import intnet, networks
+from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.payload import Architecture, Payload
+from rudcodec.synthetic import SyntheticSet
 
 COUNTS = [(2, 1, 1), (1, 1, 0), (1, 1, 1), (0, 2, 1), (3, 0, 0)]
 
@@ -111,10 +113,9 @@ def test_errors_come_with_their_segment(file: Path) -> None:
         changed = list(sections)
         changed[segments[2]] = (tag, damaged)
         file.write_bytes(join(changed))
-        parts = []
+        parts: list[SyntheticSet] = []
         with pytest.raises(FormatError, match=reason):
-            for part in rudcodec.stream(file):
-                parts.append(part)
+            parts.extend(rudcodec.stream(file))
         assert [part.counts for part in parts] == COUNTS[:2]
         images = np.concatenate([part.images for part in parts])
         np.testing.assert_array_equal(images, whole.images[: len(images)])
@@ -126,7 +127,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How many networks have been made ready."""
     counts = {"context": 0, "synthesis": 0}
 
-    class Counted(networks.Synthesis):
+    class Counted(Synthesis):
         def __init__(self, *arguments: Any) -> None:
             counts["synthesis"] += 1
             super().__init__(*arguments)
