@@ -6,6 +6,7 @@ Heavy imports (torch above all) stay inside the functions that need them: ``info
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from rudcodec.errors import RudError
+from rudcodec.interrupts import Interrupted, end_in_order
 
 from .compress import compress
 from .decompress import decompress
@@ -32,10 +34,12 @@ class Failure(click.ClickException):
     exit_code = 2
 
 
-class Interrupted(click.ClickException):
-    """Ctrl-C: one line, the exit code shells use for it."""
+class Ended(click.ClickException):
+    """A signal has ended the command: one line, the exit code that shells use for it."""
 
-    exit_code = 130
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number  # type: ignore[misc]  # click declares it for the class
 
 
 class Commands(click.Group):
@@ -48,7 +52,8 @@ class Commands(click.Group):
         except RudError as error:
             raise Failure(str(error)) from error
         except KeyboardInterrupt as error:
-            raise Interrupted(str(error) or "interrupted") from error
+            number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+            raise Ended(str(error) or "interrupted", number) from error
         except MemoryError as error:
             raise Failure("out of memory") from error
         except RuntimeError as error:
@@ -77,6 +82,7 @@ class Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a name that the locale can't write is no reason to stop
                 stream.reconfigure(errors="backslashreplace")
+        end_in_order()
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -184,7 +185,9 @@ runpy.run_module("rudcodec.cli", run_name="__main__")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
 def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     whole, out = tmp_path / "whole.rud", tmp_path / "out.rud"
     quick = ["--set", "warmup=300", "--set", "joint=0", "--set", "tune=2", "--checkpoint-every", "0"]
@@ -197,7 +200,7 @@ def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Si
         process.send_signal(number)
         lines += process.stderr
     assert process.returncode == code
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert lines[-1] == "rudcodec: interrupted; with --resume it goes on\n"
         assert "Traceback" not in "".join(lines)
     assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud.run"}
@@ -225,6 +228,34 @@ def test_settings_are_checked(source: Path, tmp_path: Path, text: str, complaint
     assert result.exit_code == 2
     assert complaint in result.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_nothing_stays_of_a_command_that_is_ended(source: Path, tmp_path: Path) -> None:
+    """With - for OUT there are no checkpoints, but a temporary folder."""
+    command = [
+        sys.executable,
+        "-m",
+        "rudcodec.cli",
+        "compress",
+        str(source),
+        "-",
+        "--bpc",
+        "3k",
+        "--ipc",
+        "2",
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("warm-up"))
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+    assert process.returncode == 143 and rest.splitlines()[-1] == "rudcodec: interrupted"
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("torch")] == []
 
 
 def test_presets_and_changes(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:

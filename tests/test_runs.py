@@ -13,6 +13,7 @@ from conftest import stripes
 torch = pytest.importorskip("torch")
 
 import rudcodec  # noqa: E402
+from rudcodec.distill.pipeline import pipeline  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.runs import CheckpointFolder, Journal  # noqa: E402
 
@@ -222,6 +223,10 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
         rudcodec.compress(data, out, checkpoints=run, **settings)
     with pytest.raises(SettingError, match=r"has data [0-9a-f]+, not"):
         rudcodec.compress(stripes(3), out, checkpoints=run, resume=True, **settings)
+    with pytest.MonkeyPatch.context() as other:  # another version, whose encodes have other stages
+        other.setattr("rudcodec.distill.pipeline", lambda inputs: pipeline(inputs)[1:])
+        with pytest.raises(SettingError, match=r"has pipeline \d+ stages \(\w+\), not \d+ stages"):
+            rudcodec.compress(data, out, checkpoints=run, resume=True, **settings)
     with pytest.raises(SettingError, match="has warmup 4, not 5"):
         rudcodec.compress(data, out, checkpoints=run, resume=True, **{**settings, "warmup": 5})
     assert run.exists() and not out.exists()

@@ -2,14 +2,13 @@
 
 from rudcodec.runs.checkpoints import CheckpointFolder, State, restore_optimizer
 from rudcodec.runs.context import RunContext
-from rudcodec.runs.journal import Interrupted, Journal, Stateful, check_same
+from rudcodec.runs.journal import Journal, Stateful, check_same
 from rudcodec.runs.ranks import Ranks, joined_ranks
 from rudcodec.runs.reports import ProgressReport, Reporter, StageReport, ignore_report
 from rudcodec.runs.stage import Stage
 
 __all__ = [
     "CheckpointFolder",
-    "Interrupted",
     "Journal",
     "ProgressReport",
     "Ranks",

@@ -10,13 +10,13 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol, TypeVar
 
 from rudcodec.errors import SettingError
+from rudcodec.interrupts import SIGNALS, Interrupted, raise_interrupted
 from rudcodec.runs.checkpoints import CheckpointFolder, State
 from rudcodec.runs.ranks import Ranks
 
 T = TypeVar("T")
 
 CHECKPOINT_SECONDS = 60.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stateful(Protocol):
@@ -172,8 +172,8 @@ class Journal:
         if not self.ranks.is_first:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one ends, and torchrun the others
         elif self._folder is not None:
-            ours = (signal.default_int_handler, signal.SIG_DFL)
-            for number in _SIGNALS:
+            ours = (signal.default_int_handler, signal.SIG_DFL, raise_interrupted)
+            for number in SIGNALS:
                 handler = signal.getsignal(number)
                 if handler in ours:  # else it is somebody else's, or ignored
                     self._handlers[number] = signal.signal(number, self._interrupt)
@@ -189,14 +189,6 @@ class Journal:
         if self._signal is not None or not self._in_loop:
             raise Interrupted(number)
         self._signal = number
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal has ended the run; ``signal`` is its number."""
-
-    def __init__(self, number: int) -> None:
-        self.signal = number
-        super().__init__("interrupted")
 
 
 def check_same(where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
