@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class StudentTraining:
 
     recipe: Recipe
     network: LabelNetwork | None = None
-    panel: Panel = Panel()
+    panel: Panel = field(default_factory=Panel)
 
 
 def best_baseline(

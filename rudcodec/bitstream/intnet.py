@@ -58,7 +58,7 @@ def fold(layer: QLayer, fraction: int, result: int, largest: int) -> Folded:
     return Folded(weight * step, (bias + half) * step, bound)
 
 
-def carrier(bound: int) -> type[np.float32] | type[np.float64]:
+def carrier(bound: int) -> type[np.float32 | np.float64]:
     """The smallest type that is exact for partial sums up to ``bound``."""
     return np.float32 if bound < 1 << 24 else np.float64
 

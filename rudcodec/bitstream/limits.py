@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from rudcodec.bitstream.constants import ACTIVATION_BITS, INPUTS, LATENT_BITS
@@ -62,7 +63,7 @@ def layer_shapes(architecture: Architecture) -> list[LayerShape]:
     """Context layers, then synthesis layers."""
     shapes: list[LayerShape] = []
     widths = [INPUTS, *architecture.context_hidden, 2]
-    for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (before, after) in enumerate(pairwise(widths)):
         bias = (sum(architecture.grids), after) if i == 0 else (after,)
         shapes.append(LayerShape((after, before), bias, ACTIVATION_BITS if i else 0))
     before = sum(architecture.grids)

@@ -124,12 +124,13 @@ def _others(own: np.ndarray, ranks: np.ndarray, kept: int, classes: int) -> np.n
     for j in reversed(range(kept)):
         ranks, digit = np.divmod(ranks, classes - 1 - j)
         digits.append(digit)
-    gone = own[:, None]
-    for chosen in reversed(digits):
-        for one in np.sort(gone, axis=1).T:
-            chosen = chosen + (chosen >= one)
-        gone = np.concatenate([gone, chosen[:, None]], axis=1)
-    return gone[:, 1:]
+    used = own[:, None]
+    for digit in reversed(digits):
+        label = digit
+        for previous in np.sort(used, axis=1).T:
+            label = label + (label >= previous)
+        used = np.concatenate([used, label[:, None]], axis=1)
+    return used[:, 1:]
 
 
 def _fault(scale: SoftScale, own: np.ndarray, classes: int, labels: SoftLabels) -> str | None:
@@ -147,8 +148,7 @@ def _fault(scale: SoftScale, own: np.ndarray, classes: int, labels: SoftLabels) 
 
 def quantized(logs: np.ndarray, labels: np.ndarray, scale: SoftScale) -> SoftLabels:
     """Soft labels from logarithms of probabilities, float64 (n, classes), and own classes, int64 (n,)."""
-    count, classes = logs.shape
-    images = np.arange(count)
+    images = np.arange(len(logs))
     whole = logs[images, labels][:, None] - logs
     below = whole.copy()
     below[images, labels] = -np.inf

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from rudcodec.data.bounds import MAX_FILE, Paths
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 from rudcodec.data.files import Files
 from rudcodec.data.kinds import is_zip
 from rudcodec.data.unpacking import HeadReader, open_unpacked
@@ -82,22 +82,22 @@ class _Zip(_Archive):
     def names(self) -> Sequence[str]:
         return list(self._entries)
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         with zipfile.ZipFile(self._path) as archive:
             for i, name in enumerate(names):
                 yield i, self._contents(archive, self._entries[name])
 
-    def _contents(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | Refused:
+    def _contents(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | PictureError:
         if entry.flag_bits & 1:
-            return Refused("is encrypted")
+            return PictureError("is encrypted")
         if entry.file_size > MAX_FILE:
-            return Refused(f"is larger than {MAX_FILE >> 20} MiB")
+            return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
         try:
             return archive.read(entry)
         except NotImplementedError:
-            return Refused(_NOT_STORED_SO)
+            return PictureError(_NOT_STORED_SO)
         except _DAMAGE as error:
-            return Refused(f"can't be unpacked: {_reason(error)}")
+            return PictureError(f"can't be unpacked: {_reason(error)}")
 
 
 class _Entry(NamedTuple):
@@ -125,13 +125,13 @@ class _Tar(_Archive):
     def names(self) -> Sequence[str]:
         return list(self._entries)
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         found = [self._resolved(name) for name in names]
         with open_unpacked(self._path) as stream:
             # as the entries lie: going back in a compressed archive means to unpack it again from its start
             for i in sorted(range(len(names)), key=lambda i: found[i].offset):
                 if found[i].problem:
-                    yield i, Refused(found[i].problem)
+                    yield i, PictureError(found[i].problem)
                     continue
                 try:
                     stream.seek(found[i].offset)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.bounds import check_memory
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.splits import Part, Rows
@@ -42,7 +42,7 @@ class Source(Protocol):
 
     def stream(
         self, part: Part, rows: Rows, reading: Reading
-    ) -> Iterator[tuple[int, NDArray[np.uint8] | Refused]]:
+    ) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError]]:
         """Index in ``rows`` and uint8 (H, W, C) of each, or why it can't be used, in any order."""
 
     def problems(self, part: Part) -> Iterator[str]:
@@ -126,7 +126,7 @@ def collected(
     for part, rows in picked:
         for i, pixels in source.stream(part, rows, reading):
             where = source.locate(part, int(rows[i]))
-            if not isinstance(pixels, Refused):
+            if not isinstance(pixels, PictureError):
                 result.put(start + i, pixels, where)
             elif reading.skip_bad:
                 bad.append(f"{where} {pixels}")

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.decode import Refused, decode
+from rudcodec.data.decode import PictureError, decode
 from rudcodec.data.files import Files
 from rudcodec.data.images import check_classes
 from rudcodec.data.kinds import FOREIGN, NO_ENDING, pickled_batches, remedy_for
@@ -65,15 +65,15 @@ class FolderSource:
 
     def stream(
         self, part: Part, rows: Rows, reading: Reading
-    ) -> Iterator[tuple[int, NDArray[np.uint8] | Refused]]:
+    ) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError]]:
         names = [self._rows(part)[0][row] for row in rows]
         for i, data in self._files.read(names):
-            if isinstance(data, Refused):
+            if isinstance(data, PictureError):
                 yield i, data
                 continue
             try:
-                pixels: NDArray[np.uint8] | Refused = decode(data, reading)
-            except Refused as refusal:
+                pixels: NDArray[np.uint8] | PictureError = decode(data, reading)
+            except PictureError as refusal:
                 pixels = refusal
             yield i, pixels
 

@@ -80,9 +80,9 @@ def _read_both(images: Path, labels: Path, turned: bool) -> Arrays:
 def _read(path: Path, dims: int) -> NDArray[np.uint8]:
     where = shown(str(path))
     try:
-        with open(path, "rb") as raw:
+        with path.open("rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else open(path, "rb") as file:
+        with gzip.open(path) if zipped else path.open("rb") as file:
             head = file.read(4 + 4 * dims)
             if len(head) < 4 + 4 * dims or head[:4] != bytes((0, 0, 8, dims)):
                 raise DataError(f"{where}: not an IDX file of bytes in {dims} dimension{'s' * (dims > 1)}")

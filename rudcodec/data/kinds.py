@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rudcodec.text import shown
 
@@ -46,10 +45,11 @@ UNKNOWN = "data of no known kind"
 NO_ENDING = "without ending"
 
 FOREIGN = frozenset(
-    """
-    .heic .heif .hif .jxl .svg .raw .cr2 .cr3 .nef .arw .dng .orf .rw2 .psd .tga .exr .hdr .ico .pcx .eps .jxr
-    .wdp .j2k .j2c .jpf .jpx .dcm .nii .fits .npy .mat .sgi .ras
-    """.split()
+    {
+        ".heic", ".heif", ".hif", ".jxl", ".svg", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf",
+        ".rw2", ".psd", ".tga", ".exr", ".hdr", ".ico", ".pcx", ".eps", ".jxr", ".wdp", ".j2k", ".j2c",
+        ".jpf", ".jpx", ".dcm", ".nii", ".fits", ".npy", ".mat", ".sgi", ".ras",
+    }
 )  # fmt: skip
 """Endings of pictures that aren't read."""
 
@@ -90,7 +90,7 @@ def kind_of_file(path: Path) -> str:
         except _DAMAGE:
             return "a damaged zip"
         return "a zip"
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return kind_of(file.read(1024))
 
 
@@ -104,7 +104,7 @@ def is_zip(path: Path) -> bool:
 
 def ending_of(name: str) -> str:
     """The ending of a file's name in lower case, as it may stand in messages."""
-    return shown(os.path.splitext(name)[1].lower()) or NO_ENDING
+    return shown(PurePosixPath(name).suffix.lower()) or NO_ENDING
 
 
 def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:

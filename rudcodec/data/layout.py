@@ -11,9 +11,14 @@ from rudcodec.data.tree import Folder
 from rudcodec.errors import DataError
 from rudcodec.text import shown
 
-_FILLERS = frozenset("set sets data dataset image images img imgs picture pictures pic pics split".split())
+_FILLERS = frozenset(
+    {
+        "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "pic",
+        "pics", "split",
+    }
+)  # fmt: skip
 """What may stand beside train, val or test in a split's name and says nothing."""
-_UNLABELLED = frozenset("pred predict prediction predictions unlabelled unlabeled".split())
+_UNLABELLED = frozenset({"pred", "predict", "prediction", "predictions", "unlabelled", "unlabeled"})
 """What folders of pictures without classes are called."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_a-zA-Z]+")
 _NUMBERED = re.compile(r"(fold|split|part|subset|batch|set)[ _-]?\d+", re.IGNORECASE)
@@ -50,9 +55,9 @@ def split_folders(root: Folder, where: str) -> dict[Part, Folder]:
         raise _unclear(root, alike, where)
     filled = root.filled()
     parts = {look.part for look in looks.values()} - {None}
-    if len(parts) > 1 and set(looks) == set(filled) != set(plain):
-        if plain or any(folder.holds_folders() for folder in filled.values()):
-            raise _unclear(root, filled, where)
+    all_look = len(parts) > 1 and set(looks) == set(filled) != set(plain)
+    if all_look and (plain or any(folder.holds_folders() for folder in filled.values())):
+        raise _unclear(root, filled, where)
     if len(filled) > 1 and all(_NUMBERED.fullmatch(n) and f.holds_folders() for n, f in filled.items()):
         raise _unclear(root, filled, where)
     return {}

@@ -30,7 +30,7 @@ class _Torchvision:
     """How a class of ``torchvision.datasets`` is asked for its splits and holds its labels."""
 
     kind: str
-    arguments: _Arguments  # noqa: RUF009
+    arguments: _Arguments
     labels: str = "targets"
     classes: tuple[str, ...] | None = None
 
@@ -92,12 +92,12 @@ def _torchvision(name: str, given: str) -> ArraySource:
         arguments = about.arguments[part]
         try:
             return getattr(datasets, about.kind)(str(root), **arguments)
-        except Exception:  # absent, incomplete or damaged: torchvision raises all sorts of things
+        except Exception:  # noqa: BLE001  (torchvision raises all sorts of things at absent or damaged files)
             options = "".join(f", {key}={value!r}" for key, value in arguments.items())
             command = (
                 f"import torchvision.datasets as d; d.{about.kind}({str(root)!r}{options}, download=True)"
             )
-            aside = f" (what lies here by that name is ./{given})" if os.path.exists(given) else ""
+            aside = f" (what lies here by that name is ./{given})" if Path(given).exists() else ""
             raise DataError(
                 f"{name}: no whole {part} split in {root} (${ROOT_VARIABLE} names another folder); "
                 f'to download it: python -c "{command}"{aside}'

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from rudcodec.data.bounds import MAX_LIST
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 from rudcodec.data.files import Files
 from rudcodec.data.images import as_class_name
 from rudcodec.errors import DataError
@@ -24,7 +24,7 @@ def saved_classes(files: Files, name: str) -> dict[str, str] | None:
     """
     ((_, data),) = files.read([name])
     where = files.locate(name)
-    if isinstance(data, Refused):
+    if isinstance(data, PictureError):
         raise DataError(f"{where} {data}")
     found = _first_values(data[:MAX_LIST].decode("utf-8", "replace"))
     folders, classes = (_texts(found, key) for key in ("folders", "classes"))

@@ -139,7 +139,8 @@ def _open(source: str | os.PathLike[str]) -> Source:
 
 
 def _name(folder: Path) -> str:
-    return os.path.basename(os.path.abspath(folder)) or str(folder)
+    whole = folder.resolve() if ".." in folder.parts else folder.absolute()
+    return whole.name or str(folder)
 
 
 def _kept(

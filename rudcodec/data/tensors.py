@@ -23,7 +23,9 @@ from rudcodec.text import listed, shown
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 
-_TYPES = frozenset("F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL".split())
+_TYPES = frozenset(
+    {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
+)  # fmt: skip
 """What numpy has of the types in a .safetensors."""
 _REFUSED = {
     b"_rebuild_sparse_tensor": "a sparse tensor; save it .to_dense()",
@@ -67,7 +69,7 @@ def _safetensors(path: Path, where: str) -> Entries:
 
 def _safetensors_types(path: Path) -> dict[str, str]:
     """Type of each tensor by the file's own list; nothing where that is damaged."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         try:
             found = json.loads(file.read(length)) if length <= MAX_LIST else None
@@ -158,7 +160,7 @@ def _read(path: Path, where: str, read: Callable[[], Any]) -> Any:
         raise DataError(
             f"{where}: not a file of tensors alone; save a dict of the tensors images and labels, no objects"
         ) from None
-    except Exception:  # not such a file: all sorts of things
+    except Exception:  # noqa: BLE001  (torch raises all sorts of things at other files)
         kind = kind_of_file(path)
         what = "" if kind in (UNKNOWN, "a zip") else f" ({kind})"
         raise DataError(f"{where}: not a file of tensors, or a damaged one{what}") from None

@@ -12,12 +12,12 @@ from rudcodec import views
 from rudcodec.nets.speed import compiled
 
 
-def make_renderer(compile: bool) -> Callable[[Tensor, views.Draw], Tensor]:
+def make_renderer(use_compiler: bool) -> Callable[[Tensor, views.Draw], Tensor]:
     """Makes views, uint8 (n, H, W, C), of images, uint8 (N, H, W, C), and parameters on the same device.
 
-    ``compile``: by torch.compile, in a third of the time, after some ten seconds; to the same integers.
+    ``use_compiler``: by torch.compile, in a third of the time, after some ten seconds; to the same integers.
     """
-    if not compile:
+    if not use_compiler:
         return _render  # which can be pickled, for workers
     return _CompiledRenderer()
 

@@ -44,7 +44,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         batches: int | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
-        compile: bool = False,
+        compile: bool = False,  # noqa: A002  (torch's own word)
     ) -> None:
         super().__init__()
         self.device = torch.device(device)

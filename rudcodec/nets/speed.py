@@ -94,7 +94,7 @@ class _Compiled(Generic[P, T]):
             return self._function(*args, **kwargs)
         try:
             result = self._function(*args, **kwargs)
-        except Exception as error:  # whatever a compiler can fail with
+        except Exception as error:  # noqa: BLE001  (a compiler can fail with anything)
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             warnings.warn(f"torch.compile failed, running without it: {reason}", RuntimeWarning, stacklevel=2)
             self._function = self._plain

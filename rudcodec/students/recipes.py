@@ -34,8 +34,8 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
     std = np.sqrt(np.maximum(counts @ levels**2 / len(pixels) - mean**2, 0))
     return hard_recipe(
         Recipe(
-            mean=tuple(int(round(m)) for m in mean.tolist()),
-            std=tuple(max(1, int(round(s))) for s in std.tolist()),
+            mean=tuple(round(m) for m in mean.tolist()),
+            std=tuple(max(1, round(s)) for s in std.tolist()),
             augment=default_ops(data.channels, flip),
         )
     )
