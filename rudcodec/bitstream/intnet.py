@@ -75,14 +75,14 @@ def multiply(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     if block < 32:
         np.matmul(weight, x, out=out)
         return
-    whole = columns - columns % block
+    in_blocks = columns - columns % block
 
     def blocks(array: np.ndarray) -> np.ndarray:
-        return array[..., :whole].reshape(*array.shape[:-1], -1, block).swapaxes(-2, -3)
+        return array[..., :in_blocks].reshape(*array.shape[:-1], -1, block).swapaxes(-2, -3)
 
     np.matmul(weight[..., None, :, :], blocks(x), out=blocks(out))
-    if whole < columns:
-        np.matmul(weight, x[..., whole:], out=out[..., whole:])
+    if in_blocks < columns:
+        np.matmul(weight, x[..., in_blocks:], out=out[..., in_blocks:])
 
 
 class ContextNet:

@@ -22,7 +22,7 @@ _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
     OverflowError, RecursionError,
 )  # fmt: skip
-_NOT_STORED_SO = "needs a newer or another program to unpack; store it with plain deflate"
+_OTHER_METHOD = "needs a newer or another program to unpack; store it with plain deflate"
 
 
 def open_archive(path: Path) -> Files | None:
@@ -38,9 +38,9 @@ def open_archive(path: Path) -> Files | None:
         if _begins_as_tar(path):
             return _Tar(path)
     except NotImplementedError:
-        raise DataError(f"{where}: the archive {_NOT_STORED_SO}") from None
+        raise DataError(f"{where}: the archive {_OTHER_METHOD}") from None
     except _DAMAGE as error:
-        raise _damaged(where, error) from None
+        raise _damage_error(where, error) from None
     return None
 
 
@@ -58,12 +58,12 @@ class _Archive:
     def _clean(self, raw: str, is_folder: bool) -> str:
         """The name of an entry as :meth:`Files.names` wants it."""
         self._paths.check(raw.replace("\\", "/").lstrip("./"))
-        parts = [p for p in raw.replace("\\", "/").split("/") if p not in ("", ".")]
-        if ".." in parts:
+        components = [p for p in raw.replace("\\", "/").split("/") if p not in ("", ".")]
+        if ".." in components:
             raise DataError(f"{self.where}: the entry {shown(raw)!r} points out of the archive")
-        return "/".join(parts) + "/" * is_folder
+        return "/".join(components) + "/" * is_folder
 
-    def _twice(self, name: str) -> DataError:
+    def _duplicate_error(self, name: str) -> DataError:
         return DataError(f"{self.locate(name)} is there twice")
 
 
@@ -76,7 +76,7 @@ class _Zip(_Archive):
                 # is_dir() doesn't know the backslashes that some tools write
                 name = self._clean(entry.filename, entry.filename.endswith(("/", "\\")))
                 if name in self._entries and not name.endswith("/"):
-                    raise self._twice(name)
+                    raise self._duplicate_error(name)
                 self._entries[name] = entry
 
     def names(self) -> Sequence[str]:
@@ -95,7 +95,7 @@ class _Zip(_Archive):
         try:
             return archive.read(entry)
         except NotImplementedError:
-            return PictureError(_NOT_STORED_SO)
+            return PictureError(_OTHER_METHOD)
         except _DAMAGE as error:
             return PictureError(f"can't be unpacked: {_reason(error)}")
 
@@ -126,26 +126,26 @@ class _Tar(_Archive):
         return list(self._entries)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
-        found = [self._resolved(name) for name in names]
+        entries = [self._resolve(name) for name in names]
         with open_unpacked(self._path) as stream:
             # as the entries lie: going back in a compressed archive means to unpack it again from its start
-            for i in sorted(range(len(names)), key=lambda i: found[i].offset):
-                if found[i].problem:
-                    yield i, PictureError(found[i].problem)
+            for i in sorted(range(len(names)), key=lambda i: entries[i].offset):
+                if entries[i].problem:
+                    yield i, PictureError(entries[i].problem)
                     continue
                 try:
-                    stream.seek(found[i].offset)
-                    data = stream.read(found[i].size)
-                    if len(data) < found[i].size:
+                    stream.seek(entries[i].offset)
+                    data = stream.read(entries[i].size)
+                    if len(data) < entries[i].size:
                         raise EOFError
                 except _DAMAGE as error:
-                    raise _damaged(self.locate(names[i]), error) from None
+                    raise _damage_error(self.locate(names[i]), error) from None
                 yield i, data
 
     def _add(self, entry: tarfile.TarInfo) -> None:
         name = self._clean(entry.name, entry.isdir())
         if name in self._entries and not name.endswith("/"):
-            raise self._twice(name)
+            raise self._duplicate_error(name)
         if entry.islnk():
             self._entries[name] = _Entry(0, 0, link=self._clean(entry.linkname, False))
         elif entry.issparse():
@@ -157,7 +157,7 @@ class _Tar(_Archive):
         elif entry.isfile() or entry.isdir():
             self._entries[name] = _Entry(entry.offset_data, entry.size)
 
-    def _resolved(self, name: str) -> _Entry:
+    def _resolve(self, name: str) -> _Entry:
         """The entry that has the contents of this one. A link leads to a file that came before it."""
         entry = self._entries[name]
         if not entry.link:
@@ -183,7 +183,7 @@ def _begins_as_tar(path: Path) -> bool:
     return True
 
 
-def _damaged(where: str, error: Exception) -> DataError:
+def _damage_error(where: str, error: Exception) -> DataError:
     return DataError(f"{where}: the archive is damaged ({_reason(error)})")
 
 

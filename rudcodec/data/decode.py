@@ -57,7 +57,7 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
             # lets a JPEG decoder skip detail that the resize would remove; twice the size, to miss nothing
             picture.draft(None, (2 * size, 2 * size))
         picture.load()
-        pixels = np.asarray(_plain(picture, reading.background_rgb))
+        pixels = np.asarray(_to_grey_or_rgb(picture, reading.background_rgb))
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -71,7 +71,7 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
     return fit(pixels, reading)
 
 
-def _plain(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:
+def _to_grey_or_rgb(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:
     """The picture in mode L or RGB, upright."""
     if "exif" in picture.info:
         picture = ImageOps.exif_transpose(picture)

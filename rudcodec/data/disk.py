@@ -26,7 +26,7 @@ class DiskFiles:
 
     def names(self) -> Sequence[str]:
         """As :meth:`rudcodec.data.files.Files.names`; hidden folders and junk are not entered."""
-        found: list[str] = []
+        names: list[str] = []
         paths = Paths(self.where)
         above: dict[Path, frozenset[_Place]] = {}
 
@@ -36,14 +36,14 @@ class DiskFiles:
         for at, folders, files in os.walk(self._folder, onerror=give_up, followlinks=True):
             folder = Path(at)
             self._check_circle(folder, above)
-            inside = "/".join(from_disk(part) for part in folder.relative_to(self._folder).parts)
+            inside = "/".join(from_disk(component) for component in folder.relative_to(self._folder).parts)
             prefix = f"{inside}/" if inside else ""
             entries = [f"{from_disk(f)}/" for f in folders] + [from_disk(f) for f in files]
             for entry in entries:
                 paths.check(prefix + entry)
-                found.append(prefix + entry)
+                names.append(prefix + entry)
             folders[:] = [f for f in folders if not is_hidden(f) and not is_junk(f)]
-        return found
+        return names
 
     def locate(self, name: str) -> str:
         return self._name(str(self._folder / on_disk(name)))
@@ -54,10 +54,10 @@ class DiskFiles:
 
     def _contents(self, path: Path) -> bytes | PictureError:
         try:
-            about = path.stat()
-            if not stat.S_ISREG(about.st_mode):
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
                 return PictureError("is no ordinary file")
-            if about.st_size > MAX_FILE:
+            if status.st_size > MAX_FILE:
                 return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
             with path.open("rb") as file:
                 return file.read(MAX_FILE)
@@ -66,8 +66,8 @@ class DiskFiles:
 
     def _check_circle(self, folder: Path, above: dict[Path, frozenset[_Place]]) -> None:
         """Raise DataError if this folder is one of those it lies in."""
-        about = folder.stat()
-        place = about.st_dev, about.st_ino
+        status = folder.stat()
+        place = status.st_dev, status.st_ino
         outer = above.get(folder.parent, frozenset())
         if place in outer:
             raise DataError(

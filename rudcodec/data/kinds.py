@@ -71,8 +71,8 @@ def kind_of(head: bytes) -> str:
     """What a file is, with an article, by its first kilobyte or so."""
     if not head:
         return "an empty file"
-    for at, mark, kind in _MARKS:
-        if head[at : at + len(mark)] == mark:
+    for offset, mark, kind in _MARKS:
+        if head[offset : offset + len(mark)] == mark:
             return kind
     start = head[:1024]
     if start.lstrip()[:1] == b"<":
@@ -110,10 +110,10 @@ def ending_of(name: str) -> str:
 def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:
     """The set whose pickled batches, as its authors publish them, are among these files: its name, and that
     of the folder they come in."""
-    found = {name.rsplit("/", 1)[-1] for name in names}
-    if {"data_batch_1", "batches.meta"} <= found:
+    file_names = {name.rsplit("/", 1)[-1] for name in names}
+    if {"data_batch_1", "batches.meta"} <= file_names:
         return "cifar10", "cifar-10-batches-py"
-    if {"train", "test", "meta"} <= found:
+    if {"train", "test", "meta"} <= file_names:
         return "cifar100", "cifar-100-python"
     return None
 

@@ -37,8 +37,8 @@ def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
     levels = np.empty(images.shape, dtype=np.uint8)
     step = max(1, _AT_ONCE // images[0].size)
     for start in range(0, len(images), step):
-        part = images[start : start + step]
-        levels[start : start + step] = _whole(part, where) if kind in "iu" else _scaled(part, where)
+        block = images[start : start + step]
+        levels[start : start + step] = _whole(block, where) if kind in "iu" else _scaled(block, where)
     return levels
 
 
