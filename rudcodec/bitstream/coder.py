@@ -92,10 +92,11 @@ class Coder(ABC):
 
 @cache
 def _spans() -> tuple[np.ndarray, np.ndarray]:
-    """All that a symbol means to the coder: which part of 0..2**24 it takes, for every symbol of every table.
+    """The interval of 0..2**24 that each symbol of each table takes, as models for the coder.
 
-    Per symbol a model of three, and which of them it is, int32: what lies below it, itself, what lies above
-    it. Where nothing lies on a side, the other one counts as two. Models as in ``tables.weights``.
+    For each symbol, a model of three symbols: what lies below it, the symbol itself, and what lies above it;
+    and which of the three it is, int32. Where nothing lies on one side, the other side is split in two. The
+    models are in the form of ``tables.weights``.
     """
     class_frequencies = _CLASS_WEIGHTS.astype(np.int64) + 1
     alphabets = [*tables.frequencies().astype(np.int64), np.full(2, 1 << 23), class_frequencies]

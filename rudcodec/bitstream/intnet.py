@@ -66,9 +66,9 @@ def carrier(bound: int) -> type[np.float32 | np.float64]:
 def multiply(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """``out = weight @ x``, arrays (..., rows, columns) with the columns of ``x`` and ``out`` side by side.
 
-    In blocks of columns, where the matrix is small: BLAS has a quick way for small products, and shares
-    larger ones out among threads, which on a busy machine wait for each other a hundred times as long as they
-    work.
+    Where the matrix is small, the product is taken in blocks of columns: BLAS has a quick way for small
+    products, and divides larger ones among threads, which on a busy machine wait for each other far longer
+    than they work.
     """
     columns = x.shape[-1]
     block = min(columns, _SMALL // (weight.shape[-2] * weight.shape[-1]))

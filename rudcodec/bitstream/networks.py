@@ -41,9 +41,9 @@ class Networks:
         self._context: dict[tuple[int, ...], ContextNet] = {}
 
     def context(self, *groups: tuple[int, ...]) -> list[ContextNet]:
-        """The context networks of some groups, of some other groups, ...
+        """For each tuple of group numbers, their context networks side by side.
 
-        Those of the last call are at hand, so that segments of the same groups share them.
+        The result of the last call is kept, so that segments of the same groups share it.
         """
         self._context = {
             numbers: self._context.get(numbers) or ContextNet([self._fold(number) for number in numbers])

@@ -1,4 +1,4 @@
-"""Decoding: all of a file, some of it, one segment after another, or what is left of it."""
+"""Decoding: all of a file, some of it, one segment after another, or what is intact of a damaged one."""
 
 from __future__ import annotations
 

@@ -101,8 +101,13 @@ class _Zip(_Archive):
 
 
 class _Entry(NamedTuple):
-    """Where the contents of an entry lie in the unpacked archive; ``link``: the entry that has them instead.
-    ``problem``: why they can't be read."""
+    """Where the contents of an entry lie in the unpacked archive.
+
+    Attributes:
+        offset, size: in bytes.
+        link: the name of the entry that has the contents instead.
+        problem: why they can't be read.
+    """
 
     offset: int
     size: int

@@ -1,4 +1,4 @@
-"""Which folders are splits, told by their names."""
+"""Which folders are splits, as their names say."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ _JOINED = re.compile(rf"({'|'.join(sorted(ALIASES, key=len, reverse=True))})({'|
 
 
 class _SplitName(NamedTuple):
-    """A folder that is named like a split: ``split`` is None for pictures without classes; ``rest``: words of
-    the name that say something else, such as the set's name."""
+    """What the name of a folder says that is named like a split.
+
+    Attributes:
+        split: the split; None for pictures without classes.
+        rest: the words of the name that say something else, such as the set's name.
+    """
 
     split: SourceSplit | None
     rest: str
@@ -40,7 +44,7 @@ def split_folders(root: Folder, where: str) -> dict[SourceSplit, Folder]:
     (seg_train and seg_test), and at least one has folders with pictures in it.
 
     Raises:
-        DataError: some look like splits, but it can't be told which is what.
+        DataError: some look like splits, but their names don't say which is which.
     """
     candidates = {name: parsed for name in root.filled() if (parsed := _parse_name(name))}
     plain_names = {name: parsed for name, parsed in candidates.items() if not parsed.rest and parsed.split}

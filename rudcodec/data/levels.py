@@ -12,9 +12,9 @@ from rudcodec.errors import DataError
 from rudcodec.text import shown
 
 _LARGEST = 1e6
-"""Of a normalised value, and of mean and std."""
+"""The largest magnitude of a normalised value, and of mean and std."""
 _AT_ONCE = 1 << 22
-"""Values that are converted at once, to take little memory beside the array."""
+"""How many values are converted at once, to take little memory beside the array."""
 
 
 def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:

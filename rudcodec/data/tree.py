@@ -1,4 +1,4 @@
-"""The files of a source as a tree of folders, without what is no part of the set."""
+"""The files of a source as a tree of folders, without those that are no part of the set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Folder:
 
     @property
     def is_filled(self) -> bool:
-        """Whether there are pictures in it or below. Meant for a tree that is complete."""
+        """Whether there are pictures in it or below it. The answer is kept, so the tree must be complete."""
         if self._filled is None:
             self._filled = bool(self.images) or any(f.is_filled for f in self.folders.values())
         return self._filled
@@ -47,7 +47,7 @@ class Folder:
         return {name: f for name, f in self.folders.items() if f.is_filled}
 
     def holds_folders(self) -> bool:
-        """Whether its pictures lie in folders in it, none in itself."""
+        """Whether it has pictures, and all of them lie in folders below it."""
         return self.is_filled and not self.images
 
     def below(self) -> Iterator[Folder]:

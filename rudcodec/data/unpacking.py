@@ -1,4 +1,4 @@
-"""What a plain or compressed file holds, as a stream that takes little memory whatever the file says."""
+"""The contents of a plain or compressed file, as a stream that takes little memory whatever the file says."""
 
 from __future__ import annotations
 

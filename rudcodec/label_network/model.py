@@ -27,9 +27,9 @@ EPS = 1e-3  # far below any variance but that of a flat picture
 
 
 def _to_sixteenths(y: Tensor) -> Tensor:
-    """Halves go up, as in the file's network."""
-    one = 2**constants.LABEL_BITS
-    return (y * one + 0.5).floor() / one
+    """Round to sixteenths; halves go up, as in the file's network."""
+    unit = 2**constants.LABEL_BITS
+    return (y * unit + 0.5).floor() / unit
 
 
 def to_network_input(views: Tensor) -> Tensor:
