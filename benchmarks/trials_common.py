@@ -14,7 +14,7 @@ from torch import Tensor
 from rudcodec.cli.metrics import Metrics
 from rudcodec.cli.progress import ProgressView
 from rudcodec.data import LabelledImages, Split
-from rudcodec.data.splits import Part, rows_of
+from rudcodec.data.splits import SourceSplit, split_rows
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.errors import RudError, SettingError
 from rudcodec.model.synthesis import to_grey_levels
@@ -42,8 +42,8 @@ def split_for_trials(train: LabelledImages) -> tuple[LabelledImages, LabelledIma
 
 
 def _split(train: LabelledImages, split: Split) -> LabelledImages:
-    parts: tuple[Part, ...] = ("train",)
-    return train.take(rows_of(split, train.labels, parts, train.classes, train.name))
+    parts: tuple[SourceSplit, ...] = ("train",)
+    return train.take(split_rows(split, train.labels, parts, train.classes, train.name))
 
 
 def run_of(seed: int, view: ProgressView) -> RunContext:

@@ -7,7 +7,7 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rudcodec.errors import SettingError
 
@@ -43,7 +43,7 @@ class Metrics:
         self._calls = 0
         self._stack = ExitStack()
 
-    def __enter__(self) -> Metrics:
+    def __enter__(self) -> Self:
         if self._log is not None:
             mode = "a" if self._append else "w"
             self._lines = self._stack.enter_context(self._log.open(mode, encoding="utf-8"))

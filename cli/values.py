@@ -13,7 +13,7 @@ import click
 from rudcodec.errors import BudgetError, DataError, FormatError, RudError
 from rudcodec.options import parse_amount
 
-_RECIPE_NUMBERS: dict[str, type[int] | type[float]] = {
+_RECIPE_NUMBERS: dict[str, type[int | float]] = {
     "steps": int,
     "batch": int,
     "lr": float,

@@ -62,7 +62,7 @@ class Comparison:
     name: str
     data: SyntheticSet
     real: LabelledImages
-    panel: Panel = Panel()
+    panel: Panel = field(default_factory=Panel)
     changes: Mapping[str, Any] = field(default_factory=dict)
     progress: StageProgress = no_progress
 

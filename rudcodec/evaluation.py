@@ -109,7 +109,7 @@ def evaluate(
     net: str = "convnet",
     width: int = 128,
     device: str | torch.device = "auto",
-    compile: bool | None = None,
+    compile: bool | None = None,  # noqa: A002  (torch's own word)
     progress: StageProgress | None = None,
 ) -> EvalResult:
     """Train students on a set, each from scratch for a fixed number of steps, and judge them on real images.

@@ -38,7 +38,7 @@ def save_folders(data: SyntheticSet, folder: str | os.PathLike[str]) -> None:
     try:
         _write(data, temporary)
         temporary.chmod(0o755)
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise DataError(f"{target}: can't be written ({error.strerror})") from None
     finally:

@@ -87,18 +87,19 @@ def _check_replaceable(mode: int | None, path: str | os.PathLike[str]) -> None:
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:
-    handle, temporary = tempfile.mkstemp(_SUFFIX, temporary_prefix(target), target.parent)
+    handle, name = tempfile.mkstemp(_SUFFIX, temporary_prefix(target), target.parent)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             _lock(handle)
             file.write(data)
             file.flush()
             os.fsync(handle)
-        os.chmod(temporary, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
-        os.replace(temporary, target)
+        temporary.chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
+        temporary.replace(target)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
 
 

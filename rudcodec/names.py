@@ -11,15 +11,17 @@ LABELS_FILE = "labels.json"
 """Beside the class folders that we write: says which folder is which class."""
 
 _JUNK = frozenset(
-    """
-    __macosx lost+found __pycache__ $recycle.bin recycler recycled
-    @eadir @recycle @recently-snapshot @synoresource @tmp #recycle #snapshot
-    thumbs.db ehthumbs.db desktop.ini
-    """.split()
+    {
+        "__macosx", "lost+found", "__pycache__", "$recycle.bin", "recycler", "recycled", "@eadir", "@recycle",
+        "@recently-snapshot", "@synoresource", "@tmp", "#recycle", "#snapshot", "thumbs.db", "ehthumbs.db",
+        "desktop.ini",
+    }
 ) | {"system volume information"}  # fmt: skip
 _DEVICES = frozenset(
-    ("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$")
-    + tuple(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³")
+    {
+        *("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"),
+        *(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³"),
+    }
 )
 """What no file or folder may be called on Windows, whatever follows after a dot."""
 

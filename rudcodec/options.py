@@ -53,10 +53,10 @@ class Option:
         return choices
 
 
-def option(default: Any, help: str, **known: Any) -> Any:
+def option(default: Any, description: str, **known: Any) -> Any:
     """A dataclass field that is an option; ``known`` as in :class:`Option`, ``shown`` is its ``default``."""
     shown = known.pop("shown", "")
-    return field(default=default, metadata={_KEY: Option(help, default=shown, **known)})
+    return field(default=default, metadata={_KEY: Option(description, default=shown, **known)})
 
 
 def options_of(owner: type) -> Iterator[tuple[Field[Any], Option]]:
@@ -164,7 +164,9 @@ def table(owner: type) -> str:
     for one, known in options_of(owner):
         name = f"`{one.name}`" + (f", `{known.flag}`" if known.flag else "")
         allowed = known.choices if isinstance(known.choices, tuple) else ()
-        help = known.help + (f" One of {', '.join(f'`{word}`' for word in allowed)}." if allowed else "")
+        description = known.help + (
+            f" One of {', '.join(f'`{word}`' for word in allowed)}." if allowed else ""
+        )
         default = known.default or f"`{one.default if one.default is not MISSING else ''}`"
-        lines.append(f"| {name} | {default} | {help} |")
+        lines.append(f"| {name} | {default} | {description} |")
     return "\n".join(lines) + "\n"

@@ -26,7 +26,7 @@ from rudcodec.students import default_recipe  # noqa: E402
 from rudcodec.utility import make_utility  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, ExpertTrainer  # noqa: E402
 from rudcodec.utility.gm import GMOptions, GradientMatching, distance  # noqa: E402
-from rudcodec.utility.tm import Journey, TMOptions, TrajectoryMatching  # noqa: E402
+from rudcodec.utility.tm import StudentTrajectory, TMOptions, TrajectoryMatching  # noqa: E402
 
 CPU = torch.device("cpu")
 SHORT = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)
@@ -109,13 +109,13 @@ def test_the_way_back_is_the_gradient_of_the_way(data: LabelledImages) -> None:
     start = [p.detach() for p in net.parameters()]
     target = [p + 0.1 * torch.randn_like(p) for p in start]
     rows = [torch.tensor(r) for r in ([0, 3, 4], [1, 2, 5], [5, 0, 1], [2, 3, 0])]
-    journey = Journey(net, ("color", "crop", "flip"), images.detach(), labels, rows, seed=9)
+    journey = StudentTrajectory(net, ("color", "crop", "flip"), images.detach(), labels, rows, seed=9)
     rate = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
 
     # the graph of all steps, as published
     names = [name for name, _ in net.named_parameters()]
     weights = [w.clone().requires_grad_() for w in start]
-    whole = Journey(net, journey.augment, images, labels, rows, seed=9)
+    whole = StudentTrajectory(net, journey.augment, images, labels, rows, seed=9)
     for step, mine in enumerate(rows):
         slopes = torch.autograd.grad(whole.loss(step, weights, images[mine]), weights, create_graph=True)
         weights = [w - rate * s for w, s in zip(weights, slopes, strict=True)]
@@ -123,7 +123,7 @@ def test_the_way_back_is_the_gradient_of_the_way(data: LabelledImages) -> None:
     value = sum(((a - b) ** 2).sum() for a, b in zip(weights, target, strict=True))
     by_images, by_rate = torch.autograd.grad(value, [images, rate])
 
-    visited = journey.walk(start, 0.3)
+    visited = journey.unroll(start, 0.3)
     slope = [2 * (a - b) for a, b in zip(visited[-1], target, strict=True)]
     mine_by_images, mine_by_rate = journey.backward(visited, slope, 0.3)
     assert torch.allclose(mine_by_images, by_images, rtol=1e-9) and by_images.abs().max() > 1e-6

@@ -99,7 +99,7 @@ def test_numpy_and_torch_make_the_same_views(
 @pytest.mark.skipif(not has_compiler(torch.device("cpu")), reason="torch.compile needs a C++ compiler")
 def test_compiled_views_are_the_same() -> None:
     images, recipe = some_images(5, 12, 9), ViewRecipe(flip=True)
-    render = make_renderer(compile=True)
+    render = make_renderer(use_compiler=True)
     for start in (0, 40, 80):  # other numbers of mixed views
         drawn = views.draw(recipe, images.shape, 0, start, 40)
         there = render(torch.from_numpy(images), views.on_device(drawn, "cpu"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,13 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """The winner; what students of each kind reach on its draw and others; all candidates in ascending order
-    of count.
+    """The best of the candidates.
 
-    A single candidate has no trial accuracy, since nothing was chosen.
+    Attributes:
+        winner: the candidate that was chosen.
+        results: what students of each kind reach on the winner's draw and on others.
+        trials: all candidates in ascending order of count. A single one has no trial accuracy, since there
+            was nothing to choose.
     """
 
     winner: Candidate
@@ -55,7 +58,7 @@ class StudentTraining:
 
     recipe: Recipe
     network: LabelNetwork | None = None
-    panel: Panel = Panel()
+    panel: Panel = field(default_factory=Panel)
 
 
 def best_baseline(
@@ -130,8 +133,8 @@ class _Search:
     def _draw(self, winner: Candidate, seed: int) -> Candidate:
         """Other images, as many as the winner has, or the winner where these don't fit at any quality."""
         with contextlib.suppress(BudgetError):
-            (drawn,) = real_images(self.train, replace(self.budget, counts=(winner.count,)), seed)
-            return drawn
+            (candidate,) = real_images(self.train, replace(self.budget, counts=(winner.count,)), seed)
+            return candidate
         return winner
 
     def _trainer(self, images: Candidate, recipe: Recipe, spec: StudentSpec) -> Trainer:

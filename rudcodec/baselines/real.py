@@ -1,4 +1,4 @@
-"""Random real images in one coded picture that fits a budget: fewer good ones or more bad ones."""
+"""Random real images in one coded picture that fits a budget: few at a high quality or many at a low one."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ def real_images(
         if not 1 <= count <= smallest:
             raise SettingError(f"{count} images a class: the smallest class of {train.name} has {smallest}")
     rng = np.random.default_rng(seed)
-    rows = [rng.permutation(np.flatnonzero(train.labels == k)) for k in range(len(train.classes))]
+    rows = [rng.permutation(np.flatnonzero(train.labels == label)) for label in range(len(train.classes))]
     ordered = sorted(set(budget.counts))
     candidates: list[Candidate] = []
     for done, count in enumerate(ordered):
-        chosen = np.concatenate([row[:count] for row in rows])
-        candidate = _code(train, chosen, count, budget)
+        chosen_rows = np.concatenate([row[:count] for row in rows])
+        candidate = _code(train, chosen_rows, count, budget)
         if candidate is None:
             break
         candidates.append(candidate)
@@ -125,11 +125,11 @@ def real_images(
 
 
 def _code(
-    train: LabelledImages, chosen: NDArray[np.int64], count: int, budget: PictureBudget
+    train: LabelledImages, rows: NDArray[np.int64], count: int, budget: PictureBudget
 ) -> Candidate | None:
     """The chosen images, ``count`` of each class, at the highest quality that fits; None if none does."""
     codec = budget.codec
-    images, classes = train.images[chosen], len(train.classes)
+    images, classes = train.images[rows], len(train.classes)
     picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
     if max(picture.shape) > LONGEST[codec]:
         return None
@@ -141,8 +141,8 @@ def _code(
             best = max(best or (-math.inf, subsampling, 0), (fidelity, subsampling, guess[0]))
     if best is None:
         return None
-    _, subsampling, start = best
-    highest = _highest_quality(picture, codec, subsampling, start, budget.size)
+    _, subsampling, initial_quality = best
+    highest = _highest_quality(picture, codec, subsampling, initial_quality, budget.size)
     if highest is None:
         return None
     quality, data = highest
@@ -156,7 +156,7 @@ def _code(
         bpp=8 * len(data) / (len(images) * train.height * train.width),
         psnr=psnr(images, coded),
         images=coded,
-        labels=train.labels[chosen],
+        labels=train.labels[rows],
         classes=train.classes,
     )
 
@@ -171,19 +171,19 @@ def _guess_quality(
         return None
     while low < high:
         middle = (low + high + 1) // 2
-        more = encode(picture, codec, middle, subsampling, quick=True)
-        if len(more) <= size:
-            low, data = middle, more
+        attempt = encode(picture, codec, middle, subsampling, quick=True)
+        if len(attempt) <= size:
+            low, data = middle, attempt
         else:
             high = middle - 1
     return low, data
 
 
 def _highest_quality(
-    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, start: int, size: int
+    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, initial_quality: int, size: int
 ) -> tuple[int, bytes] | None:
     """The highest quality whose file fits, found by steps from a guess, and the file; None if none does."""
-    quality, data = start, encode(picture, codec, start, subsampling)
+    quality, data = initial_quality, encode(picture, codec, initial_quality, subsampling)
     if len(data) > size:
         while len(data) > size:
             quality -= 1
@@ -192,8 +192,8 @@ def _highest_quality(
             data = encode(picture, codec, quality, subsampling)
         return quality, data
     while quality < HIGHEST:
-        more = encode(picture, codec, quality + 1, subsampling)
-        if len(more) > size:
+        attempt = encode(picture, codec, quality + 1, subsampling)
+        if len(attempt) > size:
             break
-        quality, data = quality + 1, more
+        quality, data = quality + 1, attempt
     return quality, data

@@ -23,15 +23,15 @@ def columns_for(count: int, height: int, width: int, classes: int) -> int:
 def tile(images: NDArray[np.uint8], classes: int, columns: int) -> NDArray[np.uint8]:
     """uint8 (K * n, H, W, C), ordered by class, to one picture in which each class has a block of rows.
 
-    Empty places repeat the class's last image: next to nothing to a codec that predicts.
+    Empty places repeat the class's last image, which costs a codec that predicts next to nothing.
     """
     count = len(images) // classes
     rows = math.ceil(count / columns)
     height, width, channels = images.shape[1:]
     order = np.minimum(np.arange(rows * columns), count - 1)
-    grid = images.reshape(classes, count, height, width, channels)[:, order]
-    grid = grid.reshape(classes * rows, columns, height, width, channels)
-    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(
+    mosaic = images.reshape(classes, count, height, width, channels)[:, order]
+    mosaic = mosaic.reshape(classes * rows, columns, height, width, channels)
+    return np.ascontiguousarray(mosaic.transpose(0, 2, 1, 3, 4)).reshape(
         classes * rows * height, columns * width, channels
     )
 
@@ -41,6 +41,6 @@ def untile(
 ) -> NDArray[np.uint8]:
     """The images of :func:`tile`: uint8 (classes * count, height, width, C)."""
     rows, columns, channels = picture.shape[0] // height, picture.shape[1] // width, picture.shape[2]
-    grid = picture.reshape(rows, height, columns, width, channels).transpose(0, 2, 1, 3, 4)
-    grid = grid.reshape(classes, -1, height, width, channels)[:, :count]
-    return np.ascontiguousarray(grid).reshape(-1, height, width, channels)
+    mosaic = picture.reshape(rows, height, columns, width, channels).transpose(0, 2, 1, 3, 4)
+    mosaic = mosaic.reshape(classes, -1, height, width, channels)[:, :count]
+    return np.ascontiguousarray(mosaic).reshape(-1, height, width, channels)

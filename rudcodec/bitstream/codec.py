@@ -42,13 +42,14 @@ def encode(payload: Payload) -> bytes:
             code_soft(coder, payload.soft, segment.counts, segment.soft, place)
         segments.append(SegmentCoder(coder, segment.counts, place, segment.latents))
     code_latents(networks, segments)
-    parts = [container.MAGIC, bytes([container.VERSION]), container.pack(container.HEAD, bytes(writer.data))]
-    parts.append(container.pack(container.WEIGHTS, weights.finish()))
+    sections = [container.MAGIC + bytes([container.VERSION])]
+    sections.append(container.pack(container.HEAD, bytes(writer.data)))
+    sections.append(container.pack(container.WEIGHTS, weights.finish()))
     if payload.labels is not None:
-        parts.append(_labels_section(payload.labels, image_size(head.architecture), len(head.classes)))
+        sections.append(_labels_section(payload.labels, image_size(head.architecture), len(head.classes)))
     for coder, digest in zip(coders, digests(head.counts, networks.images(payload.segments)), strict=True):
-        parts.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
-    data = b"".join(parts)
+        sections.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
+    data = b"".join(sections)
     check_limits(head.architecture, head.counts, head.share, len(data), head.soft is not None)
     return data
 
@@ -61,8 +62,8 @@ def synthesize(payload: Payload) -> np.ndarray:
 def hard_labels(payload: Payload) -> np.ndarray:
     """Class index of each image of :func:`synthesize`, int64 (N,)."""
     classes = np.arange(len(payload.classes))
-    parts = [np.repeat(classes, segment.counts) for segment in payload.segments]
-    return np.concatenate([classes[:0], *parts]).astype(np.int64)
+    labels = [np.repeat(classes, segment.counts) for segment in payload.segments]
+    return np.concatenate([classes[:0], *labels]).astype(np.int64)
 
 
 def write(payload: Payload, path: str | os.PathLike[str]) -> int:

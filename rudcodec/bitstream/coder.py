@@ -32,11 +32,11 @@ class Coder(ABC):
 
     def code(self, rows: np.ndarray, values: np.ndarray | None) -> np.ndarray:
         """Code differences, int32 (n,), each with the table row in ``rows`` (intp, n); then their escapes."""
-        known = None
+        known_symbols = None
         if values is not None:
-            known = np.where(np.abs(values) > tables.REACH, tables.ESCAPE, values + tables.REACH)
-            known = known.astype(np.int32)
-        symbols = self._symbols(rows, known)
+            known_symbols = np.where(np.abs(values) > tables.REACH, tables.ESCAPE, values + tables.REACH)
+            known_symbols = known_symbols.astype(np.int32)
+        symbols = self._symbols(rows, known_symbols)
         escaped = np.flatnonzero(symbols == tables.ESCAPE)
         symbols -= tables.REACH
         if len(escaped):
@@ -52,12 +52,12 @@ class Coder(ABC):
         result = np.zeros(count, np.int64)
         shifts = np.arange(bits - 1, -1, -1)
         for i in range(0, count if bits else 0, _NUMBERS):
-            part = result[i : i + _NUMBERS]
-            known = None
+            block = result[i : i + _NUMBERS]
+            known_bits = None
             if values is not None:
-                known = ((values[i : i + _NUMBERS, None] >> shifts) & 1).ravel()
-            coded = self._bits(known, bits * len(part)).astype(np.int64).reshape(len(part), bits)
-            part[:] = (coded << shifts).sum(1)
+                known_bits = ((values[i : i + _NUMBERS, None] >> shifts) & 1).ravel()
+            coded = self._bits(known_bits, bits * len(block)).astype(np.int64).reshape(len(block), bits)
+            block[:] = (coded << shifts).sum(1)
         return result
 
     def _escapes(self, count: int, values: np.ndarray | None) -> np.ndarray:
@@ -67,7 +67,7 @@ class Coder(ABC):
             excess = np.abs(values.astype(np.int64)) - tables.REACH
             classes = np.frexp(excess)[1] - 1
             words = (excess - (1 << classes)) | ((values < 0).astype(np.int64) << classes)
-        classes = self._classes(classes, count).astype(np.int64)
+        classes = self._escape_classes(classes, count).astype(np.int64)
         sizes = classes + 1
         ends = np.cumsum(sizes)
         shifts = np.repeat(ends, sizes) - 1 - np.arange(ends[-1])
@@ -82,7 +82,7 @@ class Coder(ABC):
         """Code one symbol, int32, with each of the table rows; returns an array the caller may change."""
 
     @abstractmethod
-    def _classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
+    def _escape_classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
         """Code ``count`` escape classes 0..16, of probability 2**-(k+1)."""
 
     @abstractmethod
@@ -92,24 +92,25 @@ class Coder(ABC):
 
 @cache
 def _spans() -> tuple[np.ndarray, np.ndarray]:
-    """All that a symbol means to the coder: which part of 0..2**24 it takes, for every symbol of every table.
+    """The interval of 0..2**24 that each symbol of each table takes, as models for the coder.
 
-    Per symbol a model of three, and which of them it is, int32: what lies below it, itself, what lies above
-    it. Where nothing lies on a side, the other one counts as two. Models as in ``tables.weights``.
+    For each symbol, a model of three symbols: what lies below it, the symbol itself, and what lies above it;
+    and which of the three it is, int32. Where nothing lies on one side, the other side is split in two. The
+    models are in the form of ``tables.weights``.
     """
-    classes = _CLASS_WEIGHTS.astype(np.int64) + 1
-    alphabets = [*tables.frequencies().astype(np.int64), np.full(2, 1 << 23), classes]
-    own = np.concatenate(alphabets)
+    class_frequencies = _CLASS_WEIGHTS.astype(np.int64) + 1
+    alphabets = [*tables.frequencies().astype(np.int64), np.full(2, 1 << 23), class_frequencies]
+    inside = np.concatenate(alphabets)
     below = np.concatenate([np.cumsum(frequencies) - frequencies for frequencies in alphabets])
-    above = (1 << tables.PRECISION) - below - own
-    models = np.stack([below, own, above], axis=1)
-    chosen = np.ones(len(own), dtype=np.int32)
+    above = (1 << tables.PRECISION) - below - inside
+    models = np.stack([below, inside, above], axis=1)
+    positions = np.ones(len(inside), dtype=np.int32)
     for i, side, order in ((0, above, [1, 0, 2]), (2, below, [0, 2, 1])):
         alone = models[:, i] == 0
         half = side[alone] // 2
-        models[alone] = np.stack([half, own[alone], side[alone] - half], axis=1)[:, order]
-        chosen[alone] = i
-    return models - 1.0, chosen
+        models[alone] = np.stack([half, inside[alone], side[alone] - half], axis=1)[:, order]
+        positions[alone] = i
+    return models - 1.0, positions
 
 
 class _Words:
@@ -126,8 +127,8 @@ class _Words:
     def bits(self, bits: np.ndarray) -> None:
         self._append(bits + _BIT_SPANS)
 
-    def classes(self, classes: np.ndarray) -> None:
-        self._append(classes + _CLASS_SPANS)
+    def escape_classes(self, escape_classes: np.ndarray) -> None:
+        self._append(escape_classes + _CLASS_SPANS)
 
     def finish(self) -> np.ndarray:
         """All words, uint32, without zeros at the end (a decoder supplies them)."""
@@ -142,11 +143,11 @@ class _Words:
             self._flush()
 
     def _flush(self) -> None:
-        models, chosen = _spans()
+        models, positions = _spans()
         spans = np.concatenate(self._waiting) if self._waiting else np.empty(0, dtype=np.int32)
         for i in range(0, len(spans), _SPANS):
-            part = spans[i : i + _SPANS]
-            self._coder.encode(chosen.take(part), _TABLE, models.take(part, axis=0))
+            block = spans[i : i + _SPANS]
+            self._coder.encode(positions.take(block), _TABLE, models.take(block, axis=0))
         self._waiting, self._count = [], 0
 
 
@@ -165,9 +166,9 @@ class Encoder(Coder):
         self._words.symbols(rows, symbols)
         return symbols
 
-    def _classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
+    def _escape_classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
         assert classes is not None
-        self._words.classes(classes)
+        self._words.escape_classes(classes)
         return classes
 
     def _bits(self, bits: np.ndarray | None, count: int) -> np.ndarray:
@@ -206,9 +207,9 @@ class Decoder(Coder):
         self._words.symbols(rows, symbols)
         return symbols
 
-    def _classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
+    def _escape_classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
         classes = self._decode(_CLASS, count)
-        self._words.classes(classes)
+        self._words.escape_classes(classes)
         return classes
 
     def _bits(self, bits: np.ndarray | None, count: int) -> np.ndarray:
@@ -235,7 +236,7 @@ class Meter(Coder):
         self.bits += float(tables.code_lengths()[rows, symbols].sum())
         return symbols
 
-    def _classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
+    def _escape_classes(self, classes: np.ndarray | None, count: int) -> np.ndarray:
         assert classes is not None
         self.bits += float((24 - np.log2(_CLASS_WEIGHTS[classes] + 1)).sum())
         return classes

@@ -55,11 +55,11 @@ class Writer:
 
     def number(self, name: str, value: int, low: int, high: int) -> int:
         self._check(name, value, low, high)
-        rest = int(value)
-        while rest > 127:
-            self.data.append(rest & 127 | 128)
-            rest >>= 7
-        self.data.append(rest)
+        remaining = int(value)
+        while remaining > 127:
+            self.data.append(remaining & 127 | 128)
+            remaining >>= 7
+        self.data.append(remaining)
         return int(value)
 
     def byte(self, name: str, value: int, low: int, high: int) -> int:
@@ -136,9 +136,9 @@ class Reader:
     def _take(self, name: str, count: int) -> bytes:
         if self.end - self.position < count:
             raise self.fail(f"ends inside {name}")
-        at = self.position - self._start
+        first = self.position - self._start
         self.position += count
-        return self._data[at : at + count]
+        return self._data[first : first + count]
 
     def _check(self, name: str, value: int, low: int, high: int) -> int:
         if not low <= value <= high:

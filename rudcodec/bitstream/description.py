@@ -72,8 +72,8 @@ def describe(data: bytes) -> Description:
     for i, section in layout.segments.items():
         name, images = f"segment {i}", sum(head.counts[i])
         body = section.end - section.start - 4
-        what = "latents" if head.soft is None else "labels and latents"
-        note = f"{what} of {images} images, {8 * body / images:.1f} bits each"
+        contents = "latents" if head.soft is None else "labels and latents"
+        note = f"{contents} of {images} images, {8 * body / images:.1f} bits each"
         rows += _framed(
             name,
             section,
@@ -93,36 +93,36 @@ def code_length(payload: Payload) -> tuple[Part, ...]:
     A file adds its head, some 12 bytes a section, and at most 8 bytes a coder stream.
     """
     architecture = payload.architecture
-    parts = []
-    for which, shapes in zip(("context", "synthesis"), limits.network_shapes(architecture), strict=True):
+    lengths = []
+    for kind, shapes in zip(("context", "synthesis"), limits.network_shapes(architecture), strict=True):
         meter = Meter()
         for group in payload.groups:
-            layers = group.context if which == "context" else group.synthesis
-            code_layers(meter, shapes, layers, which, Place("weights"))
+            layers = group.context if kind == "context" else group.synthesis
+            code_layers(meter, shapes, layers, kind, Place("weights"))
         count = sum(limits.product(shape.weight) + limits.product(shape.bias) for shape in shapes)
-        parts.append(Part(f"weights: {which} network", count * len(payload.groups), meter.bits))
+        lengths.append(Part(f"weights: {kind} network", count * len(payload.groups), meter.bits))
     if payload.labels is not None:
         classes, size, meter = len(payload.classes), image_size(architecture), Meter()
         network = payload.labels
-        wanted = label_shapes(network.layers, size, classes)
-        code_parameters(meter, wanted, network.parameters, Place("labels"))
+        parameter_shapes = label_shapes(network.layers, size, classes)
+        code_parameters(meter, parameter_shapes, network.parameters, Place("labels"))
         count = label_parameters(network.layers, size, classes)
-        parts.append(Part("labels: label network", count, meter.bits))
+        lengths.append(Part("labels: label network", count, meter.bits))
     if payload.soft is not None:
         count, meter = 0, Meter()
         for segment in payload.segments:
             code_soft(meter, payload.soft, segment.counts, segment.soft, Place("segment"))
             count += sum(segment.counts) * (1 + columns(payload.soft, len(payload.classes)))
-        parts.append(Part("labels of images", count, meter.bits))
+        lengths.append(Part("labels of images", count, meter.bits))
     meter = Meter()
-    spent = [0.0] * len(architecture.grids)
+    level_bits = [0.0] * len(architecture.grids)
     segments = [SegmentCoder(meter, s.counts, Place("segment"), s.latents) for s in payload.segments]
     for grid in LatentCoding(networks_of(payload), segments).grids():
-        spent[grid.level] += meter.bits - sum(spent)
+        level_bits[grid.level] += meter.bits - sum(level_bits)
     images = sum(sum(segment.counts) for segment in payload.segments)
     for i, ((h, w), c) in enumerate(zip(limits.level_sizes(architecture), architecture.grids, strict=True)):
-        parts.append(Part(f"latents: level {i}, {c} x {h} x {w}", images * c * h * w, spent[i]))
-    return tuple(parts)
+        lengths.append(Part(f"latents: level {i}, {c} x {h} x {w}", images * c * h * w, level_bits[i]))
+    return tuple(lengths)
 
 
 def _label_rows(data: bytes, layout: Layout) -> list[Row]:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from rudcodec.errors import DataError, FormatError
@@ -23,7 +24,7 @@ class Source(Protocol):
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """A file's contents. Raises DataError when it can't be read, FormatError when it is too large."""
     try:
-        with open(path, "rb") as file:
+        with Path(os.fsdecode(path)).open("rb") as file:
             data = file.read(LARGEST_FILE + 1)  # a device has no size, and no end
     except OSError as error:
         raise DataError(f"{os.fspath(path)}: can't be read ({error.strerror})") from None
@@ -55,6 +56,13 @@ class _File:
         return contents
 
 
+def _open(name: str) -> BinaryIO:
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise DataError(f"{name}: can't be read ({error.strerror})") from None
+
+
 @contextmanager
 def opened(path: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
     """A file, or what is left of one that is open already, as a :class:`Source`. Raises DataError when it
@@ -63,12 +71,8 @@ def opened(path: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
     if not isinstance(path, (str, bytes, os.PathLike)):
         yield path.read(LARGEST_FILE + 1)
         return
-    name = os.fspath(path)
-    try:
-        file = open(path, "rb")
-    except OSError as error:
-        raise DataError(f"{name}: can't be read ({error.strerror})") from None
-    with file:
+    name = os.fsdecode(path)
+    with _open(name) as file:
         # what can't be sought in (a pipe) is read as a whole
         yield (
             _File(file, name)

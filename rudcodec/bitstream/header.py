@@ -69,9 +69,9 @@ def _code_architecture(fields: Fields, architecture: Architecture | None) -> Arc
     levels = fields.byte("number of levels", len(architecture.grids) if architecture else 0, 1, limits.LEVELS)
     grids: list[int] = []
     for i in range(levels):
-        most = grids[-1] if grids else limits.COMPONENTS
+        max_components = grids[-1] if grids else limits.COMPONENTS
         components = architecture.grids[i] if architecture else 0
-        grids.append(fields.byte(f"components of level {i}", components, 1, most))
+        grids.append(fields.byte(f"components of level {i}", components, 1, max_components))
     hidden = architecture.context_hidden if architecture else ()
     depth = fields.byte("hidden context layers", len(hidden), 0, limits.CONTEXT_LAYERS)
     hidden = tuple(
@@ -79,28 +79,30 @@ def _code_architecture(fields: Fields, architecture: Architecture | None) -> Arc
         for i, neurons in enumerate(hidden or (0,) * depth)
     )
     layers: list[SynthesisLayer] = []
-    before = sum(grids)
+    in_channels = sum(grids)
     count = len(architecture.synthesis) if architecture else 0
     count = fields.byte("synthesis layers", count, 1, limits.SYNTHESIS_LAYERS)
     for i in range(count):
         layer = architecture.synthesis[i] if architecture else None
-        layers.append(_code_layer(fields, layer, i, before))
-        before = layers[-1].out_channels
-    if layers[-1].relu or before != channels:
+        layers.append(_code_layer(fields, layer, i, in_channels))
+        in_channels = layers[-1].out_channels
+    if layers[-1].relu or in_channels != channels:
         raise fields.fail(f"last synthesis layer must have {channels} channels and no ReLU")
     return Architecture(height, width, channels, tuple(grids), hidden, tuple(layers))
 
 
-def _code_layer(fields: Fields, layer: SynthesisLayer | None, index: int, before: int) -> SynthesisLayer:
+def _code_layer(fields: Fields, layer: SynthesisLayer | None, index: int, in_channels: int) -> SynthesisLayer:
     name = f"synthesis layer {index}"
-    out = fields.number(f"channels of {name}", layer.out_channels if layer else 0, 1, limits.SYNTHESIS_WIDTH)
+    out_channels = fields.number(
+        f"channels of {name}", layer.out_channels if layer else 0, 1, limits.SYNTHESIS_WIDTH
+    )
     if layer and layer.kernel not in (1, 3):
         raise fields.fail(f"kernel of {name} is {layer.kernel}, must be 1 or 3")
     shape = (layer.kernel == 3) + 2 * layer.relu + 4 * layer.residual if layer else 0
     shape = fields.byte(f"shape of {name}", shape, 0, 7)
-    if shape & 4 and (index == 0 or out != before):
+    if shape & 4 and (index == 0 or out_channels != in_channels):
         raise fields.fail(f"{name} can't be residual: it is the first, or changes the number of channels")
-    return SynthesisLayer(out, 3 if shape & 1 else 1, bool(shape & 2), bool(shape & 4))
+    return SynthesisLayer(out_channels, 3 if shape & 1 else 1, bool(shape & 2), bool(shape & 4))
 
 
 def _code_recipe(fields: Fields, recipe: Recipe | None, channels: int) -> Recipe:
@@ -111,8 +113,8 @@ def _code_recipe(fields: Fields, recipe: Recipe | None, channels: int) -> Recipe
     std = tuple(fields.byte("std", recipe.std[i] if recipe else 0, 1, 255) for i in range(channels))
     if recipe and tuple(name for name in AUGMENTATIONS if name in recipe.augment) != tuple(recipe.augment):
         raise fields.fail(f"augment is {recipe.augment}, must be some of {AUGMENTATIONS} in this order")
-    chosen = sum(1 << i for i, name in enumerate(AUGMENTATIONS) if recipe and name in recipe.augment)
-    chosen = fields.byte("augmentations", chosen, 0, (1 << len(AUGMENTATIONS)) - 1)
+    augmentations = sum(1 << i for i, name in enumerate(AUGMENTATIONS) if recipe and name in recipe.augment)
+    augmentations = fields.byte("augmentations", augmentations, 0, (1 << len(AUGMENTATIONS)) - 1)
     if recipe and recipe.optimizer not in OPTIMIZERS:
         raise fields.fail(f"optimizer is {recipe.optimizer!r}, must be one of {OPTIMIZERS}")
     optimizer = OPTIMIZERS.index(recipe.optimizer) if recipe else 0
@@ -120,7 +122,7 @@ def _code_recipe(fields: Fields, recipe: Recipe | None, channels: int) -> Recipe
     return Recipe(
         mean=mean,
         std=std,
-        augment=tuple(name for i, name in enumerate(AUGMENTATIONS) if chosen >> i & 1),
+        augment=tuple(name for i, name in enumerate(AUGMENTATIONS) if augmentations >> i & 1),
         optimizer=OPTIMIZERS[optimizer],
         steps=fields.number("steps", recipe.steps if recipe else 0, 1, DIGITS),
         batch=fields.number("batch", recipe.batch if recipe else 0, 1, DIGITS),
@@ -150,15 +152,15 @@ def _code_decimal(fields: Fields, name: str, value: float | None) -> float:
 def _code_classes(fields: Fields, names: tuple[str, ...] | None) -> tuple[str, ...]:
     fields.mark("classes")
     count = fields.number("number of classes", len(names) if names is not None else 0, 1, limits.CLASSES)
-    seen: dict[str, None] = {}
-    for k in range(count):
-        name = fields.text(f"name of class {k}", names[k] if names else "", limits.NAME)
+    coded: dict[str, None] = {}
+    for number in range(count):
+        name = fields.text(f"name of class {number}", names[number] if names else "", limits.NAME)
         if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
-            raise fields.fail(f"name of class {k} has control characters")
-        if name in seen:
-            raise fields.fail(f"name of class {k} is used twice")
-        seen[name] = None
-    return tuple(seen)
+            raise fields.fail(f"name of class {number} has control characters")
+        if name in coded:
+            raise fields.fail(f"name of class {number} is used twice")
+        coded[name] = None
+    return tuple(coded)
 
 
 def _code_counts(
@@ -166,8 +168,8 @@ def _code_counts(
 ) -> tuple[tuple[int, ...], ...]:
     """Per segment: the number of images of each class if it is the same, else 0 and one number a class."""
     fields.mark("segments")
-    most = min(limits.SEGMENTS, limits.COUNTS // classes)
-    segments = fields.number("number of segments", len(table) if table is not None else 0, 1, most)
+    max_segments = min(limits.SEGMENTS, limits.COUNTS // classes)
+    segments = fields.number("number of segments", len(table) if table is not None else 0, 1, max_segments)
     result = []
     for i in range(segments):
         counts = table[i] if table else ()
@@ -179,9 +181,8 @@ def _code_counts(
             result.append((same,) * classes)
             continue
         name = f"images of a class in segment {i}"
-        result.append(
-            tuple(fields.number(name, counts[k] if table else 0, 0, limits.IMAGES) for k in range(classes))
-        )
+        values = counts if table else (0,) * classes
+        result.append(tuple(fields.number(name, count, 0, limits.IMAGES) for count in values))
         if len(set(result[-1])) == 1:
             raise fields.fail(f"segment {i} is empty or spells out equal counts")
     return tuple(result)

@@ -58,7 +58,7 @@ def fold(layer: QLayer, fraction: int, result: int, largest: int) -> Folded:
     return Folded(weight * step, (bias + half) * step, bound)
 
 
-def carrier(bound: int) -> type[np.float32] | type[np.float64]:
+def carrier(bound: int) -> type[np.float32 | np.float64]:
     """The smallest type that is exact for partial sums up to ``bound``."""
     return np.float32 if bound < 1 << 24 else np.float64
 
@@ -66,23 +66,23 @@ def carrier(bound: int) -> type[np.float32] | type[np.float64]:
 def multiply(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """``out = weight @ x``, arrays (..., rows, columns) with the columns of ``x`` and ``out`` side by side.
 
-    In blocks of columns, where the matrix is small: BLAS has a quick way for small products, and shares
-    larger ones out among threads, which on a busy machine wait for each other a hundred times as long as they
-    work.
+    Where the matrix is small, the product is taken in blocks of columns: BLAS has a quick way for small
+    products, and divides larger ones among threads, which on a busy machine wait for each other far longer
+    than they work.
     """
     columns = x.shape[-1]
     block = min(columns, _SMALL // (weight.shape[-2] * weight.shape[-1]))
     if block < 32:
         np.matmul(weight, x, out=out)
         return
-    whole = columns - columns % block
+    in_blocks = columns - columns % block
 
     def blocks(array: np.ndarray) -> np.ndarray:
-        return array[..., :whole].reshape(*array.shape[:-1], -1, block).swapaxes(-2, -3)
+        return array[..., :in_blocks].reshape(*array.shape[:-1], -1, block).swapaxes(-2, -3)
 
     np.matmul(weight[..., None, :, :], blocks(x), out=blocks(out))
-    if whole < columns:
-        np.matmul(weight, x[..., whole:], out=out[..., whole:])
+    if in_blocks < columns:
+        np.matmul(weight, x[..., in_blocks:], out=out[..., in_blocks:])
 
 
 class ContextNet:

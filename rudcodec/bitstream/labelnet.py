@@ -28,13 +28,13 @@ def logits(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
     height, width, channels = views.shape[1:]
     sizes = inputs(network.layers, (height, width, channels))
     largest = max(
-        h * w * (before + layer.out_channels)
-        for (h, w, before), layer in zip(sizes, network.layers, strict=False)
+        h * w * (in_channels + layer.out_channels)
+        for (h, w, in_channels), layer in zip(sizes, network.layers, strict=False)
     )
     batch = max(1, min(_BATCH, _ACTIVATIONS // largest))
-    parts = [_logits(network, views[i : i + batch]) for i in range(0, len(views), batch)]
+    batches = [_logits(network, views[i : i + batch]) for i in range(0, len(views), batch)]
     classes = len(network.parameters[-1].weight.values)
-    return np.concatenate([np.empty((0, classes), np.int64), *parts])
+    return np.concatenate([np.empty((0, classes), np.int64), *batches])
 
 
 def probabilities(network: LabelNetwork, views: np.ndarray) -> np.ndarray:
@@ -72,10 +72,11 @@ def _convolve(x: np.ndarray, layer: QLayer) -> np.ndarray:
                 taps[:, :, :, j, i] = padded[:, top + j : bottom + j, i : i + w]
         y[:, top:bottom] = (taps.reshape(-1, len(matrix)) @ matrix).reshape(n, bottom - top, w, -1)
     # a norm is its channel's own affair: some at a time, since int64 takes room
-    some = max(1, _ELEMENTS // (4 * n * h * w))
-    for k in range(0, y.shape[3], some):
-        part = slice(k, k + some)
-        y[..., part] = _activate(y[..., part].astype(np.int64), layer.bias.values[part], layer.bias.exponent)
+    step = max(1, _ELEMENTS // (4 * n * h * w))
+    for start in range(0, y.shape[3], step):
+        channel_slice = slice(start, start + step)
+        sums, bias = y[..., channel_slice].astype(np.int64), layer.bias.values[channel_slice]
+        y[..., channel_slice] = _activate(sums, bias, layer.bias.exponent)
     return y
 
 
@@ -102,9 +103,9 @@ def _pool(x: np.ndarray) -> np.ndarray:
 
 def _linear(x: np.ndarray, layer: QLayer) -> np.ndarray:
     """The linear layer on channels, rows and columns, in this order."""
-    seen = x.transpose(0, 3, 1, 2).reshape(len(x), -1).astype(np.int64)
+    flat = x.transpose(0, 3, 1, 2).reshape(len(x), -1).astype(np.int64)
     fraction = LABEL_BITS + layer.weight.exponent
-    sums = seen @ layer.weight.values.astype(np.int64).T
+    sums = flat @ layer.weight.values.astype(np.int64).T
     sums += layer.bias.values.astype(np.int64) << (fraction - layer.bias.exponent)
     shift = fraction - LOGIT_BITS
     return np.asarray((sums + (1 << shift >> 1)) >> shift if shift > 0 else sums << -shift)

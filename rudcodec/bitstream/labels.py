@@ -28,11 +28,11 @@ def code_fields(fields: Fields, size: Size, classes: int, network: LabelNetwork 
     fields.mark("label network")
     count = fields.byte("label layers", len(network.layers) if network else 0, 1, limits.LABEL_LAYERS)
     layers: list[LabelLayer] = []
-    before = 0
+    in_channels = 0
     for i in range(count):
         layer = network.layers[i] if network else None
-        layers.append(_code_layer(fields, layer, i, before))
-        before = layers[-1].out_channels
+        layers.append(_code_layer(fields, layer, i, in_channels))
+        in_channels = layers[-1].out_channels
     _check_cost(fields, tuple(layers), size, classes)
     temperature = fields.byte("temperature", network.temperature if network else 0, 1, 255)
     fields.mark("views")
@@ -40,13 +40,15 @@ def code_fields(fields: Fields, size: Size, classes: int, network: LabelNetwork 
     return LabelNetwork(tuple(layers), (), temperature, views)
 
 
-def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, before: int) -> LabelLayer:
+def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, in_channels: int) -> LabelLayer:
     name = f"label layer {index}"
-    out = fields.number(f"channels of {name}", layer.out_channels if layer else 0, 1, limits.LABEL_WIDTH)
+    out_channels = fields.number(
+        f"channels of {name}", layer.out_channels if layer else 0, 1, limits.LABEL_WIDTH
+    )
     shape = fields.byte(f"shape of {name}", layer.pool + 2 * layer.residual if layer else 0, 0, 3)
-    if shape & 2 and out != before:
+    if shape & 2 and out_channels != in_channels:
         raise fields.fail(f"{name} can't be residual: it is the first, or changes the number of channels")
-    return LabelLayer(out, bool(shape & 1), bool(shape & 2))
+    return LabelLayer(out_channels, bool(shape & 1), bool(shape & 2))
 
 
 def _code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
@@ -81,12 +83,12 @@ def inputs(layers: Sequence[LabelLayer], size: Size) -> list[Size]:
 
 def shapes(layers: Sequence[LabelLayer], size: Size, classes: int) -> list[Shapes]:
     """Shapes of weight and bias of each convolution, and of the linear layer at the end."""
-    *before, last = inputs(layers, size)
+    *convolution_inputs, linear_input = inputs(layers, size)
     convolutions: list[Shapes] = [
         ((layer.out_channels, channels, LABEL_KERNEL, LABEL_KERNEL), (layer.out_channels,))
-        for layer, (_, _, channels) in zip(layers, before, strict=True)
+        for layer, (_, _, channels) in zip(layers, convolution_inputs, strict=True)
     ]
-    return [*convolutions, ((classes, limits.product(last)), (classes,))]
+    return [*convolutions, ((classes, limits.product(linear_input)), (classes,))]
 
 
 def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> int:
@@ -96,13 +98,13 @@ def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> 
 
 def _check_cost(fields: Fields, layers: Sequence[LabelLayer], size: Size, classes: int) -> None:
     """Limits on parameters and on the work of a view; pooling needs two pixels either way."""
-    *before, last = inputs(layers, size)
-    if not limits.product(last):
+    *convolution_inputs, linear_input = inputs(layers, size)
+    if not limits.product(linear_input):
         raise fields.fail("label network pools images to nothing")
     *convolutions, _ = shapes(layers, size, classes)
     work = sum(
         limits.product(weight) * height * width
-        for (weight, _), (height, width, _) in zip(convolutions, before, strict=True)
+        for (weight, _), (height, width, _) in zip(convolutions, convolution_inputs, strict=True)
     )
     parameters = label_parameters(layers, size, classes)
     if parameters > limits.LABEL_PARAMETERS:
@@ -129,12 +131,12 @@ def code_parameters(
         name = f"label layer {i}"
         w = code_tensor(coder, weight, layer.weight if layer else None, f"weight of {name}", place)
         b = code_tensor(coder, bias, layer.bias if layer else None, f"bias of {name}", place)
-        last = i == count - 1
-        if not last:
+        is_last = i == count - 1
+        if not is_last:
             _check_convolution(w, name, place)
-        most = limits.LABEL_BIAS + (w.exponent if last else 0)
-        if b.exponent > most:
-            raise place.error(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
+        max_exponent = limits.LABEL_BIAS + (w.exponent if is_last else 0)
+        if b.exponent > max_exponent:
+            raise place.error(f"bias of {name} has exponent {b.exponent}, at most {max_exponent} is allowed")
         coded.append(QLayer(w, b))
     return tuple(coded)
 

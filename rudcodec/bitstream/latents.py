@@ -70,13 +70,13 @@ def wavefront(height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Block:
-    """Columns of some groups: ``most`` of each, as many as the largest of them has images.
+    """Columns of some groups: ``per_group`` of each, as many as the largest of them has images.
 
     ``columns``: where they stand among all columns, group after group.
     """
 
     groups: tuple[int, ...]
-    most: int
+    per_group: int
     columns: slice
 
 
@@ -84,11 +84,11 @@ class Block:
 class Columns:
     """How the images of some segments stand in columns: ``total`` of them, in ``blocks``.
 
-    ``parts``: for each segment the columns of its images, class after class.
+    ``by_segment``: for each segment the columns of its images, class after class.
     """
 
     blocks: tuple[Block, ...]
-    parts: tuple[slice | np.ndarray, ...]
+    by_segment: tuple[slice | np.ndarray, ...]
 
     @property
     def total(self) -> int:
@@ -99,14 +99,14 @@ def columns_of(counts: Sequence[tuple[int, ...]], share: str) -> Columns:
     """``counts``: of each segment, images of each class."""
     if share == "dataset":
         ends = np.cumsum([sum(segment) for segment in counts]).tolist()
-        parts = tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False))
-        return Columns((Block((0,), ends[-1], slice(0, ends[-1])),), parts)
+        by_segment = tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False))
+        return Columns((Block((0,), ends[-1], slice(0, ends[-1])),), by_segment)
     table = np.array(counts)
     blocks = _blocks(table.sum(0))
     # the first column of each segment's images of a class
     first = np.cumsum(table, axis=0) - table
     for block in blocks:
-        first[:, block.groups] += block.columns.start + np.arange(len(block.groups)) * block.most
+        first[:, block.groups] += block.columns.start + np.arange(len(block.groups)) * block.per_group
     columns = []
     for start, segment in zip(first, table, strict=True):
         shift = start - (np.cumsum(segment) - segment)
@@ -118,14 +118,14 @@ def _blocks(totals: np.ndarray) -> tuple[Block, ...]:
     """Groups of similar sizes side by side: at least half of a block's columns hold an image."""
     blocks = []
     end = 0
-    left = np.flatnonzero(totals)
-    while len(left):
-        most = int(totals[left].max())
-        chosen = 2 * totals[left] >= most
-        groups = left[chosen]
-        start, end = end, end + most * len(groups)
-        blocks.append(Block(tuple(groups.tolist()), most, slice(start, end)))
-        left = left[~chosen]
+    remaining = np.flatnonzero(totals)
+    while len(remaining):
+        largest = int(totals[remaining].max())
+        similar = 2 * totals[remaining] >= largest
+        groups = remaining[similar]
+        start, end = end, end + largest * len(groups)
+        blocks.append(Block(tuple(groups.tolist()), largest, slice(start, end)))
+        remaining = remaining[~similar]
     return tuple(blocks)
 
 
@@ -160,7 +160,7 @@ class LatentCoding:
         self._grids, rows = plan(networks.architecture)
         blocks = self._columns.blocks
         nets = networks.context(*(block.groups for block in blocks))
-        self._states = [_State(net, block, rows) for net, block in zip(nets, blocks, strict=True)]
+        self._states = [_ContextStorage(net, block, rows) for net, block in zip(nets, blocks, strict=True)]
         self._ymax = networks.ymax
         self._segments = segments
         self._coded: list[list[np.ndarray]] = [[] for _ in segments]
@@ -173,8 +173,8 @@ class LatentCoding:
             if not self._active:
                 return
             values = self._code(index, grid)
-            for i, part in enumerate(self._columns.parts):
-                latents = values[:, part].T.reshape(-1, grid.height, grid.width)
+            for i, columns in enumerate(self._columns.by_segment):
+                latents = values[:, columns].T.reshape(-1, grid.height, grid.width)
                 self._coded[i].append(latents)
                 if max(int(latents.max()), -int(latents.min())) > self._ymax:
                     reason = f"a latent of level {grid.level} is beyond the largest declared, {self._ymax}"
@@ -188,11 +188,11 @@ class LatentCoding:
 
     def _code(self, index: int, grid: Grid) -> np.ndarray:
         """The latents of a grid, int32 (positions, columns)."""
-        parts = self._columns.parts
+        by_segment = self._columns.by_segment
         target = np.zeros((grid.height * grid.width, self._columns.total), dtype=np.int32)
-        for segment, part in zip(self._segments, parts, strict=True):
+        for segment, columns in zip(self._segments, by_segment, strict=True):
             if segment.latents is not None:
-                target[:, part] = segment.latents[index].reshape(sum(segment.counts), -1).T
+                target[:, columns] = segment.latents[index].reshape(sum(segment.counts), -1).T
         context = _Context(grid, self._grids)
         for state in self._states:
             state.start(index)
@@ -201,14 +201,16 @@ class LatentCoding:
             position = y * grid.width + x
             values = target[position]
             for i in self._active:
-                segment, shift = self._segments[i], location[:, parts[i]]
-                known = None if segment.latents is None else (values[:, parts[i]] - shift).ravel()
+                segment, shift = self._segments[i], location[:, by_segment[i]]
+                known_differences = (
+                    None if segment.latents is None else (values[:, by_segment[i]] - shift).ravel()
+                )
                 try:
-                    differences = segment.coder.code(rows[:, parts[i]].ravel(), known)
+                    differences = segment.coder.code(rows[:, by_segment[i]].ravel(), known_differences)
                 except FormatError as error:
                     self._errors[i] = error
                 else:
-                    values[:, parts[i]] = differences.reshape(shift.shape) + shift
+                    values[:, by_segment[i]] = differences.reshape(shift.shape) + shift
             if self._errors:
                 self._active = [i for i in self._active if i not in self._errors]
             target[position] = values
@@ -231,10 +233,10 @@ class _Context:
     """Where the inputs of a grid's predictions lie in the storage."""
 
     def __init__(self, grid: Grid, grids: Sequence[Grid]) -> None:
-        places = {(one.level, one.component): one for one in grids}
+        grid_at = {(other.level, other.component): other for other in grids}
         self._grid = grid
-        self._coarser = places.get((grid.level - 1, grid.component))
-        self._before = places.get((grid.level, grid.component - 1))
+        self._coarser = grid_at.get((grid.level - 1, grid.component))
+        self._before = grid_at.get((grid.level, grid.component - 1))
         self._causal = grid.offsets(CAUSAL)
         self._siblings = self._before.offsets(SIBLINGS) if self._before else None
 
@@ -255,13 +257,13 @@ class _Context:
         return rows
 
 
-class _State:
+class _ContextStorage:
     """Latents of a block coded so far, clamped, int8 (groups, storage rows, columns), and its networks."""
 
     def __init__(self, net: ContextNet, block: Block, rows: int) -> None:
         self._net = net
         self._columns = block.columns
-        self._storage = np.zeros((len(block.groups), rows, block.most), dtype=np.int8)
+        self._storage = np.zeros((len(block.groups), rows, block.per_group), dtype=np.int8)
         self._matrices: list[np.ndarray] = []
 
     def start(self, grid: int) -> None:
@@ -276,17 +278,17 @@ class _State:
         p_step = max(1, min(positions, _CHUNK // columns))
         g_step = max(1, min(groups, _CHUNK // (p_step * columns)))
         for g in range(0, groups, g_step):
-            chosen = slice(g, min(g + g_step, groups))
-            storage = self._storage[chosen]
-            matrices = [matrix[chosen] for matrix in self._matrices]
+            group_slice = slice(g, min(g + g_step, groups))
+            storage = self._storage[group_slice]
+            matrices = [matrix[group_slice] for matrix in self._matrices]
             for p in range(0, positions, p_step):
-                part = rows[:, p : p + p_step]
-                block = self._net.inputs(len(storage), part.shape[1] * columns)
-                block[:, :INPUTS] = storage.take(part.ravel(), axis=1).reshape(len(storage), INPUTS, -1)
+                block_rows = rows[:, p : p + p_step]
+                block = self._net.inputs(len(storage), block_rows.shape[1] * columns)
+                block[:, :INPUTS] = storage.take(block_rows.ravel(), axis=1).reshape(len(storage), INPUTS, -1)
                 output = self._net.predict(block, matrices)
-                output = output.reshape(len(storage), 2, part.shape[1], columns).transpose(1, 2, 0, 3)
+                output = output.reshape(len(storage), 2, block_rows.shape[1], columns).transpose(1, 2, 0, 3)
                 for result, values in zip(results, output, strict=True):
-                    result[p : p + p_step, chosen] = values
+                    result[p : p + p_step, group_slice] = values
 
     def store(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Remember latents (positions, all columns)."""

@@ -29,14 +29,14 @@ def parse(data: Source, choose: Callable[[Head], Collection[int]] | None = None)
     """
     head, section = read_head(data)
     check_cost(head, head.counts, len(data), section)
-    chosen = choose(head) if choose else range(len(head.counts))
+    selected = choose(head) if choose else range(len(head.counts))
     weights, labels = locate_networks(data, head, section.end + 4)
     end = (labels or weights).end + 4
     segments = {}
     for i in range(len(head.counts)):
         name = f"segment {i}"
         section = container.frame(data, end, container.SEGMENT, name)
-        if i in chosen:
+        if i in selected:
             container.check(data, section, name)
             segments[i] = section
         end = section.end + 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from rudcodec.bitstream.constants import ACTIVATION_BITS, INPUTS, LATENT_BITS
@@ -62,14 +63,14 @@ def layer_shapes(architecture: Architecture) -> list[LayerShape]:
     """Context layers, then synthesis layers."""
     shapes: list[LayerShape] = []
     widths = [INPUTS, *architecture.context_hidden, 2]
-    for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
-        bias = (sum(architecture.grids), after) if i == 0 else (after,)
-        shapes.append(LayerShape((after, before), bias, ACTIVATION_BITS if i else 0))
-    before = sum(architecture.grids)
+    for i, (in_channels, out_channels) in enumerate(pairwise(widths)):
+        bias = (sum(architecture.grids), out_channels) if i == 0 else (out_channels,)
+        shapes.append(LayerShape((out_channels, in_channels), bias, ACTIVATION_BITS if i else 0))
+    in_channels = sum(architecture.grids)
     for i, layer in enumerate(architecture.synthesis):
-        weight = (layer.out_channels, before, layer.kernel, layer.kernel)
+        weight = (layer.out_channels, in_channels, layer.kernel, layer.kernel)
         shapes.append(LayerShape(weight, (layer.out_channels,), ACTIVATION_BITS if i else LATENT_BITS))
-        before = layer.out_channels
+        in_channels = layer.out_channels
     return shapes
 
 

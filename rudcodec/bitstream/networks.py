@@ -41,12 +41,13 @@ class Networks:
         self._context: dict[tuple[int, ...], ContextNet] = {}
 
     def context(self, *groups: tuple[int, ...]) -> list[ContextNet]:
-        """The context networks of some groups, of some other groups, ...
+        """For each tuple of group numbers, their context networks side by side.
 
-        Those of the last call are at hand, so that segments of the same groups share them.
+        The result of the last call is kept, so that segments of the same groups share it.
         """
         self._context = {
-            some: self._context.get(some) or ContextNet([self._fold(k) for k in some]) for some in groups
+            numbers: self._context.get(numbers) or ContextNet([self._fold(number) for number in numbers])
+            for numbers in groups
         }
         return list(self._context.values())
 
@@ -69,8 +70,8 @@ class Networks:
         for group, stretches in self._stretches(segments).items():
             network = self.synthesis(group)
             for batch in _batches(stretches, network.batch):
-                parts = [[grid[rows] for grid in segments[i].latents] for i, rows, _ in batch]
-                latents = [np.concatenate(grids) for grids in zip(*parts, strict=True)]
+                pieces = [[grid[rows] for grid in segments[i].latents] for i, rows, _ in batch]
+                latents = [np.concatenate(grids) for grids in zip(*pieces, strict=True)]
                 pixels = network.run(latents)
                 end = 0
                 for _, _, target in batch:
@@ -85,10 +86,10 @@ class Networks:
         for i, segment in enumerate(segments):
             counts = np.array([sum(segment.counts)] if self.share == "dataset" else segment.counts)
             ends = np.cumsum(counts)
-            for k in np.flatnonzero(counts).tolist():
-                start, end = int(ends[k] - counts[k]), int(ends[k])
+            for group in np.flatnonzero(counts).tolist():
+                start, end = int(ends[group] - counts[group]), int(ends[group])
                 stretch = _Stretch(i, slice(start, end), slice(first + start, first + end))
-                stretches.setdefault(k, []).append(stretch)
+                stretches.setdefault(group, []).append(stretch)
             first += int(ends[-1])
         return stretches
 
@@ -113,8 +114,8 @@ def _batches(stretches: Sequence[_Stretch], size: int) -> Iterator[list[_Stretch
     for i, rows, target in stretches:
         cuts = [0, *range(room, rows.stop - rows.start, size), rows.stop - rows.start]
         for start, end in pairwise(cuts):
-            taken = slice(rows.start + start, rows.start + end)
-            batch.append(_Stretch(i, taken, slice(target.start + start, target.start + end)))
+            piece = slice(rows.start + start, rows.start + end)
+            batch.append(_Stretch(i, piece, slice(target.start + start, target.start + end)))
             room -= end - start
             if not room:
                 yield batch

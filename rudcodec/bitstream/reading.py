@@ -1,4 +1,4 @@
-"""Decoding: all of a file, some of it, one segment after another, or what is left of it."""
+"""Decoding: all of a file, some of it, one segment after another, or what is intact of a damaged one."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class Selection:
 
     def numbers(self, head: Head) -> set[int]:
         """Numbers of its segments. Raises SettingError for what a file doesn't have."""
-        every = range(len(head.counts))
-        chosen = set(every if self.segments is None else self.segments)
-        for i in chosen.difference(every):
-            raise SettingError(f"segment {i}: the file has segments 0..{len(every) - 1}")
+        all_segments = range(len(head.counts))
+        selected = set(all_segments if self.segments is None else self.segments)
+        for i in selected.difference(all_segments):
+            raise SettingError(f"segment {i}: the file has segments 0..{len(all_segments) - 1}")
         if self.classes is None:
-            return chosen
+            return selected
         for name in sorted(self.classes.difference(head.classes)):
             raise SettingError(f"class {name!r}: the file has no such class")
-        wanted = [k for k, name in enumerate(head.classes) if name in self.classes]
-        return {i for i in chosen if any(head.counts[i][k] for k in wanted)}
+        class_numbers = [number for number, name in enumerate(head.classes) if name in self.classes]
+        return {i for i in selected if any(head.counts[i][number] for number in class_numbers)}
 
     def restrict(self, head: Head, segments: dict[int, Segment]) -> dict[int, Segment]:
         """The segments without images of other classes."""
         if self.classes is None:
             return segments
-        wanted = [name in self.classes for name in head.classes]
-        return {i: _restrict(segment, wanted) for i, segment in segments.items()}
+        kept_classes = [name in self.classes for name in head.classes]
+        return {i: _restrict(segment, kept_classes) for i, segment in segments.items()}
 
 
 def read(path: str | os.PathLike[str]) -> Payload:
@@ -101,8 +101,8 @@ def stream(
                 raise error
             start, end = end, end + sum(decoded[i].counts)
             # of a batch, so that one segment doesn't keep the others' memory
-            own = images[start:end] if len(sections) == 1 else images[start:end].copy()
-            yield contents.payload([decoded[i]]), own
+            segment_images = images[start:end] if len(sections) == 1 else images[start:end].copy()
+            yield contents.payload([decoded[i]]), segment_images
 
 
 def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
@@ -112,23 +112,23 @@ def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
     """
     head, section = read_head(data)
     weights, labels = locate_networks(data, head, section.end + 4)
-    places = dict(enumerate(locate(data, (labels or weights).end + 4, len(head.counts))))
-    lost = {i: place for i, place in places.items() if isinstance(place, FormatError)}
-    sections = {i: place for i, place in places.items() if isinstance(place, Section)}
+    located = dict(enumerate(locate(data, (labels or weights).end + 4, len(head.counts))))
+    errors = {i: location for i, location in located.items() if isinstance(location, FormatError)}
+    sections = {i: location for i, location in located.items() if isinstance(location, Section)}
     if not sections:
-        raise lost[0]
+        raise errors[0]
     check_cost(head, tuple(head.counts[i] for i in sections), len(data), section)
     contents = Contents(data, Layout(head, weights, labels, sections))
     results = contents.segments(sections)
     decoded = _intact(results)
     images = contents.networks.images(tuple(decoded.values()))
-    lost |= {i: result for i, result in results.items() if isinstance(result, FormatError)}
-    lost |= _digest_errors(contents, images, decoded)
-    if len(lost) == len(places):
-        raise lost[0]
-    intact = [segment for i, segment in decoded.items() if i not in lost]
-    keep = np.repeat([i not in lost for i in decoded], [sum(s.counts) for s in decoded.values()])
-    return contents.payload(intact), images[keep], tuple(lost[i] for i in sorted(lost))
+    errors |= {i: result for i, result in results.items() if isinstance(result, FormatError)}
+    errors |= _digest_errors(contents, images, decoded)
+    if len(errors) == len(located):
+        raise errors[0]
+    intact = [segment for i, segment in decoded.items() if i not in errors]
+    keep = np.repeat([i not in errors for i in decoded], [sum(s.counts) for s in decoded.values()])
+    return contents.payload(intact), images[keep], tuple(errors[i] for i in sorted(errors))
 
 
 def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None) -> Selection:
@@ -137,10 +137,10 @@ def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None) ->
     )
 
 
-def _restrict(segment: Segment, classes: list[bool]) -> Segment:
+def _restrict(segment: Segment, kept_classes: list[bool]) -> Segment:
     """Only the images of some classes."""
-    keep = np.repeat(classes, segment.counts)
-    counts = tuple(n if wanted else 0 for n, wanted in zip(segment.counts, classes, strict=True))
+    keep = np.repeat(kept_classes, segment.counts)
+    counts = tuple(n if is_kept else 0 for n, is_kept in zip(segment.counts, kept_classes, strict=True))
     soft = segment.soft and SoftLabels(segment.soft.others[keep], segment.soft.odds[keep])
     return Segment(counts, tuple(grid[keep] for grid in segment.latents), soft)
 
@@ -149,12 +149,12 @@ def _batches(layout: Layout) -> Iterator[dict[int, Section]]:
     """The segments one by one, or several small ones together: each batch costs the same steps."""
     a = layout.head.architecture
     latents = sum(c * h * w for c, (h, w) in zip(a.grids, level_sizes(a), strict=True))
-    most = _TOGETHER // (latents + a.height * a.width * a.channels)
+    max_columns = _TOGETHER // (latents + a.height * a.width * a.channels)
     batch: dict[int, Section] = {}
     totals = np.zeros(len(layout.head.classes), np.int64)
     for i, section in layout.segments.items():
         together = totals + layout.head.counts[i]
-        if batch and columns_of([tuple(together)], layout.head.share).total > most:
+        if batch and columns_of([tuple(together)], layout.head.share).total > max_columns:
             yield batch
             batch, together = {}, np.array(layout.head.counts[i])
         batch[i], totals = section, together

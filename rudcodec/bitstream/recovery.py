@@ -35,31 +35,31 @@ def locate(data: bytes, offset: int, count: int) -> list[Section | FormatError]:
                 break
         offset = end
     missing = count - len(results)
-    rest = _search(data, offset + 1)[-missing:] if missing else []
-    gap = missing - len(rest)
-    first = len(results) if rest and rest[-1].end + 4 == len(data) else count - gap
-    lost = [
+    recovered = _search(data, offset + 1)[-missing:] if missing else []
+    num_lost = missing - len(recovered)
+    first = len(results) if recovered and recovered[-1].end + 4 == len(data) else count - num_lost
+    errors = [
         FormatError(f"segment {i}", len(data), "missing, no intact section is left for it")
-        for i in range(first, first + gap)
+        for i in range(first, first + num_lost)
     ]
-    return [*results, *lost, *rest] if first == len(results) else [*results, *rest, *lost]
+    return [*results, *errors, *recovered] if first == len(results) else [*results, *recovered, *errors]
 
 
 def _search(data: bytes, offset: int) -> list[Section]:
     """Intact segments anywhere from ``offset`` on."""
     sections = []
     effort = _EFFORT * len(data)
-    at = data.find(_TAG, offset)
-    while at >= 0 and effort > 0:
+    position = data.find(_TAG, offset)
+    while position >= 0 and effort > 0:
         effort -= _CANDIDATE
-        end = at + 1
+        end = position + 1
         try:
-            section = frame(data, at, SEGMENT, "segment")
+            section = frame(data, position, SEGMENT, "segment")
             effort -= section.end - section.start
             check(data, section, "segment")
             sections.append(section)
             end = section.end + 4
         except FormatError:
             pass
-        at = data.find(_TAG, end)
+        position = data.find(_TAG, end)
     return sections

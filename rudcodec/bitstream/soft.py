@@ -24,8 +24,8 @@ def code_scale(fields: Fields, classes: int, scale: SoftScale | None) -> SoftSca
     fields.mark("soft labels")
     if classes < 2:
         raise fields.fail("soft labels of a single class")
-    most = min(limits.SOFT_KEPT, classes - 1)
-    kept = fields.byte("classes kept", scale.kept if scale else 0, 1, most)
+    max_kept = min(limits.SOFT_KEPT, classes - 1)
+    kept = fields.byte("classes kept", scale.kept if scale else 0, 1, max_kept)
     if math.perm(classes - 1, kept) > limits.SOFT_CHOICES:
         raise fields.fail(f"soft labels of {kept} of {classes} classes, too many to number")
     step = fields.byte("step of soft labels", scale.step if scale else 0, 1, 255)
@@ -37,29 +37,29 @@ def code_soft(
 ) -> SoftLabels:
     """Code the labels of a segment's images, ``counts`` of each class; ``labels`` is None when decoding."""
     classes = len(counts)
-    own = np.repeat(np.arange(classes), counts)
+    own_classes = np.repeat(np.arange(classes), counts)
     ranks = None
     if labels is not None:
-        if reason := _fault(scale, own, classes, labels):
+        if reason := _fault(scale, own_classes, classes, labels):
             raise place.error(reason)
-        ranks = _ranks(own, labels.others, classes)
+        ranks = _ranks(own_classes, labels.others, classes)
     choices = math.perm(classes - 1, scale.kept)
-    ranks = coder.numbers((choices - 1).bit_length(), len(own), ranks)
+    ranks = coder.numbers((choices - 1).bit_length(), len(own_classes), ranks)
     if ranks.max() >= choices:
         raise place.error("soft labels of an image name no classes")
-    others = np.empty((len(own), scale.kept), np.int32)
-    for i in range(0, len(own), _BATCH):
-        part = slice(i, i + _BATCH)
-        others[part] = _others(own[part], ranks[part], scale.kept, classes)
-    odds = np.zeros((len(own), columns(scale, classes)), np.int32)
-    before = np.zeros(len(own), np.int64)
+    others = np.empty((len(own_classes), scale.kept), np.int32)
+    for i in range(0, len(own_classes), _BATCH):
+        block = slice(i, i + _BATCH)
+        others[block] = _others(own_classes[block], ranks[block], scale.kept, classes)
+    odds = np.zeros((len(own_classes), columns(scale, classes)), np.int32)
+    previous = np.zeros(len(own_classes), np.int64)
     for j in range(odds.shape[1]):
-        known = labels.odds[:, j] - before if labels is not None else None
-        increase = _code_column(coder, len(own), known)
+        known_increase = labels.odds[:, j] - previous if labels is not None else None
+        increase = _code_column(coder, len(own_classes), known_increase)
         if j and increase.min() < 0:
             raise place.error("soft labels of an image are not in order")
-        before += increase
-        odds[:, j] = before
+        previous += increase
+        odds[:, j] = previous
     if np.abs(odds).max() > limits.WEIGHT:
         raise place.error(f"soft labels have values beyond +-{limits.WEIGHT}")
     return SoftLabels(others, odds)
@@ -78,20 +78,20 @@ def soft_labels(payload: Payload) -> np.ndarray | None:
     if payload.soft is None:
         return None
     classes = len(payload.classes)
-    parts = [np.empty((0, classes))]
+    probs = [np.empty((0, classes))]
     for segment in payload.segments:
         assert segment.soft is not None
-        parts.append(
+        probs.append(
             restored(segment.soft, np.repeat(np.arange(classes), segment.counts), payload.soft, classes)
         )
-    return np.concatenate(parts)
+    return np.concatenate(probs)
 
 
-def restored(soft: SoftLabels, own: np.ndarray, scale: SoftScale, classes: int) -> np.ndarray:
-    """Probabilities, float64 (n, classes), of images of the classes ``own``, int64 (n,)."""
+def restored(soft: SoftLabels, own_classes: np.ndarray, scale: SoftScale, classes: int) -> np.ndarray:
+    """Probabilities, float64 (n, classes), of images of the classes ``own_classes``, int64 (n,)."""
     odds = np.repeat(soft.odds[:, -1:].astype(np.float64), classes, axis=1)
     np.put_along_axis(odds, soft.others.astype(np.intp), soft.odds[:, : scale.kept], axis=1)
-    odds[np.arange(len(own)), own] = 0
+    odds[np.arange(len(own_classes)), own_classes] = 0
     powers = np.exp(-scale.step / 64 * (odds - odds.min(1, keepdims=True)))
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
@@ -106,60 +106,64 @@ def _code_column(coder: Coder, count: int, values: np.ndarray | None) -> np.ndar
     return code_scaled(coder, count, differences).astype(np.int64) + location
 
 
-def _ranks(own: np.ndarray, others: np.ndarray, classes: int) -> np.ndarray:
+def _ranks(own_classes: np.ndarray, others: np.ndarray, classes: int) -> np.ndarray:
     """Numbers of the tuples of other classes: in mixed radix, each digit an index among the classes left."""
-    rank = np.zeros(len(own), np.int64)
-    gone = [own]
+    rank = np.zeros(len(own_classes), np.int64)
+    used = [own_classes]
     for j in range(others.shape[1]):
-        chosen = others[:, j].astype(np.int64)
-        index = chosen - sum((one < chosen).astype(np.int64) for one in gone)
+        label = others[:, j].astype(np.int64)
+        index = label - sum((previous < label).astype(np.int64) for previous in used)
         rank = rank * (classes - 1 - j) + index
-        gone.append(chosen)
+        used.append(label)
     return rank
 
 
-def _others(own: np.ndarray, ranks: np.ndarray, kept: int, classes: int) -> np.ndarray:
+def _others(own_classes: np.ndarray, ranks: np.ndarray, kept: int, classes: int) -> np.ndarray:
     """The inverse of :func:`_ranks`: (n, kept)."""
     digits = []
     for j in reversed(range(kept)):
         ranks, digit = np.divmod(ranks, classes - 1 - j)
         digits.append(digit)
-    gone = own[:, None]
-    for chosen in reversed(digits):
-        for one in np.sort(gone, axis=1).T:
-            chosen = chosen + (chosen >= one)
-        gone = np.concatenate([gone, chosen[:, None]], axis=1)
-    return gone[:, 1:]
+    used = own_classes[:, None]
+    for digit in reversed(digits):
+        label = digit
+        for previous in np.sort(used, axis=1).T:
+            label = label + (label >= previous)
+        used = np.concatenate([used, label[:, None]], axis=1)
+    return used[:, 1:]
 
 
-def _fault(scale: SoftScale, own: np.ndarray, classes: int, labels: SoftLabels) -> str | None:
+def _fault(scale: SoftScale, own_classes: np.ndarray, classes: int, labels: SoftLabels) -> str | None:
     """What is wrong with labels: their shapes, or an image's classes aren't its own and others, once each."""
-    shapes = {"others": (len(own), scale.kept), "odds": (len(own), columns(scale, classes))}
+    shapes = {"others": (len(own_classes), scale.kept), "odds": (len(own_classes), columns(scale, classes))}
     for name, shape in shapes.items():
         array = getattr(labels, name)
         if array.shape != shape or array.dtype.kind not in "iu":
             return f"{name} of soft labels must be integers of shape {shape}, is {array.dtype} {array.shape}"
-    named = np.sort(np.concatenate([own[:, None], labels.others], axis=1), axis=1)
-    if named[:, 0].min() < 0 or named[:, -1].max() >= classes or (np.diff(named, axis=1) == 0).any():
+    all_classes = np.sort(np.concatenate([own_classes[:, None], labels.others], axis=1), axis=1)
+    if (
+        all_classes[:, 0].min() < 0
+        or all_classes[:, -1].max() >= classes
+        or (np.diff(all_classes, axis=1) == 0).any()
+    ):
         return "soft labels of an image name no classes, or one twice"
     return None
 
 
 def quantized(logs: np.ndarray, labels: np.ndarray, scale: SoftScale) -> SoftLabels:
     """Soft labels from logarithms of probabilities, float64 (n, classes), and own classes, int64 (n,)."""
-    count, classes = logs.shape
-    images = np.arange(count)
-    whole = logs[images, labels][:, None] - logs
-    below = whole.copy()
-    below[images, labels] = -np.inf
-    order = np.argsort(below, axis=1, kind="stable")[:, 1:]
-    others, rest = order[:, : scale.kept], order[:, scale.kept :]
+    images = np.arange(len(logs))
+    all_odds = logs[images, labels][:, None] - logs
+    sort_keys = all_odds.copy()
+    sort_keys[images, labels] = -np.inf
+    order = np.argsort(sort_keys, axis=1, kind="stable")[:, 1:]
+    others, unnamed = order[:, : scale.kept], order[:, scale.kept :]
     steps = 64 / scale.step
-    odds = np.rint(steps * np.take_along_axis(whole, others, axis=1))
-    if rest.shape[1]:
-        others_left = np.take_along_axis(whole, rest, axis=1)
-        least = others_left.min(1, keepdims=True)
-        mean = least - np.log(np.exp(least - others_left).mean(1, keepdims=True))
+    odds = np.rint(steps * np.take_along_axis(all_odds, others, axis=1))
+    if unnamed.shape[1]:
+        unnamed_odds = np.take_along_axis(all_odds, unnamed, axis=1)
+        smallest = unnamed_odds.min(1, keepdims=True)
+        mean = smallest - np.log(np.exp(smallest - unnamed_odds).mean(1, keepdims=True))
         odds = np.concatenate([odds, np.rint(steps * mean)], axis=1)
     odds = np.clip(odds, -limits.WEIGHT, limits.WEIGHT)
     return SoftLabels(others.astype(np.int32), odds.astype(np.int32))

@@ -133,24 +133,24 @@ class _Layer:
         lines = x[:, first:last]
         products = np.empty((len(self._weight), lines[0].size), self._type)
         multiply(self._weight, lines.reshape(len(x), -1), products)
-        parts = products.reshape(len(self._taps), self._out, *lines.shape[1:])
-        np.add(parts[0][:, top - first : bottom - first], self._bias[..., None, None], out=z)
-        for part, (dy, dx) in zip(parts[1:], self._taps[1:], strict=True):
+        taps = products.reshape(len(self._taps), self._out, *lines.shape[1:])
+        np.add(taps[0][:, top - first : bottom - first], self._bias[..., None, None], out=z)
+        for tap, (dy, dx) in zip(taps[1:], self._taps[1:], strict=True):
             y0, y1 = max(top, -dy), min(bottom, height - dy)
             x0, x1 = max(0, -dx), min(width, width - dx)
-            z[:, y0 - top : y1 - top, x0:x1] += part[:, y0 + dy - first : y1 + dy - first, x0 + dx : x1 + dx]
+            z[:, y0 - top : y1 - top, x0:x1] += tap[:, y0 + dy - first : y1 + dy - first, x0 + dx : x1 + dx]
 
 
-def _stack(latents: list[np.ndarray], architecture: Architecture, kind: type) -> np.ndarray:
+def _stack(latents: list[np.ndarray], architecture: Architecture, dtype: type) -> np.ndarray:
     """All grids at full resolution, (channels, h, w, images), with 6 fractional bits."""
     stack = None
-    taken = 0
+    next_grid = 0
     for (h, w), count in zip(level_sizes(architecture), architecture.grids, strict=True):
-        grids = [grid.transpose(1, 2, 0) for grid in latents[taken : taken + count]]
-        level: np.ndarray = np.stack(grids).astype(kind)
+        grids = [grid.transpose(1, 2, 0) for grid in latents[next_grid : next_grid + count]]
+        level: np.ndarray = np.stack(grids).astype(dtype)
         level *= 1 << LATENT_BITS
         stack = level if stack is None else np.concatenate([_double(stack)[:, :h, :w], level])
-        taken += count
+        next_grid += count
     assert stack is not None
     return stack
 

@@ -9,6 +9,7 @@ is the same on every machine; ``bitstream_spec.md`` states it and the SHA-256 of
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from math import isqrt
 
 import numpy as np
@@ -59,7 +60,7 @@ def frequencies() -> np.ndarray:
         upper = [_ONE - (p >> 1) for p in reversed(powers[1:])] + [p >> 1 for p in powers]
         for f in range(-4, 4):
             edges = [upper[8 * k - 4 - f + reach] for k in range(-REACH, REACH + 2)]
-            masses = [low - high for low, high in zip(edges, edges[1:], strict=False)]
+            masses = [low - high for low, high in pairwise(edges)]
             masses.append(_ONE - edges[0] + edges[-1])
             row = [1 + ((mass * spread) >> 62) for mass in masses]
             row[REACH] += (1 << PRECISION) - sum(row)

@@ -50,30 +50,32 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
     images = [0]
     for counts in head.counts:
         images.append(images[-1] + sum(counts))
-    first = layout.weights.offset
+    weights_offset = layout.weights.offset
 
-    def size(count: int) -> int:
-        return len(_opening(head, count)) + ends[count - 1] - first
+    def file_size(count: int) -> int:
+        return len(_opening(head, count)) + ends[count - 1] - weights_offset
 
-    kept = total
+    num_segments = total
     if ipc is not None:
-        kept = bisect_right(images, ipc * classes) - 1
-        if not kept:
+        num_segments = bisect_right(images, ipc * classes) - 1
+        if not num_segments:
             raise BudgetError(
                 f"one segment has {images[1] / classes:.10g} images a class, the least possible"
             )
-    if bpc is not None and 8 * size(kept) > bpc * classes:
-        kept = bisect_right(range(1, kept), bpc * classes, key=lambda count: 8 * size(count))
-        if not kept:
+    if bpc is not None and 8 * file_size(num_segments) > bpc * classes:
+        num_segments = bisect_right(
+            range(1, num_segments), bpc * classes, key=lambda count: 8 * file_size(count)
+        )
+        if not num_segments:
             raise BudgetError(
-                f"one segment takes {-(-8 * size(1) // classes)} bits a class, the least possible"
+                f"one segment takes {-(-8 * file_size(1) // classes)} bits a class, the least possible"
             )
-    result = _opening(head, kept) + data[first : ends[kept - 1]]
+    result = _opening(head, num_segments) + data[weights_offset : ends[num_segments - 1]]
     if reason := limits.excess(
-        head.architecture, head.counts[:kept], head.share, len(result), head.soft is not None
+        head.architecture, head.counts[:num_segments], head.share, len(result), head.soft is not None
     ):
-        raise BudgetError(f"the first {kept} segments are no valid file of their own: {reason}")
-    return Truncation(result, kept, total, images[kept], classes)
+        raise BudgetError(f"the first {num_segments} segments are no valid file of their own: {reason}")
+    return Truncation(result, num_segments, total, images[num_segments], classes)
 
 
 def _opening(head: Head, count: int) -> bytes:

@@ -38,9 +38,9 @@ def code_layers(
         name = f"{network} layer {i}"
         w = code_tensor(coder, shape.weight, layer.weight if layer else None, f"weight of {name}", place)
         b = code_tensor(coder, shape.bias, layer.bias if layer else None, f"bias of {name}", place)
-        most = shape.fraction + w.exponent
-        if b.exponent > most:
-            raise place.error(f"bias of {name} has exponent {b.exponent}, at most {most} is allowed")
+        max_exponent = shape.fraction + w.exponent
+        if b.exponent > max_exponent:
+            raise place.error(f"bias of {name} has exponent {b.exponent}, at most {max_exponent} is allowed")
         coded.append(QLayer(w, b))
     return tuple(coded)
 

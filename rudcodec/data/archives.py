@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from rudcodec.data.bounds import MAX_FILE, Paths
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 from rudcodec.data.files import Files
 from rudcodec.data.kinds import is_zip
 from rudcodec.data.unpacking import HeadReader, open_unpacked
@@ -22,7 +22,7 @@ _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
     OverflowError, RecursionError,
 )  # fmt: skip
-_NOT_STORED_SO = "needs a newer or another program to unpack; store it with plain deflate"
+_OTHER_METHOD = "needs a newer or another program to unpack; store it with plain deflate"
 
 
 def open_archive(path: Path) -> Files | None:
@@ -38,9 +38,9 @@ def open_archive(path: Path) -> Files | None:
         if _begins_as_tar(path):
             return _Tar(path)
     except NotImplementedError:
-        raise DataError(f"{where}: the archive {_NOT_STORED_SO}") from None
+        raise DataError(f"{where}: the archive {_OTHER_METHOD}") from None
     except _DAMAGE as error:
-        raise _damaged(where, error) from None
+        raise _damage_error(where, error) from None
     return None
 
 
@@ -58,12 +58,12 @@ class _Archive:
     def _clean(self, raw: str, is_folder: bool) -> str:
         """The name of an entry as :meth:`Files.names` wants it."""
         self._paths.check(raw.replace("\\", "/").lstrip("./"))
-        parts = [p for p in raw.replace("\\", "/").split("/") if p not in ("", ".")]
-        if ".." in parts:
+        components = [p for p in raw.replace("\\", "/").split("/") if p not in ("", ".")]
+        if ".." in components:
             raise DataError(f"{self.where}: the entry {shown(raw)!r} points out of the archive")
-        return "/".join(parts) + "/" * is_folder
+        return "/".join(components) + "/" * is_folder
 
-    def _twice(self, name: str) -> DataError:
+    def _duplicate_error(self, name: str) -> DataError:
         return DataError(f"{self.locate(name)} is there twice")
 
 
@@ -76,33 +76,38 @@ class _Zip(_Archive):
                 # is_dir() doesn't know the backslashes that some tools write
                 name = self._clean(entry.filename, entry.filename.endswith(("/", "\\")))
                 if name in self._entries and not name.endswith("/"):
-                    raise self._twice(name)
+                    raise self._duplicate_error(name)
                 self._entries[name] = entry
 
     def names(self) -> Sequence[str]:
         return list(self._entries)
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         with zipfile.ZipFile(self._path) as archive:
             for i, name in enumerate(names):
                 yield i, self._contents(archive, self._entries[name])
 
-    def _contents(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | Refused:
+    def _contents(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | PictureError:
         if entry.flag_bits & 1:
-            return Refused("is encrypted")
+            return PictureError("is encrypted")
         if entry.file_size > MAX_FILE:
-            return Refused(f"is larger than {MAX_FILE >> 20} MiB")
+            return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
         try:
             return archive.read(entry)
         except NotImplementedError:
-            return Refused(_NOT_STORED_SO)
+            return PictureError(_OTHER_METHOD)
         except _DAMAGE as error:
-            return Refused(f"can't be unpacked: {_reason(error)}")
+            return PictureError(f"can't be unpacked: {_reason(error)}")
 
 
 class _Entry(NamedTuple):
-    """Where the contents of an entry lie in the unpacked archive; ``link``: the entry that has them instead.
-    ``problem``: why they can't be read."""
+    """Where the contents of an entry lie in the unpacked archive.
+
+    Attributes:
+        offset, size: in bytes.
+        link: the name of the entry that has the contents instead.
+        problem: why they can't be read.
+    """
 
     offset: int
     size: int
@@ -125,27 +130,27 @@ class _Tar(_Archive):
     def names(self) -> Sequence[str]:
         return list(self._entries)
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
-        found = [self._resolved(name) for name in names]
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
+        entries = [self._resolve(name) for name in names]
         with open_unpacked(self._path) as stream:
             # as the entries lie: going back in a compressed archive means to unpack it again from its start
-            for i in sorted(range(len(names)), key=lambda i: found[i].offset):
-                if found[i].problem:
-                    yield i, Refused(found[i].problem)
+            for i in sorted(range(len(names)), key=lambda i: entries[i].offset):
+                if entries[i].problem:
+                    yield i, PictureError(entries[i].problem)
                     continue
                 try:
-                    stream.seek(found[i].offset)
-                    data = stream.read(found[i].size)
-                    if len(data) < found[i].size:
+                    stream.seek(entries[i].offset)
+                    data = stream.read(entries[i].size)
+                    if len(data) < entries[i].size:
                         raise EOFError
                 except _DAMAGE as error:
-                    raise _damaged(self.locate(names[i]), error) from None
+                    raise _damage_error(self.locate(names[i]), error) from None
                 yield i, data
 
     def _add(self, entry: tarfile.TarInfo) -> None:
         name = self._clean(entry.name, entry.isdir())
         if name in self._entries and not name.endswith("/"):
-            raise self._twice(name)
+            raise self._duplicate_error(name)
         if entry.islnk():
             self._entries[name] = _Entry(0, 0, link=self._clean(entry.linkname, False))
         elif entry.issparse():
@@ -157,7 +162,7 @@ class _Tar(_Archive):
         elif entry.isfile() or entry.isdir():
             self._entries[name] = _Entry(entry.offset_data, entry.size)
 
-    def _resolved(self, name: str) -> _Entry:
+    def _resolve(self, name: str) -> _Entry:
         """The entry that has the contents of this one. A link leads to a file that came before it."""
         entry = self._entries[name]
         if not entry.link:
@@ -183,7 +188,7 @@ def _begins_as_tar(path: Path) -> bool:
     return True
 
 
-def _damaged(where: str, error: Exception) -> DataError:
+def _damage_error(where: str, error: Exception) -> DataError:
     return DataError(f"{where}: the archive is damaged ({_reason(error)})")
 
 

@@ -15,7 +15,7 @@ from rudcodec.data.images import as_class_name, check_classes
 from rudcodec.data.levels import grey_levels
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
-from rudcodec.data.splits import Part, Rows
+from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import shown
 
@@ -29,23 +29,23 @@ class ArraySource:
     Args:
         name: what the set is called.
         where: what messages begin with.
-        found: reads the arrays of each part; called when they are needed, once.
-        classes: the names of labels 0, 1, ...; without, the labels that occur in train are the names.
+        readers: read the arrays of each split; each is called once, when the arrays are needed.
+        classes: the names of labels 0, 1, ...; without them, the labels that occur in train are the names.
     """
 
     def __init__(
         self,
         name: str,
         where: str,
-        found: Mapping[Part, Callable[[], Arrays]],
+        readers: Mapping[SourceSplit, Callable[[], Arrays]],
         classes: Sequence[str] | None = None,
     ) -> None:
         self.name, self.where = name, where
-        self.parts = tuple(found)
-        self._found = found
-        self._given = classes
-        self._arrays: dict[Part, Arrays] = {}
-        self._sorted: dict[Part, tuple[Rows, NDArray[np.int64]]] = {}
+        self.splits = tuple(readers)
+        self._readers = readers
+        self._class_names = classes
+        self._arrays_by_split: dict[SourceSplit, Arrays] = {}
+        self._order_by_split: dict[SourceSplit, tuple[Rows, NDArray[np.int64]]] = {}
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -55,66 +55,68 @@ class ArraySource:
         check_classes(names, self.where)
         return names
 
-    def labels(self, part: Part) -> NDArray[np.int64]:
+    def labels(self, split: SourceSplit) -> NDArray[np.int64]:
         """int64 (N,), ascending. Raises DataError if the arrays aren't images and their labels."""
-        return self._order(part)[1]
+        return self._order(split)[1]
 
-    def locate(self, part: Part, row: int) -> str:
-        return f"{self.where}: {part} image {self._order(part)[0][row]}"
+    def locate(self, split: SourceSplit, row: int) -> str:
+        return f"{self.where}: {split} image {self._order(split)[0][row]}"
 
-    def stream(self, part: Part, rows: Rows, reading: Reading) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        images, _ = self._read(part)
-        for i, index in enumerate(self._order(part)[0][rows]):
+    def stream(
+        self, split: SourceSplit, rows: Rows, reading: Reading
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        images, _ = self._read(split)
+        for i, index in enumerate(self._order(split)[0][rows]):
             yield i, fit(images[index], reading)
 
-    def problems(self, part: Part) -> Iterator[str]:
+    def problems(self, split: SourceSplit) -> Iterator[str]:
         """An array is read as a whole or not at all."""
         return iter(())
 
-    def passed(self, parts: Sequence[Part]) -> Passed:
+    def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """Nothing: an array is read as a whole."""
         return Passed()
 
     @cached_property
     def _keys(self) -> NDArray[Any]:
         """What the labels of classes 0, 1, ... are, or are called."""
-        if self._given is not None:
-            return np.asarray(self._given, dtype=str)
-        return np.unique(self._read("train" if "train" in self.parts else self.parts[0])[1])
+        if self._class_names is not None:
+            return np.asarray(self._class_names, dtype=str)
+        return np.unique(self._read("train" if "train" in self.splits else self.splits[0])[1])
 
-    def _read(self, part: Part) -> Arrays:
+    def _read(self, split: SourceSplit) -> Arrays:
         """uint8 (N, H, W, C); int64 or str (N,)."""
-        if part not in self._arrays:
-            where = f"{self.where}: {part}" if len(self.parts) > 1 else self.where
-            found, named = self._found[part]()
-            images, labels = grey_levels(channels_last(found), where), _flat(named, where)
+        if split not in self._arrays_by_split:
+            where = f"{self.where}: {split}" if len(self.splits) > 1 else self.where
+            image_array, label_array = self._readers[split]()
+            images, labels = grey_levels(channels_last(image_array), where), _label_array(label_array, where)
             if len(images) != len(labels):
                 raise DataError(f"{where}: {len(images)} images but {len(labels)} labels")
-            self._arrays[part] = images, labels
-        return self._arrays[part]
+            self._arrays_by_split[split] = images, labels
+        return self._arrays_by_split[split]
 
-    def _order(self, part: Part) -> tuple[Rows, NDArray[np.int64]]:
+    def _order(self, split: SourceSplit) -> tuple[Rows, NDArray[np.int64]]:
         """Where in the arrays each row is, and its label."""
-        if part not in self._sorted:
-            labels = self._numbered(self._read(part)[1])
+        if split not in self._order_by_split:
+            labels = self._class_numbers(self._read(split)[1])
             order = np.argsort(labels, kind="stable")
-            self._sorted[part] = order, labels[order]
-        return self._sorted[part]
+            self._order_by_split[split] = order, labels[order]
+        return self._order_by_split[split]
 
-    def _numbered(self, labels: NDArray[Any]) -> NDArray[np.int64]:
+    def _class_numbers(self, labels: NDArray[Any]) -> NDArray[np.int64]:
         """int64 (N,) within 0..K-1, in the order of the arrays."""
         keys = self._keys
-        if self._given is not None and labels.dtype.kind == "i":
+        if self._class_names is not None and labels.dtype.kind == "i":
             keys = np.arange(len(keys))
         if keys.dtype.kind != labels.dtype.kind:
             raise DataError(f"{self.where}: some labels are numbers, some texts")
         order = np.argsort(keys)
-        found = order[np.searchsorted(keys, labels, sorter=order).clip(max=len(keys) - 1)]
-        bad = keys[found] != labels
-        if bad.any():
-            expected = f"{len(keys)} class names" if self._given is not None else "the classes of train"
-            raise DataError(f"{self.where}: label {shown(str(labels[bad][0]))} is none of {expected}")
-        return np.asarray(found, dtype=np.int64)
+        numbers = order[np.searchsorted(keys, labels, sorter=order).clip(max=len(keys) - 1)]
+        unknown = keys[numbers] != labels
+        if unknown.any():
+            expected = f"{len(keys)} class names" if self._class_names is not None else "the classes of train"
+            raise DataError(f"{self.where}: label {shown(str(labels[unknown][0]))} is none of {expected}")
+        return np.asarray(numbers, dtype=np.int64)
 
 
 def channels_last(images: NDArray[Any]) -> NDArray[Any]:
@@ -126,7 +128,7 @@ def channels_last(images: NDArray[Any]) -> NDArray[Any]:
     return images
 
 
-def _flat(labels: NDArray[Any], where: str) -> NDArray[Any]:
+def _label_array(labels: NDArray[Any], where: str) -> NDArray[Any]:
     """int64 or str (N,) of what may be (N, 1), or one-hot (N, classes)."""
     if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "iufb":
         one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()

@@ -61,8 +61,8 @@ def check_memory(needed: int, subject: str, remedy: str) -> None:
         subject: what needs them, in the plural: "x.npz: its arrays".
         remedy: what makes it fit.
     """
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
-    if needed > have:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
+    if needed > total:
         raise DataError(
-            f"{subject} need {needed / 2**30:.1f} GiB, this machine has {have / 2**30:.1f}; {remedy}"
+            f"{subject} need {needed / 2**30:.1f} GiB, this machine has {total / 2**30:.1f}; {remedy}"
         )

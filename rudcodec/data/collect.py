@@ -10,46 +10,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.bounds import check_memory
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
-from rudcodec.data.splits import Part, Rows
+from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.errors import DataError
 
 Progress = Callable[[int, int], None]
 
-Picked = tuple[Part, Rows]
-"""Which rows of which part."""
+SplitRows = tuple[SourceSplit, Rows]
+"""A split of a source, and some of its rows."""
 
 
-class Source(Protocol):
-    """What every kind of source offers. Rows of a part are sorted by class, then by name (or by index)."""
+class ImageSource(Protocol):
+    """What every kind of source offers. Rows of a split are sorted by class, then by name (or by index)."""
 
     name: str
     where: str
     """What messages begin with."""
-    parts: tuple[Part, ...]
+    splits: tuple[SourceSplit, ...]
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Checked by :func:`rudcodec.data.images.check_classes`."""
 
-    def labels(self, part: Part) -> NDArray[np.int64]:
+    def labels(self, split: SourceSplit) -> NDArray[np.int64]:
         """int64 (N,), ascending."""
 
-    def locate(self, part: Part, row: int) -> str:
+    def locate(self, split: SourceSplit, row: int) -> str:
         """How messages call the image."""
 
     def stream(
-        self, part: Part, rows: Rows, reading: Reading
-    ) -> Iterator[tuple[int, NDArray[np.uint8] | Refused]]:
+        self, split: SourceSplit, rows: Rows, reading: Reading
+    ) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError]]:
         """Index in ``rows`` and uint8 (H, W, C) of each, or why it can't be used, in any order."""
 
-    def problems(self, part: Part) -> Iterator[str]:
-        """What else is wrong with the part, that can be left out."""
+    def problems(self, split: SourceSplit) -> Iterator[str]:
+        """What else is wrong with the split, but can be left out."""
 
-    def passed(self, parts: Sequence[Part]) -> Passed:
-        """Files in these parts, and beside all parts, that are none of the set."""
+    def passed(self, splits: Sequence[SourceSplit]) -> Passed:
+        """Files in these splits, and beside all splits, that are no part of the set."""
 
 
 class ImageArray:
@@ -57,36 +57,36 @@ class ImageArray:
 
     Attributes:
         images: uint8 (N, H, W, C); those that never came are undefined.
-        there: bool (N,), which came.
+        arrived: bool (N,), whether each of them came.
     """
 
-    def __init__(self, source: Source, total: int) -> None:
+    def __init__(self, source: ImageSource, total: int) -> None:
         if not total:
             raise DataError(f"{source.where}: no images")
         self._source = source
         self._first = ""
         self.images: NDArray[np.uint8] = np.empty((0, 0, 0, 0), dtype=np.uint8)
-        self.there = np.zeros(total, dtype=bool)
+        self.arrived = np.zeros(total, dtype=bool)
 
-    def put(self, at: int, pixels: NDArray[np.uint8], where: str) -> None:
-        """Raises DataError if the shape isn't that of those before."""
+    def put(self, index: int, pixels: NDArray[np.uint8], where: str) -> None:
+        """Take an image. Raises DataError if its shape isn't that of those before."""
         if not self._first:
-            self.images = self._room(pixels.shape)
+            self.images = self._allocate(pixels.shape)
             self._first = where
         elif pixels.shape != self.images.shape[1:]:
-            raise self._odd_one(where, pixels.shape)
-        self.images[at] = pixels
-        self.there[at] = True
+            raise self._mismatch_error(where, pixels.shape)
+        self.images[index] = pixels
+        self.arrived[index] = True
 
     def compact(self) -> NDArray[np.uint8]:
-        """Those that came, in order; takes no second array."""
-        if not self.there.all():
-            for to, at in enumerate(np.flatnonzero(self.there)):
-                self.images[to] = self.images[at]
-        return self.images[: int(self.there.sum())]
+        """The images that came, in order, moved together within the array."""
+        if not self.arrived.all():
+            for target, index in enumerate(np.flatnonzero(self.arrived)):
+                self.images[target] = self.images[index]
+        return self.images[: int(self.arrived.sum())]
 
-    def _room(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        total = len(self.there)
+    def _allocate(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        total = len(self.arrived)
         height, width, channels = shape
         check_memory(
             total * height * width * channels,
@@ -95,7 +95,7 @@ class ImageArray:
         )
         return np.empty((total, *shape), dtype=np.uint8)
 
-    def _odd_one(self, where: str, shape: tuple[int, ...]) -> DataError:
+    def _mismatch_error(self, where: str, shape: tuple[int, ...]) -> DataError:
         height, width, channels = self.images.shape[1:]
         if shape[2] != channels:
             kinds = {1: "grey", 3: "colour"}
@@ -109,10 +109,10 @@ class ImageArray:
         )
 
 
-def collected(
-    source: Source, picked: list[Picked], reading: Reading, progress: Progress | None
+def collect_images(
+    source: ImageSource, selection: list[SplitRows], reading: Reading, progress: Progress | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str]]:
-    """The images that ``picked`` names, in that order.
+    """The images that ``selection`` names, in that order.
 
     Returns:
         uint8 (N, H, W, C); which of the rows these are, bool; and a line for each one that can't be read.
@@ -120,23 +120,23 @@ def collected(
     Raises:
         DataError: one can't be used, and may not be left out.
     """
-    total = sum(len(rows) for _, rows in picked)
+    total = sum(len(rows) for _, rows in selection)
     result, bad = ImageArray(source, total), []
-    done, start, told = 0, 0, time.monotonic()
-    for part, rows in picked:
-        for i, pixels in source.stream(part, rows, reading):
-            where = source.locate(part, int(rows[i]))
-            if not isinstance(pixels, Refused):
+    done, start, last_report = 0, 0, time.monotonic()
+    for split, rows in selection:
+        for i, pixels in source.stream(split, rows, reading):
+            where = source.locate(split, int(rows[i]))
+            if not isinstance(pixels, PictureError):
                 result.put(start + i, pixels, where)
             elif reading.skip_bad:
                 bad.append(f"{where} {pixels}")
             else:
                 raise DataError(f"{where} {pixels}")
             done += 1
-            if progress and (done == total or time.monotonic() - told >= 0.1):
+            if progress and (done == total or time.monotonic() - last_report >= 0.1):
                 progress(done, total)
-                told = time.monotonic()
+                last_report = time.monotonic()
         start += len(rows)
-    if not result.there.any():
+    if not result.arrived.any():
         raise DataError(f"{source.where}: none of {total} pictures can be read, such as {bad[0]}")
-    return result.compact(), result.there, bad
+    return result.compact(), result.arrived, bad

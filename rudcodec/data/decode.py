@@ -22,14 +22,17 @@ from rudcodec.data.kinds import kind_of
 from rudcodec.data.reading import Reading
 
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .webp .avif .tif .tiff .ppm .pgm .pbm .pnm .jp2".split()
-)
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".webp", ".avif", ".tif", ".tiff",
+        ".ppm", ".pgm", ".pbm", ".pnm", ".jp2",
+    }
+)  # fmt: skip
 """File names that end so (in any case) are taken for pictures."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "AVIF", "TIFF", "PPM", "JPEG2000")
 
 
-class Refused(ValueError):
+class PictureError(ValueError):
     """The picture can't be used. Says why, but not which, since only the caller knows."""
 
 
@@ -43,32 +46,32 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
         uint8 (H, W, 1) for grey, (H, W, 3) for colour.
 
     Raises:
-        Refused: damaged, too big, or of a kind that can't be used.
+        PictureError: damaged, too big, or of a kind that can't be used.
     """
     size = reading.size
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > MAX_PIXELS:
-            raise Refused(f"has {picture.width}x{picture.height} pixels, more than {MAX_PIXELS} in all")
+            raise PictureError(f"has {picture.width}x{picture.height} pixels, more than {MAX_PIXELS} in all")
         if size is not None:
             # lets a JPEG decoder skip detail that the resize would remove; twice the size, to miss nothing
             picture.draft(None, (2 * size, 2 * size))
         picture.load()
-        pixels = np.asarray(_plain(picture, reading.background_rgb))
-    except Refused:
+        pixels = np.asarray(_to_grey_or_rgb(picture, reading.background_rgb))
+    except PictureError:
         raise
     except UnidentifiedImageError:
         kind = kind_of(data)
         damaged = "picture" in kind and "convert" not in kind
-        raise Refused("is a damaged picture" if damaged else f"is not a picture, but {kind}") from None
+        raise PictureError("is a damaged picture" if damaged else f"is not a picture, but {kind}") from None
     except Image.DecompressionBombError:
-        raise Refused(f"has more than {MAX_PIXELS} pixels") from None
-    except Exception:  # Pillow raises all sorts of things at damaged files
-        raise Refused("can't be read as a picture: it is damaged or cut short") from None
+        raise PictureError(f"has more than {MAX_PIXELS} pixels") from None
+    except Exception:  # noqa: BLE001  (Pillow raises all sorts of things at damaged files)
+        raise PictureError("can't be read as a picture: it is damaged or cut short") from None
     return fit(pixels, reading)
 
 
-def _plain(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:
+def _to_grey_or_rgb(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:
     """The picture in mode L or RGB, upright."""
     if "exif" in picture.info:
         picture = ImageOps.exif_transpose(picture)
@@ -83,14 +86,14 @@ def _plain(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Im
         return picture.convert("L")
     if mode in ("P", "CMYK", "YCbCr", "RGBX"):
         return picture.convert("RGB")
-    raise Refused(f"has pixels of kind {mode}; convert it to 8 bits a sample, grey or RGB")
+    raise PictureError(f"has pixels of kind {mode}; convert it to 8 bits a sample, grey or RGB")
 
 
 def _high_bytes(picture: Image.Image) -> Image.Image:
     samples = np.asarray(picture)
     grey = Image.fromarray((samples >> 8).astype(np.uint8))
     if (samples == picture.info.get("transparency", -1)).any():
-        raise Refused("has a transparent colour of 16 bits; convert it to 8 bits a sample")
+        raise PictureError("has a transparent colour of 16 bits; convert it to 8 bits a sample")
     return grey
 
 
@@ -100,7 +103,7 @@ def _opaque(picture: Image.Image, background: tuple[int, ...] | None) -> Image.I
     clear = picture.convert("RGBA")
     if clear.getchannel("A").getextrema() != (255, 255):
         if background is None:
-            raise Refused("has transparent pixels; give a background (--background white) to put it on")
+            raise PictureError("has transparent pixels; give a background (--background white) to put it on")
         clear = Image.alpha_composite(Image.new("RGBA", clear.size, (*background, 255)), clear)
         grey = grey and len(set(background)) == 1
     # of equal samples the first is exact, where a sum of three could round

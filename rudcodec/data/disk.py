@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rudcodec.data.bounds import MAX_FILE, Paths
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 from rudcodec.errors import DataError
 from rudcodec.names import from_disk, is_hidden, is_junk, on_disk
 from rudcodec.text import shown
@@ -26,51 +26,54 @@ class DiskFiles:
 
     def names(self) -> Sequence[str]:
         """As :meth:`rudcodec.data.files.Files.names`; hidden folders and junk are not entered."""
-        found: list[str] = []
+        names: list[str] = []
         paths = Paths(self.where)
-        above: dict[str, frozenset[_Place]] = {}
+        above: dict[Path, frozenset[_Place]] = {}
 
         def give_up(error: OSError) -> None:
             raise DataError(f"{self._name(error.filename)}: {error.strerror}")
 
         for at, folders, files in os.walk(self._folder, onerror=give_up, followlinks=True):
-            self._check_circle(at, above)
-            inside = "/".join(from_disk(part) for part in Path(at).relative_to(self._folder).parts)
+            folder = Path(at)
+            self._check_circle(folder, above)
+            inside = "/".join(from_disk(component) for component in folder.relative_to(self._folder).parts)
             prefix = f"{inside}/" if inside else ""
             entries = [f"{from_disk(f)}/" for f in folders] + [from_disk(f) for f in files]
             for entry in entries:
                 paths.check(prefix + entry)
-                found.append(prefix + entry)
+                names.append(prefix + entry)
             folders[:] = [f for f in folders if not is_hidden(f) and not is_junk(f)]
-        return found
+        return names
 
     def locate(self, name: str) -> str:
         return self._name(str(self._folder / on_disk(name)))
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         for i, name in enumerate(names):
             yield i, self._contents(self._folder / on_disk(name))
 
-    def _contents(self, path: Path) -> bytes | Refused:
+    def _contents(self, path: Path) -> bytes | PictureError:
         try:
-            about = os.stat(path)
-            if not stat.S_ISREG(about.st_mode):
-                return Refused("is no ordinary file")
-            if about.st_size > MAX_FILE:
-                return Refused(f"is larger than {MAX_FILE >> 20} MiB")
-            with open(path, "rb") as file:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                return PictureError("is no ordinary file")
+            if status.st_size > MAX_FILE:
+                return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
+            with path.open("rb") as file:
                 return file.read(MAX_FILE)
         except OSError as error:
-            return Refused(f"can't be read: {error.strerror}")
+            return PictureError(f"can't be read: {error.strerror}")
 
-    def _check_circle(self, at: str, above: dict[str, frozenset[_Place]]) -> None:
+    def _check_circle(self, folder: Path, above: dict[Path, frozenset[_Place]]) -> None:
         """Raise DataError if this folder is one of those it lies in."""
-        about = os.stat(at)
-        place = about.st_dev, about.st_ino
-        outer = above.get(os.path.dirname(at), frozenset())
+        status = folder.stat()
+        place = status.st_dev, status.st_ino
+        outer = above.get(folder.parent, frozenset())
         if place in outer:
-            raise DataError(f"{self._name(at)}: is a link to a folder that it lies in, deep without end")
-        above[at] = outer | {place}
+            raise DataError(
+                f"{self._name(str(folder))}: is a link to a folder that it lies in, deep without end"
+            )
+        above[folder] = outer | {place}
 
     def _name(self, path: str) -> str:
         return shown(from_disk(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 
 
 class Files(Protocol):
@@ -19,6 +19,6 @@ class Files(Protocol):
     def locate(self, name: str) -> str:
         """How messages call the file."""
 
-    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | Refused]]:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         """The index in ``names`` and the contents of each, or why it has none, in the order that is cheapest
         to read."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.decode import Refused, decode
+from rudcodec.data.decode import PictureError, decode
 from rudcodec.data.files import Files
 from rudcodec.data.images import check_classes
 from rudcodec.data.kinds import FOREIGN, NO_ENDING, pickled_batches, remedy_for
@@ -16,8 +16,8 @@ from rudcodec.data.layout import is_split_name, split_folders, splits_within
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.saved import saved_classes
-from rudcodec.data.splits import Part, Rows
-from rudcodec.data.tree import Folder, grown
+from rudcodec.data.splits import Rows, SourceSplit
+from rudcodec.data.tree import Folder, build_tree
 from rudcodec.errors import DataError
 from rudcodec.text import shown
 
@@ -38,50 +38,50 @@ class FolderSource:
         self._files = files
         self.name, self.where = name, files.where
         names = sorted(files.names())  # the same messages wherever the files lie
-        self._root = grown(names, self.where)
+        self._root = build_tree(names, self.where)
         if not self._root.is_filled:
-            raise _nothing(self._root, files, names)
+            raise _no_images_error(self._root, files, names)
         self._saved: dict[Folder, dict[str, str] | None] = {}
-        self._parts: dict[Part, tuple[list[str], NDArray[np.int64]]] = {}
+        self._rows_by_split: dict[SourceSplit, tuple[list[str], NDArray[np.int64]]] = {}
         self._folders = self._split_folders()
-        self.parts = tuple(self._folders)
+        self.splits = tuple(self._folders)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Of train, else of all splits together."""
-        if "train" in self.parts:
+        if "train" in self.splits:
             by_class = self._class_folders("train")
             names = list(by_class) if self._saved_in(self._folders["train"]) else sorted(by_class)
         else:
-            names = sorted(set().union(*(self._class_folders(part) for part in self.parts)))
+            names = sorted(set().union(*(self._class_folders(split) for split in self.splits)))
         check_classes(tuple(names), self.where)
         return tuple(names)
 
-    def labels(self, part: Part) -> NDArray[np.int64]:
-        return self._rows(part)[1]
+    def labels(self, split: SourceSplit) -> NDArray[np.int64]:
+        return self._rows(split)[1]
 
-    def locate(self, part: Part, row: int) -> str:
-        return self._files.locate(self._rows(part)[0][row])
+    def locate(self, split: SourceSplit, row: int) -> str:
+        return self._files.locate(self._rows(split)[0][row])
 
     def stream(
-        self, part: Part, rows: Rows, reading: Reading
-    ) -> Iterator[tuple[int, NDArray[np.uint8] | Refused]]:
-        names = [self._rows(part)[0][row] for row in rows]
+        self, split: SourceSplit, rows: Rows, reading: Reading
+    ) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError]]:
+        names = [self._rows(split)[0][row] for row in rows]
         for i, data in self._files.read(names):
-            if isinstance(data, Refused):
+            if isinstance(data, PictureError):
                 yield i, data
                 continue
             try:
-                pixels: NDArray[np.uint8] | Refused = decode(data, reading)
-            except Refused as refusal:
+                pixels: NDArray[np.uint8] | PictureError = decode(data, reading)
+            except PictureError as refusal:
                 pixels = refusal
             yield i, pixels
 
-    def passed(self, parts: Sequence[Part]) -> Passed:
+    def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """What was passed over in these splits and beside the splits."""
         result = Passed()
-        others = [folder for part, folder in self._folders.items() if part not in parts]
-        classes = [folder for part in parts for folder in self._class_folders(part).values()]
+        others = [folder for split, folder in self._folders.items() if split not in splits]
+        classes = [folder for split in splits for folder in self._class_folders(split).values()]
         inside = {folder for outer in classes for folder in outer.below()}
         for folder in _below(self._root, others):
             result.merge(folder.passed)
@@ -89,66 +89,66 @@ class FolderSource:
                 result.add("beside the class folders", folder.images[0], len(folder.images))
         return result
 
-    def problems(self, part: Part) -> Iterator[str]:
-        """What is wrong with class folders of the split, that can be left out or left so."""
-        self._class_folders(part)
-        for name, folder in self._set_folders(part).items():
+    def problems(self, split: SourceSplit) -> Iterator[str]:
+        """What is wrong with class folders of the split, but can be left out or left as it is."""
+        self._class_folders(split)
+        for name, folder in self._set_folders(split).items():
             lacking = folder.all_others()
             foreign = sum(n for ending, n in lacking.items() if ending in FOREIGN or ending == NO_ENDING)
             path = shown(folder.path or name)
             if not folder.is_filled:
-                found = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
-                yield f"{path}/ lies among the class folders but has {found}"
-            elif foreign > (kept := sum(len(inner.images) for inner in folder.below())):
-                yield f"{path}/ has {kept} pictures that can be read, and {_counted(lacking)} that can't"
+                contents = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
+                yield f"{path}/ lies among the class folders but has {contents}"
+            elif foreign > (readable := sum(len(inner.images) for inner in folder.below())):
+                yield f"{path}/ has {readable} pictures that can be read, and {_counted(lacking)} that can't"
 
-    def _split_folders(self) -> dict[Part, Folder]:
+    def _split_folders(self) -> dict[SourceSplit, Folder]:
         """The folder of each split, in which its class folders lie."""
         root = self._root
         while not self._saved_in(root):
             if splits := split_folders(root, self.where):
                 train = splits.get("train")
-                known = self._unwrapped(train, ()).filled() if train else ()
-                return {part: self._unwrapped(folder, known) for part, folder in splits.items()}
+                train_classes = self._unwrap(train, ()).filled() if train else ()
+                return {split: self._unwrap(folder, train_classes) for split, folder in splits.items()}
             inner = list(root.filled().values())
             if len(inner) != 1 or root.images or inner[0].images:
                 break
             root = inner[0]
         return {"train": root}
 
-    def _unwrapped(self, folder: Folder, known: Collection[str]) -> Folder:
+    def _unwrap(self, folder: Folder, train_classes: Collection[str]) -> Folder:
         """Without outer folders, as some archives repeat a split's name: seg_train/seg_train/<class>/..."""
         while not self._saved_in(folder) and not folder.images:
             inner = list(folder.filled().values())
-            if len(inner) != 1 or inner[0].images or inner[0].name in known:
+            if len(inner) != 1 or inner[0].images or inner[0].name in train_classes:
                 break
             folder = inner[0]
         return folder
 
-    def _rows(self, part: Part) -> tuple[list[str], NDArray[np.int64]]:
+    def _rows(self, split: SourceSplit) -> tuple[list[str], NDArray[np.int64]]:
         """The pictures of a split, by class and then by name, and their labels."""
-        if part not in self._parts:
-            by_class = self._class_folders(part)
-            if strange := sorted(set(by_class) - set(self.classes)):
+        if split not in self._rows_by_split:
+            by_class = self._class_folders(split)
+            if unknown := sorted(set(by_class) - set(self.classes)):
                 raise DataError(
-                    f"{self.where}: {shown(by_class[strange[0]].path)}/ is a class that train lacks; "
-                    f"{part} must have folders of train's classes only"
+                    f"{self.where}: {shown(by_class[unknown[0]].path)}/ is a class that train lacks; "
+                    f"{split} must have folders of train's classes only"
                 )
             names = [by_class[c].all_images() if c in by_class else [] for c in self.classes]
             labels = np.repeat(np.arange(len(names), dtype=np.int64), [len(n) for n in names])
-            self._parts[part] = [n for group in names for n in group], labels
-        return self._parts[part]
+            self._rows_by_split[split] = [n for group in names for n in group], labels
+        return self._rows_by_split[split]
 
-    def _class_folders(self, part: Part) -> dict[str, Folder]:
+    def _class_folders(self, split: SourceSplit) -> dict[str, Folder]:
         """The folders with pictures by class name, after a look at what may be wrong with their order."""
-        folder = self._folders[part]
-        found, saved = folder.filled(), self._saved_in(folder)
-        if not found or (all(is_split_name(name) for name in found) and not saved):
+        folder = self._folders[split]
+        filled, saved = folder.filled(), self._saved_in(folder)
+        if not filled or (all(is_split_name(name) for name in filled) and not saved):
             first = self._files.locate(folder.all_images()[0])
             raise DataError(f"{first} lies in no class folder; each class needs its own")
-        for inner in found.values() if not saved else ():
-            if sets := split_folders(inner, self.where):
-                path = shown(next(iter(sets.values())).path)
+        for inner in filled.values() if not saved else ():
+            if inner_splits := split_folders(inner, self.where):
+                path = shown(next(iter(inner_splits.values())).path)
                 raise DataError(
                     f"{self.where}: {path}/ belongs to a set further down; name the folder it is in"
                 )
@@ -157,17 +157,17 @@ class FolderSource:
                     f"{self.where}: {shown(inner.path)}/ has {' and '.join(map(shown, names))} in it like a "
                     "class with splits; put the class folders into the splits instead"
                 )
-        return {name: f for name, f in self._set_folders(part).items() if f.is_filled}
+        return {name: f for name, f in self._set_folders(split).items() if f.is_filled}
 
-    def _set_folders(self, part: Part) -> dict[str, Folder]:
+    def _set_folders(self, split: SourceSplit) -> dict[str, Folder]:
         """The folders by class name, with or without pictures."""
-        folder = self._folders[part]
+        folder = self._folders[split]
         saved = self._saved_in(folder)
         if saved is None:
             return folder.folders
-        if strange := sorted(set(folder.filled()) - set(saved)):
+        if unknown := sorted(set(folder.filled()) - set(saved)):
             raise DataError(
-                f"{self._files.locate(str(folder.labels))} doesn't name the folder {shown(strange[0])}/; "
+                f"{self._files.locate(str(folder.labels))} doesn't name the folder {shown(unknown[0])}/; "
                 "without that file, folders are classes by their own names"
             )
         return {name: folder.folders.get(path) or Folder(path, folder) for path, name in saved.items()}
@@ -193,12 +193,12 @@ def _counted(endings: dict[str, int]) -> str:
     return ", ".join(f"{n:,} file{'s' * (n > 1)} {e}" for e, n in ranked[:3])
 
 
-def _nothing(root: Folder, files: Files, names: Sequence[str]) -> DataError:
-    """Says what is in a source without pictures."""
-    if known := pickled_batches(names):
+def _no_images_error(root: Folder, files: Files, names: Sequence[str]) -> DataError:
+    """The error that says what is in a source without pictures."""
+    if batches := pickled_batches(names):
         return DataError(
             f"{files.where}: holds CIFAR's pickled batches, which aren't read here; give the name "
-            f"{known[0]}, and set RUDCODEC_DATA to the folder that has {known[1]}/ in it"
+            f"{batches[0]}, and set RUDCODEC_DATA to the folder that has {batches[1]}/ in it"
         )
     others = root.all_others()
     if others:

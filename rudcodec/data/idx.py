@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rudcodec.data.arrays import Arrays, ArraySource
 from rudcodec.data.bounds import check_memory
-from rudcodec.data.splits import Part
+from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
 
@@ -25,7 +25,7 @@ FASHION_MNIST = (
 """Its files hold numbers only."""
 
 _NAME = re.compile(
-    r"(?P<stem>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE
+    r"(?P<stem>.*?)(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE
 )
 
 
@@ -53,36 +53,36 @@ def open_idx(folder: Path, stem: str) -> ArraySource:
     Raises:
         DataError: half of a pair is missing.
     """
-    files: dict[tuple[Part, str], Path] = {}
+    files: dict[tuple[SourceSplit, str], Path] = {}
     for path in sorted(folder.iterdir(), reverse=True):  # of x and x.gz, x comes last and stays
         match = _NAME.fullmatch(path.name)
         if match and match["stem"] == stem:
-            part: Part = "train" if match["part"].lower() == "train" else "test"
-            files[part, match["kind"].lower()] = path
-    found: dict[Part, Callable[[], Arrays]] = {}
-    for part in sorted({part for part, _ in files}):
-        images, labels = files.get((part, "images")), files.get((part, "labels"))
+            split: SourceSplit = "train" if match["split"].lower() == "train" else "test"
+            files[split, match["kind"].lower()] = path
+    readers: dict[SourceSplit, Callable[[], Arrays]] = {}
+    for split in sorted({split for split, _ in files}):
+        images, labels = files.get((split, "images")), files.get((split, "labels"))
         if images is None or labels is None:
             missing = "images" if images is None else "labels"
             raise DataError(f"{shown(str(images or labels))}: the {missing} that go with it are missing")
         # EMNIST's are stored on their side
-        found[part] = partial(_read_both, images, labels, "emnist" in stem.lower())
+        readers[split] = partial(_read_both, images, labels, "emnist" in stem.lower())
     fashion = "fashion" in f"{folder.absolute()}/{stem}".lower()
     name = stem.strip("-_.") or folder.absolute().name
-    return ArraySource(name, shown(str(folder)), found, FASHION_MNIST if fashion else None)
+    return ArraySource(name, shown(str(folder)), readers, FASHION_MNIST if fashion else None)
 
 
-def _read_both(images: Path, labels: Path, turned: bool) -> Arrays:
+def _read_both(images: Path, labels: Path, transposed: bool) -> Arrays:
     pixels = _read(images, 3)
-    return (pixels.transpose(0, 2, 1) if turned else pixels), _read(labels, 1)
+    return (pixels.transpose(0, 2, 1) if transposed else pixels), _read(labels, 1)
 
 
 def _read(path: Path, dims: int) -> NDArray[np.uint8]:
     where = shown(str(path))
     try:
-        with open(path, "rb") as raw:
+        with path.open("rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else open(path, "rb") as file:
+        with gzip.open(path) if zipped else path.open("rb") as file:
             head = file.read(4 + 4 * dims)
             if len(head) < 4 + 4 * dims or head[:4] != bytes((0, 0, 8, dims)):
                 raise DataError(f"{where}: not an IDX file of bytes in {dims} dimension{'s' * (dims > 1)}")
@@ -98,6 +98,6 @@ def _read(path: Path, dims: int) -> NDArray[np.uint8]:
     except OSError as error:
         raise DataError(f"{where}: can't be read ({error.strerror})") from None
     if len(body) != needed:
-        found = "more" if len(body) > needed else "fewer"
-        raise DataError(f"{where}: holds {found} than the {needed} bytes its head promises")
+        comparison = "more" if len(body) > needed else "fewer"
+        raise DataError(f"{where}: holds {comparison} than the {needed} bytes its head promises")
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)

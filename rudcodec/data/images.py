@@ -90,10 +90,10 @@ class LabelledImages:
 
 def digest(data: LabelledImages) -> str:
     """Sixteen hexadecimal digits that tell a set (images, labels, classes) from any other."""
-    found = hashlib.sha256(repr((data.images.shape, data.classes)).encode())
-    found.update(np.ascontiguousarray(data.images).data)
-    found.update(np.ascontiguousarray(data.labels).data)
-    return found.hexdigest()[:16]
+    checksum = hashlib.sha256(repr((data.images.shape, data.classes)).encode())
+    checksum.update(np.ascontiguousarray(data.images).data)
+    checksum.update(np.ascontiguousarray(data.labels).data)
+    return checksum.hexdigest()[:16]
 
 
 def check_classes(classes: tuple[str, ...], where: str) -> None:
@@ -104,8 +104,8 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
             f"{where}: needs two classes or more, has only {only}; each class is a folder, or a label"
         )
     if len(set(classes)) < len(classes):
-        twice = Counter(classes).most_common(1)[0][0]
-        raise DataError(f"{where}: two classes are named {twice!r}")
+        duplicate = Counter(classes).most_common(1)[0][0]
+        raise DataError(f"{where}: two classes are named {duplicate!r}")
     for name in classes:
         # isprintable also turns down the surrogates of a file name that isn't UTF-8
         if name in ("", ".", "..") or not name.isprintable() or "/" in name or "\\" in name:
@@ -115,8 +115,8 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
 def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> bool:
     """Whether these are classes without names, 0, 1, 2, ..., that may stand for as many with ``names``, none
     of which is such a number."""
-    counted = tuple(str(number) for number in range(len(names)))
-    return numbers == counted and not {*numbers} & {*names}
+    all_numbers = tuple(str(number) for number in range(len(names)))
+    return numbers == all_numbers and not {*numbers} & {*names}
 
 
 def as_class_name(label: str) -> str:

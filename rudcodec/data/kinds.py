@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rudcodec.text import shown
 
@@ -46,10 +45,11 @@ UNKNOWN = "data of no known kind"
 NO_ENDING = "without ending"
 
 FOREIGN = frozenset(
-    """
-    .heic .heif .hif .jxl .svg .raw .cr2 .cr3 .nef .arw .dng .orf .rw2 .psd .tga .exr .hdr .ico .pcx .eps .jxr
-    .wdp .j2k .j2c .jpf .jpx .dcm .nii .fits .npy .mat .sgi .ras
-    """.split()
+    {
+        ".heic", ".heif", ".hif", ".jxl", ".svg", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf",
+        ".rw2", ".psd", ".tga", ".exr", ".hdr", ".ico", ".pcx", ".eps", ".jxr", ".wdp", ".j2k", ".j2c",
+        ".jpf", ".jpx", ".dcm", ".nii", ".fits", ".npy", ".mat", ".sgi", ".ras",
+    }
 )  # fmt: skip
 """Endings of pictures that aren't read."""
 
@@ -71,8 +71,8 @@ def kind_of(head: bytes) -> str:
     """What a file is, with an article, by its first kilobyte or so."""
     if not head:
         return "an empty file"
-    for at, mark, kind in _MARKS:
-        if head[at : at + len(mark)] == mark:
+    for offset, mark, kind in _MARKS:
+        if head[offset : offset + len(mark)] == mark:
             return kind
     start = head[:1024]
     if start.lstrip()[:1] == b"<":
@@ -90,7 +90,7 @@ def kind_of_file(path: Path) -> str:
         except _DAMAGE:
             return "a damaged zip"
         return "a zip"
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return kind_of(file.read(1024))
 
 
@@ -104,16 +104,16 @@ def is_zip(path: Path) -> bool:
 
 def ending_of(name: str) -> str:
     """The ending of a file's name in lower case, as it may stand in messages."""
-    return shown(os.path.splitext(name)[1].lower()) or NO_ENDING
+    return shown(PurePosixPath(name).suffix.lower()) or NO_ENDING
 
 
 def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:
     """The set whose pickled batches, as its authors publish them, are among these files: its name, and that
     of the folder they come in."""
-    found = {name.rsplit("/", 1)[-1] for name in names}
-    if {"data_batch_1", "batches.meta"} <= found:
+    file_names = {name.rsplit("/", 1)[-1] for name in names}
+    if {"data_batch_1", "batches.meta"} <= file_names:
         return "cifar10", "cifar-10-batches-py"
-    if {"train", "test", "meta"} <= found:
+    if {"train", "test", "meta"} <= file_names:
         return "cifar100", "cifar-100-python"
     return None
 

@@ -12,9 +12,9 @@ from rudcodec.errors import DataError
 from rudcodec.text import shown
 
 _LARGEST = 1e6
-"""Of a normalised value, and of mean and std."""
+"""The largest magnitude of a normalised value, and of mean and std."""
 _AT_ONCE = 1 << 22
-"""Values that are converted at once, to take little memory beside the array."""
+"""How many values are converted at once, to take little memory beside the array."""
 
 
 def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
@@ -37,8 +37,8 @@ def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
     levels = np.empty(images.shape, dtype=np.uint8)
     step = max(1, _AT_ONCE // images[0].size)
     for start in range(0, len(images), step):
-        part = images[start : start + step]
-        levels[start : start + step] = _whole(part, where) if kind in "iu" else _scaled(part, where)
+        block = images[start : start + step]
+        levels[start : start + step] = _whole(block, where) if kind in "iu" else _scaled(block, where)
     return levels
 
 

@@ -1,4 +1,4 @@
-"""Real images in the terms of another set: its shape, its class numbers."""
+"""Real images in the shape and with the class numbers of another set."""
 
 from __future__ import annotations
 

@@ -13,37 +13,37 @@ import numpy as np
 
 from rudcodec.data.arrays import Arrays, ArraySource
 from rudcodec.data.idx import FASHION_MNIST
-from rudcodec.data.splits import Part
+from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
 
 ROOT_VARIABLE = "RUDCODEC_DATA"
 """The environment variable that names the folder of torchvision's sets; ``~/.cache/rudcodec`` without it."""
 
-_Arguments = Mapping[Part, dict[str, Any]]
+_Arguments = Mapping[SourceSplit, dict[str, Any]]
 _BY_TRAIN: _Arguments = {"train": {"train": True}, "test": {"train": False}}
 _BY_SPLIT: _Arguments = {"train": {"split": "train"}, "test": {"split": "test"}}
 _DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True)
-class _Torchvision:
+class _TorchvisionSet:
     """How a class of ``torchvision.datasets`` is asked for its splits and holds its labels."""
 
-    kind: str
-    arguments: _Arguments  # noqa: RUF009
-    labels: str = "targets"
+    class_name: str
+    arguments: _Arguments
+    label_attribute: str = "targets"
     classes: tuple[str, ...] | None = None
 
 
 _SETS = {
-    "cifar10": _Torchvision("CIFAR10", _BY_TRAIN),
-    "cifar100": _Torchvision("CIFAR100", _BY_TRAIN),
-    "mnist": _Torchvision("MNIST", _BY_TRAIN, classes=_DIGITS),
-    "fashion-mnist": _Torchvision("FashionMNIST", _BY_TRAIN, classes=FASHION_MNIST),
-    "kmnist": _Torchvision("KMNIST", _BY_TRAIN),
-    "usps": _Torchvision("USPS", _BY_TRAIN, classes=_DIGITS),
-    "svhn": _Torchvision("SVHN", _BY_SPLIT, "labels", _DIGITS),
-    "stl10": _Torchvision("STL10", _BY_SPLIT, "labels"),
+    "cifar10": _TorchvisionSet("CIFAR10", _BY_TRAIN),
+    "cifar100": _TorchvisionSet("CIFAR100", _BY_TRAIN),
+    "mnist": _TorchvisionSet("MNIST", _BY_TRAIN, classes=_DIGITS),
+    "fashion-mnist": _TorchvisionSet("FashionMNIST", _BY_TRAIN, classes=FASHION_MNIST),
+    "kmnist": _TorchvisionSet("KMNIST", _BY_TRAIN),
+    "usps": _TorchvisionSet("USPS", _BY_TRAIN, classes=_DIGITS),
+    "svhn": _TorchvisionSet("SVHN", _BY_SPLIT, "labels", _DIGITS),
+    "stl10": _TorchvisionSet("STL10", _BY_SPLIT, "labels"),
 }
 
 
@@ -58,13 +58,13 @@ def open_named(name: str) -> ArraySource | None:
     Raises:
         DataError: it is not there; says how to get it.
     """
-    plain = _plain(name)
-    if plain == "digits":
+    normalized = _normalized_name(name)
+    if normalized == "digits":
         return ArraySource("digits", "digits", {"train": _digits})
-    return next((_torchvision(known, name) for known in _SETS if _plain(known) == plain), None)
+    return next((_torchvision(known, name) for known in _SETS if _normalized_name(known) == normalized), None)
 
 
-def _plain(name: str) -> str:
+def _normalized_name(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
@@ -75,12 +75,12 @@ def _digits() -> Arrays:
         raise DataError(
             "digits comes with scikit-learn, which is missing: pip install scikit-learn"
         ) from None
-    found = load_digits()  # values 0..16
-    return np.round(found.images * (255 / 16)).astype(np.uint8), found.target
+    digits = load_digits()  # values 0..16
+    return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target
 
 
-def _torchvision(name: str, given: str) -> ArraySource:
-    about = _SETS[name]
+def _torchvision(name: str, requested_name: str) -> ArraySource:
+    spec = _SETS[name]
     root = Path(os.environ.get(ROOT_VARIABLE) or "~/.cache/rudcodec").expanduser()
     try:
         from torchvision import datasets
@@ -88,23 +88,24 @@ def _torchvision(name: str, given: str) -> ArraySource:
         raise DataError(f"{name} is read by torchvision, which is missing: pip install torchvision") from None
 
     @cache
-    def opened(part: Part) -> Any:
-        arguments = about.arguments[part]
+    def open_split(split: SourceSplit) -> Any:
+        arguments = spec.arguments[split]
         try:
-            return getattr(datasets, about.kind)(str(root), **arguments)
-        except Exception:  # absent, incomplete or damaged: torchvision raises all sorts of things
+            return getattr(datasets, spec.class_name)(str(root), **arguments)
+        except Exception:  # noqa: BLE001  (torchvision raises all sorts of things at absent or damaged files)
             options = "".join(f", {key}={value!r}" for key, value in arguments.items())
-            command = (
-                f"import torchvision.datasets as d; d.{about.kind}({str(root)!r}{options}, download=True)"
-            )
-            aside = f" (what lies here by that name is ./{given})" if os.path.exists(given) else ""
+            call = f"d.{spec.class_name}({str(root)!r}{options}, download=True)"
+            command = f"import torchvision.datasets as d; {call}"
+            exists = Path(requested_name).exists()
+            aside = f" (what lies here by that name is ./{requested_name})" if exists else ""
             raise DataError(
-                f"{name}: no whole {part} split in {root} (${ROOT_VARIABLE} names another folder); "
+                f"{name}: no whole {split} split in {root} (${ROOT_VARIABLE} names another folder); "
                 f'to download it: python -c "{command}"{aside}'
             ) from None
 
-    def arrays(part: Part) -> Arrays:
-        return np.asarray(opened(part).data), np.asarray(getattr(opened(part), about.labels))
+    def arrays(split: SourceSplit) -> Arrays:
+        dataset = open_split(split)
+        return np.asarray(dataset.data), np.asarray(getattr(dataset, spec.label_attribute))
 
-    classes = about.classes or opened("train").classes
-    return ArraySource(name, name, {part: partial(arrays, part) for part in about.arguments}, classes)
+    classes = spec.classes or open_split("train").classes
+    return ArraySource(name, name, {split: partial(arrays, split) for split in spec.arguments}, classes)

@@ -17,7 +17,7 @@ from rudcodec.data.arrays import Arrays, ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LABEL, check_memory
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.levels import denormalised
-from rudcodec.data.splits import ALIASES, Part
+from rudcodec.data.splits import ALIASES, SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
 
@@ -53,22 +53,27 @@ def open_npz(path: Path) -> ArraySource:
         raise DataError(f"{where}: not an .npz, but {kind_of_file(path)}") from None
 
     def find(kinds: Sequence[str], marks: Sequence[str]) -> str | None:
-        wanted = [w for k in kinds for m in marks for w in ((f"{k}_{m}", f"{m}_{k}") if m else (k,))]
-        return next((keys[w] for w in wanted if w in keys), None)
+        candidates = [
+            key
+            for kind in kinds
+            for mark in marks
+            for key in ((f"{kind}_{mark}", f"{mark}_{kind}") if mark else (kind,))
+        ]
+        return next((keys[key] for key in candidates if key in keys), None)
 
-    found: dict[Part, Callable[[], Arrays]] = {}
-    for part in sorted(set(ALIASES.values())):
-        marks = [mark for mark, meant in ALIASES.items() if meant == part] + [""] * (part == "train")
+    readers: dict[SourceSplit, Callable[[], Arrays]] = {}
+    for split in sorted(set(ALIASES.values())):
+        marks = [mark for mark, meant in ALIASES.items() if meant == split] + [""] * (split == "train")
         images, labels = find(IMAGES, marks), find(LABELS, marks)
         if images and labels:
             norm: dict[str, str] = {key: keys[key] for key in ("mean", "std") if key in keys}
-            found[part] = partial(_read_both, path, images, labels, norm)
-    if not found:
+            readers[split] = partial(_read_both, path, images, labels, norm)
+    if not readers:
         raise DataError(
             f"{where}: has no images and labels (nor x_train and y_train), only {listed(keys.values())}"
         )
     names = find(_CLASSES, [""])
-    return ArraySource(path.stem, where, found, _texts(path, names) if names else None)
+    return ArraySource(path.stem, where, readers, _texts(path, names) if names else None)
 
 
 def _read_both(path: Path, images: str, labels: str, norm: dict[str, str]) -> Arrays:

@@ -61,16 +61,16 @@ class SourceReport:
     def lines(self) -> Iterator[str]:
         """The report in a few lines of plain text, safe to print."""
         names = ", ".join(shown(name) for name in self.classes[:_NAMED])
-        more = ", ..." if len(self.classes) > _NAMED else ""
-        (small, least), (large, most) = self.smallest, self.largest
+        ellipsis = ", ..." if len(self.classes) > _NAMED else ""
+        (smallest, fewest), (largest, most) = self.smallest, self.largest
         each = (
-            f"{least:,} of each"
-            if least == most
-            else f"{least:,} ({shown(small)}) to {most:,} ({shown(large)}) of each"
+            f"{fewest:,} of each"
+            if fewest == most
+            else f"{fewest:,} ({shown(smallest)}) to {most:,} ({shown(largest)}) of each"
         )
         yield (
             f"{shown(self.source)}, {self.split}: {self.images:,} images of {len(self.classes):,} classes "
-            f"({names}{more}), {each}"
+            f"({names}{ellipsis}), {each}"
         )
         if self.passed:
             kinds = (f"{count:,} {reason} ({shown(example)})" for reason, count, example in self.passed)

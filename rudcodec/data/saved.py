@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from rudcodec.data.bounds import MAX_LIST
-from rudcodec.data.decode import Refused
+from rudcodec.data.decode import PictureError
 from rudcodec.data.files import Files
 from rudcodec.data.images import as_class_name
 from rudcodec.errors import DataError
@@ -24,10 +24,10 @@ def saved_classes(files: Files, name: str) -> dict[str, str] | None:
     """
     ((_, data),) = files.read([name])
     where = files.locate(name)
-    if isinstance(data, Refused):
+    if isinstance(data, PictureError):
         raise DataError(f"{where} {data}")
-    found = _first_values(data[:MAX_LIST].decode("utf-8", "replace"))
-    folders, classes = (_texts(found, key) for key in ("folders", "classes"))
+    values = _first_values(data[:MAX_LIST].decode("utf-8", "replace"))
+    folders, classes = (_texts(values, key) for key in ("folders", "classes"))
     if folders is None or classes is None or len(folders) != len(classes):
         return None
     classes = [as_class_name(label) for label in classes]
@@ -38,29 +38,31 @@ def saved_classes(files: Files, name: str) -> dict[str, str] | None:
 
 def _first_values(text: str) -> dict[str, Any]:
     """The first values of a JSON object, until there is what we look for: what follows may be large."""
-    decoder, found = json.JSONDecoder(), dict[str, Any]()
-    at, mark = 0, "{"
+    decoder, values = json.JSONDecoder(), dict[str, Any]()
+    position, mark = 0, "{"
     try:
-        while text[(at := _space(text, at))] == mark and not {"classes", "folders"} <= set(found):
-            key, at = decoder.raw_decode(text, _space(text, at + 1))
-            at = _space(text, at)
-            if text[at] != ":" or not isinstance(key, str):
+        while text[(position := _space(text, position))] == mark and not {"classes", "folders"} <= set(
+            values
+        ):
+            key, position = decoder.raw_decode(text, _space(text, position + 1))
+            position = _space(text, position)
+            if text[position] != ":" or not isinstance(key, str):
                 break
-            found[key], at = decoder.raw_decode(text, _space(text, at + 1))
+            values[key], position = decoder.raw_decode(text, _space(text, position + 1))
             mark = ","
     except (ValueError, IndexError, RecursionError):
         pass
-    return found
+    return values
 
 
-def _space(text: str, at: int) -> int:
-    """Where the space that begins at ``at`` ends."""
-    match = _SPACE.match(text, at)
-    return match.end() if match else at
+def _space(text: str, position: int) -> int:
+    """Where the space that begins at ``position`` ends."""
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
 
 
-def _texts(found: dict[str, Any], key: str) -> list[str] | None:
-    values = found.get(key)
-    if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
-        return values
+def _texts(values: dict[str, Any], key: str) -> list[str] | None:
+    texts = values.get(key)
+    if isinstance(texts, list) and texts and all(isinstance(value, str) for value in texts):
+        return texts
     return None

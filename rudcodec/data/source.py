@@ -1,4 +1,4 @@
-"""The door: a source, whatever it is, becomes one LabelledImages."""
+"""Reading an image set from any kind of source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.archives import open_archive
-from rudcodec.data.collect import Picked, Progress, Source, collected
+from rudcodec.data.collect import ImageSource, Progress, SplitRows, collect_images
 from rudcodec.data.disk import DiskFiles
 from rudcodec.data.folders import FolderSource
 from rudcodec.data.idx import idx_stem, open_idx
@@ -22,7 +22,7 @@ from rudcodec.data.npz import SUFFIX as NPZ_SUFFIX
 from rudcodec.data.npz import open_npz
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import SourceReport
-from rudcodec.data.splits import Part, Split, offered, parts_of, rows_of
+from rudcodec.data.splits import SourceSplit, Split, available_splits, required_splits, split_rows
 from rudcodec.data.tensors import SUFFIXES as TENSOR_SUFFIXES
 from rudcodec.data.tensors import open_tensors
 from rudcodec.errors import DataError
@@ -68,58 +68,62 @@ def load(
     reading = reading or Reading()
     if size is not None:
         reading = replace(reading, size=size)
-    opened = _open(source)
-    parts = parts_of(split, opened.parts, opened.where)
-    left_out = [f"{opened.where}: {line}" for part in parts for line in opened.problems(part)]
+    image_source = _open(source)
+    required = required_splits(split, image_source.splits, image_source.where)
+    left_out = [
+        f"{image_source.where}: {line}"
+        for source_split in required
+        for line in image_source.problems(source_split)
+    ]
     if left_out and not reading.skip_bad:
         raise DataError(f"{left_out[0]}; mend it, or leave out what can't be read (--skip-bad)")
-    classes = opened.classes
-    picked: list[Picked] = []
-    by_part: list[NDArray[np.int64]] = []
-    for part in parts:
-        all_labels = opened.labels(part)
-        rows = rows_of(split, all_labels, opened.parts, classes, opened.where)
-        picked.append((part, rows))
-        by_part.append(all_labels[rows])
+    classes = image_source.classes
+    selection: list[SplitRows] = []
+    labels_by_split: list[NDArray[np.int64]] = []
+    for source_split in required:
+        all_labels = image_source.labels(source_split)
+        rows = split_rows(split, all_labels, image_source.splits, classes, image_source.where)
+        selection.append((source_split, rows))
+        labels_by_split.append(all_labels[rows])
     with warnings.catch_warnings():
         # odd metadata, a large picture: nothing the user could act on
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        images, there, bad = collected(opened, picked, reading, progress)
-    labels = _kept(np.concatenate(by_part), there, classes, opened.where)
-    if len(parts) > 1:
+        images, arrived, bad = collect_images(image_source, selection, reading, progress)
+    labels = _readable_labels(np.concatenate(labels_by_split), arrived, classes, image_source.where)
+    if len(required) > 1:
         order = np.argsort(labels, kind="stable")
         images, labels = images[order], labels[order]
-    result = LabelledImages(images, labels, classes, opened.name)
-    return replace(result, report=_report(opened, split, result, left_out + bad))
+    result = LabelledImages(images, labels, classes, image_source.name)
+    return replace(result, report=_report(image_source, split, result, left_out + bad))
 
 
-def splits(source: str | os.PathLike[str]) -> tuple[Part, ...]:
+def splits(source: str | os.PathLike[str]) -> tuple[SourceSplit, ...]:
     """The splits that :func:`load` can give of a source, beside "all"; no picture is read.
 
     Raises:
         DataError: as :func:`load`.
     """
-    return offered(_open(source).parts)
+    return available_splits(_open(source).splits)
 
 
-def _open(source: str | os.PathLike[str]) -> Source:
-    given = os.fspath(source)
-    if not given:
+def _open(source: str | os.PathLike[str]) -> ImageSource:
+    path_text = os.fspath(source)
+    if not path_text:
         raise DataError("the name of the image set is empty")
     # a Path is meant as one; a bare word is first of all a name, whatever lies in the current folder
-    if isinstance(source, str) and (named := open_named(source)):
-        return named
-    path, where = Path(source), shown(given)
-    if "\0" in given:
+    if isinstance(source, str) and (named_source := open_named(source)):
+        return named_source
+    path, where = Path(source), shown(path_text)
+    if "\0" in path_text:
         raise DataError(f"{where}: no file or folder can have that name")
     try:
         if path.is_dir():
             stem = idx_stem(path)
             return open_idx(path, stem) if stem is not None else FolderSource(DiskFiles(path), _name(path))
         if not path.is_file():
-            what = "not a file or folder" if os.path.lexists(path) else "no such file or folder"
+            problem = "not a file or folder" if os.path.lexists(path) else "no such file or folder"
             raise DataError(
-                f"{where}: {what}, nor one of the sets known by name ({', '.join(known_names())})"
+                f"{where}: {problem}, nor one of the sets known by name ({', '.join(known_names())})"
             )
         if path.suffix.lower() == NPZ_SUFFIX:
             return open_npz(path)
@@ -139,24 +143,27 @@ def _open(source: str | os.PathLike[str]) -> Source:
 
 
 def _name(folder: Path) -> str:
-    return os.path.basename(os.path.abspath(folder)) or str(folder)
+    full_path = folder.resolve() if ".." in folder.parts else folder.absolute()
+    return full_path.name or str(folder)
 
 
-def _kept(
-    labels: NDArray[np.int64], there: NDArray[np.bool_], classes: tuple[str, ...], where: str
+def _readable_labels(
+    labels: NDArray[np.int64], readable: NDArray[np.bool_], classes: tuple[str, ...], where: str
 ) -> NDArray[np.int64]:
     """The labels of the images that could be read. Raises DataError if a class has none any more."""
-    before, after = (np.bincount(kept, minlength=len(classes)) for kept in (labels, labels[there]))
-    if (lost := np.flatnonzero((before > 0) & (after == 0))).size:
-        name = classes[lost[0]]
-        raise DataError(f"{where}: none of the {before[lost[0]]} pictures of class {name!r} can be read")
-    return labels[there]
+    before, after = (
+        np.bincount(some_labels, minlength=len(classes)) for some_labels in (labels, labels[readable])
+    )
+    if (emptied := np.flatnonzero((before > 0) & (after == 0))).size:
+        name = classes[emptied[0]]
+        raise DataError(f"{where}: none of the {before[emptied[0]]} pictures of class {name!r} can be read")
+    return labels[readable]
 
 
-def _report(source: Source, split: Split, data: LabelledImages, bad: list[str]) -> SourceReport:
+def _report(source: ImageSource, split: Split, data: LabelledImages, bad: list[str]) -> SourceReport:
     counts = data.ipc_counts()
     few, many = (counts.index(extreme(counts)) for extreme in (min, max))
-    passed = source.passed(parts_of(split, source.parts, source.where))
+    passed = source.passed(required_splits(split, source.splits, source.where))
     return SourceReport(
         source.where,
         split,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rudcodec.errors import DataError, SettingError
 
-Part = Literal["train", "val", "test"]
+SourceSplit = Literal["train", "val", "test"]
 """A split that a source brings."""
 
 Split = Literal["train", "val", "test", "all"]
@@ -22,7 +22,7 @@ Split = Literal["train", "val", "test", "all"]
 
 Rows = NDArray[np.intp]
 
-ALIASES: dict[str, Part] = {
+ALIASES: dict[str, SourceSplit] = {
     "train": "train", "training": "train", "trainval": "train",
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
@@ -30,13 +30,17 @@ ALIASES: dict[str, Part] = {
 """What folders and array keys are called, in lower case."""
 
 
-def offered(parts: Collection[Part]) -> tuple[Part, ...]:
-    """The splits that can be asked for (beside ``all``) of a source that brings ``parts``."""
-    return tuple(s for s in get_args(Part) if s in parts or (s == "val" and "train" in parts))
+def available_splits(source_splits: Collection[SourceSplit]) -> tuple[SourceSplit, ...]:
+    """The splits that can be asked for (beside ``all``) of a source that brings ``source_splits``."""
+    return tuple(
+        s for s in get_args(SourceSplit) if s in source_splits or (s == "val" and "train" in source_splits)
+    )
 
 
-def parts_of(split: Split, parts: Collection[Part], where: str) -> tuple[Part, ...]:
-    """The parts of the source that ``split`` draws on.
+def required_splits(
+    split: Split, source_splits: Collection[SourceSplit], where: str
+) -> tuple[SourceSplit, ...]:
+    """The splits of the source that ``split`` draws on.
 
     Raises:
         SettingError: ``split`` isn't the name of a split.
@@ -44,34 +48,34 @@ def parts_of(split: Split, parts: Collection[Part], where: str) -> tuple[Part, .
     """
     if split not in get_args(Split):
         raise SettingError(f"no such split: {split!r} (there are {', '.join(get_args(Split))})")
-    if split == "all" and "train" in parts:
-        return ("train", "val") if "val" in parts else ("train",)
-    if split == "all" or split not in offered(parts):
-        raise DataError(f"{where}: has no {split} split, only {', '.join(offered(parts))}")
-    return ("train",) if split == "val" and "val" not in parts else (split,)
+    if split == "all" and "train" in source_splits:
+        return ("train", "val") if "val" in source_splits else ("train",)
+    if split == "all" or split not in available_splits(source_splits):
+        raise DataError(f"{where}: has no {split} split, only {', '.join(available_splits(source_splits))}")
+    return ("train",) if split == "val" and "val" not in source_splits else (split,)
 
 
-def rows_of(
+def split_rows(
     split: Split,
     labels: NDArray[np.int64],
-    parts: Collection[Part],
+    source_splits: Collection[SourceSplit],
     classes: tuple[str, ...],
     where: str,
 ) -> Rows:
-    """The rows of one part that belong to ``split``, ascending.
+    """The rows of one split of the source that belong to ``split``, ascending.
 
     Args:
-        labels: int64 (N,), ascending: the labels of a part that :func:`parts_of` named.
+        labels: int64 (N,), ascending: the labels of a split that :func:`required_splits` named.
 
     Raises:
         DataError: a class has one image, which can't be both train and val.
     """
     rows = np.arange(len(labels))
-    if "val" in parts or split in ("test", "all"):
+    if "val" in source_splits or split in ("test", "all"):
         return rows
-    held = np.zeros(len(labels), dtype=bool)
-    for k, name in enumerate(classes):
-        start, stop = np.searchsorted(labels, [k, k + 1])
+    held_out = np.zeros(len(labels), dtype=bool)
+    for label, name in enumerate(classes):
+        start, stop = np.searchsorted(labels, [label, label + 1])
         count = int(stop - start)
         if count == 1:
             raise DataError(
@@ -79,5 +83,5 @@ def rows_of(
                 "take all images of the set (--split all), or give the class another one"
             )
         if count:
-            held[stop - max(1, count // 10) : stop] = True
-    return rows[held] if split == "val" else rows[~held]
+            held_out[stop - max(1, count // 10) : stop] = True
+    return rows[held_out] if split == "val" else rows[~held_out]

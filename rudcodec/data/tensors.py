@@ -23,7 +23,9 @@ from rudcodec.text import listed, shown
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 
-_TYPES = frozenset("F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL".split())
+_TYPES = frozenset(
+    {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
+)  # fmt: skip
 """What numpy has of the types in a .safetensors."""
 _REFUSED = {
     b"_rebuild_sparse_tensor": "a sparse tensor; save it .to_dense()",
@@ -32,7 +34,7 @@ _REFUSED = {
     b"_rebuild_qtensor": "a quantized tensor; save it .dequantize()d",
 }
 """Functions by which a .pt restores tensors that are no arrays: torch warns of them, or fails, in loading."""
-_WANTED = (*IMAGES, *LABELS, "mean", "std")
+_USED_KEYS = (*IMAGES, *LABELS, "mean", "std")
 
 Entries = Mapping[str, NDArray[Any]]
 
@@ -58,45 +60,47 @@ def open_tensors(path: Path) -> ArraySource:
 
 
 def _safetensors(path: Path, where: str) -> Entries:
-    from_file = _imported("safetensors.numpy", where).load_file
+    from_file = _import_module("safetensors.numpy", where).load_file
     for key, kind in _safetensors_types(path).items():
-        if kind not in _TYPES and key.lower() in _WANTED:
+        if kind not in _TYPES and key.lower() in _USED_KEYS:
             raise DataError(f"{where}: {shown(key)} holds numbers of type {shown(kind)}; save it as float32")
-    return _lowered(_read(path, where, partial(from_file, path)))
+    return _lowercase_keys(_read(path, where, partial(from_file, path)))
 
 
 def _safetensors_types(path: Path) -> dict[str, str]:
     """Type of each tensor by the file's own list; nothing where that is damaged."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         try:
-            found = json.loads(file.read(length)) if length <= MAX_LIST else None
+            header = json.loads(file.read(length)) if length <= MAX_LIST else None
         except (ValueError, RecursionError):
             return {}
-    if not isinstance(found, dict):
+    if not isinstance(header, dict):
         return {}
-    types = {key: about.get("dtype") for key, about in found.items() if isinstance(about, dict)}
+    types = {key: entry.get("dtype") for key, entry in header.items() if isinstance(entry, dict)}
     return {key: kind for key, kind in types.items() if isinstance(kind, str)}
 
 
 def _pickled(path: Path, where: str) -> Entries:
-    torch = _imported("torch", where)
+    torch = _import_module("torch", where)
     _check_stored_plainly(path, where)
-    found = _read(path, where, partial(torch.load, path, map_location="cpu", weights_only=True))
-    if isinstance(found, dict) and isinstance(found.get("data"), list):  # DC, DSA, DM: a pair for each run
-        if len(found["data"]) != 1:
-            raise DataError(f"{where}: holds {len(found['data'])} sets; save the one that is meant")
-        found = found["data"][0]
-    if isinstance(found, list | tuple) and len(found) == 2:
-        found = dict(zip(("images", "labels"), found, strict=True))
-    if not isinstance(found, dict):
+    contents = _read(path, where, partial(torch.load, path, map_location="cpu", weights_only=True))
+    if isinstance(contents, dict) and isinstance(
+        contents.get("data"), list
+    ):  # DC, DSA, DM: a pair for each run
+        if len(contents["data"]) != 1:
+            raise DataError(f"{where}: holds {len(contents['data'])} sets; save the one that is meant")
+        contents = contents["data"][0]
+    if isinstance(contents, list | tuple) and len(contents) == 2:
+        contents = dict(zip(("images", "labels"), contents, strict=True))
+    if not isinstance(contents, dict):
         raise DataError(
-            f"{where}: neither a dict nor a pair of images and labels, but {type(found).__name__}"
+            f"{where}: neither a dict nor a pair of images and labels, but {type(contents).__name__}"
         )
-    tensors = {str(key): value for key, value in found.items() if isinstance(value, torch.Tensor)}
-    wanted = {key: value for key, value in tensors.items() if key.lower() in _WANTED}
-    others = dict.fromkeys(tensors.keys() - wanted.keys(), np.empty(0))
-    return _lowered(others | {key: _array(value, f"{where}: {key}") for key, value in wanted.items()})
+    tensors = {str(key): value for key, value in contents.items() if isinstance(value, torch.Tensor)}
+    used = {key: value for key, value in tensors.items() if key.lower() in _USED_KEYS}
+    others = dict.fromkeys(tensors.keys() - used.keys(), np.empty(0))
+    return _lowercase_keys(others | {key: _array(value, f"{where}: {key}") for key, value in used.items()})
 
 
 def _array(tensor: Any, where: str) -> NDArray[Any]:
@@ -113,9 +117,9 @@ def _array(tensor: Any, where: str) -> NDArray[Any]:
             f"{where} has {tensor.numel():,} numbers but stores {stored // tensor.element_size():,}: "
             "it is an expanded view; save it .contiguous()"
         )
-    plain = tensor.detach().resolve_neg()
+    values = tensor.detach().resolve_neg()
     # numpy has no bf16
-    array: NDArray[Any] = (plain.float() if plain.is_floating_point() else plain).numpy()
+    array: NDArray[Any] = (values.float() if values.is_floating_point() else values).numpy()
     return array
 
 
@@ -141,7 +145,7 @@ def _check_stored_plainly(path: Path, where: str) -> None:
             raise DataError(f"{where}: holds {kind}")
 
 
-def _imported(module: str, where: str) -> Any:
+def _import_module(module: str, where: str) -> Any:
     from importlib import import_module
 
     try:
@@ -158,11 +162,11 @@ def _read(path: Path, where: str, read: Callable[[], Any]) -> Any:
         raise DataError(
             f"{where}: not a file of tensors alone; save a dict of the tensors images and labels, no objects"
         ) from None
-    except Exception:  # not such a file: all sorts of things
+    except Exception:  # noqa: BLE001  (torch raises all sorts of things at other files)
         kind = kind_of_file(path)
-        what = "" if kind in (UNKNOWN, "a zip") else f" ({kind})"
-        raise DataError(f"{where}: not a file of tensors, or a damaged one{what}") from None
+        kind_note = "" if kind in (UNKNOWN, "a zip") else f" ({kind})"
+        raise DataError(f"{where}: not a file of tensors, or a damaged one{kind_note}") from None
 
 
-def _lowered(entries: Entries) -> Entries:
+def _lowercase_keys(entries: Entries) -> Entries:
     return {key.lower(): value for key, value in entries.items()}

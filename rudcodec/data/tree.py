@@ -1,4 +1,4 @@
-"""The files of a source as a tree of folders, without what is no part of the set."""
+"""The files of a source as a tree of folders, without those that are no part of the set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Folder:
 
     @property
     def is_filled(self) -> bool:
-        """Whether there are pictures in it or below. Meant for a tree that is complete."""
+        """Whether there are pictures in it or below it. The answer is kept, so the tree must be complete."""
         if self._filled is None:
             self._filled = bool(self.images) or any(f.is_filled for f in self.folders.values())
         return self._filled
@@ -47,7 +47,7 @@ class Folder:
         return {name: f for name, f in self.folders.items() if f.is_filled}
 
     def holds_folders(self) -> bool:
-        """Whether its pictures lie in folders in it, none in itself."""
+        """Whether it has pictures, and all of them lie in folders below it."""
         return self.is_filled and not self.images
 
     def below(self) -> Iterator[Folder]:
@@ -65,7 +65,7 @@ class Folder:
         return sum((folder.others for folder in self.below()), Counter())
 
 
-def grown(names: Iterable[str], where: str) -> Folder:
+def build_tree(names: Iterable[str], where: str) -> Folder:
     """The tree of these files, and folders with a slash at the end. Hidden files and folders, and those that
     systems and tools leave behind, are passed over.
 
@@ -73,23 +73,23 @@ def grown(names: Iterable[str], where: str) -> Folder:
         DataError: too many folders.
     """
     root, count = Folder(), 0
-    seen: set[str] = set()
+    reported: set[str] = set()
     for name in names:
-        *above, last = name.split("/")
+        *outer, last = name.split("/")
         folder = root
-        for depth, part in enumerate(above):
-            if reason := _reason(part):
-                path = "/".join(above[: depth + 1]) + "/"
-                if path not in seen:
-                    seen.add(path)
+        for depth, component in enumerate(outer):
+            if reason := _reason(component):
+                path = "/".join(outer[: depth + 1]) + "/"
+                if path not in reported:
+                    reported.add(path)
                     folder.passed.add(reason, path)
                 break
-            if part not in folder.folders:
-                folder.folders[part] = Folder(part, folder)
+            if component not in folder.folders:
+                folder.folders[component] = Folder(component, folder)
                 count += 1
                 if count > MAX_FOLDERS:
                     raise DataError(f"{where}: more than {MAX_FOLDERS:,} folders; make it several sets")
-            folder = folder.folders[part]
+            folder = folder.folders[component]
         else:
             _add(folder, last, name)
     return root

@@ -1,4 +1,4 @@
-"""What a plain or compressed file holds, as a stream that takes little memory whatever the file says."""
+"""The contents of a plain or compressed file, as a stream that takes little memory whatever the file says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = 1 << 16
 
 def open_unpacked(path: Path) -> BinaryIO:
     """The contents of a plain, .gz, .bz2 or .xz file. Raises OSError."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         start = file.read(6)
     if start[:2] == b"\x1f\x8b":
         return cast(BinaryIO, gzip.open(path))
@@ -25,14 +25,14 @@ def open_unpacked(path: Path) -> BinaryIO:
         return cast(BinaryIO, bz2.open(path))
     if start == b"\xfd7zXZ\0":
         return io.BufferedReader(_Xz(path), _CHUNK)
-    return open(path, "rb")
+    return path.open("rb")
 
 
 class _Xz(io.RawIOBase):
     """As lzma.open, which can't be told how much memory a file may take."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "rb")
+        self._file = path.open("rb")
         self._unpacker = lzma.LZMADecompressor(memlimit=MAX_DICTIONARY)
         self._position = 0
 

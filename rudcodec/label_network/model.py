@@ -27,9 +27,9 @@ EPS = 1e-3  # far below any variance but that of a flat picture
 
 
 def _to_sixteenths(y: Tensor) -> Tensor:
-    """Halves go up, as in the file's network."""
-    one = 2**constants.LABEL_BITS
-    return (y * one + 0.5).floor() / one
+    """Round to sixteenths; halves go up, as in the file's network."""
+    unit = 2**constants.LABEL_BITS
+    return (y * unit + 0.5).floor() / unit
 
 
 def to_network_input(views: Tensor) -> Tensor:
@@ -100,15 +100,15 @@ class TrainableLabelNetwork(nn.Module):
         """Logits, float32 (n, classes), of :func:`to_network_input` views."""
         weights = [straight_through(weight) for weight in self.weights]
         linear = straight_through(self.linear) * 2.0**-LINEAR_EXPONENT
-        weights, biases = [*weights, linear], list(self.biases) + [self.linear_bias]
+        weights, biases = [*weights, linear], [*list(self.biases), self.linear_bias]
         return _forward(self.layers, x, weights, biases)
 
     def bits(self) -> Tensor:
         """Code length of the parameters, differentiable in weights and in the scales of their tables."""
         total = torch.zeros((), device=self.linear.device)
         scales = self.log2_scales.clamp(*LOG2_SCALE_RANGE).unbind()
-        # "[*self.weights, self.linear]" is beyond torch 2.11's compiler
-        weights, biases = list(self.weights) + [self.linear], list(self.biases) + [self.linear_bias]
+        # lists, since torch 2.11's compiler can't unpack a ParameterList
+        weights, biases = [*list(self.weights), self.linear], [*list(self.biases), self.linear_bias]
         for weight, scale in zip(weights, scales, strict=True):
             rounded = straight_through(weight)
             spread = scale.expand_as(rounded)

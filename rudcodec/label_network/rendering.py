@@ -12,12 +12,13 @@ from rudcodec import views
 from rudcodec.nets.speed import compiled
 
 
-def make_renderer(compile: bool) -> Callable[[Tensor, views.Draw], Tensor]:
-    """Makes views, uint8 (n, H, W, C), of images, uint8 (N, H, W, C), and parameters on the same device.
+def make_renderer(use_compiler: bool) -> Callable[[Tensor, views.Draw], Tensor]:
+    """A function that makes views, uint8 (n, H, W, C), of images, uint8 (N, H, W, C), and of
+    parameters on the same device.
 
-    ``compile``: by torch.compile, in a third of the time, after some ten seconds; to the same integers.
+    ``use_compiler``: make them by torch.compile, which gives the same integers faster (docs/cost.md).
     """
-    if not compile:
+    if not use_compiler:
         return _render  # which can be pickled, for workers
     return _CompiledRenderer()
 
@@ -37,10 +38,10 @@ class _CompiledRenderer:
 
 
 def _render(images: Tensor, parameters: views.Draw) -> Tensor:
-    made: Tensor = views.render(images, parameters, torch)
-    return made
+    rendered: Tensor = views.render(images, parameters, torch)
+    return rendered
 
 
 def _transform(images: Tensor, part: views.Part) -> Tensor:
-    made: Tensor = views.render_part(images, part, torch)
-    return made
+    rendered: Tensor = views.render_part(images, part, torch)
+    return rendered

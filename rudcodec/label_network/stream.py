@@ -26,13 +26,13 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     Args:
         images: uint8 (N, H, W, C), such as ``SyntheticSet.images``.
-        network: that labels them, such as ``SyntheticSet.network``.
+        network: labels the views, such as ``SyntheticSet.network``.
         batch: views at a time.
-        batches: how many; None: without end.
+        batches: how many batches; None: without end.
         seed: of the views; batch ``b`` holds views ``b * batch ... (b + 1) * batch - 1`` of it.
         device: where views are made and labelled.
-        compile: use torch.compile: on two CPU cores views and labels take a third of the time, after some
-            ten seconds. Not for workers.
+        compile: use torch.compile, which makes and labels views faster once it is done (docs/cost.md). It
+            can't be used with workers.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         batches: int | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
-        compile: bool = False,
+        compile: bool = False,  # noqa: A002  (torch's own word)
     ) -> None:
         super().__init__()
         self.device = torch.device(device)
@@ -67,8 +67,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
     def at(self, number: int) -> tuple[Tensor, Tensor]:
         """Batch ``number``."""
         shape = tuple(self._images.shape)
-        drawn = views.draw(self.recipe, shape, self.seed, number * self.batch, self.batch)
-        made = self._render(self._images, views.on_device(drawn, self.device))
+        parameters = views.draw(self.recipe, shape, self.seed, number * self.batch, self.batch)
+        rendered = self._render(self._images, views.on_device(parameters, self.device))
         with torch.no_grad(), autocast(self.device):
-            logits = self._label(to_network_input(made).contiguous(memory_format=self._layout))
-        return made, (logits / self._temperature).softmax(1)
+            logits = self._label(to_network_input(rendered).contiguous(memory_format=self._layout))
+        return rendered, (logits / self._temperature).softmax(1)

@@ -1,4 +1,4 @@
-"""Soft labels of the images of a set, by a teacher that stays behind."""
+"""Soft labels of the images of a set, by a teacher network that isn't stored in the file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rudcodec.bitstream.soft import columns, quantized
 from rudcodec.payload import LabelNetwork, Payload, SoftLabels, SoftScale
 
 NUM_NAMED_CLASSES, LOG_ODDS_STEP = 3, 32
-TEACHER_BITS = 3e5  # of a label network that no file has to carry; more would bring it little
-BITS_PER_ODDS = 3.0  # about what one costs
+TEACHER_BITS = 3e5  # of a label network that no file has to carry; a wider one would be little better
+BITS_PER_ODDS = 3.0  # about what one of a soft label's odds costs
 
 SegmentLabels = list[list[Tensor]]
 """Of each segment, its soft labels' ``others`` and ``odds`` as tensors, which checkpoints can hold."""

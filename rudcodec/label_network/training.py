@@ -37,15 +37,21 @@ RATE_WEIGHT_RANGE = (1e-4, 100.0)
 RATE_RESPONSE = 0.2
 MAX_LOG_CHANGE = 0.03
 TEMPERATURE = 2.0
-COMPILE_FROM = 100_000  # views; below, compiling costs more than it gains
+COMPILE_FROM = 100_000  # views; with fewer, compiling costs more than it gains
 BITS_PER_WEIGHT = (1.38, 3.6)  # fewer cost accuracy, more bring none
 WIDTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128)
 
 
 @dataclass(frozen=True)
 class LabelNetworkSpec:
-    """``layers``; ``bits`` that the parameters should take, no more than they can use; ``num_views`` to train
-    on; ``in_file``: whether it is a file's, or a teacher that stays behind."""
+    """What label network is to be trained.
+
+    Attributes:
+        layers: its convolutions.
+        bits: that its parameters should take; no more than they can use.
+        num_views: that it is trained on.
+        in_file: whether it goes into a file; False for a teacher.
+    """
 
     layers: tuple[LabelLayer, ...]
     bits: float
@@ -59,14 +65,14 @@ def label_network_spec(bits: float, height: int, width: int, num_views: int) -> 
     side = min(height, width)
     middles = max(1, round(math.log2(max(side, 2) / 16)))
     weights = 9 * (middles + 1.5)  # over width^2: 9 for each layer, a half of that behind the stem
-    fewest, most = BITS_PER_WEIGHT
-    channels = max((one for one in WIDTHS if weights * one**2 * fewest <= bits), default=WIDTHS[0])
+    fewest_bits, most_bits = BITS_PER_WEIGHT
+    channels = max((w for w in WIDTHS if weights * w**2 * fewest_bits <= bits), default=WIDTHS[0])
     stem, middle, end = (max(8, channels // 2), 16, False), (channels, 8, False), (channels, 4, True)
     layers = []
     for out, smallest_side, residual in (stem, *[middle] * middles, end, end):
         layers.append(LabelLayer(out, side >= smallest_side, residual))
         side //= 1 + layers[-1].pool
-    return LabelNetworkSpec(tuple(layers), min(bits, most * weights * channels**2), num_views)
+    return LabelNetworkSpec(tuple(layers), min(bits, most_bits * weights * channels**2), num_views)
 
 
 def train_label_network(
@@ -147,7 +153,7 @@ class _TrainingState:
         self._bits = LateNumber()
 
     def set_learning_rate(self, fraction_done: float) -> None:
-        """Up in the beginning, down at the end."""
+        """Set the learning rates, which rise in the beginning and fall towards the end."""
         factor = min(1, fraction_done / LR_WARMUP + 0.05) * min(1, (1 - fraction_done) / LR_DECAY)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -220,13 +226,13 @@ class _ViewBatches:
         height, width = images.shape[1:3]
         shape = tuple(images.shape)
         parameters = views.draw(self._recipe, shape, self._seed, first_view, count)
-        there = views.on_device(parameters, device)
-        first = self._labels[there.first.source]
+        on_device = views.on_device(parameters, device)
+        first = self._labels[on_device.first.source]
         second, weight = first.clone(), torch.ones(count, device=device)
-        second[there.mixed] = self._labels[there.second.source]
+        second[on_device.mixed] = self._labels[on_device.second.source]
         first_weight = torch.from_numpy(views.first_part(parameters, height, width))
-        weight[there.mixed] = to_device(first_weight, device)
-        return to_network_input(self._render(images, there)), first, second, weight
+        weight[on_device.mixed] = to_device(first_weight, device)
+        return to_network_input(self._render(images, on_device)), first, second, weight
 
 
 def _loss(net: TrainableLabelNetwork, x: Tensor, first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

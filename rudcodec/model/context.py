@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +52,7 @@ def contexts(y: Tensor, parent: Tensor | None) -> Tensor:
 
     ``parent`` is the next coarser level (n, c' >= c, ceil(h/2), ceil(w/2)), None for the coarsest.
     """
-    n, c, h, w = y.shape
+    _, c, h, w = y.shape
     y = _as_input(y)
     inputs = _shifted(y, constants.CAUSAL)
     zero = torch.zeros_like(y)
@@ -90,7 +91,7 @@ class ContextModel(nn.Module):
         widths = (constants.INPUTS, *hidden, 2)
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for i, (fan_in, out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (fan_in, out) in enumerate(pairwise(widths)):
             gain = 0.1 if i == len(hidden) else 1.0
             self.weights.append(torch.randn(out, fan_in) * gain / math.sqrt(fan_in))
             self.biases.append(torch.zeros(sum(grids), out) if i == 0 else torch.zeros(out))

@@ -60,8 +60,8 @@ def build(
     # torch's own initialisation knows the global generator only
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        made: nn.Module = make(channels, classes, (height, columns))
-        return made
+        module: nn.Module = make(channels, classes, (height, columns))
+        return module
 
 
 def title(net: str, size: tuple[int, int]) -> str:

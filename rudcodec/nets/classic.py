@@ -49,12 +49,12 @@ def alexnet(channels: int, classes: int, size: Size) -> nn.Module:
 
     Raises SettingError below 8 pixels.
     """
-    grow = 2 if _padded(channels, size) else 0
-    rows, columns = ((n + 2 * grow) // 8 for n in size)
+    padding = 2 if _padded(channels, size) else 0
+    rows, columns = ((n + 2 * padding) // 8 for n in size)
     if min(rows, columns) < 1:
         raise SettingError(f"alexnet can't take images of {size[1]}x{size[0]}: too small")
     return nn.Sequential(
-        *(nn.Conv2d(channels, 128, 5, padding=2 + grow), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(channels, 128, 5, padding=2 + padding), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(128, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(192, 256, 3, padding=1), nn.ReLU()),
         *(nn.Conv2d(256, 192, 3, padding=1), nn.ReLU()),
@@ -66,29 +66,29 @@ def alexnet(channels: int, classes: int, size: Size) -> nn.Module:
 def vgg11(channels: int, classes: int, size: Size) -> nn.Module:
     """Eight 3 x 3 convolutions with instance norm, max poolings after 1, 2, 4, 6, 8; one linear layer."""
     layers: list[nn.Module] = []
-    before, halvings = channels, _halvings(size)
+    in_channels, halvings = channels, _halvings(size)
     for i, width in enumerate((64, 128, 256, 256, 512, 512, 512, 512)):
         padding = 3 if i == 0 and _padded(channels, size) else 1
-        layers += [nn.Conv2d(before, width, 3, padding=padding), InstanceNorm(width), nn.ReLU()]
+        layers += [nn.Conv2d(in_channels, width, 3, padding=padding), InstanceNorm(width), nn.ReLU()]
         pools_left = sum(pool >= i for pool in (0, 1, 3, 5, 7))
         if i in (0, 1, 3, 5, 7) and pools_left <= halvings:
             layers.append(nn.MaxPool2d(2))
-        before = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
+        in_channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, classes))
 
 
 class _Block(nn.Module):
     """Two 3 x 3 convolutions beside an identity, or a 1 x 1 convolution where the shape changes."""
 
-    def __init__(self, before: int, width: int, stride: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(before, width, 3, stride, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, width, 3, stride, padding=1, bias=False)
         self.norm1 = InstanceNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm2 = InstanceNorm(width)
         self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or before != width:
-            convolution = nn.Conv2d(before, width, 1, stride, bias=False)
+        if stride != 1 or in_channels != width:
+            convolution = nn.Conv2d(in_channels, width, 1, stride, bias=False)
             self.shortcut = nn.Sequential(convolution, InstanceNorm(width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,12 +104,12 @@ def resnet18(channels: int, classes: int, size: Size) -> nn.Module:
         InstanceNorm(64),
         nn.ReLU(),
     ]
-    before = 64
+    in_channels = 64
     for stage, width in enumerate((64, 128, 256, 512)):
         stride = 2 if stage > 0 and 4 - stage <= halvings else 1
-        layers += [_Block(before, width, stride), _Block(width, width, 1)]
-        before = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
+        layers += [_Block(in_channels, width, stride), _Block(width, width, 1)]
+        in_channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, classes))
 
 
 def _padded(channels: int, size: Size) -> bool:

@@ -1,5 +1,5 @@
-"""Layers in two spellings of one function: eager torch has fast kernels of its own, the compiler makes faster
-ones of plain sums. docs/cost.md has the times.
+"""Layers that compute one function in two ways: eager by torch's own kernels, compiled by plain sums, of
+which the compiler makes faster code. docs/cost.md has the times.
 """
 
 from __future__ import annotations

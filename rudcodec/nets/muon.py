@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 MOMENTUM = 0.95
-ROUNDS = 5  # of the Newton-Schulz iteration
+NEWTON_SCHULZ_STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-RMS = 0.2  # of AdamW's steps, about
+RMS = 0.2  # about that of AdamW's steps, in units of the learning rate
 
 
 class Muon(torch.optim.Optimizer):
@@ -38,8 +38,8 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 momentum = state["momentum"]
                 momentum.lerp_(weight.grad, 1 - MOMENTUM)
-                ahead = weight.grad.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's
-                change = orthogonal(ahead) * (RMS * max(ahead.shape) ** 0.5)
+                lookahead = weight.grad.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's
+                change = orthogonal(lookahead) * (RMS * max(lookahead.shape) ** 0.5)
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
                 weight.sub_(change.view_as(weight), alpha=group["lr"])
 
@@ -52,22 +52,22 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """
     a, b, c = COEFFICIENTS
     x = matrix.float()
-    upright = len(x) > x.shape[1]
-    x = (x.T if upright else x) / (x.norm() + 1e-7)
+    is_tall = len(x) > x.shape[1]
+    x = (x.T if is_tall else x) / (x.norm() + 1e-7)
     square = x @ x.T
     product = torch.eye(len(x), device=x.device)
-    for _ in range(ROUNDS):
+    for _ in range(NEWTON_SCHULZ_STEPS):
         factor = torch.addmm(square, square, square, beta=b, alpha=c)
         factor.diagonal().add_(a)
         product = factor @ product
         square = factor @ square @ factor
     x = product @ x
-    return (x.T if upright else x).to(matrix.dtype)
+    return (x.T if is_tall else x).to(matrix.dtype)
 
 
 def split(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters of a network for Muon, and the rest for AdamW: the last weight, which makes the logits, all
-    biases and norms."""
-    inner = [weight for weight in net.parameters() if weight.ndim in (2, 4)][:-1]
-    for_muon = {id(weight) for weight in inner}
-    return inner, [weight for weight in net.parameters() if id(weight) not in for_muon]
+    """The parameters of a network that Muon trains, and those that are left to AdamW: the last weight, which
+    makes the logits, and all biases and norms."""
+    matrices = [weight for weight in net.parameters() if weight.ndim in (2, 4)][:-1]
+    matrix_ids = {id(weight) for weight in matrices}
+    return matrices, [weight for weight in net.parameters() if id(weight) not in matrix_ids]

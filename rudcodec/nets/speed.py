@@ -1,4 +1,4 @@
-"""What makes networks fast: number format, memory, compiler. Results differ by rounding only."""
+"""What makes networks fast: number format, memory and compiler. Results differ by rounding only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 
-# Reads of memory that an intermediate result may cost before the compiler stores it, to read that again and
-# again: the compiler's own threshold makes the gradients of norms slow.
+# How many reads of memory an intermediate result may cost before the compiler stores it: with the compiler's
+# own threshold the gradients of norms are slow (docs/cost.md).
 _COMPILER_OPTIONS: dict[str, Any] = {"realize_reads_threshold": 16}
 
-# Training images x pixels x width above which torch.compile earns its time back on two CPU cores: 100,000
-# images of 32 x 32 at width 128.
+# Training images x pixels x width from which on torch.compile earns its time back (docs/cost.md).
 _COMPILE_FROM = 100_000 * 32 * 32 * 128
 
 P = ParamSpec("P")
@@ -94,7 +93,7 @@ class _Compiled(Generic[P, T]):
             return self._function(*args, **kwargs)
         try:
             result = self._function(*args, **kwargs)
-        except Exception as error:  # whatever a compiler can fail with
+        except Exception as error:  # noqa: BLE001  (a compiler can fail with anything)
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             warnings.warn(f"torch.compile failed, running without it: {reason}", RuntimeWarning, stacklevel=2)
             self._function = self._plain

@@ -38,14 +38,14 @@ class LateNumber:
         self._copied: torch.cuda.Event | None = None
 
     def follow(self, value: Tensor) -> float | None:
-        """Take a step's number, and return the newest that is known; None if there is none yet."""
+        """Take a step's number, and return the newest one that is known; None if there is none yet."""
         if value.device.type != "cuda":
             return float(value)
-        before = self.state()
+        last_value = self.state()
         self._copy = value.detach().to("cpu", non_blocking=True)
         self._copied = torch.cuda.Event()
         self._copied.record()
-        return before
+        return last_value
 
     def state(self) -> float | None:
         """What a GPU's last step computed, as far as :meth:`follow` hasn't returned it yet."""

@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from filelock import FileLock, Timeout
@@ -42,7 +42,7 @@ class CheckpointFolder:
         self.path = path
         self._lock = FileLock(path / _LOCK, blocking=False)
 
-    def __enter__(self) -> CheckpointFolder:
+    def __enter__(self) -> Self:
         self._mark()
         try:
             self._lock.acquire()

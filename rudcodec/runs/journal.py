@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from rudcodec.errors import SettingError
 from rudcodec.interrupts import SIGNALS, Interrupted, raise_interrupted
@@ -166,7 +166,7 @@ class Journal:
         )
         self._last_checkpoint = time.monotonic()
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
             return self
         if not self.ranks.is_first:

@@ -1,7 +1,7 @@
 """What a file's recipe may ask of those who train on it, unless they ask for it themselves.
 
-A file may come from anywhere, and a few bytes of its recipe decide about hours and gigabytes. The limits are
-far beyond what published recipes ask for.
+A file may come from anywhere, and a few bytes of its recipe decide how much time and memory training takes.
+The limits are far beyond what published recipes ask for.
 """
 
 from __future__ import annotations

@@ -14,6 +14,6 @@ def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer
     lr, decay, betas = recipe.lr, recipe.weight_decay, (recipe.momentum, 0.999)
     if recipe.optimizer == "sgd":
         return [torch.optim.SGD(net.parameters(), lr, momentum=recipe.momentum, weight_decay=decay)]
-    inner, rest = muon.split(net) if recipe.optimizer == "muon" else ([], list(net.parameters()))
-    adamw = torch.optim.AdamW(rest, lr, betas=betas, weight_decay=decay)
-    return [muon.Muon(inner, lr, decay), adamw] if inner else [adamw]
+    matrices, others = muon.split(net) if recipe.optimizer == "muon" else ([], list(net.parameters()))
+    adamw = torch.optim.AdamW(others, lr, betas=betas, weight_decay=decay)
+    return [muon.Muon(matrices, lr, decay), adamw] if matrices else [adamw]

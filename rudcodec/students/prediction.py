@@ -13,7 +13,7 @@ from rudcodec.nets.speed import autocast
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import Recipe
 
-_IMAGES = 500  # at a time, and no more pixels than of so many images of 64 x 64
+_IMAGES = 500  # at a time, and no more pixels than this many images of 64 x 64 have
 _PIXELS = _IMAGES * 64 * 64
 
 
@@ -34,5 +34,5 @@ def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArra
 
 
 def accuracy(net: nn.Module, real: LabelledImages, recipe: Recipe) -> float:
-    """Part of ``real`` (0..1) that a network classifies correctly, without augmentation."""
+    """The fraction of ``real`` (0..1) that a network classifies correctly, without augmentation."""
     return float(np.mean(predict(net, real.images, recipe) == real.labels))

@@ -13,10 +13,10 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
 
 HARD_LR = 0.005  # of Muon, on the images themselves
-VIEW_STEPS, VIEW_SIDE = 8000, 28  # smaller pictures, by their shorter side, have fewer views to see
-VIEW_BPC = 5e4  # larger files have more pictures, better labels: students train longer, on gentler views
+VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures with a shorter side below VIEW_SIDE get fewer steps
+VIEW_BPC = 5e4  # with larger files students train longer, on gentler views
 VIEW_BATCH, VIEW_LR = 64, 0.005
-# A view's smallest window, in 1/64 of the side: of files of few and of many pictures; and in pixels.
+# A view's smallest window, in 1/64 of the side for files of few and of many bits a class, and in pixels.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
 
 
@@ -34,8 +34,8 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
     std = np.sqrt(np.maximum(counts @ levels**2 / len(pixels) - mean**2, 0))
     return hard_recipe(
         Recipe(
-            mean=tuple(int(round(m)) for m in mean.tolist()),
-            std=tuple(max(1, int(round(s))) for s in std.tolist()),
+            mean=tuple(round(m) for m in mean.tolist()),
+            std=tuple(max(1, round(s)) for s in std.tolist()),
             augment=default_ops(data.channels, flip),
         )
     )
@@ -48,7 +48,7 @@ def hard_recipe(recipe: Recipe) -> Recipe:
 
 def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) -> Recipe:
     """The recipe for students on views of a file of ``bpc`` bits a class, with a recipe's mean, std and
-    augmentation: by Muon, and longer than for images, since there is no end of views."""
+    augmentation: by Muon, and for more steps than on images, since there is no end of views."""
     steps = round(VIEW_STEPS * min(1, min(height, width) / VIEW_SIDE) * min(2, max(1, bpc / VIEW_BPC)))
     return replace(recipe, optimizer="muon", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR)
 
@@ -68,13 +68,13 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
     other, views. docs/views.md has the trials.
     """
     height, width, channels = shape
-    usual = ViewRecipe()
-    least = RICH_ZOOM if bpc > VIEW_BPC else LEAST_ZOOM
-    smallest = min(max(least, -(-64 * LEAST_WINDOW // min(height, width))), usual.zoom_min)
+    default = ViewRecipe()
+    least_zoom = RICH_ZOOM if bpc > VIEW_BPC else LEAST_ZOOM
+    smallest = min(max(least_zoom, -(-64 * LEAST_WINDOW // min(height, width))), default.zoom_min)
     return replace(
         network_views(channels, flip),
-        zoom_min=usual.zoom_min if channels == 1 else smallest,
-        zoom_max=usual.zoom_max,
+        zoom_min=default.zoom_min if channels == 1 else smallest,
+        zoom_max=default.zoom_max,
         mixup=100,
         cutmix=156,
     )

@@ -1,4 +1,4 @@
-"""Which students there are to be: their network, what they run on, their seeds."""
+"""Which students are to be trained: their network, what they run on, and their seeds."""
 
 from __future__ import annotations
 

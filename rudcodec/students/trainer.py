@@ -25,7 +25,7 @@ from rudcodec.students.spec import StudentSpec
 from rudcodec.students.training_set import TrainingSet
 
 _REPORT_EVERY = 0.25  # seconds
-_VIEWS_COST = 8.0  # against images: views are made, too, without a compiler at a fifth of the pace
+_VIEWS_COST = 8.0  # of images: views must be made and labelled, too (docs/cost.md)
 
 
 class Trainer:
@@ -38,7 +38,7 @@ class Trainer:
         runs: how many students there are going to be, which decides whether compiling pays.
 
     Attributes:
-        batch: images or views of a step, as done: images are no more than there are.
+        batch: images or views of a step; of images no more than there are.
         device: where students are trained.
         compiled: whether torch.compile is used.
 
@@ -86,7 +86,9 @@ class Trainer:
         net = build(self.spec.net, shape, self.data.class_count, generator, self.spec.width)
         net = net.to(self.device).to(memory_format=layout)
         optimizers = optimizers_for(net, recipe)
-        schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(one, recipe.steps) for one in optimizers]
+        schedules = [
+            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps) for optimizer in optimizers
+        ]
         reported = time.monotonic()
         for step, (x, target) in enumerate(self._batches(seed, generator), start=1):
             with autocast(self.device):
@@ -112,10 +114,10 @@ class Trainer:
                 continue
             while len(rows) < self.batch:
                 rows = torch.cat((rows, torch.randperm(len(self._images), generator=generator)))
-            chosen = to_device(rows[: self.batch], self.device)
+            batch_rows = to_device(rows[: self.batch], self.device)
             rows = rows[self.batch :]
-            x = normalise(self._images[chosen], recipe.mean, recipe.std)
-            yield augment(x, recipe.augment, generator), self._labels[chosen]
+            x = normalise(self._images[batch_rows], recipe.mean, recipe.std)
+            yield augment(x, recipe.augment, generator), self._labels[batch_rows]
 
     def _pays_compiling(self, runs: int) -> bool:
         _, height, width, _ = self.data.images.shape

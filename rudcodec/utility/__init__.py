@@ -34,16 +34,18 @@ class UtilityOptions:
 
 
 class Utility(ABC):
-    """A dataset distillation loss: :meth:`prepare` and :meth:`__call__`; the rest suits those that remember
-    nothing from one call to the next.
+    """A dataset distillation loss.
+
+    A subclass defines :meth:`prepare` and :meth:`__call__`; the other methods suit a loss that keeps no state
+    from one call to the next.
 
     Args:
         recipe: for students: mean, standard deviation, augmentation.
         options: an instance of the class's ``Options``.
 
     Attributes:
-        sums_over_classes: it is a sum over classes that don't know of each other, so that processes can share
-            them.
+        sums_over_classes: whether the loss is a sum over independent classes, so that processes can divide
+            the classes among them.
     """
 
     Options: ClassVar[type[UtilityOptions]] = UtilityOptions
@@ -56,9 +58,11 @@ class Utility(ABC):
         self.options = options or self.Options()
 
     def learn(self, real: LabelledImages, run: RunContext) -> State:
-        """What takes long to learn of the real set, for :meth:`prepare`: a stage of the run.
+        """Learn from the real set whatever takes long, as a stage of the run, and return it for
+        :meth:`prepare`.
 
-        It may have a loop of steps, see :class:`rudcodec.runs.Journal`. Returns what a checkpoint can hold.
+        The stage may have a loop of steps, see :class:`rudcodec.runs.Journal`. A checkpoint must be able to
+        hold what this returns.
         """
         return None
 
@@ -71,19 +75,19 @@ class Utility(ABC):
         """The loss of a synthetic batch, a scalar.
 
         ``images`` float (n, C, H, W), normalised by the recipe's mean and standard deviation; ``labels``
-        int64 (n,). Everything random comes from ``generator``, the CPU's: a GPU's numbers have to be waited
-        for.
+        int64 (n,). Everything random comes from ``generator``, which is the CPU's, since a GPU's numbers
+        would have to be waited for.
         """
 
     def state(self) -> State:
-        """What a checkpoint must hold of it, the random numbers' state apart."""
+        """What a checkpoint must hold of the utility, apart from the state of random generators."""
         return None
 
     def restore(self, state: State) -> None:  # noqa: B027  (most have no state)
-        """Go on from such a state; called after :meth:`prepare`."""
+        """Go on from a state that :meth:`state` returned; called after :meth:`prepare`."""
 
     def adapt_recipe(self, recipe: Recipe) -> Recipe:
-        """A recipe for students, with what the utility has learned of it."""
+        """A recipe for students, with those fields replaced that the utility has learned."""
         return recipe
 
 
@@ -99,17 +103,17 @@ def make_utility(name: str, recipe: Recipe, options: Mapping[str, Any]) -> Utili
         SettingError: there is no such utility or option, or a value makes no sense.
     """
     utility: type[Utility] = UTILITIES.load(name)
-    own = {}
+    parsed_options = {}
     for key, value in options.items():
-        owner, _, option = key.partition(".")
-        if owner != name:
-            raise SettingError(f"{key}: is an option of the utility {owner!r}, but the utility is {name!r}")
+        prefix, _, option = key.partition(".")
+        if prefix != name:
+            raise SettingError(f"{key}: is an option of the utility {prefix!r}, but the utility is {name!r}")
         try:
             parsed = parse_option(utility.Options, option, value) if isinstance(value, str) else value
-            own[option] = parsed
+            parsed_options[option] = parsed
         except SettingError as error:
             raise SettingError(f"{key}: {error}") from None
     try:
-        return utility(recipe, utility.Options(**own))
+        return utility(recipe, utility.Options(**parsed_options))
     except TypeError:
         raise SettingError(f"{next(iter(options))}: the utility {name!r} has no such option") from None

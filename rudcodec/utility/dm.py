@@ -45,8 +45,8 @@ class DistributionMatching(Utility):
         weights = torch.Generator().manual_seed(seed)
         net = ConvNet.as_published(real.channels, len(real.classes), size, self.options.width, weights)
         net = net.to(device, images.dtype).requires_grad_(False)
-        present = labels.unique().tolist()
-        real_images, counts = self.real.sample(present, self.options.real_batch, seed)
+        present_classes = labels.unique().tolist()
+        real_images, counts = self.real.sample(present_classes, self.options.real_batch, seed)
 
         def features(x: Tensor) -> Tensor:
             generator = torch.Generator().manual_seed(seed)
@@ -59,8 +59,8 @@ class DistributionMatching(Utility):
                 [f.mean(0) for f in features(real_images.to(images.dtype)).split(counts)]
             )
         synthetic = features(images)
-        one_hot = torch.zeros(len(present), len(labels), device=device, dtype=images.dtype)
-        for row, label in enumerate(present):
+        one_hot = torch.zeros(len(present_classes), len(labels), device=device, dtype=images.dtype)
+        for row, label in enumerate(present_classes):
             one_hot[row, labels == label] = 1.0
         means = (one_hot / one_hot.sum(1, keepdim=True)) @ synthetic
         return (real_means - means).square().sum()

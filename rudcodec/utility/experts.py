@@ -119,7 +119,7 @@ class ExpertTrainer:
         net = net.to(device)
         optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
         images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
-        kept = _named_weights(net, 0)
+        trajectory = _named_weights(net, 0)
         for epoch in range(1, recipe.epochs + 1):
             for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
                 x = normalise(images[rows].to(device), student.mean, student.std)
@@ -129,11 +129,11 @@ class ExpertTrainer:
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
-            kept |= _named_weights(net, epoch)
+            trajectory |= _named_weights(net, epoch)
             if self._progress is not None:
                 done, total = number * recipe.epochs + epoch, count * recipe.epochs
                 self._progress(done, total, float(loss.detach()))
-        return kept
+        return trajectory
 
 
 def _named_weights(net: ConvNet, epoch: int) -> dict[str, Tensor]:
@@ -161,17 +161,17 @@ class Experts:
     def epochs(self) -> int:
         return int(self.manifest["epochs"])
 
-    def check(self, data: LabelledImages, ahead: int) -> None:
-        """Raise SettingError unless these are experts of a set, of at least ``ahead`` epochs."""
+    def check(self, data: LabelledImages, epochs_ahead: int) -> None:
+        """Raise SettingError unless these are experts of a set, of at least ``epochs_ahead`` epochs."""
         if self.manifest["data"] != digest(data):
             raise SettingError(f"{self.folder}: these experts were trained on other data")
-        if self.epochs < ahead:
+        if self.epochs < epochs_ahead:
             raise SettingError(
-                f"{self.folder}: experts of {self.epochs} epochs can't be {ahead} epochs ahead"
+                f"{self.folder}: experts of {self.epochs} epochs can't be {epochs_ahead} epochs ahead"
             )
 
     def network(self) -> ConvNet:
-        """A network of the experts' shape; its weights are none of theirs."""
+        """A network of the experts' shape, with random weights."""
         shape = self.manifest
         size = (shape["height"], shape["image width"])
         return ConvNet.as_published(shape["channels"], len(shape["classes"]), size, shape["width"])

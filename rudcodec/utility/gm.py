@@ -37,8 +37,8 @@ class GMOptions(UtilityOptions):
 class GradientMatching(Utility):
     """Distance of the gradients of real and synthetic images, summed over classes and layers (eq. 7 and 8).
 
-    A network is drawn, used for some calls, and trained on the synthetic images for some steps after each;
-    then comes the next.
+    A network is drawn, used for some calls, and trained on the synthetic images for some steps after each
+    call; then the next one is drawn.
     """
 
     Options = GMOptions
@@ -75,17 +75,17 @@ class GradientMatching(Utility):
         self._train(deepcopy(net), images.detach(), labels, seed)
         return total
 
-    def _network(self, seed: int, like: Tensor) -> ConvNet:
+    def _network(self, seed: int, images: Tensor) -> ConvNet:
         real = self.real.set
         size = (real.height, real.width)
         generator = torch.Generator().manual_seed(seed)
         net = ConvNet.as_published(real.channels, len(real.classes), size, self.options.width, generator)
         if self.calls % self.options.outer_steps:
             net.load_state_dict(self.weights)
-        return net.to(like.device, like.dtype)
+        return net.to(images.device, images.dtype)
 
     def _train(self, net: ConvNet, images: Tensor, labels: Tensor, seed: int) -> None:
-        """Let the network learn what there is so far, for the calls to come."""
+        """Train the network on the synthetic images as they are now, for the calls to come."""
         self.calls += 1
         optimizer = torch.optim.SGD(net.parameters(), LEARNING_RATE, momentum=MOMENTUM, weight_decay=5e-4)
         generator = torch.Generator().manual_seed(seed)

@@ -2,7 +2,7 @@
 
 After IDM (Zhao et al., "Improved Distribution Matching for Dataset Condensation", CVPR 2023), which matches
 means of trained networks' features beside a classification loss, and M3D (Zhang et al., AAAI 2024), which
-adds higher moments. Ours: the networks don't change, so that the real side is computed once.
+adds higher moments. Here the networks don't change, so that the real images' moments are computed once.
 docs/utilities.md has the trials.
 """
 
@@ -27,16 +27,18 @@ from rudcodec.utility.network_pool import NetworkPool, pool_networks, train_netw
 from rudcodec.utility.real_images import RealImages
 
 EPS = 1e-6
-BATCH_MULTIPLE = (
-    16  # images: the compiler needs half a minute for each number of them, which changes by a few
-)
-COMPILE_FROM = 32 * 32  # pixels of an image: below, a compiler gains little
+BATCH_MULTIPLE = 16  # images: their number changes by a few, and the compiler runs anew for each number
+COMPILE_FROM = 32 * 32  # pixels of an image; with fewer a compiler gains little
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of one block's output, for each class: ``mean`` and ``deviation``, (classes, C * h * w); ``variance``
-    of all real images, a scalar, is the unit of the distance."""
+    """The moments of one block's output.
+
+    Attributes:
+        mean, deviation: of each class, (classes, C * h * w).
+        variance: of all real images, a scalar: the unit of the distance.
+    """
 
     mean: Tensor
     deviation: Tensor
@@ -102,24 +104,24 @@ class MomentMatching(Utility):
     def _distance(
         self, blocks: list[Tensor], logits: Tensor, labels: Tensor, one_hot: Tensor, real: list[Moments]
     ) -> Tensor:
-        """``one_hot`` (classes, n): 1 where an image is of a class."""
+        """The loss; ``one_hot`` (classes, n) is 1 where an image is of a class."""
         count = one_hot.sum(1, keepdim=True)
-        present = (count > 0).to(logits.dtype)
+        is_present = (count > 0).to(logits.dtype)
         weights = one_hot / count.clamp(min=1)
         total = logits.new_zeros(())
         for block, target in zip(blocks, real, strict=True):
             mean, deviation = _class_moments(block, weights, count)
-            gap = (mean - target.mean).square()
+            difference = (mean - target.mean).square()
             if self.options.deviations:  # of one image there is none
-                gap = gap + (count > 1) * (deviation - target.deviation).square()
-            total = total + (gap * present).mean(1).sum() / target.variance
+                difference = difference + (count > 1) * (deviation - target.deviation).square()
+            total = total + (difference * is_present).mean(1).sum() / target.variance
         if self.options.classification:
             losses = F.cross_entropy(logits, labels, reduction="none")
             total = total + self.options.classification * (weights @ losses).sum()
         return total
 
     def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
-        """Of each block's output."""
+        """The moments of each block's output over the real images."""
         generator = torch.Generator().manual_seed(seed)
         moments_of_class: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
@@ -150,7 +152,7 @@ def _class_moments(block: Tensor, weights: Tensor, count: Tensor) -> tuple[Tenso
 
 
 def _outputs(net: ConvNet, images: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Of each block, and logits; in the images' number format."""
+    """The output of each block, and logits, in the images' number format."""
     blocks = net.blocks(images)
     logits = net.classifier(blocks[-1].flatten(1))
     return [block.to(images.dtype) for block in blocks], logits.to(images.dtype)

@@ -23,13 +23,19 @@ from rudcodec.students.optimizers import optimizers_for
 
 BATCH_SIZE = 128
 LR = 0.01  # of Muon
-MAX_EPOCHS = 5  # over the real images: smaller sets are sooner known
+MAX_EPOCHS = 5  # passes over the real images: a small set needs fewer steps
 
 
 @dataclass(frozen=True)
 class NetworkPool:
-    """ConvNets: ``runs`` of ``steps`` steps by Muon, of each of which ``snapshots`` are kept, at equal
-    distances, the last one at its end; ``width``: their channels. No steps: random networks."""
+    """ConvNets that were trained for a while on the real set, by Muon.
+
+    Attributes:
+        runs: how many networks are trained.
+        steps: of each run; 0: the networks stay random.
+        snapshots: how many states of each run are kept, at equal distances, the last one at its end.
+        width: channels of the networks.
+    """
 
     runs: int
     steps: int
@@ -37,13 +43,13 @@ class NetworkPool:
     width: int
 
     def is_snapshot(self, step: int) -> bool:
-        """Whether there is a snapshot after so many steps."""
+        """Whether a snapshot is taken after this many steps of a run."""
         return step in [round(self.steps * (i + 1) / self.snapshots) for i in range(self.snapshots)]
 
     def limited(self, real: LabelledImages) -> NetworkPool:
-        """A pool with no more steps than a set's size is good for."""
-        most = math.ceil(MAX_EPOCHS * len(real) / min(BATCH_SIZE, len(real)))
-        return replace(self, steps=min(self.steps, max(self.snapshots, most)))
+        """The pool with at most ``MAX_EPOCHS`` passes over the set in each run."""
+        max_steps = math.ceil(MAX_EPOCHS * len(real) / min(BATCH_SIZE, len(real)))
+        return replace(self, steps=min(self.steps, max(self.snapshots, max_steps)))
 
 
 def train_network_pool(
@@ -70,8 +76,8 @@ def train_network_pool(
         if step_of_run == 0:
             state.start_run(seed)
         generator = np.random.default_rng((seed, step_of_run))
-        drawn = generator.choice(len(real), batch_size, replace=False)
-        rows = to_device(torch.from_numpy(drawn), run.device)
+        numbers = generator.choice(len(real), batch_size, replace=False)
+        rows = to_device(torch.from_numpy(numbers), run.device)
         x = normalise(images[rows], recipe.mean, recipe.std)
         x = augment(x, recipe.augment, torch.Generator().manual_seed(step))[shard]
         with autocast(run.device):

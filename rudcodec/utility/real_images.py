@@ -14,7 +14,7 @@ from rudcodec.payload import Recipe
 
 
 class RealImages:
-    """Samples a real set.
+    """Draws samples of a real set.
 
     Args:
         real: the real set.
@@ -26,19 +26,19 @@ class RealImages:
         self.set = real
         self.device = device
         self.recipe = recipe
-        self.rows_by_class = [np.flatnonzero(real.labels == k) for k in range(len(real.classes))]
+        self.rows_by_class = [np.flatnonzero(real.labels == label) for label in range(len(real.classes))]
 
     def sample(self, labels: Sequence[int], count: int, seed: int) -> tuple[Tensor, list[int]]:
-        """Some images of each of some classes, float32 (n, C, H, W), normalised; and how many there are of
-        each: ``count``, or all."""
-        chosen = []
+        """Random images of each class in ``labels``, float32 (n, C, H, W), normalised, and how many there are
+        of each: ``count``, or all of a smaller class."""
+        chosen_rows = []
         for label in labels:
             rows = self.rows_by_class[label]
             generator = np.random.default_rng((seed, label))
-            chosen.append(generator.choice(rows, min(count, len(rows)), replace=False))
-        pixels = torch.from_numpy(self.set.images[np.concatenate(chosen)]).to(self.device)
+            chosen_rows.append(generator.choice(rows, min(count, len(rows)), replace=False))
+        pixels = torch.from_numpy(self.set.images[np.concatenate(chosen_rows)]).to(self.device)
         # channels last, as they come: the layout decides in which order kernels add
         images = normalise(pixels, self.recipe.mean, self.recipe.std).contiguous(
             memory_format=torch.channels_last
         )
-        return images, [len(rows) for rows in chosen]
+        return images, [len(rows) for rows in chosen_rows]

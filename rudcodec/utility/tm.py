@@ -3,8 +3,7 @@ some epoch should, trained on the synthetic images, arrive where the expert was 
 
 The published code keeps the graph of all the student's steps. Here only the weights of each step are kept,
 and its graph is made again on the way back, so that memory is that of one step whatever their number; the
-gradient is the same (reverse accumulation, as in Maclaurin et al., ICML 2015). A step of 100 images of
-32 x 32 and a ConvNet-3 of width 128 takes a gigabyte.
+gradient is the same (reverse accumulation, as in Maclaurin et al., ICML 2015).
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ from rudcodec.utility import Utility, UtilityOptions
 from rudcodec.utility.experts import Experts
 
 INITIAL_LR = 0.01
-# The published step of the learning rate of the student's own, and that rate's least value.
+# The step by which the student's learning rate is learned, as published, and the rate's least value.
 LR_STEP, MIN_LR = 1e-5, 1e-6
-MAX_LR_CHANGE = 0.1  # of the rate, at most in a call: slopes grow without bound where the student diverges
-COPIES = 16  # of the convolutions' outputs at a step's peak: 9 to 16, measured at widths 64 and 128
+MAX_LR_CHANGE = 0.1  # of the rate in one call: gradients grow without bound where the student diverges
+ACTIVATION_COPIES = 16  # of the convolutions' outputs at a step's peak, at most (docs/cost.md)
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ class TMOptions(UtilityOptions):
 
 
 class TrajectoryMatching(Utility):
-    """Squared distance of student and expert where they end, over that which the expert went (eq. 2).
+    """The squared distance between the last weights of student and expert, over the squared distance that the
+    expert covered (eq. 2).
 
     Attributes:
         lr: the student's learning rate, which is learned too.
@@ -80,12 +80,13 @@ class TrajectoryMatching(Utility):
             )
 
     def memory(self) -> int:
-        """Bytes at the peak, about: the weights of all steps, one step's graph and that of its gradient."""
-        net, of = self.experts.network(), self.experts.manifest
-        picture = torch.zeros(1, of["channels"], of["height"], of["image width"])
+        """About how many bytes the peak takes: the weights of all steps, and one step's graph with that of
+        its gradient."""
+        net, manifest = self.experts.network(), self.experts.manifest
+        picture = torch.zeros(1, manifest["channels"], manifest["height"], manifest["image width"])
         convolved = sum(4 * block.numel() for block in net.blocks(picture))  # a block ends halved
         weights = sum(weight.numel() for weight in net.parameters())
-        return 4 * (weights * self.options.steps + COPIES * convolved * self.options.batch)
+        return 4 * (weights * self.options.steps + ACTIVATION_COPIES * convolved * self.options.batch)
 
     def state(self) -> State:
         return self.lr
@@ -102,8 +103,8 @@ class TrajectoryMatching(Utility):
         expert = int(torch.randint(len(self.experts), (), generator=draw))
         last = min(self.options.latest_epoch, self.experts.epochs - self.options.epochs_ahead)
         epoch = int(torch.randint(last + 1, (), generator=draw))
-        start = self.experts.weights(expert, epoch, images)
-        target = self.experts.weights(expert, epoch + self.options.epochs_ahead, images)
+        start_weights = self.experts.weights(expert, epoch, images)
+        target_weights = self.experts.weights(expert, epoch + self.options.epochs_ahead, images)
         rows: list[Tensor] = []
         order = torch.empty(0, dtype=torch.long)
         for _ in range(self.options.steps):
@@ -112,9 +113,9 @@ class TrajectoryMatching(Utility):
             rows.append(order[: self.options.batch].to(images.device))
             order = order[self.options.batch :]
         net = self.experts.network().to(images.device, images.dtype)
-        journey = Journey(net, self.recipe.augment, images.detach(), labels, rows, seed)
+        trajectory = StudentTrajectory(net, self.recipe.augment, images.detach(), labels, rows, seed)
         lr = torch.tensor(self.lr, dtype=images.dtype, device=images.device, requires_grad=True)
-        value: Tensor = _Matched.apply(images, lr, journey, start, target)
+        value: Tensor = _TrajectoryDistance.apply(images, lr, trajectory, start_weights, target_weights)
         if torch.is_grad_enabled():
             (gradient,) = torch.autograd.grad(value, lr, retain_graph=True)
             largest = MAX_LR_CHANGE * self.lr
@@ -128,10 +129,15 @@ def _free(device: torch.device) -> int:
 
 
 @dataclass(frozen=True)
-class Journey:
-    """Steps of gradient descent on some of the images each.
+class StudentTrajectory:
+    """A student's steps of gradient descent, each on some of the images.
 
-    ``rows`` of ``images`` (N, C, H, W) and ``labels`` (N,) for each step; ``seed`` of the augmentation.
+    Attributes:
+        net: the student's network; its own weights aren't used.
+        augment: the augmentation's operations.
+        images, labels: all of them, (N, C, H, W) and (N,).
+        rows: for each step, which of the images it takes.
+        seed: of the augmentation.
     """
 
     net: nn.Module
@@ -142,64 +148,64 @@ class Journey:
     seed: int
 
     def loss(self, step: int, weights: Sequence[Tensor], images: Tensor) -> Tensor:
-        """Of a step, as a function of the weights and of its images."""
+        """The loss of a step, as a function of the weights and of its images."""
         generator = torch.Generator().manual_seed(self.seed + step)
         names = [name for name, _ in self.net.named_parameters()]
-        seen = augment(images, self.augment, generator)
-        logits = functional_call(self.net, dict(zip(names, weights, strict=True)), (seen,))
+        augmented = augment(images, self.augment, generator)
+        logits = functional_call(self.net, dict(zip(names, weights, strict=True)), (augmented,))
         return F.cross_entropy(logits, self.labels[self.rows[step]])
 
-    def walk(self, start: Sequence[Tensor], lr: float) -> list[list[Tensor]]:
+    def unroll(self, start_weights: Sequence[Tensor], lr: float) -> list[list[Tensor]]:
         """The weights before each step, and at the end."""
-        visited = [[w.detach() for w in start]]
+        weights_by_step = [[w.detach() for w in start_weights]]
         for step, rows in enumerate(self.rows):
-            weights = [w.requires_grad_() for w in visited[-1]]
+            weights = [w.requires_grad_() for w in weights_by_step[-1]]
             with torch.enable_grad():
                 gradients = torch.autograd.grad(self.loss(step, weights, self.images[rows]), weights)
-            visited.append([w.detach() - lr * g for w, g in zip(weights, gradients, strict=True)])
-        return visited
+            weights_by_step.append([w.detach() - lr * g for w, g in zip(weights, gradients, strict=True)])
+        return weights_by_step
 
     def backward(
-        self, visited: list[list[Tensor]], gradients: list[Tensor], lr: float
+        self, weights_by_step: list[list[Tensor]], gradients: list[Tensor], lr: float
     ) -> tuple[Tensor, Tensor]:
-        """From the gradients of a function by the last weights: its gradients by images (N, C, H, W) and by
-        learning rate."""
+        """The gradients of a function by images (N, C, H, W) and by learning rate, from its gradients by the
+        last weights."""
         by_images, by_lr = torch.zeros_like(self.images), gradients[0].new_zeros(())
         for step in reversed(range(len(self.rows))):
-            weights = [w.detach().requires_grad_() for w in visited[step]]
+            weights = [w.detach().requires_grad_() for w in weights_by_step[step]]
             images = self.images[self.rows[step]].requires_grad_()
             with torch.enable_grad():
                 step_gradients = torch.autograd.grad(
                     self.loss(step, weights, images), weights, create_graph=True
                 )
                 products = [(a * b).sum() for a, b in zip(gradients, step_gradients, strict=True)]
-                along = torch.stack(products).sum()
-            *by_weights, by_batch = torch.autograd.grad(along, [*weights, images])
-            by_lr -= along.detach()
+                directional_derivative = torch.stack(products).sum()
+            *by_weights, by_batch = torch.autograd.grad(directional_derivative, [*weights, images])
+            by_lr -= directional_derivative.detach()
             by_images.index_add_(0, self.rows[step], -lr * by_batch)
             gradients = [a - lr * b for a, b in zip(gradients, by_weights, strict=True)]
         return by_images, by_lr
 
 
-class _Matched(torch.autograd.Function):
-    """The distance, with its gradient by images and learning rate worked out on the spot."""
+class _TrajectoryDistance(torch.autograd.Function):
+    """The distance; its gradients by images and by learning rate are computed in the forward pass."""
 
     @staticmethod
     def forward(
         ctx: Any,
         images: Tensor,
         lr: Tensor,
-        journey: Journey,
-        start: list[Tensor],
-        target: list[Tensor],
+        trajectory: StudentTrajectory,
+        start_weights: list[Tensor],
+        target_weights: list[Tensor],
     ) -> Tensor:
-        visited = journey.walk(start, float(lr))
-        squares = [(a - b).square().sum() for a, b in zip(start, target, strict=True)]
+        weights_by_step = trajectory.unroll(start_weights, float(lr))
+        squares = [(a - b).square().sum() for a, b in zip(start_weights, target_weights, strict=True)]
         expert_distance = torch.stack(squares).sum()
-        gaps = [a - b for a, b in zip(visited[-1], target, strict=True)]
-        value = torch.stack([gap.square().sum() for gap in gaps]).sum() / expert_distance
-        gradients = [2 * gap / expert_distance for gap in gaps]
-        by_images, by_lr = journey.backward(visited, gradients, float(lr))
+        differences = [a - b for a, b in zip(weights_by_step[-1], target_weights, strict=True)]
+        value = torch.stack([difference.square().sum() for difference in differences]).sum() / expert_distance
+        gradients = [2 * difference / expert_distance for difference in differences]
+        by_images, by_lr = trajectory.backward(weights_by_step, gradients, float(lr))
         ctx.save_for_backward(by_images, by_lr)
         return value
 
