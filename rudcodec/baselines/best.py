@@ -117,7 +117,7 @@ class _Search:
         return tuple(trials)
 
     def judge_count(self, winner: Candidate) -> tuple[EvalResult, ...]:
-        """What students of each kind reach with as many images as the winner has."""
+        """The results of students of each kind on as many images as the winner has."""
         panel = self.training.panel
         draws = [winner, *(self._draw(winner, seed) for seed in panel.seeds[1:])]
         return tuple(self._judge(draws, spec) for spec in panel.specs)

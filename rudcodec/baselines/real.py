@@ -29,9 +29,9 @@ HIGHEST = 100  # quality
 
 @dataclass(frozen=True)
 class PictureBudget:
-    """What real images may take: one picture of a ``codec``, of at most ``size`` bytes.
+    """The budget of real images: one picture of a ``codec``, of at most ``size`` bytes.
 
-    ``counts``: how many images of each class to try.
+    ``counts``: the numbers of images of each class to try.
     """
 
     codec: Codec

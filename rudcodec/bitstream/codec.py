@@ -1,4 +1,4 @@
-"""From Payload to bytes, and from Payload to pixels."""
+"""Encoding a payload into bytes, and synthesizing its pixels."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def check_limits(
 
 
 def image_size(architecture: Architecture) -> tuple[int, int, int]:
-    """Height, width, channels."""
+    """Height, width and channels of the images."""
     return architecture.height, architecture.width, architecture.channels
 
 

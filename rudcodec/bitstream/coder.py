@@ -28,7 +28,7 @@ _CLASS = constriction.stream.model.Categorical(_CLASS_WEIGHTS, perfect=False)
 
 
 class Coder(ABC):
-    """What encoding, decoding and measuring have in common."""
+    """The routines that encoding, decoding and measuring share."""
 
     def code(self, rows: np.ndarray, values: np.ndarray | None) -> np.ndarray:
         """Code differences, int32 (n,), each with the table row in ``rows`` (intp, n); then their escapes."""
@@ -61,7 +61,7 @@ class Coder(ABC):
         return result
 
     def _escapes(self, count: int, values: np.ndarray | None) -> np.ndarray:
-        """|value| = 23 + v: all classes floor(log2 v); then, one by one, the sign and v's lower bits."""
+        """Code escapes, |value| = 23 + v: all classes floor(log2 v), then each one's sign and low bits."""
         classes = words = None
         if values is not None:
             excess = np.abs(values.astype(np.int64)) - tables.REACH
@@ -114,7 +114,7 @@ def _spans() -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Words:
-    """The words of a stream: symbols are encoded in batches."""
+    """Writes the words of a stream; symbols are encoded in batches."""
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
@@ -178,9 +178,9 @@ class Encoder(Coder):
 
 
 class Decoder(Coder):
-    """Reads a stream; FormatError, at ``place``, for all but the one an encoder writes.
+    """Reads a stream, and raises FormatError, at ``place``, unless an encoder would write this very stream.
 
-    To be sure of that, it encodes what it has decoded and compares.
+    To be sure of that, it encodes the symbols again and compares.
     """
 
     def __init__(self, data: bytes, place: Place) -> None:

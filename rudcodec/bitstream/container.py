@@ -21,7 +21,7 @@ LONGEST_FRAME = 6  # bytes of tag and length
 
 @dataclass(frozen=True)
 class Place:
-    """A section, and where in the file its contents were read; -1 when they are being written."""
+    """A section, and the offset in the file where its contents were read; -1 when they are being written."""
 
     section: str
     offset: int = -1
@@ -31,7 +31,7 @@ class Place:
 
 
 class Fields(Protocol):
-    """What a structure needs to describe itself: methods check limits, code, and return the value."""
+    """The fields of a structure: each method checks the limits, codes the value and returns it."""
 
     def number(self, name: str, value: int, low: int, high: int) -> int: ...
     def byte(self, name: str, value: int, low: int, high: int) -> int: ...

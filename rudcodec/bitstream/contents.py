@@ -1,4 +1,4 @@
-"""What is in a file: its networks, decoded once, and its segments, decoded as they are asked for."""
+"""The contents of a file: its networks, decoded once, and its segments, decoded when they are asked for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Contents:
         self._sections = layout.segments
 
     def payload(self, segments: Iterable[Segment]) -> Payload:
-        """The set of some of its segments."""
+        """The payload with these segments."""
         head = self.head
         return Payload(
             head.architecture,
@@ -54,7 +54,7 @@ class Contents:
         return Place(f"segment {number}", start), stored
 
     def segments(self, sections: Mapping[int, Section]) -> dict[int, Segment | FormatError]:
-        """Decode segments together: each, or why it can't be."""
+        """Decode segments together. For each, the segment, or the error that says why it can't be decoded."""
         results: dict[int, Segment | FormatError] = {}
         decoders: dict[int, Decoder] = {}
         segments: dict[int, SegmentCoder] = {}
@@ -82,7 +82,7 @@ class Contents:
         return {i: results[i] for i in sections}
 
     def _place(self, number: int, section: Section) -> Place:
-        """Where a segment's stream begins."""
+        """The place where a segment's stream begins."""
         name = f"segment {number}"
         if section.end - section.start < _DIGEST:
             raise FormatError(name, section.start, "ends inside the pixel digest")

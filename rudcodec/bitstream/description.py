@@ -1,4 +1,4 @@
-"""What is in a file: a table of its bytes, and ideal code lengths under the integer model."""
+"""A description of a file: a table of its bytes, and ideal code lengths under the integer model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rudcodec.payload import Payload
 
 
 class Row(NamedTuple):
-    """Some bytes of a file: the section they belong to, where they begin, how many, what they are."""
+    """A range of bytes of a file: its section, its offset, the number of bytes, and what they are."""
 
     section: str
     offset: int
@@ -41,10 +41,12 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Description:
-    """``rows`` cover the file, in order, without gaps; ``head`` is what it says of itself; ``parts`` explain
-    its coder streams.
+    """What the bytes of a file are.
 
-    ``parts`` is worked out when first asked for: only then are the streams decoded. Raises FormatError.
+    Attributes:
+        head: the file's head.
+        rows: byte ranges that cover the file, in order and without gaps.
+        data: the file.
     """
 
     head: Head
@@ -53,6 +55,7 @@ class Description:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
+        """Code lengths in the coder streams, which are decoded for that. Raises FormatError."""
         return code_length(decode(self.data))
 
 

@@ -24,8 +24,18 @@ SMALLEST = 20  # decimal places
 
 @dataclass(frozen=True)
 class Head:
-    """``ymax``: no latent is larger in magnitude. ``counts``: per segment, images of each class. ``labels``:
-    what kind of labels the file has; ``soft``: how soft ones are quantized."""
+    """The head of a file.
+
+    Attributes:
+        architecture: of pictures, grids and networks.
+        recipe: for students.
+        classes: the names of the classes.
+        share: whether networks are those of the data set or of a class.
+        ymax: the largest magnitude of a latent.
+        counts: for each segment, its images of each class.
+        labels: the kind of labels that the file has.
+        soft: how soft labels are quantized; None without them.
+    """
 
     architecture: Architecture
     recipe: Recipe

@@ -107,7 +107,7 @@ class ContextNet:
         return np.concatenate([weight, bias[:, :, None]], axis=2).astype(self.dtype)
 
     def matrices(self, grid: int) -> list[np.ndarray]:
-        """What :meth:`predict` takes for a grid: one matrix (groups, out, in + 1) for each layer."""
+        """The matrices that :meth:`predict` takes for a grid: (groups, out, in + 1) for each layer."""
         return [self._matrix(self._first, self._biases[:, grid]), *self._rest]
 
     def inputs(self, groups: int, columns: int) -> np.ndarray:

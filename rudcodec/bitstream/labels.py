@@ -20,7 +20,7 @@ Size = tuple[int, int, int]
 """Height, width, channels of the images."""
 
 Shapes = tuple[tuple[int, ...], tuple[int]]
-"""Of a layer's weight and bias."""
+"""The shapes of a layer's weight and bias."""
 
 
 def code_fields(fields: Fields, size: Size, classes: int, network: LabelNetwork | None) -> LabelNetwork:
@@ -71,7 +71,7 @@ def _code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
 
 
 def inputs(layers: Sequence[LabelLayer], size: Size) -> list[Size]:
-    """What goes into each convolution, and into the linear layer at the end."""
+    """The size of the input of each convolution, and of the linear layer at the end."""
     height, width, _ = size
     sizes = [size]
     for layer in layers:
@@ -97,7 +97,7 @@ def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> 
 
 
 def _check_cost(fields: Fields, layers: Sequence[LabelLayer], size: Size, classes: int) -> None:
-    """Limits on parameters and on the work of a view; pooling needs two pixels either way."""
+    """Check the limits on parameters and on the work of a view, and that pooling leaves at least a pixel."""
     *convolution_inputs, linear_input = inputs(layers, size)
     if not limits.product(linear_input):
         raise fields.fail("label network pools images to nothing")
@@ -142,7 +142,7 @@ def code_parameters(
 
 
 def _check_convolution(weight: QTensor, name: str, place: Place) -> None:
-    """What keeps the sums of a convolution within single precision."""
+    """Check the limits that keep the sums of a convolution within single precision."""
     if weight.exponent:
         raise place.error(f"weight of {name} has exponent {weight.exponent}, must be 0")
     row = int(np.abs(weight.values.astype(np.int64)).reshape(len(weight.values), -1).sum(1).max())

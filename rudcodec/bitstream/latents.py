@@ -96,7 +96,7 @@ class Columns:
 
 
 def columns_of(counts: Sequence[tuple[int, ...]], share: str) -> Columns:
-    """``counts``: of each segment, images of each class."""
+    """The columns of segments with these ``counts``: for each, its images of each class."""
     if share == "dataset":
         ends = np.cumsum([sum(segment) for segment in counts]).tolist()
         by_segment = tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False))
@@ -131,7 +131,7 @@ def _blocks(totals: np.ndarray) -> tuple[Block, ...]:
 
 @dataclass(frozen=True)
 class SegmentCoder:
-    """A segment on its way through a coder of its own; ``latents`` is None when they are to be decoded."""
+    """A segment with a coder of its own; ``latents`` is None when they are to be decoded."""
 
     coder: Coder
     counts: tuple[int, ...]
@@ -150,7 +150,7 @@ def code_latents(
 
 
 class LatentCoding:
-    """The latents of some segments on their way: all segments together, those that fail left out.
+    """Codes the latents of some segments, grid by grid; a segment that fails is left out from then on.
 
     When encoding, none fails whose latents are within the networks' limit.
     """
@@ -183,7 +183,7 @@ class LatentCoding:
             yield grid
 
     def results(self) -> list[tuple[np.ndarray, ...] | FormatError]:
-        """Of each segment, when all grids are done."""
+        """The latents of each segment, or its error, once all grids are coded."""
         return [self._errors.get(i, tuple(latents)) for i, latents in enumerate(self._coded)]
 
     def _code(self, index: int, grid: Grid) -> np.ndarray:
@@ -230,7 +230,7 @@ class LatentCoding:
 
 
 class _Context:
-    """Where the inputs of a grid's predictions lie in the storage."""
+    """The places in the storage where the inputs of a grid's predictions lie."""
 
     def __init__(self, grid: Grid, grids: Sequence[Grid]) -> None:
         grid_at = {(other.level, other.component): other for other in grids}
@@ -267,7 +267,7 @@ class _ContextStorage:
         self._matrices: list[np.ndarray] = []
 
     def start(self, grid: int) -> None:
-        """The next predictions are of a grid."""
+        """Choose the grid that the next predictions are for."""
         self._matrices = self._net.matrices(grid)
 
     def predict(self, rows: np.ndarray, eighths: np.ndarray, scale: np.ndarray) -> None:

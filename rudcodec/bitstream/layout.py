@@ -1,4 +1,4 @@
-"""Where head, networks and segments of a file lie."""
+"""The layout of a file: where its head, networks and segments lie."""
 
 from __future__ import annotations
 

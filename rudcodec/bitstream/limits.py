@@ -1,4 +1,4 @@
-"""What a version 1 file may ask for. Checked before memory is taken, when writing and when reading alike."""
+"""The limits of a version 1 file, checked before memory is taken, in writing and in reading alike."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def work(architecture: Architecture, counts: Counts, share: str) -> int:
 def excess(
     architecture: Architecture, counts: Counts, share: str, size: int = 1, soft: bool = False
 ) -> str | None:
-    """What a file of ``size`` bytes asks for that would take too much memory or time, if anything.
+    """What a file of ``size`` bytes asks for beyond a limit on memory or time; None if nothing.
 
     ``soft``: it has soft labels.
     """

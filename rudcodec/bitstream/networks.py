@@ -22,7 +22,7 @@ class _Stretch(NamedTuple):
 
 
 class Networks:
-    """What turns bits into latents, and latents into pixels.
+    """The networks that predict latents, and those that make pixels of them.
 
     Args:
         architecture: of pictures, grids and networks.
@@ -80,7 +80,7 @@ class Networks:
         return result
 
     def _stretches(self, segments: Sequence[Segment]) -> dict[int, list[_Stretch]]:
-        """Where the images of each group lie."""
+        """The places of each group's images."""
         stretches: dict[int, list[_Stretch]] = {}
         first = 0
         for i, segment in enumerate(segments):
@@ -108,7 +108,7 @@ def largest_latent(segments: Sequence[Segment]) -> int:
 
 
 def _batches(stretches: Sequence[_Stretch], size: int) -> Iterator[list[_Stretch]]:
-    """The same images, cut and put together to batches of ``size``."""
+    """The same images in batches of ``size``, for which stretches are cut and put together."""
     batch: list[_Stretch] = []
     room = size
     for i, rows, target in stretches:

@@ -31,7 +31,7 @@ class Selection:
     classes: frozenset[str] | None = None
 
     def numbers(self, head: Head) -> set[int]:
-        """Numbers of its segments. Raises SettingError for what a file doesn't have."""
+        """The numbers of the selected segments of a file. Raises SettingError for what it doesn't have."""
         all_segments = range(len(head.counts))
         selected = set(all_segments if self.segments is None else self.segments)
         for i in selected.difference(all_segments):
@@ -85,7 +85,7 @@ def decode_images(
 def stream(
     data: Source, segments: Iterable[int] | None = None, classes: Iterable[str] | None = None
 ) -> Iterator[tuple[Payload, np.ndarray]]:
-    """As :func:`decode_images`, segment after segment, with one in memory, or some small ones."""
+    """Like :func:`decode_images`, one segment after another; only one is in memory, or several small ones."""
     selection = _selection(segments, classes)
     layout = parse(data, selection.numbers)
     contents = Contents(data, layout)
@@ -138,7 +138,7 @@ def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None) ->
 
 
 def _restrict(segment: Segment, kept_classes: list[bool]) -> Segment:
-    """Only the images of some classes."""
+    """The segment with the images of some classes only."""
     keep = np.repeat(kept_classes, segment.counts)
     counts = tuple(n if is_kept else 0 for n, is_kept in zip(segment.counts, kept_classes, strict=True))
     soft = segment.soft and SoftLabels(segment.soft.others[keep], segment.soft.odds[keep])
@@ -177,8 +177,9 @@ def _whole(results: dict[int, Segment | FormatError]) -> dict[int, Segment]:
 def _digest_errors(
     contents: Contents, images: np.ndarray, segments: dict[int, Segment]
 ) -> dict[int, FormatError]:
-    """Of those segments that are whole but whose images, ``images`` being all segments', don't match their
-    digest.
+    """Errors of the segments that are complete but whose images don't match their digest.
+
+    ``images`` are those of all segments.
     """
     errors = {}
     computed = digests([segment.counts for segment in segments.values()], images)

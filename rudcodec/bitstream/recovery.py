@@ -1,4 +1,4 @@
-"""Where the segments of a damaged file lie."""
+"""Finding the intact segments of a damaged file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft labels of single images: which classes besides its own one is taken for, and by what odds.
+"""Soft labels of single images: the likeliest classes besides an image's own, and their odds.
 
 As elsewhere, one description serves both directions.
 """
@@ -97,7 +97,7 @@ def restored(soft: SoftLabels, own_classes: np.ndarray, scale: SoftScale, classe
 
 
 def _code_column(coder: Coder, count: int, values: np.ndarray | None) -> np.ndarray:
-    """A location, a scale, and a batch of differences; ``values`` is None when decoding."""
+    """Code a column as a location, a scale and differences; ``values`` is None when decoding."""
     location = differences = None
     if values is not None:
         location = int(np.clip(np.median(values), 0, (1 << LOCATION_BITS) - 1))
@@ -134,7 +134,7 @@ def _others(own_classes: np.ndarray, ranks: np.ndarray, kept: int, classes: int)
 
 
 def _fault(scale: SoftScale, own_classes: np.ndarray, classes: int, labels: SoftLabels) -> str | None:
-    """What is wrong with labels: their shapes, or an image's classes aren't its own and others, once each."""
+    """The fault of labels, or None: wrong shapes, or an image's classes aren't all different."""
     shapes = {"others": (len(own_classes), scale.kept), "odds": (len(own_classes), columns(scale, classes))}
     for name, shape in shapes.items():
         array = getattr(labels, name)

@@ -126,7 +126,7 @@ class _Layer:
         np.add(sums, self._bias, out=sums)
 
     def _scatter(self, x: np.ndarray, top: int, z: np.ndarray) -> None:
-        """The same by products of each line with all taps, added up where these lie."""
+        """The same sums by products of each line with all taps, which are added up where the taps lie."""
         height, width = x.shape[1:3]
         bottom = top + z.shape[1]
         first, last = max(0, top - self._reach), min(height, bottom + self._reach)

@@ -1,4 +1,4 @@
-"""Smaller files out of a file: its first segments, as they are."""
+"""Truncating a file to its first segments, which stay as they are."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
 
 
 def _opening(head: Head, count: int) -> bytes:
-    """What comes before the weights in a file of the first ``count`` segments."""
+    """The bytes before the weights in a file of the first ``count`` segments."""
     writer = container.Writer("head")
     code_head(writer, replace(head, counts=head.counts[:count]))
     return container.MAGIC + bytes([container.VERSION]) + container.pack(container.HEAD, bytes(writer.data))

@@ -45,7 +45,7 @@ def open_archive(path: Path) -> Files | None:
 
 
 class _Archive:
-    """What zip and tar have in common."""
+    """The base class of zip and tar archives."""
 
     def __init__(self, path: Path) -> None:
         self.where = shown(str(path))

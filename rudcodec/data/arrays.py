@@ -1,4 +1,4 @@
-"""The source that is made of arrays already."""
+"""The source that consists of arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rudcodec.errors import DataError
 from rudcodec.text import shown
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
-"""Images and labels as they were found."""
+"""Images and labels as the source holds them."""
 
 
 class ArraySource:
@@ -79,7 +79,7 @@ class ArraySource:
 
     @cached_property
     def _keys(self) -> NDArray[Any]:
-        """What the labels of classes 0, 1, ... are, or are called."""
+        """The labels, or the names, of classes 0, 1, ..."""
         if self._class_names is not None:
             return np.asarray(self._class_names, dtype=str)
         return np.unique(self._read("train" if "train" in self.splits else self.splits[0])[1])
@@ -96,7 +96,7 @@ class ArraySource:
         return self._arrays_by_split[split]
 
     def _order(self, split: SourceSplit) -> tuple[Rows, NDArray[np.int64]]:
-        """Where in the arrays each row is, and its label."""
+        """The index in the arrays of each row, and its label."""
         if split not in self._order_by_split:
             labels = self._class_numbers(self._read(split)[1])
             order = np.argsort(labels, kind="stable")

@@ -1,4 +1,4 @@
-"""What a source may ask for, whatever kind it is: checked before memory is taken or a path is walked."""
+"""Limits on sources of every kind, checked before memory is taken or a path is walked."""
 
 from __future__ import annotations
 

@@ -23,11 +23,14 @@ SplitRows = tuple[SourceSplit, Rows]
 
 
 class ImageSource(Protocol):
-    """What every kind of source offers. Rows of a split are sorted by class, then by name (or by index)."""
+    """The interface of every kind of source.
+
+    Rows of a split are sorted by class, then by name (or by index).
+    """
 
     name: str
     where: str
-    """What messages begin with."""
+    """The text that messages begin with."""
     splits: tuple[SourceSplit, ...]
 
     @property
@@ -46,7 +49,7 @@ class ImageSource(Protocol):
         """Index in ``rows`` and uint8 (H, W, C) of each, or why it can't be used, in any order."""
 
     def problems(self, split: SourceSplit) -> Iterator[str]:
-        """What else is wrong with the split, but can be left out."""
+        """Other faults of the split, which can be left out."""
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """Files in these splits, and beside all splits, that are no part of the set."""

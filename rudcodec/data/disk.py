@@ -25,7 +25,7 @@ class DiskFiles:
         self._folder = folder
 
     def names(self) -> Sequence[str]:
-        """As :meth:`rudcodec.data.files.Files.names`; hidden folders and junk are not entered."""
+        """Like :meth:`rudcodec.data.files.Files.names`; hidden folders and junk are not entered."""
         names: list[str] = []
         paths = Paths(self.where)
         above: dict[Path, frozenset[_Place]] = {}

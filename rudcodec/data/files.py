@@ -1,4 +1,4 @@
-"""What a folder and an archive have in common."""
+"""The interface that folders and archives share."""
 
 from __future__ import annotations
 

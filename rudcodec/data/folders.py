@@ -48,7 +48,7 @@ class FolderSource:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Of train, else of all splits together."""
+        """The class names of train, or else of all splits together."""
         if "train" in self.splits:
             by_class = self._class_folders("train")
             names = list(by_class) if self._saved_in(self._folders["train"]) else sorted(by_class)
@@ -78,7 +78,7 @@ class FolderSource:
             yield i, pixels
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
-        """What was passed over in these splits and beside the splits."""
+        """The files that were passed over in these splits and beside all splits."""
         result = Passed()
         others = [folder for split, folder in self._folders.items() if split not in splits]
         classes = [folder for split in splits for folder in self._class_folders(split).values()]
@@ -90,7 +90,7 @@ class FolderSource:
         return result
 
     def problems(self, split: SourceSplit) -> Iterator[str]:
-        """What is wrong with class folders of the split, but can be left out or left as it is."""
+        """Faults of the split's class folders that can be left out or left as they are."""
         self._class_folders(split)
         for name, folder in self._set_folders(split).items():
             lacking = folder.all_others()
@@ -117,7 +117,7 @@ class FolderSource:
         return {"train": root}
 
     def _unwrap(self, folder: Folder, train_classes: Collection[str]) -> Folder:
-        """Without outer folders, as some archives repeat a split's name: seg_train/seg_train/<class>/..."""
+        """Skip outer folders, since some archives repeat a split's name: seg_train/seg_train/<class>/..."""
         while not self._saved_in(folder) and not folder.images:
             inner = list(folder.filled().values())
             if len(inner) != 1 or inner[0].images or inner[0].name in train_classes:

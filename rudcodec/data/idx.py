@@ -30,7 +30,7 @@ _NAME = re.compile(
 
 
 def idx_stem(path: Path) -> str | None:
-    """What precedes train-, t10k- or test- in the name of an IDX file, or of those in a folder.
+    """The text before train-, t10k- or test- in the name of an IDX file, or of the IDX files in a folder.
 
     Returns:
         the stem, often empty; None where there is no such file.

@@ -80,7 +80,7 @@ class LabelledImages:
         return len(self.images)
 
     def take(self, rows: NDArray[np.intp]) -> LabelledImages:
-        """Some of the images, in that order."""
+        """The images of these rows, in that order."""
         return LabelledImages(self.images[rows], self.labels[rows], self.classes, self.name)
 
     def ipc_counts(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a file is that isn't what was expected: by its first bytes, or by its name."""
+"""The kind of a file that isn't what was expected, by its first bytes or by its name."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _REMEDIES: Mapping[str, str] = {
 
 
 def kind_of(head: bytes) -> str:
-    """What a file is, with an article, by its first kilobyte or so."""
+    """The kind of a file, with an article, by its first kilobyte or so."""
     if not head:
         return "an empty file"
     for offset, mark, kind in _MARKS:
@@ -83,7 +83,7 @@ def kind_of(head: bytes) -> str:
 
 
 def kind_of_file(path: Path) -> str:
-    """As :func:`kind_of`. Raises OSError."""
+    """Like :func:`kind_of`, of a file on disk. Raises OSError."""
     if is_zip(path):
         try:
             zipfile.ZipFile(path).close()
@@ -119,7 +119,7 @@ def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:
 
 
 def remedy_for(endings: Counter[str]) -> str:
-    """What to do with files of these endings, none of which is a picture that is read."""
+    """Advice on files of these endings, none of which is a picture that is read."""
     for ending, _ in endings.most_common():
         if ending in _REMEDIES:
             return _REMEDIES[ending]

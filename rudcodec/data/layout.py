@@ -17,16 +17,16 @@ _FILLERS = frozenset(
         "pics", "split",
     }
 )  # fmt: skip
-"""What may stand beside train, val or test in a split's name and says nothing."""
+"""Words that may stand beside train, val or test in a split's name without a meaning of their own."""
 _UNLABELLED = frozenset({"pred", "predict", "prediction", "predictions", "unlabelled", "unlabeled"})
-"""What folders of pictures without classes are called."""
+"""Names of folders of pictures without classes."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_a-zA-Z]+")
 _NUMBERED = re.compile(r"(fold|split|part|subset|batch|set)[ _-]?\d+", re.IGNORECASE)
 _JOINED = re.compile(rf"({'|'.join(sorted(ALIASES, key=len, reverse=True))})({'|'.join(_FILLERS)})")
 
 
 class _SplitName(NamedTuple):
-    """What the name of a folder says that is named like a split.
+    """The parsed name of a folder that is named like a split.
 
     Attributes:
         split: the split; None for pictures without classes.

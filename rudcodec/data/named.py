@@ -48,7 +48,7 @@ _SETS = {
 
 
 def known_names() -> tuple[str, ...]:
-    """What :func:`open_named` knows."""
+    """The names that :func:`open_named` knows."""
     return ("digits", *_SETS)
 
 

@@ -24,7 +24,7 @@ from rudcodec.text import listed, shown
 SUFFIX = ".npz"
 
 IMAGES = ("images", "x", "data")
-"""What an entry of images may be called; the first one found counts."""
+"""Names that an entry of images may have; the first that is there counts."""
 LABELS = ("labels", "y", "targets")
 _CLASSES = ("classes", "class_names", "label_names")
 _DAMAGE = (

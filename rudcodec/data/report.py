@@ -1,4 +1,4 @@
-"""What was read of a source, and what was not."""
+"""Reports of what was read of a source, and what was not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What was read of a source.
+    """A report of what was read of a source.
 
     Attributes:
         source: what the source is called in messages.

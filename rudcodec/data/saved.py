@@ -56,7 +56,7 @@ def _first_values(text: str) -> dict[str, Any]:
 
 
 def _space(text: str, position: int) -> int:
-    """Where the space that begins at ``position`` ends."""
+    """The end of the white space that begins at ``position``."""
     match = _SPACE.match(text, position)
     return match.end() if match else position
 

@@ -18,7 +18,7 @@ SourceSplit = Literal["train", "val", "test"]
 """A split that a source brings."""
 
 Split = Literal["train", "val", "test", "all"]
-"""What can be asked for; ``all`` is train and val together."""
+"""A split that can be asked for; ``all`` is train and val together."""
 
 Rows = NDArray[np.intp]
 
@@ -27,7 +27,7 @@ ALIASES: dict[str, SourceSplit] = {
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-"""What folders and array keys are called, in lower case."""
+"""Words for splits in the names of folders and array keys, in lower case."""
 
 
 def available_splits(source_splits: Collection[SourceSplit]) -> tuple[SourceSplit, ...]:

@@ -26,7 +26,7 @@ SUFFIXES = (".safetensors", ".pt", ".pth")
 _TYPES = frozenset(
     {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
 )  # fmt: skip
-"""What numpy has of the types in a .safetensors."""
+"""The types of a .safetensors that numpy has, too."""
 _REFUSED = {
     b"_rebuild_sparse_tensor": "a sparse tensor; save it .to_dense()",
     b"_rebuild_nested_tensor": "a nested tensor; save a plain one",
@@ -104,7 +104,7 @@ def _pickled(path: Path, where: str) -> Entries:
 
 
 def _array(tensor: Any, where: str) -> NDArray[Any]:
-    """Of a torch.Tensor. Raises DataError where it is none of plain numbers."""
+    """The numbers of a torch.Tensor. Raises DataError if it isn't a plain tensor."""
     import torch
 
     if tensor.is_complex():

@@ -29,7 +29,7 @@ def open_unpacked(path: Path) -> BinaryIO:
 
 
 class _Xz(io.RawIOBase):
-    """As lzma.open, which can't be told how much memory a file may take."""
+    """Like lzma.open, but with a limit on memory."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")

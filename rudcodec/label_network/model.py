@@ -33,7 +33,7 @@ def _to_sixteenths(y: Tensor) -> Tensor:
 
 
 def to_network_input(views: Tensor) -> Tensor:
-    """What the networks take: float32 (n, C, H, W) of uint8 (n, H, W, C)."""
+    """Views, uint8 (n, H, W, C), as the networks take them: float32 (n, C, H, W)."""
     return ((views.permute(0, 3, 1, 2).float() - constants.MID_GREY) / 32).contiguous()
 
 

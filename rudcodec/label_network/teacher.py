@@ -18,7 +18,7 @@ TEACHER_BITS = 3e5  # of a label network that no file has to carry; a wider one 
 BITS_PER_ODDS = 3.0  # about what one of a soft label's odds costs
 
 SegmentLabels = list[list[Tensor]]
-"""Of each segment, its soft labels' ``others`` and ``odds`` as tensors, which checkpoints can hold."""
+"""For each segment, its soft labels' ``others`` and ``odds`` as tensors, which checkpoints can hold."""
 
 
 def soft_scale(num_classes: int, temperature: int) -> SoftScale:

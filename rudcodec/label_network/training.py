@@ -44,7 +44,7 @@ WIDTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128)
 
 @dataclass(frozen=True)
 class LabelNetworkSpec:
-    """What label network is to be trained.
+    """The label network that is to be trained.
 
     Attributes:
         layers: its convolutions.
@@ -145,7 +145,7 @@ def _network(real: LabelledImages, spec: LabelNetworkSpec, seed: int) -> Trainab
 
 
 class _TrainingState:
-    """What a checkpoint holds of a label network's training."""
+    """The state of a label network's training, as a checkpoint holds it."""
 
     def __init__(self, net: TrainableLabelNetwork, rate: RateSchedule) -> None:
         self.net, self.rate = net, rate

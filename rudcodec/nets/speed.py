@@ -1,4 +1,4 @@
-"""What makes networks fast: number format, memory and compiler. Results differ by rounding only."""
+"""Making networks fast by number format, memory and compiler. Results differ by rounding only."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class LateNumber:
         return last_value
 
     def state(self) -> float | None:
-        """What a GPU's last step computed, as far as :meth:`follow` hasn't returned it yet."""
+        """The number of a GPU's last step, which :meth:`follow` hasn't returned yet; None without one."""
         if self._copied is not None:
             self._copied.synchronize()
         return None if self._copy is None else float(self._copy)

@@ -1,4 +1,4 @@
-"""What a file's recipe may ask of those who train on it, unless they ask for it themselves.
+"""Limits on what a file's recipe may ask for, unless the user asks for it, too.
 
 A file may come from anywhere, and a few bytes of its recipe decide how much time and memory training takes.
 The limits are far beyond what published recipes ask for.

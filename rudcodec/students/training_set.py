@@ -1,4 +1,4 @@
-"""What students are trained on."""
+"""The sets that students are trained on."""
 
 from __future__ import annotations
 
