@@ -91,7 +91,7 @@ class Coder(ABC):
 
 
 @cache
-def _spans() -> tuple[np.ndarray, np.ndarray]:
+def _symbol_models() -> tuple[np.ndarray, np.ndarray]:
     """The interval of 0..2**24 that each symbol of each table takes, as models for the coder.
 
     For each symbol, a model of three symbols: what lies below it, the symbol itself, and what lies above it;
@@ -113,7 +113,7 @@ def _spans() -> tuple[np.ndarray, np.ndarray]:
     return models - 1.0, positions
 
 
-class _Words:
+class _WordEncoder:
     """Writes the words of a stream; symbols are encoded in batches."""
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ class _Words:
             self._flush()
 
     def _flush(self) -> None:
-        models, positions = _spans()
+        models, positions = _symbol_models()
         spans = np.concatenate(self._waiting) if self._waiting else np.empty(0, dtype=np.int32)
         for i in range(0, len(spans), _SPANS):
             block = spans[i : i + _SPANS]
@@ -155,7 +155,7 @@ class Encoder(Coder):
     """Writes a stream."""
 
     def __init__(self) -> None:
-        self._words = _Words()
+        self._words = _WordEncoder()
 
     def finish(self) -> bytes:
         """The stream: 32-bit words, little-endian."""
@@ -192,7 +192,7 @@ class Decoder(Coder):
             raise last.error("coded stream ends with a zero word")
         self._stream = np.frombuffer(data, "<u4").astype(np.uint32)
         self._coder = constriction.stream.queue.RangeDecoder(self._stream)
-        self._words = _Words()
+        self._words = _WordEncoder()
 
     def finish(self) -> None:
         """Raise FormatError unless this is the stream of its symbols, no more and no less."""

@@ -18,7 +18,7 @@ class Source(Protocol):
     """Bytes, or a file of which only the parts that are looked at are read."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, part: slice, /) -> bytes: ...
+    def __getitem__(self, byte_range: slice, /) -> bytes: ...
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -33,7 +33,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-class _File:
+class _OpenFile:
     """An open file as a :class:`Source`."""
 
     def __init__(self, file: BinaryIO, path: str) -> None:
@@ -44,8 +44,8 @@ class _File:
     def __len__(self) -> int:
         return self._size
 
-    def __getitem__(self, part: slice) -> bytes:
-        start, stop, _ = part.indices(self._size)
+    def __getitem__(self, byte_range: slice) -> bytes:
+        start, stop, _ = byte_range.indices(self._size)
         try:
             self._file.seek(start)
             contents = self._file.read(max(stop - start, 0))
@@ -75,7 +75,7 @@ def opened(path: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
     with _open(name) as file:
         # what can't be sought in (a pipe) is read as a whole
         yield (
-            _File(file, name)
+            _OpenFile(file, name)
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             else file.read(LARGEST_FILE + 1)
         )

@@ -100,7 +100,7 @@ class ContextNet:
             self._matrix(np.stack([n.weight for n in layer]), np.stack([n.bias for n in layer]))
             for layer in rest
         ]
-        self._pool: list[np.ndarray] = [np.empty(0, self.dtype) for _ in range(len(rest) + 1)]
+        self._buffers: list[np.ndarray] = [np.empty(0, self.dtype) for _ in range(len(rest) + 1)]
 
     def _matrix(self, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """(groups, out, in + 1) with the bias as last column."""
@@ -140,9 +140,9 @@ class ContextNet:
 
     def _buffer(self, index: int, *shape: int) -> np.ndarray:
         size = shape[0] * shape[1] * shape[2]
-        if self._pool[index].size < size:
-            self._pool[index] = np.empty(size, self.dtype)
-        return self._pool[index][:size].reshape(shape)
+        if self._buffers[index].size < size:
+            self._buffers[index] = np.empty(size, self.dtype)
+        return self._buffers[index][:size].reshape(shape)
 
 
 def fold_context(layers: Sequence[QLayer]) -> list[Folded]:

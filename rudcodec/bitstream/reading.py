@@ -60,7 +60,7 @@ def decode(data: Source) -> Payload:
     """The payload in the bytes of a ``.rud`` file. Raises FormatError when they are malformed."""
     layout = parse(data)
     contents = Contents(data, layout)
-    return contents.payload(_whole(contents.segments(layout.segments)).values())
+    return contents.payload(_all_or_raise(contents.segments(layout.segments)).values())
 
 
 def decode_images(
@@ -75,7 +75,7 @@ def decode_images(
     selection = _selection(segments, classes)
     layout = parse(data, selection.numbers)
     contents = Contents(data, layout)
-    decoded = selection.restrict(layout.head, _whole(contents.segments(layout.segments)))
+    decoded = selection.restrict(layout.head, _all_or_raise(contents.segments(layout.segments)))
     images = contents.networks.images(tuple(decoded.values()))
     for error in _digest_errors(contents, images, decoded).values():
         raise error
@@ -166,7 +166,7 @@ def _intact(results: dict[int, Segment | FormatError]) -> dict[int, Segment]:
     return {i: result for i, result in results.items() if isinstance(result, Segment)}
 
 
-def _whole(results: dict[int, Segment | FormatError]) -> dict[int, Segment]:
+def _all_or_raise(results: dict[int, Segment | FormatError]) -> dict[int, Segment]:
     """All segments. Raises the first error among them."""
     for result in results.values():
         if isinstance(result, FormatError):

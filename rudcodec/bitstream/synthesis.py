@@ -149,13 +149,13 @@ def _stack(latents: list[np.ndarray], architecture: Architecture, dtype: type) -
         grids = [grid.transpose(1, 2, 0) for grid in latents[next_grid : next_grid + count]]
         level: np.ndarray = np.stack(grids).astype(dtype)
         level *= 1 << LATENT_BITS
-        stack = level if stack is None else np.concatenate([_double(stack)[:, :h, :w], level])
+        stack = level if stack is None else np.concatenate([_upsample(stack)[:, :h, :w], level])
         next_grid += count
     assert stack is not None
     return stack
 
 
-def _double(x: np.ndarray) -> np.ndarray:
+def _upsample(x: np.ndarray) -> np.ndarray:
     """Bilinear upsampling by two in y and x, edges replicated: floor((9a + 3b + 3c + d + 8) / 16)."""
     for axis in (1, 2):
         x = np.moveaxis(x, axis, 0)

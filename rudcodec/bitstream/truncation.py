@@ -53,7 +53,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
     weights_offset = layout.weights.offset
 
     def file_size(count: int) -> int:
-        return len(_opening(head, count)) + ends[count - 1] - weights_offset
+        return len(_encode_head(head, count)) + ends[count - 1] - weights_offset
 
     num_segments = total
     if ipc is not None:
@@ -70,7 +70,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
             raise BudgetError(
                 f"one segment takes {-(-8 * file_size(1) // classes)} bits a class, the least possible"
             )
-    result = _opening(head, num_segments) + data[weights_offset : ends[num_segments - 1]]
+    result = _encode_head(head, num_segments) + data[weights_offset : ends[num_segments - 1]]
     if reason := limits.excess(
         head.architecture, head.counts[:num_segments], head.share, len(result), head.soft is not None
     ):
@@ -78,7 +78,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
     return Truncation(result, num_segments, total, images[num_segments], classes)
 
 
-def _opening(head: Head, count: int) -> bytes:
+def _encode_head(head: Head, count: int) -> bytes:
     """The bytes before the weights in a file of the first ``count`` segments."""
     writer = container.Writer("head")
     code_head(writer, replace(head, counts=head.counts[:count]))

@@ -173,7 +173,7 @@ class FolderSource:
         return {name: folder.folders.get(path) or Folder(path, folder) for path, name in saved.items()}
 
     def _saved_in(self, folder: Folder) -> dict[str, str] | None:
-        """Class names by folder in a labels.json of ours in this folder, in order; None without one."""
+        """Class names by folder, in order, if this folder has a labels.json of rudcodec; else None."""
         if folder.labels is None:
             return None
         if folder not in self._saved:

@@ -13,7 +13,7 @@ from rudcodec.text import shown
 
 _LARGEST = 1e6
 """The largest magnitude of a normalised value, and of mean and std."""
-_AT_ONCE = 1 << 22
+_BLOCK = 1 << 22
 """How many values are converted at once, to take little memory beside the array."""
 
 
@@ -35,10 +35,12 @@ def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
     if kind not in "iufb":
         raise DataError(f"{where}: images must be uint8 or floats in 0..1, not {shown(str(images.dtype))}")
     levels = np.empty(images.shape, dtype=np.uint8)
-    step = max(1, _AT_ONCE // images[0].size)
+    step = max(1, _BLOCK // images[0].size)
     for start in range(0, len(images), step):
         block = images[start : start + step]
-        levels[start : start + step] = _whole(block, where) if kind in "iu" else _scaled(block, where)
+        levels[start : start + step] = (
+            _check_bytes(block, where) if kind in "iu" else _scale_floats(block, where)
+        )
     return levels
 
 
@@ -62,13 +64,13 @@ def denormalised(images: NDArray[Any], entries: Mapping[str, NDArray[Any]], wher
     return np.clip(result, 0, 1, out=result)
 
 
-def _whole(images: NDArray[Any], where: str) -> NDArray[Any]:
+def _check_bytes(images: NDArray[Any], where: str) -> NDArray[Any]:
     if images.min() < 0 or images.max() > 255:
         raise DataError(f"{where}: pixels must lie in 0..255, not {images.min()}..{images.max()}")
     return images
 
 
-def _scaled(images: NDArray[Any], where: str) -> NDArray[Any]:
+def _scale_floats(images: NDArray[Any], where: str) -> NDArray[Any]:
     low, high = float(images.min()), float(images.max())
     if not (0 <= low and high <= 1):  # NaN is neither
         raise DataError(

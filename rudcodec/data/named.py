@@ -61,7 +61,9 @@ def open_named(name: str) -> ArraySource | None:
     normalized = _normalized_name(name)
     if normalized == "digits":
         return ArraySource("digits", "digits", {"train": _digits})
-    return next((_torchvision(known, name) for known in _SETS if _normalized_name(known) == normalized), None)
+    return next(
+        (_torchvision(set_name, name) for set_name in _SETS if _normalized_name(set_name) == normalized), None
+    )
 
 
 def _normalized_name(name: str) -> str:

@@ -16,8 +16,8 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def saved_classes(files: Files, name: str) -> dict[str, str] | None:
-    """Class names by folder, in the order of class numbers; None if the labels.json of that name is somebody
-    else's.
+    """Class names by folder, in the order of class numbers; None if rudcodec didn't write the file of that
+    name.
 
     Raises:
         DataError: it can't be read.
@@ -37,7 +37,7 @@ def saved_classes(files: Files, name: str) -> dict[str, str] | None:
 
 
 def _first_values(text: str) -> dict[str, Any]:
-    """The first values of a JSON object, until there is what we look for: what follows may be large."""
+    """The first values of a JSON object, up to those that are needed: what follows may be large."""
     decoder, values = json.JSONDecoder(), dict[str, Any]()
     position, mark = 0, "{"
     try:

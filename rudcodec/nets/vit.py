@@ -23,7 +23,7 @@ class ViT(nn.Module):
         patch = max(1, min(size) // PATCHES)
         tokens = (size[0] // patch) * (size[1] // patch)
         self.patches = nn.Conv2d(channels, WIDTH, patch, patch)
-        self.places = nn.Parameter(torch.randn(tokens, WIDTH) * 0.02)
+        self.position_embedding = nn.Parameter(torch.randn(tokens, WIDTH) * 0.02)
         layers = [
             nn.TransformerEncoderLayer(
                 WIDTH, HEADS, 4 * WIDTH, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
@@ -36,5 +36,5 @@ class ViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) for normalised images (N, C, H, W)."""
-        tokens = self.patches(x).flatten(2).transpose(1, 2) + self.places
+        tokens = self.patches(x).flatten(2).transpose(1, 2) + self.position_embedding
         return self.classifier(self.norm(self.layers(tokens)).mean(1))
