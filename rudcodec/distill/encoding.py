@@ -11,7 +11,7 @@ from rudcodec import bitstream
 from rudcodec.data import LabelledImages
 from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.encoder_state import UNCODED_BITS, EncoderState
-from rudcodec.distill.initial_model import initial_model
+from rudcodec.distill.initial_model import MIN_STEP_SIZE, initial_model, lmbda_for_step_size
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.payload_builder import LatentLevels, with_latents
 from rudcodec.distill.quantize_networks import Exponents, integer_groups
@@ -69,15 +69,21 @@ class Encoding:
         chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            model, lmbda = initial_model(images, group_of_image, allocation.architecture, bits, chunk_size)
-        if settings.lmbda is not None:
-            lmbda = settings.lmbda * GREY_LEVELS**2
+            model, step_size = initial_model(images, group_of_image, allocation.architecture, bits, chunk_size)
         pixels = images.shape[0] * images.shape[2] * images.shape[3]
         device = self.run.device
-        control = RateControl(bits / pixels, lmbda, fixed=settings.lmbda is not None)
+        control = self._rate_control(bits / pixels, step_size)
         encoder = EncoderState(model.to(device), images.to(device), control, allocation, self.run)
+        encoder.step_size = step_size
         encoder.shared_label_bits = self.inputs.label_mode.shared_bits(self.results)
         return encoder
+
+    def _rate_control(self, target: float, step_size: float) -> RateControl:
+        lmbda, channels = self.inputs.settings.lmbda, self.inputs.real.channels
+        if lmbda is not None:
+            return RateControl(target, lmbda * GREY_LEVELS**2, fixed=True)
+        max_lmbda = lmbda_for_step_size(MIN_STEP_SIZE, channels)
+        return RateControl(target, lmbda_for_step_size(step_size, channels), max_lmbda=max_lmbda)
 
     def new_utility(self) -> Utility:
         """The utility, not yet prepared."""
