@@ -1,12 +1,17 @@
-# make test: set-up, lint, types, tests.   make demo: set-up, then the whole path on a bundled set.
-# Both make their own virtual environment in .venv; RUD_PYTHON=... picks the interpreter (3.11 or newer).
+# make test: set-up, lint, types, all tests.   make test-quick: set-up, lint, the quick tests: two minutes.
+# make demo: set-up, then the whole path on a bundled set.
+# They make their own virtual environment in .venv; RUD_PYTHON=... picks the interpreter (3.11 or newer).
 
 BIN := .venv/bin
 STAMP := .venv/.rudcodec-installed
+OLDEST := .venv-oldest
 
-.PHONY: test lint types unit fuzz demo setup clean
+.PHONY: test test-quick test-oldest lint types unit regression fuzz demo setup clean
 
 test: lint types unit
+
+test-quick: lint
+	$(BIN)/python -m pytest -m 'not slow'
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -17,6 +22,14 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest
+
+# with the oldest versions that pyproject.toml admits, in an environment of their own; not part of `make test`
+test-oldest: $(OLDEST)/.rudcodec-installed
+	$(OLDEST)/bin/python -m pytest
+
+# the sizes and accuracies that tests/regression holds files to, written anew
+regression: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/regression/measure.py
 
 FUZZ_SECONDS := 60
 fuzz: $(STAMP)
@@ -33,16 +46,20 @@ demo: $(STAMP)
 
 setup: $(STAMP)
 
-$(BIN)/python:
+$(BIN)/python $(OLDEST)/bin/python: %/bin/python:
 	@for python in $(RUD_PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
-	        && "$$python" -m venv --clear .venv && exit 0; \
+	        && "$$python" -m venv --clear $* && exit 0; \
 	done; echo "needs Python 3.11 or newer with its venv module" >&2; exit 1
 
 $(STAMP): pyproject.toml setup.py | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+$(OLDEST)/.rudcodec-installed: pyproject.toml setup.py tests/oldest.txt | $(OLDEST)/bin/python
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[train,test]'
+	@touch $@
+
 clean:
-	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv $(OLDEST) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,45 +11,41 @@ from __future__ import annotations
 import time
 
 import click
-import numpy as np
+from trials_common import Script, rows_as_decoded, run_of
 
 from rudcodec import bitstream
 from rudcodec.baselines import PictureBudget, psnr, real_images
+from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
-from rudcodec.data import LabelledImages, load
-from rudcodec.distill import Settings, distill
-from rudcodec.distill.assemble import segment_sizes
-from rudcodec.distill.selection import choose_images
-from rudcodec.nets.device import pick_device
-from rudcodec.students import default_recipe
+from rudcodec.data import load
+from rudcodec.distill import Settings
+from rudcodec.distill.encoding import Encoding
+from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.pipeline import run_stages
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
-@click.option("--bpc", type=amount, required=True)
-@click.option("--ipc", type=int, required=True)
+@click.option("--bpc", type=amount, required=True, help="Budget in bits per class.")
+@click.option("--ipc", type=int, required=True, help="Images per class.")
 @click.option("--seed", type=int, default=0)
 def main(source: str, bpc: float, ipc: int, seed: int) -> None:
-    data = load(source, "train")
-    start = time.monotonic()
-    data_bytes = bitstream.encode(
-        distill(data, Settings(bpc=bpc, ipc=ipc, labels="hard", seed=seed, joint=0))
-    )
-    seconds = time.monotonic() - start
-    _, decoded = bitstream.decode_images(data_bytes)
-
-    # Selection is deterministic; segments take every n-th image of a class.
-    chosen = choose_images(data, ipc, default_recipe(data), seed, pick_device())
-    parts = len(segment_sizes(ipc))
-    number = np.arange(len(chosen)) % ipc
-    order = np.concatenate([np.flatnonzero(number % parts == s) for s in range(parts)])
-    real = data.images[chosen]
-
-    pixels = real.shape[0] * real.shape[1] * real.shape[2]
+    """Compare the codec with AVIF on real images of SOURCE."""
+    train = load(source, "train")
+    settings = Settings(bpc=bpc, ipc=ipc, labels="hard", seed=seed, joint=0)
+    with ProgressView() as view:
+        start = time.monotonic()
+        encoding = Encoding(resolve_inputs(train, None, settings), run_of(seed, view))
+        run_stages(encoding)
+        file = bitstream.encode(encoding.final_payload())
+        seconds = time.monotonic() - start
+    _, decoded = bitstream.decode_images(file)
+    selected = encoding.initial_images
+    real = selected.images[rows_as_decoded(len(selected), ipc)]
+    pixels = len(real) * train.height * train.width
     print(f"{len(real)} images, {ipc} a class, encoded in {seconds:.0f} s")
-    print(f"rudcodec  {8 * len(data_bytes) / pixels:.3f} bpp  {psnr(real[order], decoded):.2f} dB")
-    same = LabelledImages(real, data.labels[chosen], data.classes, "chosen images")
-    for avif in real_images(same, PictureBudget("avif", len(data_bytes), (ipc,)), seed):
+    print(f"rudcodec  {8 * len(file) / pixels:.3f} bpp  {psnr(real, decoded):.2f} dB")
+    for avif in real_images(selected, PictureBudget("avif", len(file), (ipc,)), seed):
         print(f"AVIF q{avif.quality}  {avif.bpp:.3f} bpp  {avif.psnr:.2f} dB")
 
 

@@ -2,158 +2,176 @@
 
     python benchmarks/utility_trials.py SRC --bpc 15k --ipc 30 --trial none --trial dm --trial mm,steps=400
 
-Real images are chosen and coded at a budget by rate and distortion once, as ``compress --labels hard`` does;
-then each trial refines them by a utility, ``joint`` passes or for so many ``seconds`` (its preparation
+Real images are selected and coded at a budget by rate and distortion once: these are the stages of ``compress
+--labels hard`` up to the end of warm-up. Each trial goes on from there through the stages up to the end of
+the joint phase, of ``joint`` epochs or for so many ``seconds`` (what the utility learns and prepares
 included), and students with hard labels are trained on what the latents, rounded, decode to. There is no
-file: networks stay in floating point, and the rate is the context model's. All are judged on the last tenth
-of each class of the train split, which is left out of everything else: the validation split stays untouched.
+file: networks stay in floating point, and the rate is the context model's; as in every encode, the joint
+phase may spend some more bits than the budget has. All are judged on the last tenth of each class of the
+train split, which is left out of everything else: the validation split stays untouched.
 
 A trial is a utility (``none``, dm, gm, mm, or one of utility_alternatives.py) and changes: of ``joint`` (300)
-or ``seconds``, of settings (balance, utility_images), of the pool of networks (runs, steps, snapshots, width)
-and of what else the utility takes.
+or ``seconds``, of the settings balance and utility_images (all), and of the utility's own options.
 """
 
 from __future__ import annotations
 
-import copy
-import inspect
 import time
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
-import numpy as np
 import torch
-import utility_alternatives
-from label_trials import changed, pairs_of, parts
+from trials_common import Script, parse_pairs, run_of, split_for_trials, to_pixels
 
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
-from rudcodec.distill import Progress, Settings, between
-from rudcodec.distill.assemble import Assembly
-from rudcodec.distill.begin import planned_images, start_training, weighted
-from rudcodec.distill.images import choose
-from rudcodec.distill.stage import joint_phase, run_stage, warm_up
-from rudcodec.distill.training import Training
+from rudcodec.distill import Settings
+from rudcodec.distill.encoding import Encoding
+from rudcodec.distill.estimate import TimingJournal
+from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.pipeline import run_stages
+from rudcodec.errors import SettingError
 from rudcodec.evaluation import evaluate
-from rudcodec.model.synthesis import to_grey_levels
-from rudcodec.nets.device import pick_device
-from rudcodec.nets.speed import keep_freed_memory
-from rudcodec.payload import Recipe
-from rudcodec.runs import Journal
-from rudcodec.students import default_recipe
-from rudcodec.utility import Utility
-from rudcodec.utility.dm import DistributionMatching
-from rudcodec.utility.gm import GradientMatching
-from rudcodec.utility.mm import MomentMatching
-from rudcodec.utility.networks import Pool
+from rudcodec.options import options_of, parse_amount
+from rudcodec.plugins import UTILITIES
+from rudcodec.runs import RunContext
+from rudcodec.settings import NO_UTILITY, parse_settings
 
-UTILITIES: dict[str, type[Utility]] = {
-    "dm": DistributionMatching,
-    "gm": GradientMatching,
-    "mm": MomentMatching,
-    **utility_alternatives.ALTERNATIVES,
+SETTINGS = ("joint", "balance", "utility_images")  # that a trial may change: the others come before it
+MIN_EPOCHS = 5
+ALTERNATIVES = {
+    "characteristic": "CharacteristicFunctions",
+    "last_layer": "LastLayerGradients",
+    "channels": "ChannelMoments",
+    "gradients": "WeightGradients",
 }
+for _name, _attribute in ALTERNATIVES.items():
+    UTILITIES.add(_name, f"utility_alternatives:{_attribute}")
 
 
-def typed(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+@dataclass(frozen=True)
+class Trial:
+    """One line of the table.
+
+    Attributes:
+        text: as it was asked for.
+        settings: of its encode.
+        seconds: that it may take, instead of a number of epochs.
+    """
+
+    text: str
+    settings: Settings
+    seconds: float | None = None
+
+    @classmethod
+    def parse(cls, text: str, settings: Settings) -> Trial:
+        """``"mm,steps=400"``, by which some of ``settings`` change. Raises SettingError."""
+        name, _, rest = text.partition(",")
+        pairs = parse_pairs(rest)
+        if name == NO_UTILITY:
+            settings = replace(settings, joint=0)
+            own: tuple[str, ...] = ()
+        else:
+            own = tuple(field.name for field, _ in options_of(UTILITIES.load(name).Options))
+        seconds = pairs.pop("seconds", None)
+        for key in pairs:
+            if key not in (*own, *SETTINGS):
+                raise SettingError(f"{key}: a trial of {name} has only {', '.join((*own, *SETTINGS))}")
+        changes = parse_settings((f"{name}.{key}" if key in own else key, pairs[key]) for key in pairs)
+        settings = replace(settings, utility=name, **changes)
+        return cls(text, settings, None if seconds is None else parse_amount(seconds))
 
 
-def utility_of(name: str, recipe: Recipe, pairs: dict[str, Any]) -> Utility:
-    """A utility with those of its arguments, and its pool's, that ``pairs`` name; they are taken out."""
-    kind = UTILITIES[name]
-    takes = inspect.signature(kind).parameters
-    own = {key: pairs.pop(key) for key in takes if key in pairs}
-    if "pool" in takes:
-        of_pool = {f.name: pairs.pop(f.name) for f in fields(Pool) if f.name in pairs}
-        own["pool"] = replace(Pool(), **of_pool)
-    return kind(recipe, **own)
+def branch(encoding: Encoding, settings: Settings, run: RunContext) -> Encoding:
+    """An encoding that goes on, with other settings, from where another one stands, which stays there."""
+    inputs = replace(encoding.inputs, settings=settings)
+    other = Encoding(inputs, run)
+    other.results |= encoding.results
+    other.encoder.restore(encoding.encoder.state())
+    run.restore(encoding.run.state())
+    return other
 
 
 class Trials:
-    """Images coded by rate and distortion, from which every trial begins."""
+    """Images coded by rate and distortion, from which every trial begins.
 
-    def __init__(self, source: str, settings: Settings, view: ProgressView) -> None:
-        self.view = view
-        self.train, self.judge = parts(load(source, "train"))
-        self.device = pick_device(settings.device)
-        self.recipe = default_recipe(self.train, flip=settings.flip)
-        planned = planned_images(self.train, settings, "hard")
-        self.start = choose(
-            self.train, planned.ipc, self.recipe, settings.seed, self.device, self.report, Journal()
+    Args:
+        train: what is encoded.
+        judge: what students are judged on.
+        settings: of the encode; trials change some.
+        students: arguments of :func:`rudcodec.evaluate`.
+        view: shows progress.
+    """
+
+    def __init__(
+        self,
+        train: LabelledImages,
+        judge: LabelledImages,
+        settings: Settings,
+        students: dict[str, Any],
+        view: ProgressView,
+    ) -> None:
+        self._judge, self._students, self._view = judge, students, view
+        inputs = resolve_inputs(train, None, replace(settings, joint=0, utility=NO_UTILITY))
+        self._warm = Encoding(inputs, run_of(settings.seed, view))
+        run_stages(self._warm, "warm-up 2")
+
+    def run(self, trial: Trial) -> str:
+        """The trial's line of the table."""
+        start = time.monotonic()
+        encoding = self._branch(self._warm, trial.settings)
+        joint = trial.settings.joint
+        seconds = 0.0
+        if trial.settings.utility != NO_UTILITY:
+            run_stages(encoding, "utility networks")
+            seconds = time.monotonic() - start
+            if trial.seconds is not None:
+                joint = self._epochs_for(encoding, trial.settings, trial.seconds - seconds)
+                encoding = self._branch(encoding, replace(trial.settings, joint=joint))
+            start = time.monotonic()
+            run_stages(encoding, "joint")
+            seconds += time.monotonic() - start
+        encoder, real = encoding.encoder, encoding.inputs.real
+        bits = encoder.overhead_bits + sum(float(encoder.coded_bits(chunk)) for chunk in encoder.chunks)
+        images = torch.empty_like(encoder.initial_images)
+        for chunk in encoder.chunks:
+            images[chunk.index] = encoder.decode_images(chunk, None)
+        decoded = LabelledImages(
+            to_pixels(images), encoding.initial_images.labels, real.classes, trial.text.partition(",")[0]
         )
-        self.settings = settings
-        self.planned = planned
-        training = self.training(None)
-        assembly = Assembly(training.model, self.train.classes, "dataset", lambda: self.recipe)
-        first, second = warm_up(settings.warmup)
-        part = training.journal.part
-        part(lambda: between.settle(training))
-        part(lambda: run_stage(training, first))
-        between.survey(training, assembly, planned.budget)
-        part(lambda: run_stage(training, second))
-        self.warm = copy.deepcopy(training.state())
-
-    def report(self, progress: Progress) -> None:
-        self.view(progress.stage, progress.step, progress.steps)
-
-    def training(self, state: Any) -> Training:
-        found = start_training(self.start, self.planned, self.settings, self.device, self.report, Journal())
-        if state is not None:
-            found.restore(copy.deepcopy(state))
-        return found
-
-    def run(self, text: str, students: dict[str, Any]) -> str:
-        """A line of the table."""
-        name, _, rest = text.partition(",")
-        pairs = {key: typed(value) for key, value in pairs_of(rest).items()}
-        joint, seconds = pairs.pop("joint", 300), pairs.pop("seconds", None)
-        training = self.training(self.warm)
-        began = time.monotonic()
-        passes = 0
-        if name != "none":
-            utility = utility_of(name, self.recipe, pairs)
-            utility.learn(self.train, self.device, Journal(), lambda *at: self.view("networks", *at))
-            utility.prepare(self.train, self.device)
-            term = weighted(utility, self.start, self.recipe, changed(self.settings, pairs), self.device)
-            prepared = time.monotonic()
-            if seconds is not None:  # two passes tell the pace
-                run_stage(self.training(self.warm), joint_phase(2), term)
-                pace = (time.monotonic() - prepared) / 2
-                joint = max(5, round((seconds - (time.monotonic() - began)) / pace))
-                term.weight = None
-            passes = joint
-            run_stage(training, joint_phase(joint), term)
-        assert not pairs, f"no such setting: {', '.join(pairs)}"
-        took = time.monotonic() - began
-        images = between.decoded_images(training)
-        bits = training.overhead + sum(float(training.bits_of(chunk)) for chunk in training.chunks)
-        pixels = to_grey_levels(images).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        decoded = LabelledImages(np.ascontiguousarray(pixels), self.start.labels, self.train.classes, name)
-        found = evaluate(decoded, self.judge, recipe=self.recipe, progress=self.view, **students)
+        recipe = encoding.inputs.recipe
+        result = evaluate(decoded, self._judge, recipe=recipe, progress=self._view, **self._students)
         return (
-            f"{text}  {bits / len(self.train.classes):,.0f} bpc  {passes} passes, {took:.0f} s  "
-            f"{100 * found.mean:.1f} ± {100 * found.std:.1f} %  ({found.seconds:.0f} s)"
+            f"{trial.text}  {bits / len(real.classes):,.0f} bpc  {joint} epochs, {seconds:.0f} s  "
+            f"{100 * result.mean:.1f} ± {100 * result.std:.1f} %  ({result.seconds:.0f} s)"
         )
 
+    def _branch(self, encoding: Encoding, settings: Settings) -> Encoding:
+        return branch(encoding, settings, run_of(settings.seed, self._view))
 
-@click.command()
+    def _epochs_for(self, encoding: Encoding, settings: Settings, seconds: float) -> int:
+        """How many epochs of the joint phase, and what the utility prepares, take about so many seconds."""
+        journal = TimingJournal()
+        timed = branch(encoding, settings, RunContext(seed=settings.seed, journal=journal))
+        start = time.monotonic()
+        assert timed.utility_term is not None  # which prepares it
+        seconds -= time.monotonic() - start
+        run_stages(timed, "joint")
+        return max(MIN_EPOCHS, round(seconds * settings.joint / journal.seconds_expected))
+
+
+@click.command(cls=Script)
 @click.argument("source")
-@click.option("--bpc", type=amount, required=True)
-@click.option("--ipc", type=int)
-@click.option("--warmup", type=int, default=120, help="Passes before the trials (120).")
+@click.option("--bpc", type=amount, required=True, help="Budget in bits per class.")
+@click.option("--ipc", type=int, help="Images per class; by default what suits the budget.")
+@click.option("--warmup", type=int, default=120, help="Epochs before the trials (120).")
 @click.option("--trial", "trials", multiple=True, required=True, help="none, dm, mm,steps=400, ...")
 @click.option("--seeds", type=int, default=2, help="Students of each trial (2).")
 @click.option("--steps", type=int, default=400, help="Of a student (400).")
 @click.option("--width", type=int, default=64, help="Of a student (64).")
-@click.option("--flip/--no-flip", default=None)
+@click.option("--flip/--no-flip", default=None, help="Whether a mirrored image keeps its label.")
 def main(
     source: str,
     bpc: float,
@@ -163,12 +181,16 @@ def main(
     flip: bool | None,
     **students: Any,
 ) -> None:
-    keep_freed_memory()
-    settings = Settings(bpc=bpc, ipc=ipc, labels="hard", warmup=warmup, flip=flip, utility_images=10**6)
+    """Compare utilities on images of SOURCE's train split."""
+    settings = Settings(
+        bpc=bpc, ipc=ipc, labels="hard", warmup=warmup, joint=300, flip=flip, utility_images=10**6
+    )
+    parsed = [Trial.parse(text, settings) for text in trials]
+    train, judge = split_for_trials(load(source, "train"))
     with ProgressView() as view:
-        begun = Trials(source, settings, view)
-        for trial in trials:
-            print(begun.run(trial, students), flush=True)
+        warm = Trials(train, judge, settings, students, view)
+        for trial in parsed:
+            print(warm.run(trial), flush=True)
 
 
 if __name__ == "__main__":

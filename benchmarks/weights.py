@@ -3,9 +3,10 @@
     python benchmarks/weights.py digits --bpc 2500 --ipc 20
     python benchmarks/weights.py cifar10.zip --bpc 10k --ipc 20
 
-One encode without a joint phase. "Before": the networks as trained; "after": as integers, with the same
-rounded latents. "File": what is decoded in the end, its latents tuned to the integer networks. PSNR in dB
-against the real images; bits a weight include each tensor's exponent and table scale.
+One encode without a joint phase. "Before": the networks as trained; "after": as integers for the first time,
+with the same rounded latents. "File": what is decoded in the end, its latents tuned to the integer networks;
+the weights are the file's. PSNR in dB against the real images; bits a weight include each tensor's exponent
+and table scale.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ import time
 from typing import NamedTuple
 
 import click
+import numpy as np
 import torch
+from trials_common import Script, rows_as_decoded, run_of, to_pixels
 
 from rudcodec import bitstream
 from rudcodec.baselines import psnr
 from rudcodec.bitstream.weights import tensor_bits
+from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import load
-from rudcodec.distill import Settings, encode
-from rudcodec.distill.assemble import segment_sizes
-from rudcodec.distill.integers import Exponents, integer_groups, quantize_networks
-from rudcodec.distill.training import Training
-from rudcodec.model.synthesis import to_grey_levels
+from rudcodec.distill import Settings
+from rudcodec.distill.encoder_state import EncoderState
+from rudcodec.distill.encoding import Encoding
+from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.pipeline import run_stages
 from rudcodec.payload import Group
 
 
@@ -36,37 +40,20 @@ class Point(NamedTuple):
     psnr: float
 
 
-def grey(images: torch.Tensor) -> torch.Tensor:
-    return to_grey_levels(images).round().to(torch.uint8)
-
-
-def measure(training: Training) -> Point:
+def measure(encoder: EncoderState) -> Point:
+    """Where the encoder stands now."""
     bits, decoded, real = 0.0, [], []
     with torch.no_grad():
-        for chunk in training.chunks:
-            levels = [y.round() for y in chunk.levels]
-            bits += float(training.model.bits(chunk, levels).sum())
-            decoded.append(grey(training.model.images(chunk, levels)))
-            real.append(grey(training.images[chunk.index]))
-    return Point(bits / training.pixels, psnr(torch.cat(real).numpy(), torch.cat(decoded).numpy()))
-
-
-class Watcher:
-    """Stands in for the encoder's post-quantization; what it saw last is what went into the file."""
-
-    def __call__(self, training: Training) -> Exponents:
-        start = time.process_time()
-        self.training = training
-        self.before = measure(training)
-        exponents = quantize_networks(training)
-        self.groups = integer_groups(training.model, exponents)
-        self.after = measure(training)
-        self.seconds = time.process_time() - start
-        return exponents
+        for chunk in encoder.chunks:
+            levels = [level.round() for level in chunk.levels]
+            bits += float(encoder.model.bits(chunk, levels).sum())
+            decoded.append(to_pixels(encoder.model.images(chunk, levels)))
+            real.append(to_pixels(encoder.initial_images[chunk.index]))
+    return Point(bits / encoder.num_pixels, psnr(np.concatenate(real), np.concatenate(decoded)))
 
 
 def print_tensors(groups: tuple[Group, ...]) -> None:
-    """A table of the first group's tensors, and the sum of all."""
+    """Print a table of the first group's tensors, and the sum of all."""
     tensors = [
         (f"{name} {i} {kind}", getattr(layer, kind))
         for group in groups
@@ -83,34 +70,37 @@ def print_tensors(groups: tuple[Group, ...]) -> None:
     print(f"weights   {count:,} of {total / count:.2f} bits each, {total / 8:,.0f} bytes")
 
 
-@click.command()
+@click.command(cls=Script)
 @click.argument("source")
-@click.option("--bpc", type=amount, required=True)
-@click.option("--ipc", type=int, required=True)
-@click.option("--warmup", type=int, default=40)
+@click.option("--bpc", type=amount, required=True, help="Budget in bits per class.")
+@click.option("--ipc", type=int, required=True, help="Images per class.")
+@click.option("--warmup", type=int, default=40, help="Epochs of rate and distortion (40).")
 @click.option("--seed", type=int, default=0)
 def main(source: str, bpc: float, ipc: int, warmup: int, seed: int) -> None:
-    watcher = Watcher()
-    encode.quantize_networks = watcher
+    """Measure what quantization does to the networks of one encode of SOURCE."""
     settings = Settings(bpc=bpc, ipc=ipc, labels="hard", warmup=warmup, joint=0, seed=seed)
-    data = bitstream.encode(encode.distill(load(source, "train"), settings))
-
-    training = watcher.training
-    parts = len(segment_sizes(ipc))
-    number = torch.arange(len(training.images)) % ipc
-    order = torch.cat([(number % parts == s).nonzero()[:, 0] for s in range(parts)])
-    real = grey(training.images[order]).permute(0, 2, 3, 1).numpy()
-    print_tensors(watcher.groups)
-    before, after = watcher.before, watcher.after
+    inputs = resolve_inputs(load(source, "train"), None, settings)
+    with ProgressView() as view:
+        encoding = Encoding(inputs, run_of(seed, view))
+        run_stages(encoding, "warm-up 2")
+        before = measure(encoding.encoder)
+        start = time.process_time()
+        run_stages(encoding, "quantize 1")
+        seconds = time.process_time() - start
+        after = measure(encoding.encoder)
+        run_stages(encoding)
+    payload = encoding.final_payload()
+    file = bitstream.encode(payload)
+    selected = encoding.initial_images
+    real = selected.images[rows_as_decoded(len(selected), ipc)]
+    print_tensors(payload.groups)
     print(f"before    {before.bpp:.4f} bpp of latents, {before.psnr:.2f} dB")
-    print(
-        f"after     {after.bpp:.4f} bpp of latents, {after.psnr:.2f} dB, {watcher.seconds:.0f} s of CPU time"
-    )
+    print(f"after     {after.bpp:.4f} bpp of latents, {after.psnr:.2f} dB, {seconds:.0f} s of CPU time")
     print(
         f"change    {100 * (after.bpp / before.bpp - 1):+.2f} % of rate, {after.psnr - before.psnr:+.3f} dB"
     )
-    bpp = 8 * len(data) / training.pixels
-    print(f"file      {bpp:.4f} bpp in all, {psnr(real, bitstream.decode_images(data)[1]):.2f} dB")
+    bpp = 8 * len(file) / encoding.encoder.num_pixels
+    print(f"file      {bpp:.4f} bpp in all, {psnr(real, bitstream.decode_images(file)[1]):.2f} dB")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -53,13 +54,14 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     for field, known in reversed([*options_of(Settings)]):
         if not known.flag:
             continue
-        default = known.default.replace("`", "") or field.default
-        help = known.help if default in (None, "none") else f"{known.help} ({default})"
+        text = known.short or known.help
+        default = field.default
+        help = text if known.short or default in (None, math.inf) else f"{text} ({default})"
         if "/" in known.flag:
             add = click.option(known.flag, field.name, default=None, help=help)
         else:
             kind = _Value(field.name)
-            metavar = known.metavar or "|".join(known.choices)
+            metavar = known.metavar or "NAME"
             add = click.option(known.flag, field.name, type=kind, metavar=metavar, help=help)
         command = add(command)
     return command
@@ -69,16 +71,15 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("source", metavar="SRC")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @_setting_flags
-@click.option(
-    "--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Budget of the whole file, such as 62kB."
-)
+@click.option("--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Or in bytes, such as 62kB.")
 @size_flag
 @reading_flags
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
     default="train",
-    help="Which split of SRC (train).",
+    metavar="NAME",
+    help="Of SRC: train, val, test or all (train).",
 )
 @click.option("--from-tensors", "distilled", is_flag=True, help="SRC is distilled: code it as it is.")
 @click.option("--real", metavar="SRC", help="With that: the set it stands for.")
@@ -93,7 +94,11 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     help="Seconds between checkpoints (60).",
 )
 @click.option(
-    "--preset", type=click.Choice([*PRESETS]), default="balanced", help="How long to train (balanced)."
+    "--preset",
+    type=click.Choice([*PRESETS]),
+    default="balanced",
+    metavar="NAME",
+    help="Training time: fast, balanced, best (balanced).",
 )
 @click.option(
     "--set",
@@ -101,7 +106,7 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     type=key_value,
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change one of the settings it prints, or of a utility: mm.runs=8.",
+    help="Change any setting, or mm.runs=8 of a utility.",
 )
 @click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
 @click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Write metrics as JSON lines.")
@@ -129,8 +134,7 @@ def compress(
 ) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
-    SRC: class folders (below train/, val/, test/ or not), a .zip or .tar, .npz, IDX, tensors, or a name
-    (digits, ...). OUT.run holds checkpoints.
+    SRC: class folders, an archive, arrays, tensors, or a name such as digits.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     budgets = (given.get("bpc"), budget_bytes, given.get("lmbda"))

@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
     default="val",
-    help="Part of SRC to judge on (val).",
+    metavar="NAME",
+    help="Of SRC, to judge on: train, val, test or all (val).",
 )
 @click.option(
     "--baseline",
     type=click.Choice(["avif", "webp", "jpeg", "none"]),
     default="none",
-    help="Real images at equal bytes, too.",
+    metavar="CODEC",
+    help="Real images at equal bytes, too: avif, webp, jpeg.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3).")
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe.")
@@ -53,13 +55,17 @@ if TYPE_CHECKING:
     type=network_names,
     default="convnet",
     metavar="NET,...",
-    help="Students: convnet (default), alexnet, vgg11, resnet18, lenet, mlp, vit.",
+    help="Students: convnet, alexnet, vgg11, resnet18, ...",
 )
 @click.option(
     "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a ConvNet (128)."
 )
 @click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute (auto)."
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    metavar="NAME",
+    help="auto, cpu or cuda (auto).",
 )
 @reading_flags
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -81,10 +87,8 @@ def evaluate(
 ) -> None:
     """Train students on FILE (- is standard input), judge them on real images.
 
-    Each student begins from scratch and follows FILE's recipe; the accuracy is that after its last step.
-    --baseline does the same with random real images of SRC's train split, as one picture of FILE's size.
-
-    A FILE's label network labels views to train on, and is judged itself.
+    Each begins from scratch and follows FILE's recipe; the accuracy is that after its last step. --baseline
+    does the same with random real images of SRC's train split, as one picture of FILE's size.
     """
     from rudcodec.synthetic import load_bytes
 

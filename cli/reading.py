@@ -26,9 +26,10 @@ def reading_flags(command: Command) -> Command:
             "--mode",
             type=click.Choice(["auto", "rgb", "grey"]),
             default="auto",
-            help="Convert to colour or grey (auto: all must be of one kind).",
+            metavar="MODE",
+            help="Convert to rgb or grey (auto: all are alike).",
         ),
-        click.option("--background", metavar="COLOUR", help="Put transparent pixels on it: white, #rrggbb."),
+        click.option("--background", metavar="COLOUR", help="Behind transparent pixels: white, #rrggbb."),
         click.option("--skip-bad", is_flag=True, help="Leave out what can't be read."),
     )
     for flag in reversed(flags):

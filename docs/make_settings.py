@@ -17,7 +17,7 @@ def text() -> str:
         "# Settings",
         "",
         "What an encode can be told: on the command line by the flag or by `--set NAME=VALUE`, in Python by",
-        "`rudcodec.compress(..., NAME=VALUE)`. This page is made from the program by `docs/make_settings.py`.",
+        "`rudcodec.compress(..., NAME=VALUE)`. This page is made by `docs/make_settings.py`.",
         "",
         table(Settings),
         "`--preset` sets some of them at once:",

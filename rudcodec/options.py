@@ -33,6 +33,7 @@ class Option:
         minimum, above, below: bounds of a number.
         unit: of a number, for messages and documentation.
         default: how the documentation calls the default, where the value itself says nothing.
+        short: the line for ``--help``, where ``help`` and the default are too long for it.
     """
 
     help: str
@@ -44,6 +45,7 @@ class Option:
     below: float | None = None
     unit: str = ""
     default: str = ""
+    short: str = ""
 
     def allowed(self) -> tuple[str, ...]:
         """The allowed values of a text; empty: any."""

@@ -23,10 +23,18 @@ class Registry:
 
     group: str
     builtins: Mapping[str, str] = field(default_factory=dict)
+    _added: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def add(self, name: str, target: str) -> None:
+        """Let this process know a name, too, for what is in a script rather than in an installed package.
+
+        ``target`` is ``"module:attribute"``. Built-in names can't be replaced.
+        """
+        self._added[name] = target
 
     def names(self) -> tuple[str, ...]:
-        """All that can be loaded: the built-in ones, then those of installed packages, sorted."""
-        return (*self.builtins, *(name for name in _installed(self.group) if name not in self.builtins))
+        """All that can be loaded: built-in ones, those added, then those of installed packages, sorted."""
+        return tuple(dict.fromkeys((*self.builtins, *self._added, *_installed(self.group))))
 
     def load(self, name: str) -> Any:
         """Import what a name stands for.
@@ -34,8 +42,9 @@ class Registry:
         Raises:
             SettingError: the name is unknown, or the package that offers it can't be imported.
         """
-        if name in self.builtins:
-            return EntryPoint(name, self.builtins[name], self.group).load()
+        own = {**self._added, **self.builtins}
+        if name in own:
+            return EntryPoint(name, own[name], self.group).load()
         if name not in _installed(self.group):
             raise SettingError(f"{name!r} is none of {', '.join(self.names())} (entry points {self.group})")
         point = _installed(self.group)[name]

@@ -56,24 +56,33 @@ class Settings:
     )
     lmbda: float | None = option(
         None,
-        "Instead of a budget: minimise bits a pixel + X * error.",
+        "Instead of a budget: minimise bits a pixel + X * squared error in grey levels.",
+        short="Or none: minimise bits a pixel + X * error.",
         flag="--lmbda",
         metavar="X",
         above=0.0,
         below=math.inf,
     )
     ipc: int | None = option(
-        None, "Images per class.", flag="--ipc", metavar="N", minimum=1, shown="what suits the budget"
+        None,
+        "Images per class.",
+        short="Images per class (else chosen to suit).",
+        flag="--ipc",
+        metavar="N",
+        minimum=1,
+        shown="what suits the budget",
     )
     share: str = option(
         "dataset",
-        "Networks for the whole set, or for each class.",
+        "Which images share networks.",
+        short="Networks for the dataset, or each class (dataset).",
         flag="--share",
         choices=("dataset", "class"),
     )
     labels: str = option(
         AUTO,
-        "What labels the file carries.",
+        "What labels the file carries: hard, soft, network, or a plug-in's.",
+        short="hard, soft, network or auto (auto).",
         flag="--labels",
         metavar="MODE",
         choices=_label_modes,
@@ -81,7 +90,8 @@ class Settings:
     )
     utility: str = option(
         AUTO,
-        "What the joint phase matches.",
+        "What the joint phase matches: mm, dm, gm, tm, a plug-in's, or none.",
+        short="mm, dm, gm, tm, none or auto (auto).",
         flag="--utility",
         metavar="NAME",
         choices=_utilities,
@@ -91,11 +101,17 @@ class Settings:
         0, "Same seed, same machine: same file.", flag="--seed", metavar="N", minimum=0, below=2.0**63
     )
     device: str = option(
-        AUTO, "Where to compute.", flag="--device", metavar="DEVICE", shown="`auto`: CUDA where there is one"
+        AUTO,
+        "Where to compute: auto, cpu, cuda, or another of torch's devices.",
+        short="auto, cpu or cuda (auto).",
+        flag="--device",
+        metavar="NAME",
+        shown="`auto`: CUDA where there is one",
     )
     flip: bool | None = option(
         None,
         "Whether a mirrored image keeps its label.",
+        short="Mirror images? (colour: yes, grey: no)",
         flag="--flip/--no-flip",
         shown="colour yes, grey no",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 # small arrays: more threads only wait for each other (set before numpy and torch load, subprocesses too)
@@ -15,6 +16,24 @@ import pytest
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
 from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment, SynthesisLayer
+
+
+class TestModule(pytest.Module):
+    """A file of tests; one that needs torch is skipped where torch is missing."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and cause.name == "torch":
+                pytest.skip("needs torch", allow_module_level=True)
+            raise
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    module: pytest.Module = TestModule.from_parent(parent, path=module_path)
+    return module
 
 
 def stripes(channels: int = 1) -> LabelledImages:

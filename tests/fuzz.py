@@ -9,6 +9,7 @@ how many decoded, and the slowest and the largest. What fails is kept in ``out/f
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -99,6 +100,8 @@ class Case:
                 == len(bitstream.hard_labels(payload))
                 == sum(sum(s.counts) for s in payload.segments)
             )
+            streamed = self._call(lambda: [part[1] for part in bitstream.stream(data)])
+            assert np.array_equal(np.concatenate(streamed), images)
             soft = self._call(bitstream.soft_labels, payload)
             assert soft is None or soft.shape == (len(images), len(payload.classes))
             if payload.labels is not None and len(images):
@@ -145,10 +148,8 @@ class Case:
 
 
 def forget_peak() -> None:
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def hang(*_: object) -> None:
@@ -174,7 +175,7 @@ def main(make_case: Callable[[Report, int, int], Subject], what: str, ending: st
             outcome = case.run()
         except KeyboardInterrupt:
             break
-        except BaseException:  # constriction's PanicException isn't an Exception
+        except BaseException:  # noqa: BLE001  (constriction's PanicException isn't an Exception)
             outcome = "failed"
             KEPT.mkdir(parents=True, exist_ok=True)
             (KEPT / f"{options.seed}-{number}{ending}").write_bytes(case.data)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +32,7 @@ def layer(out: int, kernel: int = 1, relu: bool = True, residual: bool = False) 
 
 def random_payload(
     architecture: Architecture,
-    counts: list[tuple[int, ...]],
+    counts: Sequence[tuple[int, ...]],
     *,
     seed: int,
     share: str = "dataset",
@@ -51,7 +53,7 @@ def random_payload(
     def group() -> Group:
         widths = [21, *a.context_hidden, 2]
         context = []
-        for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (before, after) in enumerate(pairwise(widths)):
             bias = (sum(a.grids), after) if i == 0 else (after,)
             context.append(QLayer(tensor((after, before), 15), tensor(bias, exponent + 7 * (i > 0))))
         synthesis = []

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from golden_payloads import join, layer, random_labels, random_payload, split
+from hostile_extremes import extreme
 
 from rudcodec import FormatError, bitstream
 from rudcodec.bitstream import container, limits
@@ -192,7 +193,8 @@ def label_networks(rng: random.Random) -> bytes:
     while True:
         height, width, channels = size = (spread(rng, 1024), spread(rng, 1024), rng.choice([1, 3]))
         classes = spread(rng, 30) + 1
-        layers, before = [], channels
+        layers: list[LabelLayer] = []
+        before = channels
         for _ in range(rng.choice([1, 2, 3, 4, 16])):
             residual = bool(layers) and rng.random() < 0.3
             before = before if residual else spread(rng, 512)
@@ -227,7 +229,7 @@ def fitting(
         counts = [row if len(set(row)) > 1 or row[0] else (1,) * len(row) for row in smaller]
 
 
-KINDS = {raw: 270, resealed: 360, header: 267, label_networks: 100, made_up: 3}  # of 1000
+KINDS = {raw: 270, resealed: 360, header: 266, label_networks: 100, made_up: 3, extreme: 1}  # of 1000
 
 
 def make(seed: int, number: int) -> tuple[str, bytes]:

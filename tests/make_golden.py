@@ -198,10 +198,10 @@ def main() -> None:
     files = {name: bitstream.encode(payload) for name, payload in payloads.items()}
     files |= bad() | bad_fields() | beyond() | broken() | broken_soft()
     files["truncated"] = bitstream.truncate(bitstream.encode(largest_last()), ipc=2).data
-    for name, data in files.items():
+    for name, encoded in files.items():
         target = FOLDER / f"{name}.rud"
         if not target.exists():
-            target.write_bytes(data)
+            target.write_bytes(encoded)
         data = target.read_bytes()
         try:
             payload, images = bitstream.decode_images(data)
@@ -210,8 +210,8 @@ def main() -> None:
         else:
             manifest["heads"].setdefault(name, asdict(bitstream.describe(data).head))
             manifest["pixels"].setdefault(name, sha256(images.tobytes()).hexdigest())
-            if payload.soft is not None:
-                found = [[round(p, 9) for p in row] for row in bitstream.soft_labels(payload).tolist()]
+            if (probs := bitstream.soft_labels(payload)) is not None:
+                found = [[round(p, 9) for p in row] for row in probs.tolist()]
                 manifest["probabilities"].setdefault(name, found if len(found[0]) < 100 else found[:1])
             if payload.labels is not None:
                 logits = bitstream.logits(payload.labels, some_views(payload, images))

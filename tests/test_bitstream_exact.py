@@ -36,7 +36,14 @@ def extreme() -> Payload:
     )
 
 
-PAYLOADS = {"ordinary": ordinary, "extreme": extreme}
+def uneven() -> Payload:
+    """Groups with images enough for several blocks of columns, and groups without any."""
+    architecture = Architecture(5, 6, 1, (2, 1), (4,), (layer(3, 3), layer(1, relu=False)))
+    counts = [(1, 0, 3, 0, 30, 2, 9), (0, 0, 2, 0, 25, 0, 9), (0, 0, 0, 0, 0, 1, 0)]
+    return random_payload(architecture, counts, seed=5, share="class", weights=12, exponent=6)
+
+
+PAYLOADS = {"ordinary": ordinary, "extreme": extreme, "uneven": uneven}
 
 
 @pytest.fixture(params=sorted(PAYLOADS))
@@ -87,7 +94,8 @@ def pixels_of(payload: Payload, group: Group, grids: list[np.ndarray]) -> np.nda
         values = run_layer(planes, net, net.bias.values, 7 if i else 6, 7)
         values = values + planes if shape.residual else values
         planes = np.clip(values, 0 if shape.relu else -4096, 4095)
-    return np.clip(128 + ((planes + 1) >> 1), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    pixels: np.ndarray = np.clip(128 + ((planes + 1) >> 1), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return pixels
 
 
 def groups_of(payload: Payload) -> list[Group]:
@@ -174,11 +182,11 @@ def test_predictions_in_int64(payload: Payload) -> None:
 
 def test_double_precision_gives_what_single_does(monkeypatch: pytest.MonkeyPatch) -> None:
     payload = ordinary()
-    assert networks.networks_of(payload).context((0,)).dtype == np.float32
+    assert networks.networks_of(payload).context((0,))[0].dtype == np.float32
     data, images = bitstream.encode(payload), bitstream.synthesize(payload)
     for module in (intnet, synthesis):
         monkeypatch.setattr(module, "carrier", lambda bound: np.float64)
-    assert networks.networks_of(payload).context((0,)).dtype == np.float64
+    assert networks.networks_of(payload).context((0,))[0].dtype == np.float64
     assert bitstream.encode(payload) == data
     np.testing.assert_array_equal(bitstream.decode_images(data)[1], images)
 
@@ -254,6 +262,7 @@ def test_any_number_of_threads(tmp_path: Path, threads: str) -> None:
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     result = subprocess.run(
         [sys.executable, "-c", program, str(path)],
+        check=False,
         capture_output=True,
         text=True,
         env=os.environ | dict.fromkeys(names, threads),

@@ -92,7 +92,7 @@ def test_stream_gives_the_same_segment_by_segment(file: Path) -> None:
     np.testing.assert_array_equal(np.concatenate([part.labels for part in parts]), whole.labels)
     some = list(rudcodec.stream(file, classes=["cat"], segments=[0, 1, 3]))
     assert [part.counts for part in some] == [(0, 0, 1), (0, 0, 1)]
-    with pytest.raises(DataError, match="absent.rud"):
+    with pytest.raises(DataError, match=r"absent\.rud"):
         next(rudcodec.stream(file.parent / "absent.rud"))
 
 
@@ -210,8 +210,8 @@ def salvaged(data: bytes) -> tuple[list[int], list[str]]:
 
 class TestSalvage:
     data = bitstream.encode(payload_of())
-    rows = [row for row in bitstream.describe(data).rows if row.section.startswith("segment")]
-    starts = [row.offset for row in rows if row.note == "tag, length"]
+    rows = tuple(row for row in bitstream.describe(data).rows if row.section.startswith("segment"))
+    starts = tuple(row.offset for row in rows if row.note == "tag, length")
 
     def test_nothing_wrong(self) -> None:
         assert salvaged(self.data) == ([0, 1, 2, 3, 4], [])

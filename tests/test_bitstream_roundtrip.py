@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 
 from rudcodec import DataError, FormatError, bitstream
 from rudcodec.cli.main import main
-from rudcodec.payload import AUGMENTATIONS, Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment
+from rudcodec.payload import (
+    AUGMENTATIONS,
+    Architecture,
+    Group,
+    Payload,
+    QLayer,
+    QTensor,
+    Recipe,
+    Segment,
+    SynthesisLayer,
+)
 
 
 @st.composite
@@ -24,7 +34,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     channels = draw(st.sampled_from([1, 3]))
     grids = sorted(draw(st.lists(st.integers(1, 3), min_size=1, max_size=4)), reverse=True)
     before = sum(grids)
-    layers = []
+    layers: list[SynthesisLayer] = []
     for _ in range(draw(st.integers(0, 2))):
         out = draw(st.sampled_from([2, 5, before]))
         residual = bool(layers) and out == before and draw(st.booleans())
@@ -125,7 +135,8 @@ def test_size_is_near_the_ideal_and_fully_explained(payload: Payload) -> None:
     assert at == len(data)
     streams = sum(row.bytes for row in rows if "latents of" in row.note or "parameters" in row.note)
     ideal = sum(part.bits for part in parts) / 8
-    assert ideal <= streams <= 1.005 * ideal + 8 * (1 + len(payload.segments))
+    # no lower bound: a stream along the edge of the coder's interval leaves out its last words
+    assert streams <= 1.005 * ideal + 8 * (1 + len(payload.segments))
     latents = sum(grid.size for segment in payload.segments for grid in segment.latents)
     weights = sum(tensor.values.size for tensor in tensors(payload))
     assert sum(part.symbols for part in parts) == latents + weights
@@ -191,7 +202,7 @@ def test_what_a_killed_writer_left_goes_away(tmp_path: Path) -> None:
 
 
 def test_unreadable_and_unwritable_paths_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="absent.rud"):
+    with pytest.raises(DataError, match=r"absent\.rud"):
         bitstream.read(tmp_path / "absent.rud")
     with pytest.raises(DataError, match="nowhere"):
         bitstream.write(small_payload(), tmp_path / "nowhere" / "set.rud")

@@ -66,7 +66,7 @@ def decoded(words: list[int], rows: list[int]) -> list[int] | None:
         found = None
     try:
         stream = reference_decoder.Stream(packed(words), frequencies())
-        slow = stream.batch(rows)
+        slow: list[int] | None = stream.batch(rows)
         stream.finish()
     except ValueError:
         slow = None

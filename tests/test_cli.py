@@ -24,7 +24,7 @@ def run(*args: str | os.PathLike[str], stdin: bytes = b"") -> Result:
 def process(*args: str | os.PathLike[str]) -> subprocess.CompletedProcess[str]:
     """Run the command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "rudcodec.cli", *args], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "rudcodec.cli", *args], check=False, capture_output=True, text=True, timeout=60
     )
 
 
@@ -65,7 +65,7 @@ class TestErrors:
         assert_one_line(run("info"), "FILE", "rudcodec info --help")
         assert_one_line(run("inform", "x"), "inform", "rudcodec --help")
         assert_one_line(run("compress", "digits", "x.rud", "--bpc", "lots"), "--bpc", "lots")
-        assert_one_line(run("compress", "digits", "x.rud", "--bpc", "0"), "above zero")
+        assert_one_line(run("compress", "digits", "x.rud", "--bpc", "0"), "above 0")
         assert_one_line(run("compress", "digits", "x.rud", "--bpc", "5k", "--bytes", "5kB"), "--bytes")
         assert_one_line(run("compress", "digits", "x.rud"), "--bpc")
 
@@ -78,6 +78,7 @@ class TestErrors:
         assert_one_line(result, "is a folder")
 
     def test_missing_source(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
         assert_one_line(
             run("compress", tmp_path / "absent.zip", tmp_path / "x.rud", "--bytes", "5kB"), "absent.zip"
         )
@@ -154,7 +155,9 @@ class TestDecompress:
 
 
 def test_reading_commands_import_no_torch(rud: Path, tmp_path: Path) -> None:
-    for command in (["info", rud, "--bits"], ["verify", rud], ["decompress", rud, tmp_path / "out"]):
+    commands: list[list[str | Path]]
+    commands = [["info", rud, "--bits"], ["verify", rud], ["decompress", rud, tmp_path / "out"]]
+    for command in commands:
         code = (
             "import sys\nfrom rudcodec.cli.main import main\n"
             "try: main(sys.argv[1:])\n"
@@ -162,7 +165,7 @@ def test_reading_commands_import_no_torch(rud: Path, tmp_path: Path) -> None:
             "print(sorted({'torch', 'torchvision', 'sklearn', 'scipy'} & set(sys.modules)))"
         )
         result = subprocess.run(
-            [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code, *command], check=False, capture_output=True, text=True, timeout=60
         )
         assert result.returncode == 0, result.stderr
         assert result.stdout.splitlines()[-1] == "[]"
@@ -174,7 +177,7 @@ class TestHelp:
         result = run(*command, "--help")
         assert result.exit_code == 0
         # compress has the most to choose from
-        assert 5 < len(result.stdout.splitlines()) <= (32 if command == ["compress"] else 24)
+        assert 5 < len(result.stdout.splitlines()) <= (34 if command == ["compress"] else 24)
 
     def test_version(self) -> None:
         assert run("--version").stdout == f"rudcodec {rudcodec.__version__}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,17 +15,15 @@ torch = pytest.importorskip("torch")
 
 import rudcodec  # noqa: E402
 from rudcodec.distill import Settings  # noqa: E402
-from rudcodec.distill.begin import planned_images  # noqa: E402
-from rudcodec.distill.estimate import Rehearsal, rehearse  # noqa: E402
-from rudcodec.distill.images import first_images  # noqa: E402
+from rudcodec.distill.estimate import TimingJournal, timed_stages  # noqa: E402
+from rudcodec.distill.inputs import resolve_inputs  # noqa: E402
 from rudcodec.evaluation import evaluate  # noqa: E402
-from rudcodec.label_network import ViewStream, plan_for, train_label_network  # noqa: E402
+from rudcodec.label_network import ViewStream  # noqa: E402
 from rudcodec.nets import speed  # noqa: E402
-from rudcodec.students import default_recipe, network_views  # noqa: E402
-from rudcodec.utility import utility_for  # noqa: E402
+from rudcodec.runs import RunContext, Stateful  # noqa: E402
+from rudcodec.students import default_recipe  # noqa: E402
+from rudcodec.utility import make_utility  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, ExpertTrainer  # noqa: E402
-from rudcodec.utility.mm import MomentMatching  # noqa: E402
-from rudcodec.utility.networks import Pool  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 SHORT: dict[str, Any] = {"ipc": 4, "warmup": 4, "joint": 3, "tune": 2, "label_views": 40_000}
@@ -48,19 +46,21 @@ def test_utilities_agree_with_the_cpu(name: str, experts: Path, monkeypatch: pyt
     images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
 
-    def found(device: str) -> tuple[float, Any]:
-        utility = utility_for(name, recipe, str(experts))
-        if isinstance(utility, MomentMatching):
-            utility = MomentMatching(recipe, Pool(steps=0))  # random networks: training differs, by rounding
-        utility.prepare(data, torch.device(device))
+    # mm's networks stay random: their training differs, by rounding
+    options = {"tm": {"tm.experts": str(experts)}, "mm": {"mm.steps": 0}}.get(name, {})
+
+    values, gradients = [], []
+    for device in ("cpu", "cuda"):
+        utility = make_utility(name, recipe, options)
+        learned = utility.learn(data, RunContext(device))
+        utility.prepare(data, torch.device(device), learned)
         x = images.to(device).requires_grad_()
         value = utility(x, labels.to(device), torch.Generator().manual_seed(5))
-        (gradient,) = torch.autograd.grad(value, x)
-        return float(value.detach()), gradient.cpu()
+        gradients.append(torch.autograd.grad(value, x)[0].cpu())
+        values.append(float(value.detach()))
 
-    (value, gradient), (here, there) = found("cpu"), found("cuda")
-    assert here == pytest.approx(value, rel=1e-4)
-    assert float((gradient - there).norm()) < 1e-3 * float(gradient.norm())
+    assert values[1] == pytest.approx(values[0], rel=1e-4)
+    assert float((gradients[0] - gradients[1]).norm()) < 1e-3 * float(gradients[0].norm())
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_utilities_agree_with_the_cpu(name: str, experts: Path, monkeypatch: pyt
 def test_files_are_whole(changes: dict[str, Any], experts: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.rud"
     if changes.get("utility") == "tm":
-        changes = changes | {"experts": str(experts)}
+        changes = changes | {"utility_options": {"tm.experts": str(experts)}}
     settings = {"bpc": 4000, **SHORT, "device": "cuda", "labels": "hard"} | changes
 
-    rudcodec.compress(stripes(3), path, checkpoints=tmp_path / "run", every=0.0, **settings)
+    rudcodec.compress(stripes(3), path, checkpoints=tmp_path / "run", checkpoint_seconds=0.0, **settings)
 
     data = rudcodec.load(path)  # checks the digest of its pixels
     assert len(data) == 8
@@ -89,32 +89,40 @@ def test_files_are_whole(changes: dict[str, Any], experts: Path, tmp_path: Path)
     assert result.device == "cuda"
 
 
-class Unwaiting(Rehearsal):
+class NonWaitingJournal(TimingJournal):
     """A few steps of each loop, in which waiting for the GPU is an error once compilers are done."""
 
-    def steps(self, count: int) -> Iterator[int]:
+    def steps(self, count: int, loop: Stateful | None = None) -> Iterator[int]:
         try:
-            for step in super().steps(count):
+            for step in super().steps(count, loop):
                 torch.cuda.set_sync_debug_mode("error" if step >= self.WARM else "default")
                 yield step
+                torch.cuda.set_sync_debug_mode("default")
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
-@pytest.mark.parametrize("share", ["dataset", "class"])
-def test_no_loop_waits_for_the_gpu(share: Literal["dataset", "class"]) -> None:
-    data, device = stripes(3), torch.device("cuda")
-    settings = Settings(bpc=4000, ipc=4, chunk=3, joint=9, share=share, labels="hard")
-    recipe = default_recipe(data)
-
-    planned = planned_images(data, settings, "hard")
-    arguments = data, first_images(data, 4), planned, settings, recipe, device, lambda progress: None
-    rehearsed = rehearse(*arguments, kind=Unwaiting)
-    assert list(rehearsed) == ["networks", "warm-up", "joint", "tune"]
-
-    network = plan_for(20_000, 8, 8, 40_000)
-    train_label_network(data, network, network_views(3, True), 0, device, Unwaiting())
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({"labels": "hard"}, ["utility networks", "warm-up 1", "warm-up 2", "joint", "tuning 1"]),
+        (
+            {"labels": "hard", "share": "class"},
+            ["utility networks", "warm-up 1", "warm-up 2", "joint", "tuning 1"],
+        ),
+        (
+            {"labels": "network", "bpc": 20_000, "label_views": 40_000},
+            ["label network", "warm-up 1", "warm-up 2", "tuning 1"],
+        ),
+    ],
+    ids=str,
+)
+def test_no_loop_waits_for_the_gpu(changes: dict[str, Any], stages: list[str]) -> None:
+    settings = Settings(**{"bpc": 4000, "ipc": 4, "chunk": 3, "joint": 9, **changes})
+    inputs = resolve_inputs(stripes(3), None, settings)
+    run = RunContext("cuda", journal=NonWaitingJournal())
+    assert list(timed_stages(inputs, run)) == stages
 
 
 def test_views_are_the_cpus(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from rudcodec.payload import ImageShape
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe
 
-QUICK = {"warmup": 40, "joint": 3, "tune": 20}
+QUICK: dict[str, Any] = {"warmup": 40, "joint": 3, "tune": 20}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,7 @@ def colour() -> LabelledImages:
     return LabelledImages(images.astype(np.uint8), labels, ("a", "b", "c"), "stripes")
 
 
+@pytest.mark.slow
 def test_file_uses_its_budget_and_no_more(digits: LabelledImages, tmp_path: Path) -> None:
     path = tmp_path / "digits.rud"
     result = rudcodec.compress(digits, path, bpc=2500, ipc=8, **{**QUICK, "warmup": 100})
@@ -51,6 +53,7 @@ def test_file_uses_its_budget_and_no_more(digits: LabelledImages, tmp_path: Path
     assert rudcodec.load(path).ipc == 8
 
 
+@pytest.mark.slow
 def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) -> None:
     """No budget: what a sixteenth of the error is worth more, takes more bits."""
     found, images = [], LabelledImages(colour.images[::3], colour.labels[::3], colour.classes, "stripes")
@@ -66,19 +69,22 @@ def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) ->
     assert fine / pixels + 0.08 * less < coarse / pixels + 0.08 * harm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["dataset", "class"])
-def test_same_seed_same_bytes(colour: LabelledImages, share: str) -> None:
-    settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)  # type: ignore[arg-type]
+def test_same_seed_same_bytes(colour: LabelledImages, share: Literal["dataset", "class"]) -> None:
+    settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)
     first, second = (bitstream.encode(distill(colour, settings)) for _ in range(2))
     assert first == second
     assert len(first) * 8 <= 9000 * 3
 
 
+@pytest.mark.slow
 def test_networks_per_class_where_a_chunk_does_not_hold_every_class(colour: LabelledImages) -> None:
-    settings = Settings(bpc=9000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
+    settings = Settings(bpc=5000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
     assert len(distill(colour, settings).groups) == 3
 
 
+@pytest.mark.slow
 def test_decoded_images_resemble_real_ones(colour: LabelledImages, tmp_path: Path) -> None:
     path = tmp_path / "stripes.rud"
     rudcodec.compress(colour, path, bpc=6000, ipc=5, warmup=100, joint=0, tune=20)
@@ -90,6 +96,7 @@ def test_decoded_images_resemble_real_ones(colour: LabelledImages, tmp_path: Pat
             assert nearest < 0.5 * real.var()
 
 
+@pytest.mark.slow
 def test_a_distilled_set_keeps_all_its_images(colour: LabelledImages, tmp_path: Path) -> None:
     """Without a real set; with one, under the names of its classes."""
     rows = np.random.default_rng(1).permutation(90)  # not by class
@@ -123,9 +130,10 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
         distill(None, settings)
 
 
+@pytest.mark.slow
 def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
     seen: list[ProgressReport] = []
-    distill(colour, Settings(bpc=6000, ipc=4, **QUICK), report=seen.append)  # type: ignore[arg-type]
+    distill(colour, Settings(bpc=6000, ipc=4, **QUICK), report=seen.append)
     stages = list(dict.fromkeys(p.stage for p in seen))
     expected = ["selection", "utility networks", "pretraining", "warm-up 1", "warm-up 2", "joint"]
     assert stages[:7] == [*expected, "tuning 1"]

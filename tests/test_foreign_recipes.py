@@ -19,7 +19,7 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import LabelLayer, Payload, Recipe
 
 pytest.importorskip("torch")
-from rudcodec.evaluation import evaluate  # noqa: E402
+from rudcodec.evaluation import evaluate
 
 NAMES = ("ant", "bee", "cicada")
 

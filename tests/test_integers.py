@@ -61,6 +61,7 @@ def tensors(groups: tuple[Group, ...]) -> list[QTensor]:
     return [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["dataset", "class"])
 def test_weights_take_five_bits_and_do_little_harm(share: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Observed(monkeypatch, share)
@@ -77,6 +78,7 @@ def test_weights_take_five_bits_and_do_little_harm(share: str, monkeypatch: pyte
     assert sum(part.bits for part in parts) == pytest.approx(bits, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_model_computes_with_the_integers_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Observed(monkeypatch, "dataset")
     networks = seen.encoder.model.of(0)

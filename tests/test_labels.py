@@ -58,6 +58,7 @@ def labelled_payload() -> Payload:
     return random_labels(random_payload(architecture, [(3, 2), (1, 1)], seed=1), LAYERS, seed=1)
 
 
+@pytest.mark.slow
 def test_training_meets_its_rate_and_learns(trained: LabelNetwork) -> None:
     weights = sum(tensor_bits(p.weight.values) for p in trained.parameters)
     assert weights == pytest.approx(6000 - 6 * 34, rel=0.1)
@@ -74,6 +75,7 @@ def test_training_is_repeatable(digits: data.LabelledImages) -> None:
         np.testing.assert_array_equal(a.bias.values, b.bias.values)
 
 
+@pytest.mark.slow
 def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.LabelledImages) -> None:
     """To the tolerance that FloatLabelNetwork states, on real images."""
     images = digits.images[:300]

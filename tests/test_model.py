@@ -97,7 +97,8 @@ def test_finer_step_changes_neither_images_nor_their_prediction() -> None:
     chunk = next(model.each_chunk())
 
     def unrounded() -> torch.Tensor:
-        return model.networks[0].synthesis(list(chunk.levels)).detach()  # type: ignore[union-attr, operator]
+        images: torch.Tensor = model.networks[0].synthesis(list(chunk.levels))  # type: ignore[operator]
+        return images.detach()
 
     before = unrounded()
     first = chunk.levels[-1].detach().clone()

@@ -17,10 +17,13 @@ import rudcodec
 from rudcodec import bitstream
 from rudcodec.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scikit-learn's digits, three a class, briefly trained."""
+    pytest.importorskip("torch")
     path = tmp_path_factory.mktemp("real") / "digits.rud"
     rudcodec.compress("digits", path, bpc=900, ipc=3, warmup=10, joint=0, tune=4)
     return path

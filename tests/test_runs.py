@@ -16,7 +16,7 @@ from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.runs import CheckpointFolder, Journal  # noqa: E402
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818  (no error)
     pass
 
 
@@ -185,7 +185,7 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         {"bpc": 2400.0, "ipc": 4, "joint": 4, "chunk": 4, "utility_images": 4},
         {"bpc": 24000.0, "ipc": 4, "labels": "network", "label_fraction": 0.2, "label_views": 8000},
         {"bpc": 24000.0, "ipc": 4, "labels": "soft", "label_views": 8000},
-        {"bpc": 4800.0, "ipc": 2, "share": "class", "joint": 4, "utility": "gm"},
+        {"bpc": 3500.0, "ipc": 2, "share": "class", "joint": 4, "utility": "gm"},
     ],
     ids=["joint", "network", "soft", "class"],
 )
@@ -207,7 +207,6 @@ def test_an_encode_that_dies_again_and_again(
     assert not run.exists()
 
 
-@pytest.mark.slow
 def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], None]) -> None:
     data, out, run = stripes(1), tmp_path / "out.rud", tmp_path / "run"
     settings: dict[str, Any] = {"bpc": 2400.0, "ipc": 2, "warmup": 4, "joint": 0, "tune": 2}
@@ -216,7 +215,7 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
         rudcodec.compress(data, out, checkpoints=run, checkpoint_seconds=0, **settings)
     with pytest.raises(DataError, match="run: holds an unfinished run"):
         rudcodec.compress(data, out, checkpoints=run, **settings)
-    with pytest.raises(SettingError, match="has data [0-9a-f]+, not"):
+    with pytest.raises(SettingError, match=r"has data [0-9a-f]+, not"):
         rudcodec.compress(stripes(3), out, checkpoints=run, resume=True, **settings)
     with pytest.raises(SettingError, match="has warmup 4, not 5"):
         rudcodec.compress(data, out, checkpoints=run, resume=True, **{**settings, "warmup": 5})

@@ -161,6 +161,7 @@ def test_certain_labels_teach_what_classes_teach(digits: data.LabelledImages) ->
     assert (weights(np.full_like(certain, 0.1)) - weights(None)).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_compress_with_soft_labels(digits: data.LabelledImages, tmp_path: Path) -> None:
     """The budget holds, the teacher's labels are sensible, and students use them."""
     path = tmp_path / "soft.rud"
@@ -181,5 +182,5 @@ def test_compress_with_soft_labels(digits: data.LabelledImages, tmp_path: Path) 
 
 
 def test_soft_labels_need_real_images(digits: data.LabelledImages, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="labels: a teacher needs real images"):
+    with pytest.raises(SettingError, match="labels: soft ones need real images"):
         rudcodec.compress(None, tmp_path / "x.rud", distilled=digits, bpc=2000, labels="soft")

@@ -54,10 +54,9 @@ def test_a_turn_by_the_largest_sine() -> None:
     assert across.max() > 14 and across.min() < 2
 
 
-@pytest.mark.parametrize("name", ["mixup", "cutmix"])
-def test_mixtures_show_both_images_in_their_parts(name: str) -> None:
+@pytest.mark.parametrize("recipe", [replace(STILL, mixup=255), replace(STILL, cutmix=255)])
+def test_mixtures_show_both_images_in_their_parts(recipe: ViewRecipe) -> None:
     images = np.concatenate([np.zeros((1, 8, 8, 1), np.uint8), np.full((1, 8, 8, 1), 255, np.uint8)])
-    recipe = replace(STILL, **{name: 255})
     drawn = views.draw(recipe, images.shape, 1, 0, 300)
     assert len(drawn.mixed) > 280
     mean = np.asarray(views.render(images, drawn, np))[drawn.mixed].mean((1, 2, 3)) / 255

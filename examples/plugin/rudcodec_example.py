@@ -1,37 +1,75 @@
-"""A utility and a student that rudcodec finds when this package is installed: pip install examples/plugin"""
+"""A utility, a label mode and a student that rudcodec finds when this package is installed:
+
+pip install examples/plugin
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rudcodec.data import LabelledImages
+from rudcodec.labels import LabelMode, Results
 from rudcodec.nets.normalise import normalise
-from rudcodec.utility import Utility
+from rudcodec.options import option
+from rudcodec.payload import Payload, SoftLabels, SoftScale
+from rudcodec.runs import RunContext, State
+from rudcodec.utility import Utility, UtilityOptions
+
+
+@dataclass(frozen=True)
+class MomentOptions(UtilityOptions):
+    """Options on the command line are set by ``--set moments.square=8``."""
+
+    square: int = option(4, "Side of the squares, in pixels.", minimum=1)
 
 
 class MomentMatching(Utility):
     """Squared distance of real and synthetic images in the mean and variance, over a class, of each square of
-    4 x 4 pixels. An example: it says nothing of what networks see."""
+    some pixels. An example: it says nothing of what networks see."""
 
-    by_class = True
+    Options = MomentOptions
+    options: MomentOptions
+    sums_over_classes = True
 
-    def prepare(self, dataset: LabelledImages, device: torch.device) -> None:
-        images = normalise(torch.from_numpy(dataset.images), self.recipe.mean, self.recipe.std)
-        labels = torch.from_numpy(dataset.labels)
-        self.real = [moments(images[labels == k]).to(device) for k in range(len(dataset.classes))]
+    def learn(self, real: LabelledImages, run: RunContext) -> State:
+        """The moments of each real class; a checkpoint of the run holds them."""
+        images = normalise(torch.from_numpy(real.images), self.recipe.mean, self.recipe.std)
+        labels = torch.from_numpy(real.labels)
+        return [self._moments(images[labels == label]) for label in range(len(real.classes))]
+
+    def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
+        self._real = [moments.to(device) for moments in learned]
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        classes = labels.unique().tolist()
-        distances = [(moments(images[labels == k]) - self.real[k]).square().sum() for k in classes]
+        distances = [
+            (self._moments(images[labels == label]) - self._real[label]).square().sum()
+            for label in labels.unique().tolist()
+        ]
         return torch.stack(distances).sum()
 
+    def _moments(self, images: Tensor) -> Tensor:
+        """(2, C, H / square, W / square) of (n, C, H, W)."""
+        squares = F.avg_pool2d(images, self.options.square, ceil_mode=True)
+        return torch.stack([squares.mean(0), squares.var(0, unbiased=False)])
 
-def moments(images: Tensor) -> Tensor:
-    """(2, C, H / 4, W / 4) of (n, C, H, W)."""
-    seen = F.avg_pool2d(images, 4, ceil_mode=True)
-    return torch.stack([seen.mean(0), seen.var(0, unbiased=False)])
+
+class SmoothedLabels(LabelMode):
+    """Label smoothing: an image's own class is e² times as likely as any other. Files need three classes."""
+
+    def attach(self, payload: Payload, labels: State, results: Results) -> Payload:
+        segments = []
+        for segment in payload.segments:
+            own = np.repeat(np.arange(len(segment.counts)), segment.counts)
+            other = (own + 1) % len(segment.counts)  # the format wants one by name, beside the rest
+            odds = np.full((len(own), 2), 2, np.int32)
+            segments.append(replace(segment, soft=SoftLabels(other[:, None].astype(np.int32), odds)))
+        scale = SoftScale(kept=1, step=64, temperature=16)
+        return replace(payload, segments=tuple(segments), soft=scale)
 
 
 def tiny(channels: int, classes: int, size: tuple[int, int]) -> nn.Module:

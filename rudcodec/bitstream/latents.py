@@ -69,20 +69,30 @@ def wavefront(height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Columns:
-    """How the images of some segments stand in columns.
+class Block:
+    """Columns of some groups: ``most`` of each, as many as the largest of them has images.
 
-    ``groups``: those that have images, ascending; ``most``: columns of each of them; ``parts``: for each
-    segment the flat columns of its images.
+    ``columns``: where they stand among all columns, group after group.
     """
 
     groups: tuple[int, ...]
     most: int
+    columns: slice
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How the images of some segments stand in columns: ``total`` of them, in ``blocks``.
+
+    ``parts``: for each segment the columns of its images, class after class.
+    """
+
+    blocks: tuple[Block, ...]
     parts: tuple[slice | np.ndarray, ...]
 
     @property
     def total(self) -> int:
-        return len(self.groups) * self.most
+        return self.blocks[-1].columns.stop
 
 
 def columns_of(counts: Sequence[tuple[int, ...]], share: str) -> Columns:
@@ -90,19 +100,33 @@ def columns_of(counts: Sequence[tuple[int, ...]], share: str) -> Columns:
     if share == "dataset":
         ends = np.cumsum([sum(segment) for segment in counts]).tolist()
         parts = tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False))
-        return Columns((0,), ends[-1], parts)
+        return Columns((Block((0,), ends[-1], slice(0, ends[-1])),), parts)
     table = np.array(counts)
-    totals = table.sum(0)
-    groups = np.flatnonzero(totals)
-    most = int(totals.max())
+    blocks = _blocks(table.sum(0))
     # the first column of each segment's images of a class
     first = np.cumsum(table, axis=0) - table
-    first[:, groups] += np.arange(len(groups)) * most
+    for block in blocks:
+        first[:, block.groups] += block.columns.start + np.arange(len(block.groups)) * block.most
     columns = []
     for start, segment in zip(first, table, strict=True):
         shift = start - (np.cumsum(segment) - segment)
         columns.append(np.arange(segment.sum()) + np.repeat(shift, segment))
-    return Columns(tuple(groups.tolist()), most, tuple(columns))
+    return Columns(blocks, tuple(columns))
+
+
+def _blocks(totals: np.ndarray) -> tuple[Block, ...]:
+    """Groups of similar sizes side by side: at least half of a block's columns hold an image."""
+    blocks = []
+    end = 0
+    left = np.flatnonzero(totals)
+    while len(left):
+        most = int(totals[left].max())
+        chosen = 2 * totals[left] >= most
+        groups = left[chosen]
+        start, end = end, end + most * len(groups)
+        blocks.append(Block(tuple(groups.tolist()), most, slice(start, end)))
+        left = left[~chosen]
+    return tuple(blocks)
 
 
 @dataclass(frozen=True)
@@ -133,9 +157,10 @@ class LatentCoding:
 
     def __init__(self, networks: Networks, segments: Sequence[SegmentCoder]) -> None:
         self._columns = columns_of([segment.counts for segment in segments], networks.share)
-        self._net = networks.context(self._columns.groups)
         self._grids, rows = plan(networks.architecture)
-        self._state = _State(self._net, self._columns, rows)
+        blocks = self._columns.blocks
+        nets = networks.context(*(block.groups for block in blocks))
+        self._states = [_State(net, block, rows) for net, block in zip(nets, blocks, strict=True)]
         self._ymax = networks.ymax
         self._segments = segments
         self._coded: list[list[np.ndarray]] = [[] for _ in segments]
@@ -162,18 +187,17 @@ class LatentCoding:
         return [self._errors.get(i, tuple(latents)) for i, latents in enumerate(self._coded)]
 
     def _code(self, index: int, grid: Grid) -> np.ndarray:
-        """The latents of a grid, int32 (positions, flat columns)."""
+        """The latents of a grid, int32 (positions, columns)."""
         parts = self._columns.parts
         target = np.zeros((grid.height * grid.width, self._columns.total), dtype=np.int32)
         for segment, part in zip(self._segments, parts, strict=True):
             if segment.latents is not None:
                 target[:, part] = segment.latents[index].reshape(sum(segment.counts), -1).T
-        coarser = [g for g in self._grids if (g.level, g.component) == (grid.level - 1, grid.component)]
-        before = self._grids[index - 1] if grid.component else None
-        matrices = self._net.matrices(index)
+        context = _Context(grid, self._grids)
+        for state in self._states:
+            state.start(index)
         for y, x in wavefront(grid.height, grid.width):
-            context = _context_rows(grid, coarser[0] if coarser else None, before, (y, x))
-            rows, location = self._state.predict(context, matrices)
+            rows, location = self._predict(context.rows(y, x))
             position = y * grid.width + x
             values = target[position]
             for i in self._active:
@@ -188,61 +212,84 @@ class LatentCoding:
             if self._errors:
                 self._active = [i for i in self._active if i not in self._errors]
             target[position] = values
-            self._state.store(grid.rows(y, x), values)
+            for state in self._states:
+                state.store(grid.rows(y, x), values)
         return target
 
-
-def _context_rows(
-    grid: Grid, coarser: Grid | None, before: Grid | None, positions: tuple[np.ndarray, np.ndarray]
-) -> np.ndarray:
-    """Storage rows (21, positions) of the context of each position (y, x)."""
-    y, x = positions
-    rows = np.zeros((INPUTS, len(y)), dtype=np.intp)
-    causal, parents, siblings = np.split(rows, (len(CAUSAL), len(CAUSAL) + PARENTS))
-    causal[:] = grid.rows(y, x) + grid.offsets(CAUSAL)
-    if coarser:
-        right = (x & 1) * 2 - 1
-        down = ((y & 1) * 2 - 1) * coarser.pitch
-        nearest = coarser.rows(y >> 1, x >> 1)
-        parents[:] = nearest, nearest + right, nearest + down, nearest + down + right
-    if before:
-        siblings[:] = before.rows(y, x) + before.offsets(SIBLINGS)
-    return rows
-
-
-class _State:
-    """Latents coded so far, clamped, int8 (groups, storage rows, columns), and the network's view of them."""
-
-    def __init__(self, net: ContextNet, columns: Columns, rows: int) -> None:
-        self._net = net
-        self._storage = np.zeros((len(columns.groups), rows, columns.most), dtype=np.int8)
-
-    def predict(self, rows: np.ndarray, matrices: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Table row (intp) and integer location (int32) of each (position, flat column)."""
-        groups, _, columns = self._storage.shape
-        positions = rows.shape[1]
-        result = np.empty((2, positions, groups, columns), dtype=np.int32)
-        p_step = max(1, min(positions, _CHUNK // columns))
-        g_step = max(1, min(groups, _CHUNK // (p_step * columns)))
-        for g in range(0, groups, g_step):
-            chosen = slice(g, min(g + g_step, groups))
-            storage = self._storage[chosen]
-            own = [matrix[chosen] for matrix in matrices]
-            for p in range(0, positions, p_step):
-                part = rows[:, p : p + p_step]
-                block = self._net.inputs(len(storage), part.shape[1] * columns)
-                block[:, :INPUTS] = storage.take(part.ravel(), axis=1).reshape(len(storage), INPUTS, -1)
-                output = self._net.predict(block, own)
-                output = output.reshape(len(storage), 2, part.shape[1], columns)
-                result[:, p : p + p_step, chosen] = output.transpose(1, 2, 0, 3)
-        eighths, scale = result.reshape(2, positions, groups * columns)
+    def _predict(self, context: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Table row (intp) and integer location (int32) of each (position, column)."""
+        eighths, scale = np.empty((2, context.shape[1], self._columns.total), dtype=np.int32)
+        for state in self._states:
+            state.predict(context, eighths, scale)
         half = 1 << LOCATION_BITS >> 1
         location = (eighths + half) >> LOCATION_BITS
         eighths -= location << LOCATION_BITS  # now the fraction, -4..3
         return ((eighths + half) * SCALES + scale).astype(np.intp), location
 
-    def store(self, rows: np.ndarray, values: np.ndarray) -> None:
-        """Remember latents (positions, flat columns)."""
+
+class _Context:
+    """Where the inputs of a grid's predictions lie in the storage."""
+
+    def __init__(self, grid: Grid, grids: Sequence[Grid]) -> None:
+        places = {(one.level, one.component): one for one in grids}
+        self._grid = grid
+        self._coarser = places.get((grid.level - 1, grid.component))
+        self._before = places.get((grid.level, grid.component - 1))
+        self._causal = grid.offsets(CAUSAL)
+        self._siblings = self._before.offsets(SIBLINGS) if self._before else None
+
+    def rows(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Storage rows (21, positions) of the context of each position."""
+        rows = np.zeros((INPUTS, len(y)), dtype=np.intp)
+        rows[: len(CAUSAL)] = self._grid.rows(y, x) + self._causal
+        if self._coarser:
+            right = (x & 1) * 2 - 1
+            down = ((y & 1) * 2 - 1) * self._coarser.pitch
+            parents = rows[len(CAUSAL) :]
+            parents[0] = self._coarser.rows(y >> 1, x >> 1)
+            parents[1] = parents[0] + right
+            parents[2] = parents[0] + down
+            parents[3] = parents[2] + right
+        if self._before:
+            rows[len(CAUSAL) + PARENTS :] = self._before.rows(y, x) + self._siblings
+        return rows
+
+
+class _State:
+    """Latents of a block coded so far, clamped, int8 (groups, storage rows, columns), and its networks."""
+
+    def __init__(self, net: ContextNet, block: Block, rows: int) -> None:
+        self._net = net
+        self._columns = block.columns
+        self._storage = np.zeros((len(block.groups), rows, block.most), dtype=np.int8)
+        self._matrices: list[np.ndarray] = []
+
+    def start(self, grid: int) -> None:
+        """The next predictions are of a grid."""
+        self._matrices = self._net.matrices(grid)
+
+    def predict(self, rows: np.ndarray, eighths: np.ndarray, scale: np.ndarray) -> None:
+        """Fill in location in 1/8 and scale index, int32 (positions, all columns), in the block's columns."""
         groups, _, columns = self._storage.shape
-        clamped = np.clip(values, -INPUT_LIMIT, INPUT_LIMIT).reshape(len(rows), groups, columns)
-        self._storage[:, rows] = clamped.transpose(1, 0, 2)
+        positions = rows.shape[1]
+        results = [a[:, self._columns].reshape(positions, groups, columns) for a in (eighths, scale)]
+        p_step = max(1, min(positions, _CHUNK // columns))
+        g_step = max(1, min(groups, _CHUNK // (p_step * columns)))
+        for g in range(0, groups, g_step):
+            chosen = slice(g, min(g + g_step, groups))
+            storage = self._storage[chosen]
+            matrices = [matrix[chosen] for matrix in self._matrices]
+            for p in range(0, positions, p_step):
+                part = rows[:, p : p + p_step]
+                block = self._net.inputs(len(storage), part.shape[1] * columns)
+                block[:, :INPUTS] = storage.take(part.ravel(), axis=1).reshape(len(storage), INPUTS, -1)
+                output = self._net.predict(block, matrices)
+                output = output.reshape(len(storage), 2, part.shape[1], columns).transpose(1, 2, 0, 3)
+                for result, values in zip(results, output, strict=True):
+                    result[p : p + p_step, chosen] = values
+
+    def store(self, rows: np.ndarray, values: np.ndarray) -> None:
+        """Remember latents (positions, all columns)."""
+        groups, _, columns = self._storage.shape
+        clamped = np.clip(values[:, self._columns], -INPUT_LIMIT, INPUT_LIMIT)
+        self._storage[:, rows] = clamped.reshape(len(rows), groups, columns).transpose(1, 0, 2)

@@ -38,16 +38,22 @@ class Networks:
         self._groups = groups
         self._folded: dict[int, list[Folded]] = {}
         self._synthesis: dict[int, Synthesis] = {}
-        self._context: tuple[tuple[int, ...], ContextNet] | None = None
+        self._context: dict[tuple[int, ...], ContextNet] = {}
 
-    def context(self, groups: tuple[int, ...]) -> ContextNet:
-        """The context networks of some groups."""
-        if self._context is None or self._context[0] != groups:
-            for k in groups:
-                if k not in self._folded:
-                    self._folded[k] = fold_context(self._groups[k].context)
-            self._context = groups, ContextNet([self._folded[k] for k in groups])
-        return self._context[1]
+    def context(self, *groups: tuple[int, ...]) -> list[ContextNet]:
+        """The context networks of some groups, of some other groups, ...
+
+        Those of the last call are at hand, so that segments of the same groups share them.
+        """
+        self._context = {
+            some: self._context.get(some) or ContextNet([self._fold(k) for k in some]) for some in groups
+        }
+        return list(self._context.values())
+
+    def _fold(self, group: int) -> list[Folded]:
+        if group not in self._folded:
+            self._folded[group] = fold_context(self._groups[group].context)
+        return self._folded[group]
 
     def synthesis(self, group: int) -> Synthesis:
         """The synthesis network of a group."""

@@ -103,6 +103,8 @@ def resolve_inputs(
     """
     if real is None and distilled is None:
         raise SettingError("nothing to compress: neither real nor distilled images")
+    if real is None:
+        settings = _without_real_set(settings)
     if distilled is not None:
         distilled = _ordered(distilled, real or distilled)
         count = distilled.ipc_counts()[0]
@@ -111,7 +113,6 @@ def resolve_inputs(
         settings = replace(settings, ipc=count)
     if real is None:
         assert distilled is not None
-        settings = _without_real_set(settings)
         real = distilled
     recipe = default_recipe(real, flip=settings.flip)
     settings = _with_budget(distilled or real, settings, recipe)

@@ -46,12 +46,25 @@ def pipeline(inputs: Inputs) -> tuple[Stage, ...]:
 def run_pipeline(inputs: Inputs, run: RunContext) -> Payload:
     """Run the stages that a run has left to do; returns what they have made."""
     encoding = Encoding(inputs, run)
-    for stage in pipeline(inputs):
-        if stage.is_needed(encoding):
-            encoding.results[stage.name] = run.journal.run_stage(
+    run_stages(encoding)
+    return encoding.final_payload()
+
+
+def run_stages(encoding: Encoding, last: str | None = None) -> None:
+    """Run the stages of an encoding that have not returned their results yet, in order.
+
+    Args:
+        encoding: under way; one that has results of another may go on from there.
+        last: the name of the stage after which to stop; None: run all. ValueError if there is no such stage.
+    """
+    stages = pipeline(encoding.inputs)
+    if last is not None:
+        stages = stages[: [stage.name for stage in stages].index(last) + 1]
+    for stage in stages:
+        if stage.name not in encoding.results and stage.is_needed(encoding):
+            encoding.results[stage.name] = encoding.run.journal.run_stage(
                 stage.name, _Work(stage, encoding), stage.shared
             )
-    return encoding.final_payload()
 
 
 class _Work:

@@ -1,0 +1,94 @@
+"""What the trials share: which images they use, how their command lines are read, what they show."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rudcodec.cli.metrics import Metrics
+from rudcodec.cli.progress import ProgressView
+from rudcodec.data import LabelledImages, Split
+from rudcodec.data.splits import Part, rows_of
+from rudcodec.distill.payload_builder import segment_sizes
+from rudcodec.errors import RudError, SettingError
+from rudcodec.model.synthesis import to_grey_levels
+from rudcodec.runs import RunContext
+
+T = TypeVar("T")
+
+
+class Script(click.Command):
+    """A command whose failures that a user can cause are one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RudError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def split_for_trials(train: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
+    """The images of a train split to work with, and its last tenth of each class to judge by.
+
+    The validation split stays untouched, so that what the trials decide can still be tested on it.
+    """
+    return _split(train, "train"), _split(train, "val")
+
+
+def _split(train: LabelledImages, split: Split) -> LabelledImages:
+    parts: tuple[Part, ...] = ("train",)
+    return train.take(rows_of(split, train.labels, parts, train.classes, train.name))
+
+
+def run_of(seed: int, view: ProgressView) -> RunContext:
+    """A run without checkpoints whose progress is shown."""
+    return RunContext(seed=seed, reporter=Metrics(view, log=None, board=None, append=False))
+
+
+def parse_pairs(text: str) -> dict[str, str]:
+    """``"zoom_min=20,mixup=80"`` as a dictionary of texts."""
+    words = [word.partition("=") for word in text.split(",") if word]
+    return {name: value for name, _, value in words}
+
+
+def take_changes(values: T, pairs: dict[str, str]) -> T:
+    """A dataclass instance with those fields changed that ``pairs`` name, which are taken out of these."""
+    known: Any = values
+    changes = {
+        field.name: _parse(type(getattr(known, field.name)), pairs.pop(field.name))
+        for field in fields(known)
+        if field.name in pairs
+    }
+    changed: T = replace(known, **changes)
+    return changed
+
+
+def _parse(kind: type, text: str) -> Any:
+    if kind is tuple:
+        return tuple(text.split("+"))
+    return text == "true" if kind is bool else kind(text)
+
+
+def check_all_taken(pairs: dict[str, str]) -> None:
+    """Raise SettingError if any of ``pairs`` was of no use."""
+    if pairs:
+        raise SettingError(f"there is no setting {', '.join(pairs)}")
+
+
+def rows_as_decoded(num_images: int, ipc: int) -> NDArray[np.intp]:
+    """Rows of images that are ordered by class, in the order in which a file of them is decoded."""
+    num_segments = len(segment_sizes(ipc))
+    segment_of_row = np.arange(num_images) % ipc % num_segments
+    return np.argsort(segment_of_row, kind="stable")
+
+
+def to_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """uint8 (n, H, W, C) of images (n, C, H, W) in synthesis units."""
+    pixels = to_grey_levels(images).round().to(torch.uint8).permute(0, 2, 3, 1)
+    return np.ascontiguousarray(pixels.cpu().numpy())

@@ -1,0 +1,123 @@
+"""What the documents and the examples show works: their Python is run, their command lines are parsed."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from conftest import stripes
+from golden_payloads import layer, random_labels, random_payload
+from PIL import Image
+
+import rudcodec
+from rudcodec import bitstream
+from rudcodec.cli.main import main
+from rudcodec.payload import Architecture, LabelLayer, Recipe
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile")),
+    *sorted((ROOT / "docs").glob("*.md")),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a set ``cifar10/`` and a file ``cifar10.rud`` that has a label network."""
+    monkeypatch.chdir(tmp_path)
+    data = stripes(3)
+    for number, (image, label) in enumerate(zip(data.images, data.labels, strict=True)):
+        path = tmp_path / "cifar10" / data.classes[label] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    architecture = Architecture(8, 8, 3, (2, 1), (3,), (layer(3, relu=False),))
+    recipe = Recipe(mean=(128,) * 3, std=(64,) * 3, augment=("flip",), steps=2, batch=4)
+    images = random_payload(architecture, [(2, 2)], seed=1, classes=data.classes, recipe=recipe)
+    bitstream.write(random_labels(images, (LabelLayer(4, True, False),), seed=1), tmp_path / "cifar10.rud")
+    return tmp_path
+
+
+def with_settings(function: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
+    """The function, with some of its arguments replaced by quick ones."""
+
+    def quick(*args: Any, **changes: Any) -> Any:
+        return function(*args, **{**changes, **settings})
+
+    return quick
+
+
+@pytest.mark.slow
+def test_python_in_the_readme(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    short = {"bpc": 1500, "ipc": 2, "warmup": 2, "joint": 0, "tune": 2, "device": "cpu"}
+    compress = with_settings(rudcodec.compress, **short)
+    evaluate = with_settings(rudcodec.evaluate, steps=1, seeds=1, device="cpu")
+    monkeypatch.setattr(rudcodec, "compress", compress, raising=False)
+    monkeypatch.setattr(rudcodec, "evaluate", evaluate, raising=False)
+    before = (folder / "cifar10.rud").read_bytes()
+    found: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), found)
+    assert found["data"].images.shape == (4, 8, 8, 3)
+    assert (folder / "cifar10.rud").read_bytes() != before
+    assert rudcodec.load("cifar10.rud").counts == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["train_on_rud", "train_on_views"])
+def test_examples(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(sys, "argv", [name, "cifar10.rud", "cifar10/"])
+    runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+    assert re.match(r"accuracy \d+\.\d %", capsys.readouterr().out)
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """Each ``rudcodec ...`` that stands in a line of its own or in backticks, as words.
+
+    Torchrun's count as well. What is left out (``...``) is left out, with the option whose value it is.
+    """
+    program = r"(?:\$\(BIN\)/)?rudcodec|torchrun [^`\n]*?-m -- rudcodec\.cli"
+    own_line = rf"^(?:    |\t)(?:{program}) (.*?)(?:  +#.*)?$"
+    in_backticks = rf"`(?:{program}) ([^`]+)`"
+    for match in re.finditer(rf"{own_line}|{in_backticks}", text, re.MULTILINE):
+        words = shlex.split(match[1] or match[2])
+        while "..." in words:
+            at = words.index("...")
+            del words[at - words[at - 1].startswith("-") : at + 1]
+        yield words
+
+
+LINES = [
+    pytest.param(words, id=f"{path.name}: {' '.join(words)}")
+    for path in DOCUMENTS
+    for words in command_lines(path.read_text())
+    if len(words) > 1
+]
+
+
+@pytest.mark.parametrize("words", LINES)
+def test_command_lines(words: list[str]) -> None:
+    """The command and its options exist, and their values are of the right kind; nothing is run."""
+    words = ["2" if word in ("N", "X") else word for word in words]
+    command = main.commands[words[0]]
+    command.make_context(words[0], words[1:])
+
+
+def test_command_lines_are_found_and_checked() -> None:
+    """The check above sees the README's, and notices an option that isn't there."""
+    assert sum(1 for _ in command_lines((ROOT / "README.md").read_text())) > 15
+    (words,) = command_lines("    rudcodec info --bytes x.rud   # no such option\n")
+    with pytest.raises(click.NoSuchOption):
+        main.commands[words[0]].make_context(words[0], words[1:])
+    assert list(command_lines("by `rudcodec eval\nx.rud --real SRC --split ...`")) == [
+        ["eval", "x.rud", "--real", "SRC"]
+    ]

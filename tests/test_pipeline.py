@@ -1,0 +1,62 @@
+"""The pipeline as data: stages by name, run in parts, and branched off."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import stripes
+
+torch = pytest.importorskip("torch")
+
+from rudcodec import bitstream  # noqa: E402
+from rudcodec.distill import Settings  # noqa: E402
+from rudcodec.distill.encoding import Encoding  # noqa: E402
+from rudcodec.distill.inputs import Inputs, resolve_inputs  # noqa: E402
+from rudcodec.distill.pipeline import pipeline, run_pipeline, run_stages  # noqa: E402
+from rudcodec.runs import RunContext  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Inputs:
+    settings = Settings(bpc=3000, ipc=3, labels="hard", utility="dm", warmup=4, joint=3, tune=2)
+    return resolve_inputs(stripes(3), None, settings)
+
+
+def test_no_two_stages_share_a_name(inputs: Inputs) -> None:
+    names = [stage.name for stage in pipeline(inputs)]
+    assert len(set(names)) == len(names)
+    assert names.index("warm-up 2") < names.index("joint") < names.index("quantize 1")
+
+
+def test_an_encode_in_parts_makes_the_same_file(inputs: Inputs) -> None:
+    encoding = Encoding(inputs, RunContext("cpu"))
+    run_stages(encoding, "warm-up 2")
+    assert list(encoding.results)[-1] == "warm-up 2"
+    run_stages(encoding, "joint")
+    assert list(encoding.results)[-1] == "joint"
+    run_stages(encoding)
+    whole = run_pipeline(inputs, RunContext("cpu"))
+    assert bitstream.encode(encoding.final_payload()) == bitstream.encode(whole)
+
+
+def test_an_encode_goes_on_from_the_state_of_another(inputs: Inputs) -> None:
+    """As trials do: results, the encoder's state and the random generators' are all there is."""
+    warm = Encoding(inputs, RunContext("cpu"))
+    run_stages(warm, "warm-up 2")
+    before = [level.clone() for level in warm.encoder.model.unrounded()]
+    payloads = []
+    for _ in range(2):
+        encoding = Encoding(inputs, RunContext("cpu"))
+        encoding.results |= warm.results
+        encoding.encoder.restore(warm.encoder.state())
+        encoding.run.restore(warm.run.state())
+        run_stages(encoding)
+        payloads.append(bitstream.encode(encoding.final_payload()))
+    after = warm.encoder.model.unrounded()
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    run_stages(warm)
+    assert payloads == 2 * [bitstream.encode(warm.final_payload())]
+
+
+def test_there_is_no_such_stage(inputs: Inputs) -> None:
+    with pytest.raises(ValueError, match="cool-down"):
+        run_stages(Encoding(inputs, RunContext("cpu")), "cool-down")
