@@ -34,12 +34,15 @@ Exponents = list[list[int]]
 """Of the tensors of each group: weight and bias of each layer, context network and synthesis network."""
 
 
-def quantize_networks(encoder: EncoderState) -> Exponents:
-    """Turn every network into integers times powers of two, in place; returns the powers' exponents."""
+def quantize_networks(encoder: EncoderState, fineness: float = 1.0) -> Exponents:
+    """Turn every network into integers times powers of two, in place; returns the powers' exponents.
+
+    ``fineness``: factor of distortion's weight against the weights' bits.
+    """
     pixels = encoder.num_pixels // len(encoder.model.networks)
     exponents = []
     for group in range(len(encoder.model.networks)):
-        loss = QuantizationLoss(encoder.model.of(group), encoder.control.lmbda)
+        loss = QuantizationLoss(encoder.model.of(group), fineness * encoder.control.lmbda)
         quantizer = _GroupQuantizer(loss, encoder.model.architecture, _batches(encoder, group), pixels)
         exponents.append(quantizer.quantize())
     return exponents

@@ -21,9 +21,7 @@ class RateControl:
     no further than ``max_lmbda``, beyond which distortion is all that counts.
     """
 
-    def __init__(
-        self, target: float, lmbda: float, fixed: bool = False, max_lmbda: float = math.inf
-    ) -> None:
+    def __init__(self, target: float, lmbda: float, fixed: bool = False, max_lmbda: float = math.inf) -> None:
         self.target = target
         self.lmbda = lmbda
         self.fixed = fixed
