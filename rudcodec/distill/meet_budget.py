@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
 
 LOWEST, HIGHEST = 0.97, 1.1  # of the budget; nearer, trimming does less harm than another round
-FIRST_SAFE, ATTEMPTS = 3, 5
+FIRST_SAFE, ATTEMPTS = 3, 6
 ROUNDS = 8
 EPOCHS = 15
 SAFE_EPOCHS = 60
-FINER = 4.0  # weight of distortion when integers are chosen anew
+# Weight of distortion against weights' bits when integers are chosen anew; its inverse where those bits take
+# more than half of the file.
+FINER = 4.0
 # In dB, of the PSNR against the initial images: what a file may lose against the model that was trained, and
 # for each doubling of the rate that the model had over the file's.
 MAX_LOSS, LOSS_PER_DOUBLING = 3.0, 4.0
@@ -187,8 +189,9 @@ class Attempt:
         for number in range(FIRST_SAFE, self.number):
             ratio, _, overhead_bits, _ = Attempt(number).measurements(encoding)[-1]
             bits, wanted = ratio * budget_bits - overhead_bits, budget_bits - overhead_bits
-            factor *= max(0.5, min(4.0, wanted / max(bits, 1.0)))
-        return max(factor, 0.01)
+            step = max(0.25, min(4.0, wanted / max(bits, 1.0)))
+            factor *= step if step > 1 else step**2  # at low rates most of the bits are zeros' own
+        return max(factor, 0.001)
 
     def _safe_stages(self) -> list[Stage]:
         pretraining = TrainingSchedule(
@@ -210,8 +213,10 @@ class Attempt:
 
     def _quantize(self, encoding: Encoding) -> State:
         """[exponents of the integer networks, labels of the images]."""
-        fineness = FINER ** (self.number - 1)
-        encoding.exponents = quantize_networks(encoding.encoder, fineness)
+        encoder = encoding.encoder
+        crowded = encoder.overhead_bits > 0.5 * encoding.allocation.budget_bits
+        fineness = FINER ** ((1 - self.number) if crowded else (self.number - 1))
+        encoding.exponents = quantize_networks(encoder, fineness)
         encoding.labels = encoding.label_images()
         update_target(encoding, encoding.labels)
         return [encoding.exponents, encoding.labels]
