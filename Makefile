@@ -5,13 +5,15 @@
 BIN := .venv/bin
 STAMP := .venv/.rudcodec-installed
 OLDEST := .venv-oldest
+# a process for each core; the tests of a file stay together, since they share what takes long
+PYTEST := python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: test test-quick test-oldest lint types unit regression fuzz demo setup clean
 
 test: lint types unit
 
 test-quick: lint
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/$(PYTEST) -m 'not slow'
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -21,11 +23,11 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/$(PYTEST)
 
 # with the oldest versions that pyproject.toml admits, in an environment of their own; not part of `make test`
 test-oldest: $(OLDEST)/.rudcodec-installed
-	$(OLDEST)/bin/python -m pytest
+	$(OLDEST)/bin/$(PYTEST)
 
 # the sizes and accuracies that tests/regression holds files to, written anew
 regression: $(STAMP)

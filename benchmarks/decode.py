@@ -160,16 +160,24 @@ def print_report(path: Path) -> None:
     cpu = measured.cpu
     megabytes = f"pixels {pixels * a.channels / 1e6:.0f} MB, latents {4 * latents / 1e6:.0f} MB"
     lines = (
-        f"\n{path.name}: {images:,} images of {a.width} x {a.height}, {latents:,} latents, "
-        f"{len(data):,} bytes, {8 * len(data) / latents:.2f} bits a latent",
-        f"  to pixels    {measured.wall:.3f} s, CPU {cpu:.3f} s (latents {measured.latents:.3f}, "
-        f"synthesis {cpu - measured.latents:.3f}); CPU {measured.cold:.3f} s the first time in a process",
+        (
+            f"\n{path.name}: {images:,} images of {a.width} x {a.height}, {latents:,} latents, "
+            f"{len(data):,} bytes, {8 * len(data) / latents:.2f} bits a latent"
+        ),
+        (
+            f"  to pixels    {measured.wall:.3f} s, CPU {cpu:.3f} s (latents {measured.latents:.3f}, "
+            f"synthesis {cpu - measured.latents:.3f}); CPU {measured.cold:.3f} s the first time in a process"
+        ),
         f"  rate         {pixels / cpu / 1e6:.2f} Mpixel/s, {latents / cpu:,.0f} latents/s (CPU)",
         f"  peak memory  {measured.peak / 1e6:.0f} MB (in it {megabytes})",
-        f"  slow decoder {num_decoded / slow_seconds:,.0f} latents/s ({num_decoded:,} decoded, all equal); "
-        f"{slow_total:,.0f} s for the file's",
-        f"  ratio        {slow_total / measured.latents:,.0f} for latents; {slow_total / cpu:,.0f} for the "
-        "way to pixels, against the slow decoder's latents alone",
+        (
+            f"  slow decoder {num_decoded / slow_seconds:,.0f} latents/s ({num_decoded:,} decoded, all equal)"
+            f"; {slow_total:,.0f} s for the file's"
+        ),
+        (
+            f"  ratio        {slow_total / measured.latents:,.0f} for latents; {slow_total / cpu:,.0f} for "
+            "the way to pixels, against the slow decoder's latents alone"
+        ),
     )
     print("\n".join(lines))
 

@@ -88,8 +88,8 @@ class ClassAverages(Utility):
         """Outputs of each block of a network, and logits."""
         net = self.nets[number]
         with autocast(images.device):
-            blocks = net.blocks(images)  # type: ignore[operator]
-            logits = net.classifier(blocks[-1].flatten(1))  # type: ignore[operator]
+            blocks = net.blocks(images)
+            logits = net.classifier(blocks[-1].flatten(1))
         return [block.float() for block in blocks], logits.float()
 
 

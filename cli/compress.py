@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rudcodec.distill import CompressResult, Estimate
 
 
-class _Value(click.ParamType):
+class _Value(click.ParamType):  # type: ignore[type-arg]  # only new versions of click have arguments there
     """A setting's value on the command line, parsed and checked as the schema says."""
 
     def __init__(self, name: str) -> None:

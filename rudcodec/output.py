@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rudcodec.bitstream import Head
 from rudcodec.errors import BudgetError, DataError
+
+if TYPE_CHECKING:
+    from rudcodec.bitstream import Head
 
 MOST_FILES = 200_000
 MOST_BYTES = 8_000_000_000

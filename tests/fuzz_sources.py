@@ -17,9 +17,10 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, get_args
 
 import fuzz
 import numpy as np
@@ -27,7 +28,11 @@ from PIL import Image
 
 from rudcodec import RudError
 from rudcodec.data import Reading, load, splits
+from rudcodec.data.reading import Mode
+from rudcodec.data.splits import Split
 from rudcodec.memory import peak_memory
+
+T = TypeVar("T")
 
 NAMES = (
     "cat", "dog", "train", "test", "val", "seg_train", "testset", "@eaDir", "__MACOSX", ".hidden",
@@ -92,23 +97,27 @@ class Case:
         return text.replace(folder, "")
 
     def _outcome(self, source: Path) -> str:
-        pick = self._random.choice
         reading = Reading(
-            pick([None, 1, 9]),
-            str(pick(["auto", "rgb", "grey"])),
-            pick([None, "red"]),
-            bool(pick(2)),  # type: ignore[arg-type]
+            self._pick((None, 1, 9)),
+            self._pick(get_args(Mode)),
+            self._pick((None, "red")),
+            self._pick((False, True)),
         )
         try:
-            found = load(source, str(pick(["train", "val", "test", "all"])), reading=reading)  # type: ignore[arg-type]
+            found = load(source, self._pick(get_args(Split)), reading=reading)
             assert found.report is not None and len(found) == found.report.images
             for line in (*found.report.lines(), *found.report.bad):
                 assert line.isprintable()
             assert splits(source)
         except RudError as error:
-            assert str(error).isprintable() and 5 < len(str(error)) < 2000
-            return str(error)[-60:]
-        return "decoded"
+            message = str(error)
+        else:
+            return "decoded"
+        assert message.isprintable() and 5 < len(message) < 2000
+        return message[-60:]
+
+    def _pick(self, choices: Sequence[T]) -> T:
+        return choices[int(self._random.integers(len(choices)))]
 
     # ---- how a source is made
 

@@ -7,7 +7,7 @@ from golden_payloads import join, layer, random_payload, small_payload, split
 
 from rudcodec import bitstream
 from rudcodec.bitstream.coder import Encoder
-from rudcodec.bitstream.tables import SCALES
+from rudcodec.bitstream.constants import SCALES
 from rudcodec.payload import (
     AUGMENTATIONS,
     Architecture,

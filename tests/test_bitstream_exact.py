@@ -14,7 +14,7 @@ import pytest
 from golden_payloads import layer, random_payload
 
 from rudcodec import bitstream
-from rudcodec.bitstream import coder, intnet, latents, limits, networks, synthesis, tables
+from rudcodec.bitstream import coder, constants, intnet, latents, limits, networks, synthesis
 from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor
 
 
@@ -174,7 +174,7 @@ def test_predictions_in_int64(payload: Payload) -> None:
                 x = x if last else np.clip(x, 0, 4095)
             mu, scale = np.clip(x[0], -32768, 32767), np.clip(x[1] + 32, 0, 63)
             location = (mu + 4) >> 3
-            rows = (mu - 8 * location + 4) * tables.SCALES + scale
+            rows = (mu - 8 * location + 4) * constants.SCALES + scale
             meter.code(rows, grid.ravel() - location)
     parts = bitstream.code_length(payload)
     assert meter.bits == pytest.approx(sum(part.bits for part in parts if "latents" in part.name), rel=1e-9)

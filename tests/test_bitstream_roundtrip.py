@@ -194,8 +194,8 @@ def test_encoding_is_deterministic_and_written_whole(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_goes_away(tmp_path: Path) -> None:
-    others = {".set1.rud.a1b2_c3d", ".set[1].rud.old"}
-    for name in (".set[1].rud.a1b2_c3d", *others):
+    others = {".set1.rud.a1b2_c3d.rudcodec-tmp", ".set[1].rud.old", ".set[1].rud.a1b2_c3d"}
+    for name in (".set[1].rud.a1b2_c3d.rudcodec-tmp", *others):
         (tmp_path / name).write_bytes(b"half")
     bitstream.write(small_payload(), tmp_path / "set[1].rud")
     assert {entry.name for entry in tmp_path.iterdir()} == {"set[1].rud", *others}

@@ -60,7 +60,7 @@ def decoded(words: list[int], rows: list[int]) -> list[int] | None:
     """Differences, or None if the stream is refused; both decoders have to agree."""
     try:
         decoder = Decoder(packed(words), Place("segment 0", 0))
-        found = decoder.code(np.array(rows, dtype=np.intp), None).tolist()
+        found: list[int] | None = decoder.code(np.array(rows, dtype=np.intp), None).tolist()
         decoder.finish()
     except FormatError:
         found = None

@@ -18,6 +18,8 @@ from rudcodec.cli.main import main
 from rudcodec.payload import LabelLayer
 
 torch = pytest.importorskip("torch")
+from torch import Tensor, nn  # noqa: E402
+
 from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.payload import Recipe  # noqa: E402
 from rudcodec.students import predict  # noqa: E402
@@ -97,12 +99,12 @@ def test_large_pictures_are_looked_at_in_small_batches() -> None:
     recipe = Recipe((120,) * 3, (60,) * 3)
     sizes: list[int] = []
 
-    class Darkest(torch.nn.Module):
+    class Darkest(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.scale = torch.nn.Parameter(torch.ones(()))
+            self.scale = nn.Parameter(torch.ones(()))
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def forward(self, x: Tensor) -> Tensor:
             sizes.append(len(x))
             return -x.mean((2, 3)) * self.scale
 

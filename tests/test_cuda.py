@@ -47,7 +47,8 @@ def test_utilities_agree_with_the_cpu(name: str, experts: Path, monkeypatch: pyt
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
 
     # mm's networks stay random: their training differs, by rounding
-    options = {"tm": {"tm.experts": str(experts)}, "mm": {"mm.steps": 0}}.get(name, {})
+    own_options: dict[str, dict[str, Any]] = {"tm": {"tm.experts": str(experts)}, "mm": {"mm.steps": 0}}
+    options = own_options.get(name, {})
 
     values, gradients = [], []
     for device in ("cpu", "cuda"):

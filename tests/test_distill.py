@@ -198,9 +198,9 @@ def test_more_images_than_there_are(colour: LabelledImages) -> None:
         ({"share": "both"}, "share"),
     ],
 )
-def test_wrong_settings(wrong: dict[str, object], message: str) -> None:
+def test_wrong_settings(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
-        Settings(**{"bpc": 1000.0, **wrong})  # type: ignore[arg-type]
+        Settings(**{"bpc": 1000.0, **wrong})
 
 
 def test_failed_compress_leaves_no_file(colour: LabelledImages, tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_selection_takes_different_images_of_every_class(colour: LabelledImages)
 def test_the_pipeline_says_what_an_encode_does(colour: LabelledImages) -> None:
     """No two stages share a name; a distilled set and a label network have no joint phase."""
 
-    def names(*, distilled: LabelledImages | None = None, **settings: object) -> list[str]:
-        chosen = Settings(**{"bpc": 90_000.0, **settings})  # type: ignore[arg-type]
+    def names(*, distilled: LabelledImages | None = None, **settings: Any) -> list[str]:
+        chosen = Settings(**{"bpc": 90_000.0, **settings})
         found = [stage.name for stage in pipeline(resolve_inputs(colour, distilled, chosen))]
         assert len(set(found)) == len(found)
         return found
@@ -235,16 +235,16 @@ def test_the_pipeline_says_what_an_encode_does(colour: LabelledImages) -> None:
 
 
 def test_a_utility_has_options_of_its_own(colour: LabelledImages) -> None:
-    settings = Settings(bpc=9000, ipc=2, utility_options={"mm.runs": "1", "mm.steps": 2}, **QUICK)  # type: ignore[arg-type]
+    settings = Settings(bpc=9000, ipc=2, utility_options={"mm.runs": "1", "mm.steps": 2}, **QUICK)
     assert len(distill(colour, settings).segments) == 1
     for key, message in [
         ("mm.run", "mm.run: there is no setting 'run'; is it 'runs'"),
         ("gm.width", "gm.width: is an option of the utility 'gm', but the utility is 'mm'"),
     ]:
         with pytest.raises(SettingError, match=message):
-            distill(colour, Settings(bpc=9000, ipc=2, utility_options={key: "1"}, **QUICK))  # type: ignore[arg-type]
+            distill(colour, Settings(bpc=9000, ipc=2, utility_options={key: "1"}, **QUICK))
     with pytest.raises(SettingError, match=r"mm.runs: runs: 0; it must be at least 1|runs: 0; it must"):
-        distill(colour, Settings(bpc=9000, ipc=2, utility_options={"mm.runs": 0}, **QUICK))  # type: ignore[arg-type]
+        distill(colour, Settings(bpc=9000, ipc=2, utility_options={"mm.runs": 0}, **QUICK))
 
 
 def test_a_label_network_needs_a_budget(colour: LabelledImages) -> None:

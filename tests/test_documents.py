@@ -107,6 +107,7 @@ LINES = [
 @pytest.mark.parametrize("words", LINES)
 def test_command_lines(words: list[str]) -> None:
     """The command and its options exist, and their values are of the right kind; nothing is run."""
+    pytest.importorskip("torch")
     words = ["2" if word in ("N", "X") else word for word in words]
     command = main.commands[words[0]]
     command.make_context(words[0], words[1:])

@@ -33,7 +33,7 @@ class Observed:
         monkeypatch.setattr(meet_budget, "quantize_networks", self.quantize)
         # networks with hidden layers, also for a set of this size
         monkeypatch.setattr(architecture, "NETWORKS", architecture.NETWORKS[1:])
-        settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)  # type: ignore[arg-type]
+        settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)
         self.payload: Payload = distill(stripes(), settings)
 
     def quantize(self, encoder: EncoderState) -> Exponents:

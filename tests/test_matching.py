@@ -158,7 +158,7 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
     experts = Experts(path)
     first, last = (experts.weights(1, epoch, torch.zeros(1)) for epoch in (0, 3))
     assert len(experts) == 2 and any(not torch.equal(a, b) for a, b in zip(first, last, strict=True))
-    with pytest.raises(SettingError, match="have lr 0.05, not 0.01"):
+    with pytest.raises(SettingError, match=r"have lr 0\.05, not 0\.01"):
         ExpertTrainer(data, ExpertRecipe(epochs=3, width=4, batch=8), CPU).fill(path, 2)
     other = LabelledImages(data.images + np.uint8(1), data.labels, data.classes, "others")
     with pytest.raises(SettingError, match="other data"):
@@ -177,7 +177,7 @@ def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None
     recipe = default_recipe(data)
     with pytest.raises(SettingError, match="needs a folder"):
         make_utility("tm", recipe, {})
-    with pytest.raises(DataError, match="manifest.json: can't be read"):
+    with pytest.raises(DataError, match=r"manifest\.json: can't be read"):
         make_utility("tm", recipe, {"tm.experts": str(tmp_path)})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,12 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return after
 
 
+def newest(folder: CheckpointFolder) -> dict[str, Any]:
+    state = folder.load()
+    assert isinstance(state, dict)
+    return state
+
+
 def test_a_state_comes_back(tmp_path: Path) -> None:
     state = {
         "step": 3,
@@ -55,7 +62,7 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
     with CheckpointFolder(tmp_path / "run") as folder:
         assert folder.load() is None and not folder.exists()
         folder.save(state)
-        found = folder.load()
+        found = newest(folder)
     assert repr(found) == repr(state)
     assert torch.equal(found["bytes"], state["bytes"])
 
@@ -66,11 +73,11 @@ def test_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
             folder.save({"number": number, "tensor": torch.full((4,), number)})
         files = sorted(folder.path.glob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
         assert [path.name for path in files] == ["checkpoint-11.safetensors", "checkpoint-12.safetensors"]
-        assert folder.load()["number"] == 11
+        assert newest(folder)["number"] == 11
         data = bytearray(files[1].read_bytes())
         data[-1] ^= 1  # of the tensor: safetensors itself does not notice
         files[1].write_bytes(data)
-        assert folder.load()["number"] == 10
+        assert newest(folder)["number"] == 10
         files[0].write_bytes(b"")
         with pytest.raises(DataError, match=r"12.safetensors: is not a readable checkpoint"):
             folder.load()
@@ -134,7 +141,6 @@ def errand(journal: Journal) -> tuple[list[int], int]:
     """A run of three stages, each of five steps."""
     total = Total()
     journal.register("total", total)
-    results = []
 
     def work(stage: int) -> int:
         own = Total()
@@ -143,8 +149,7 @@ def errand(journal: Journal) -> tuple[list[int], int]:
             total.value = 2 * total.value + stage
         return own.value
 
-    for stage in range(3):
-        results.append(journal.run_stage(f"stage {stage}", lambda stage=stage: work(stage)))
+    results = [journal.run_stage(f"stage {stage}", partial(work, stage)) for stage in range(3)]
     return results, total.value
 
 

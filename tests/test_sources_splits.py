@@ -112,7 +112,7 @@ def test_pictures_of_other_endings_are_counted_or_refused(tmp_path: Path) -> Non
     source = put(tmp_path / "few", few)
     found = load(source, "all")
     assert found.report is not None
-    assert dict((r, n) for r, n, _ in found.report.passed) == {".heic": 3, ".txt": 1, "without ending": 1}
+    assert {reason: n for reason, n, _ in found.report.passed} == {".heic": 3, ".txt": 1, "without ending": 1}
     text = "\n".join(found.report.lines())
     assert f"{source}, all: 37 images of 2 classes (cat, dog), 12 (cat) to 25 (dog) of each\n" in text
     assert "passed over: 3 .heic (cat/" in text

@@ -6,8 +6,10 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +24,11 @@ ESCAPE = "\x1b]0;owned\x07\x1b[31m"
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
-def run(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, env: Mapping[str, str] | None = None, errors: str | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rudcodec.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, **more)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, errors=errors)
 
 
 def test_a_name_is_shown_as_it_is_or_with_escapes() -> None:
@@ -45,7 +49,8 @@ def test_no_error_carries_a_raw_control_character(kind: type[RudError]) -> None:
 def test_names_out_of_archives_arrays_and_tensors(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     images = np.zeros((4, 2, 2), np.uint8)
-    np.savez(tmp_path / "key.npz", **{ESCAPE: images})
+    arrays: dict[str, Any] = {ESCAPE: images}
+    np.savez(tmp_path / "key.npz", **arrays)
     np.savez(tmp_path / "label.npz", images=images, labels=np.array(["a", "b", ESCAPE, "a"]))
     np.savez(tmp_path / "class.npz", images=images, labels=np.arange(4) % 2, classes=np.array(["a", ESCAPE]))
     torch.save({ESCAPE: torch.zeros(2)}, tmp_path / "key.pt")
@@ -83,7 +88,7 @@ def test_a_locale_without_the_letters_is_no_reason_to_stop(tmp_path: Path) -> No
     assert r"ant, \u0153uf, \u5375" in done.stdout
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no such device here")
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
 def test_a_device_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rudcodec.bitstream.files.LARGEST_FILE", 1 << 20)
     with pytest.raises(FormatError, match="more than 1048576 bytes"):
@@ -93,9 +98,8 @@ def test_a_device_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    done = subprocess.run(
-        f"exec {sys.executable} -m rudcodec.cli info - <&-", shell=True, capture_output=True, text=True
-    )
+    command = f"exec {sys.executable} -m rudcodec.cli info - <&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "rudcodec: standard input is closed\n")
 
 

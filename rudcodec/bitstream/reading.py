@@ -20,7 +20,7 @@ from rudcodec.bitstream.recovery import locate
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import Payload, Segment, SoftLabels
 
-_TOGETHER = 1 << 17  # latents and samples of small segments that are decoded in one go
+_TOGETHER = 1 << 20  # latents and samples of small segments that are decoded in one go
 
 
 @dataclass(frozen=True)
