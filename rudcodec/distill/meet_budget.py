@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rudcodec.distill.quality import Quality, file_quality, model_psnr
+from rudcodec.distill.mean_colours import take_mean_colours
+from rudcodec.distill.quality import Quality, file_quality, mean_colour_psnr, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
 from rudcodec.distill.training_loop import TrainingSchedule, train, tuning_schedule
 from rudcodec.distill.transitions import PRETRAINING_STEPS, adjust_step_size
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
 
 LOWEST, HIGHEST = 0.97, 1.1  # of the budget; nearer, trimming does less harm than another round
-FIRST_SAFE, ATTEMPTS = 3, 6
+FIRST_SAFE, ATTEMPTS, LAST_RESORT = 3, 6, 7
 ROUNDS = 8
 EPOCHS = 15
 SAFE_EPOCHS = 60
@@ -35,6 +36,7 @@ FINER = 4.0
 # In dB, of the PSNR against the initial images: what a file may lose against the model that was trained, and
 # for each doubling of the rate that the model had over the file's.
 MAX_LOSS, LOSS_PER_DOUBLING = 3.0, 4.0
+MEAN_COLOUR_SLACK = 0.3  # dB
 
 
 def measure_overhead(encoding: Encoding) -> None:
@@ -78,6 +80,7 @@ def budget_stages(tuning_epochs: int) -> list[Stage]:
     stages = [Stage("training", remember_training)]
     for number in range(1, ATTEMPTS + 1):
         stages += Attempt(number).stages(tuning_epochs)
+    stages += Attempt(LAST_RESORT).mean_colour_stages()
     return [*stages, Stage("choice", choose_attempt)]
 
 
@@ -128,6 +131,14 @@ class Attempt:
         stages.append(Stage(self._name("trim"), self._trim, is_needed=self._is_trimmed))
         stages.append(Stage(self._name("check"), self.check, is_needed=self._is_trimmed))
         return stages
+
+    def mean_colour_stages(self) -> list[Stage]:
+        """What there is where no attempt has made a file that fits, or only worse ones: mean colours."""
+        return [
+            Stage(self._name("mean colours"), take_mean_colours, is_needed=self._is_needed),
+            Stage(self._name("labels"), label_images, is_needed=self._is_needed),
+            Stage(self._name("check"), self.check, is_needed=self._is_needed),
+        ]
 
     def tuning_stages(self, epochs: int) -> list[Stage]:
         """Make the networks integers, then tune the latents."""
@@ -242,6 +253,8 @@ class Attempt:
         fits = encoding.results.get(self._name("trim"), True)
         is_large_enough = all(large_enough for _, large_enough, *_ in self.measurements(encoding)[-1:])
         accepted = fits and is_large_enough and loss(encoding, quality) <= MAX_LOSS
+        if not encoding.has_utility:
+            accepted = accepted and quality.initial >= mean_colour_psnr(encoding) - MEAN_COLOUR_SLACK
         made = None if accepted else [copied(encoder.state()), encoding.exponents, encoding.labels]
         return [fits, quality.initial, quality.targets, accepted, made]
 
@@ -273,15 +286,11 @@ def choose_attempt(encoding: Encoding) -> int:
 
     Raises BudgetError if none fits, or all have lost too much.
     """
-    checks = {n: Attempt(n).check_of(encoding) for n in range(1, ATTEMPTS + 1)}
+    checks = {n: Attempt(n).check_of(encoding) for n in range(1, LAST_RESORT + 1)}
     fitting = {n: check for n, check in checks.items() if check is not None and check.fits}
     for number, check in fitting.items():
         if check.accepted:
             return number
-    if not fitting:
-        raise BudgetError(
-            "bpc: networks and labels leave no room for the images; a larger budget or fewer images (ipc) do"
-        )
     best = max(fitting, key=lambda number: fitting[number].quality.initial)
     lost = encoding.results["training"][0] - fitting[best].quality.initial
     if loss(encoding, fitting[best].quality) > 2 * MAX_LOSS:
