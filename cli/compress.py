@@ -253,7 +253,10 @@ def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> 
             "teacher" if settings.labels == "soft" else "label network",
             f"{expected.label_weights:,} weights" if expected.label_weights else "none",
         ),
-        ("budget", f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {math.ceil(expected.least):,}"),
+        (
+            "budget",
+            f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {math.ceil(expected.least):,}",
+        ),
         ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
         ("time", f"{clock(total)} ({stages})"),
     ]

@@ -37,6 +37,8 @@ FINER = 4.0
 # for each doubling of the rate that the model had over the file's.
 MAX_LOSS, LOSS_PER_DOUBLING = 3.0, 4.0
 MEAN_COLOUR_SLACK = 0.3  # dB
+NOTHING_LEFT = 48.0  # dB: errors are of a grey level here and there
+OPEN, MET, LOST = "open", "met", "lost"
 
 
 def measure_overhead(encoding: Encoding) -> None:
@@ -164,8 +166,9 @@ class Attempt:
         return [encoding.results[name] for name in names if name in encoding.results]
 
     def is_tuned_on(self, encoding: Encoding) -> bool:
-        """Whether no round of this attempt has met the budget yet."""
-        return self._is_needed(encoding) and not any(met for *_, met in self.measurements(encoding))
+        """Whether no round of this attempt has met the budget yet, nor shown that it won't do."""
+        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
+        return self._is_needed(encoding) and all(outcome == OPEN for outcome in outcomes)
 
     def restore(self, encoding: Encoding) -> None:
         """Go back to what this attempt has ended with."""
@@ -178,8 +181,9 @@ class Attempt:
         return not any(check.accepted for check in earlier if check is not None)
 
     def _is_trimmed(self, encoding: Encoding) -> bool:
-        """Whether the file is near enough its budget, or there is no other attempt."""
-        return self._is_needed(encoding) and (self.number == ATTEMPTS or not self.is_tuned_on(encoding))
+        """Whether the file is near enough its budget."""
+        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
+        return self._is_needed(encoding) and MET in outcomes
 
     def _start(self, encoding: Encoding) -> None:
         """Begin anew, with what the attempt before has shown of the file's size."""
@@ -254,7 +258,8 @@ class Attempt:
         is_large_enough = all(large_enough for _, large_enough, *_ in self.measurements(encoding)[-1:])
         accepted = fits and is_large_enough and loss(encoding, quality) <= MAX_LOSS
         if not encoding.has_utility:
-            accepted = accepted and quality.initial >= mean_colour_psnr(encoding) - MEAN_COLOUR_SLACK
+            floor = min(mean_colour_psnr(encoding), NOTHING_LEFT)
+            accepted = accepted and quality.initial >= floor - MEAN_COLOUR_SLACK
         made = None if accepted else [copied(encoder.state()), encoding.exponents, encoding.labels]
         return [fits, quality.initial, quality.targets, accepted, made]
 
@@ -268,6 +273,7 @@ def loss(encoding: Encoding, quality: Quality) -> float:
         return 0.0
     trained, rate_ratio, _ = encoding.results["training"]
     expected = max(trained, encoding.results["initial quality"]) if not encoding.has_utility else trained
+    expected = min(expected, NOTHING_LEFT)
     return float(expected - quality.initial - LOSS_PER_DOUBLING * max(0.0, math.log2(max(rate_ratio, 1.0))))
 
 
@@ -292,7 +298,7 @@ def choose_attempt(encoding: Encoding) -> int:
         if check.accepted:
             return number
     best = max(fitting, key=lambda number: fitting[number].quality.initial)
-    lost = encoding.results["training"][0] - fitting[best].quality.initial
+    lost = min(encoding.results["training"][0], NOTHING_LEFT) - fitting[best].quality.initial
     if loss(encoding, fitting[best].quality) > 2 * MAX_LOSS:
         raise BudgetError(
             f"bpc: in a file of this budget the images would lose {lost:.1f} dB of what was trained; a "
@@ -336,21 +342,29 @@ class Round:
     def measure(self, encoding: Encoding) -> State:
         """Measure the file.
 
-        [Its part of the budget; whether it can't or needn't be larger; its overhead in bits; whether the
-        budget is met]. If it isn't met, lmbda is changed for the round's tuning.
+        [Its part of the budget; whether it can't or needn't be larger; its overhead in bits; what follows:
+        ``MET`` is the budget, ``LOST`` are the images, ``OPEN`` is both]. If it is open, lmbda is changed for
+        the round's tuning.
         """
         encoder = encoding.encoder
         ratio = 8 * update_target(encoding, encoding.labels) / encoding.allocation.budget_bits
         is_large_enough = ratio >= LOWEST or encoder.control.target >= encoder.max_rate
+        if self.number == 1 or not is_large_enough:
+            payload = encoding.payload(encoder.latents(), encoding.labels)
+            quality = file_quality(encoding, payload)
+            is_large_enough = is_large_enough or quality.initial >= NOTHING_LEFT
+            if self.number == 1 and loss(encoding, quality) > 2 * MAX_LOSS:
+                return [ratio, is_large_enough, encoder.overhead_bits, LOST]
+        is_small_enough = ratio <= HIGHEST
         if self.number > ROUNDS:
-            return [ratio, is_large_enough, encoder.overhead_bits, ratio <= HIGHEST]
-        is_met = is_large_enough and ratio <= HIGHEST
+            return [ratio, is_large_enough, encoder.overhead_bits, MET if is_small_enough else LOST]
+        is_met = is_large_enough and is_small_enough
         if not is_met:
             earlier = self.attempt.measurements(encoding)
             if not is_large_enough and any(not large_enough for _, large_enough, *_ in earlier):
                 encoder.targets = encoder.initial_images
             encoder.control.scale_lmbda(lmbda_factor([*(r for r, *_ in earlier), ratio]))
-        return [ratio, is_large_enough, encoder.overhead_bits, is_met]
+        return [ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN]
 
 
 def lmbda_factor(ratios: Sequence[float]) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rudcodec.bitstream import limits
 from rudcodec.bitstream.constants import log2_scale
 from rudcodec.bitstream.weights import best_scale, tensor_bits
 from rudcodec.distill.encoder_state import BETAS, EncoderState, cosine_decay, set_learning_rate
@@ -44,6 +45,8 @@ def quantize_networks(encoder: EncoderState, fineness: float = 1.0) -> Exponents
     for group in range(len(encoder.model.networks)):
         loss = QuantizationLoss(encoder.model.of(group), fineness * encoder.control.lmbda)
         quantizer = _GroupQuantizer(loss, encoder.model.architecture, _batches(encoder, group), pixels)
+        if fineness != 1.0:
+            quantizer.try_all_exponents()
         exponents.append(quantizer.quantize())
     return exponents
 
@@ -116,6 +119,11 @@ class _GroupQuantizer:
         self._validation = batches[:: -(-len(batches) // VALIDATION_BATCHES)]
         self._context, self._synthesis = parameters_of(loss.networks, architecture)
         self._parameters = [*self._context, *self._synthesis]
+
+    def try_all_exponents(self) -> None:
+        """Try the finest integers that the format has, too."""
+        for parameter in self._parameters:
+            parameter.max_exponent = limits.EXPONENT
 
     def quantize(self) -> list[int]:
         """In place; returns the exponents."""
