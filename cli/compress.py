@@ -177,6 +177,7 @@ def compress(
         run = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
         folder = Path(f"{out}.run") if target is out else None
         result = sets.encode(target, settings, report=metrics, checkpoints=folder, **run)
+        metrics.result(result)
         if not is_first:
             return
         if preview is not None:
@@ -186,9 +187,18 @@ def compress(
     used = f"{100 * result.bpc / settings.bpc:.1f} % of the budget; " if settings.lmbda is None else ""
     click.echo(
         f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used}"
-        f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {clock(result.seconds)}",
+        f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {_fidelity(result)}, "
+        f"{clock(result.seconds)}",
         err=str(out) == "-",
     )
+
+
+def _fidelity(result: CompressResult) -> str:
+    """How near the file's images are to those that they stand for."""
+    text = f"{result.psnr:.1f} dB"
+    if abs(result.target_psnr - result.psnr) >= 0.05:
+        text += f" ({result.target_psnr:.1f} dB to those of the joint phase)"
+    return text
 
 
 @dataclass(frozen=True)
@@ -243,7 +253,10 @@ def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> 
             "teacher" if settings.labels == "soft" else "label network",
             f"{expected.label_weights:,} weights" if expected.label_weights else "none",
         ),
-        ("budget", f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {expected.least:,.0f}"),
+        (
+            "budget",
+            f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {math.ceil(expected.least):,}",
+        ),
         ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
         ("time", f"{clock(total)} ({stages})"),
     ]

@@ -15,6 +15,7 @@ from .progress import ProgressView
 from .values import finite, short
 
 if TYPE_CHECKING:
+    from rudcodec.distill import CompressResult
     from rudcodec.runs import ProgressReport
     from rudcodec.settings import Settings
 
@@ -61,6 +62,11 @@ class Metrics:
         self._write({"settings": settings.as_dict()})
         if self._board is not None:
             self._board.add_text("settings", str(settings))
+
+    def result(self, result: CompressResult) -> None:
+        """Keep what has been written."""
+        facts = {"path": str(result.path), "size": result.size, "bpc": result.bpc, "ipc": result.ipc}
+        self._write({"result": facts | {"psnr": result.psnr, "target_psnr": result.target_psnr}})
 
     def __call__(self, report: ProgressReport) -> None:
         self.bpc = report.bpc or self.bpc

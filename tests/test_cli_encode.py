@@ -67,7 +67,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         report(ProgressReport("warm-up", 1, 2, 5000.0, None, 31.5, 1.0, 62.0))
         report(ProgressReport("joint", 2, 2, 4000.0, 0.25, 30.0, 1.0, 0.0))
         size = bitstream.write(small_payload(), path)
-        return CompressResult(path, size, 8 * size / 3, 4, 61.0)
+        return CompressResult(path, size, 8 * size / 3, 4, 30.0, 31.5, 61.0)
 
     monkeypatch.setattr(rudcodec, "compress", compress, raising=False)
     return calls

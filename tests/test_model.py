@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rudcodec import bitstream
 from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.encoder_state import EncoderState
-from rudcodec.distill.initial_model import initial_model, pyramid
+from rudcodec.distill.initial_model import initial_model, lmbda_for_step_size, pyramid
 from rudcodec.distill.payload_builder import with_latents
 from rudcodec.distill.quantize_networks import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
@@ -45,8 +45,8 @@ def quantized(
     groups = torch.arange(12) // 6 if share == "class" else torch.zeros(12, dtype=torch.long)
     architecture = default_architecture(height, width, channels, 50_000)
     bits = 0.7 * 12 * height * width
-    model, lmbda = initial_model(images, groups, architecture, bits, chunk_size=5)
-    control = RateControl(2.0, lmbda)
+    model, step_size = initial_model(images, groups, architecture, bits, chunk_size=5)
+    control = RateControl(2.0, lmbda_for_step_size(step_size, channels))
     allocation = ImageAllocation(6, architecture, 1e9, 0.0, 2)
     encoder = EncoderState(model, images, control, allocation, RunContext("cpu"))
     integers = integer_groups(model, quantize_networks(encoder))

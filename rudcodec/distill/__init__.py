@@ -45,13 +45,22 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CompressResult:
-    """What was written: ``size`` in bytes, ``bpc`` from it, ``ipc``, and ``seconds`` of encoding,
-    those before an interruption included."""
+    """What was written.
+
+    Attributes:
+        path: of the file; ``size`` of it in bytes, ``bpc`` from that.
+        ipc: images per class.
+        psnr: in dB, of the file's images against those that it stands for, the selected or distilled ones.
+        target_psnr: against what was to be kept: after a joint phase, the images that it has made.
+        seconds: of encoding, those before an interruption included.
+    """
 
     path: Path
     size: int
     bpc: float
     ipc: int
+    psnr: float
+    target_psnr: float
     seconds: float
 
     def __str__(self) -> str:
@@ -108,12 +117,15 @@ def compress(
         fingerprint = _fingerprint(inputs, ranks)
         with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
             reporter = report if ranks.is_first else ignore_report
-            payload = run_pipeline(inputs, RunContext(settings.device, settings.seed, reporter, journal))
+            payload, quality = run_pipeline(
+                inputs, RunContext(settings.device, settings.seed, reporter, journal)
+            )
             size = ranks.broadcast(bitstream.write(payload, path) if ranks.is_first else 0)
         if folder is not None:
             folder.clear()
     ipc = sum(sum(segment.counts) for segment in payload.segments) // inputs.num_classes
-    return CompressResult(Path(path), size, 8 * size / inputs.num_classes, ipc, journal.seconds)
+    bpc = 8 * size / inputs.num_classes
+    return CompressResult(Path(path), size, bpc, ipc, quality.initial, quality.targets, journal.seconds)
 
 
 def distill(
@@ -140,7 +152,7 @@ def distill(
         BudgetError: the budget can't be met. DataError: a class has too few images. SettingError.
     """
     inputs = resolve_inputs(real, distilled, settings)
-    return run_pipeline(inputs, RunContext(settings.device, settings.seed, report, journal))
+    return run_pipeline(inputs, RunContext(settings.device, settings.seed, report, journal))[0]
 
 
 def _fingerprint(inputs: Inputs, ranks: Ranks) -> dict[str, Any]:

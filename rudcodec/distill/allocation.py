@@ -95,7 +95,7 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     if allocation.minimum_bpc > bpc:
         raise BudgetError(
             f"bpc: {bpc:.0f} is too small for {allowed} images per class; at least "
-            f"{allocation.minimum_bpc:.0f} is needed"
+            f"{math.ceil(allocation.minimum_bpc)} is needed"
         )
     return allocation
 

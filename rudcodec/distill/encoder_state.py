@@ -21,6 +21,7 @@ LATENT_LR = 2e-2
 NETWORK_LR = 5e-3
 BETAS = (0.9, 0.99)
 UNCODED_BITS = 8.0  # of a sample
+LARGE_LATENTS = 256.0  # on average over a level
 
 
 def cosine_decay(fraction_done: float) -> float:
@@ -47,6 +48,7 @@ class EncoderState:
     Attributes:
         targets: what distortion is measured against: the initial images, or those that the joint phase has
             made.
+        step_size: the finest level's quantization step size.
         overhead_bits: what the file holds besides latents, as far as is known.
         shared_label_bits: beside the allocated budget, for reports.
     """
@@ -65,6 +67,7 @@ class EncoderState:
         self.num_classes = allocation.num_classes
         self.overhead_bits = allocation.overhead_bits
         self.shared_label_bits = 0.0
+        self.step_size = 1.0
         self.run = run
         self.chunks = list(model.each_chunk())
         self.shards = [Shard.of(chunk, run.ranks.shard(len(chunk.index))) for chunk in self.chunks]
@@ -79,13 +82,14 @@ class EncoderState:
             "model": self.model.state_dict(),
             "control": [self.control.target, self.control.lmbda, self.control.rate],
             "overhead": self.overhead_bits,
+            "step size": self.step_size,
             "targets": None if self.targets is self.initial_images else self.targets,
         }
 
     def restore(self, state: State) -> None:
         self.model.load_state_dict(state["model"])
         self.control.target, self.control.lmbda, self.control.rate = state["control"]
-        self.overhead_bits = state["overhead"]
+        self.overhead_bits, self.step_size = state["overhead"], state["step size"]
         targets = state["targets"]
         self.targets = self.initial_images if targets is None else targets.to(self.run.device)
 
@@ -108,15 +112,18 @@ class EncoderState:
     def _network_parameters(self) -> list[dict[str, Any]]:
         """Parameters with factors of the learning rate.
 
-        What sees latents moves the less the larger they are: at rich budgets it would else run away.
+        What sees latents moves the less the larger they are: at rich budgets, or where all that there is lies
+        in one level, it would else run away.
         """
+        means = [float(level.abs().mean()) for level in self.model.unrounded()]
         size = sum(float(y.detach().abs().sum()) for chunk in self.chunks for y in chunk.levels)
         count = sum(y.numel() for chunk in self.chunks for y in chunk.levels)
+        slowness = max(1.0, size / count, (max(means) / LARGE_LATENTS) ** 3)
         groups = [self.model.of(group) for group in range(len(self.model.networks))]
         first = [w for group in groups for w in (group.context.weights[0], group.synthesis.weights[0])]
         first_ids = {id(weight) for weight in first}
         others = [p for p in self.model.networks.parameters() if id(p) not in first_ids]
-        return [{"params": first, "lr_factor": 1 / max(1.0, size / count)}, {"params": others}]
+        return [{"params": first, "lr_factor": 1 / slowness}, {"params": others}]
 
     def decode_shard(self, chunk_index: int, rounding: SoftRounding | None) -> Decoded:
         """This process's shard of a chunk."""

@@ -6,17 +6,19 @@ from functools import cached_property
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
 from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.encoder_state import UNCODED_BITS, EncoderState
-from rudcodec.distill.initial_model import initial_model
+from rudcodec.distill.initial_model import MIN_STEP_SIZE, initial_model, lmbda_for_step_size
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.payload_builder import LatentLevels, with_latents
 from rudcodec.distill.quantize_networks import Exponents, integer_groups
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.utility_term import UtilityTerm
+from rudcodec.model.latents import SyntheticModel
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
 from rudcodec.payload import Payload, Recipe, Share
 from rudcodec.runs import RunContext, State
@@ -45,6 +47,8 @@ class Encoding:
         self.run = run
         self.results: dict[str, State] = {}
         self._exponents: Exponents | None = None
+        self._labels: State = None
+        self._is_labelled = False
 
     @cached_property
     def allocation(self) -> ImageAllocation:
@@ -61,23 +65,44 @@ class Encoding:
     @cached_property
     def encoder(self) -> EncoderState:
         """A first model of the initial images, and all that trains it."""
-        settings, allocation = self.inputs.settings, self.allocation
+        allocation = self.allocation
         images = to_synthesis_units(torch.from_numpy(self.initial_images.images))
+        bits = min(allocation.budget_bits - allocation.overhead_bits, UNCODED_BITS * images.numel())
+        model, step_size = self._initial_model(images, bits)
+        pixels = images.shape[0] * images.shape[2] * images.shape[3]
+        device = self.run.device
+        control = self._rate_control(bits / pixels, step_size)
+        encoder = EncoderState(model.to(device), images.to(device), control, allocation, self.run)
+        encoder.step_size = step_size
+        encoder.shared_label_bits = self.inputs.label_mode.shared_bits(self.results)
+        return encoder
+
+    def _initial_model(self, images: Tensor, bits: float) -> tuple[SyntheticModel, float]:
+        """A model of images whose latents take about so many bits, and its step size."""
+        settings = self.inputs.settings
         labels = torch.from_numpy(self.initial_images.labels)
         group_of_image = labels if settings.share == "class" else torch.zeros_like(labels)
-        bits = min(allocation.budget_bits - allocation.overhead_bits, UNCODED_BITS * images.numel())
         chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            model, lmbda = initial_model(images, group_of_image, allocation.architecture, bits, chunk_size)
-        if settings.lmbda is not None:
-            lmbda = settings.lmbda * GREY_LEVELS**2
-        pixels = images.shape[0] * images.shape[2] * images.shape[3]
-        device = self.run.device
-        control = RateControl(bits / pixels, lmbda, fixed=settings.lmbda is not None)
-        encoder = EncoderState(model.to(device), images.to(device), control, allocation, self.run)
-        encoder.shared_label_bits = self.inputs.label_mode.shared_bits(self.results)
-        return encoder
+            return initial_model(images, group_of_image, self.allocation.architecture, bits, chunk_size)
+
+    def reset_model(self, bits: float) -> None:
+        """Begin with an initial model again, whose latents take about so many bits."""
+        encoder = self.encoder
+        images = to_synthesis_units(torch.from_numpy(self.initial_images.images))
+        model, encoder.step_size = self._initial_model(images, max(bits, 1.0))
+        encoder.model.load_state_dict(model.state_dict())
+        encoder.targets = encoder.initial_images
+        encoder.control.lmbda = lmbda_for_step_size(encoder.step_size, self.inputs.real.channels)
+        encoder.control.rate = None
+
+    def _rate_control(self, target: float, step_size: float) -> RateControl:
+        lmbda, channels = self.inputs.settings.lmbda, self.inputs.real.channels
+        if lmbda is not None:
+            return RateControl(target, lmbda * GREY_LEVELS**2, fixed=True)
+        max_lmbda = lmbda_for_step_size(MIN_STEP_SIZE, channels)
+        return RateControl(target, lmbda_for_step_size(step_size, channels), max_lmbda=max_lmbda)
 
     def new_utility(self) -> Utility:
         """The utility, not yet prepared."""
@@ -98,6 +123,11 @@ class Encoding:
         return term
 
     @property
+    def has_utility(self) -> bool:
+        """Whether there is a joint phase."""
+        return self.inputs.settings.utility != NO_UTILITY
+
+    @property
     def exponents(self) -> Exponents:
         """Of the integer networks, as they were last made."""
         if self._exponents is None:
@@ -111,9 +141,17 @@ class Encoding:
 
     @property
     def labels(self) -> State:
-        """Of the images, as they were when the networks were last made integers."""
-        latest = [name for name in self.results if name.startswith("quantize ")][-1]
-        return self.results[latest][1]
+        """Of the images, as they were last labelled: when networks were made integers, or in the end."""
+        if not self._is_labelled:
+            named = {"quantize": 1, "labels": 0}
+            latest = [name for name in self.results if name.split()[0] in named][-1]
+            result = self.results[latest]
+            self.labels = result[1] if latest.startswith("quantize") else result
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: State) -> None:
+        self._labels, self._is_labelled = labels, True
 
     def label_images(self) -> State:
         """Labels of the images as they are now."""
@@ -138,7 +176,7 @@ class Encoding:
 
     def final_payload(self) -> Payload:
         """What the finished encode has made."""
-        payload = self.payload(self.encoder.latents(), self.results["labels"])
+        payload = self.payload(self.encoder.latents(), self.labels)
         return self.inputs.label_mode.finish(payload, self.results)
 
     def _student_recipe(self) -> Recipe:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rudcodec.model.latents import GroupNetworks, SyntheticModel
+from rudcodec.model.synthesis import GREY_LEVELS
 from rudcodec.payload import Architecture
 
 # Orthonormal opponent colours: luma, red-blue, green-magenta; rows are planes.
@@ -23,6 +24,10 @@ OPPONENT = torch.tensor(
         [1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)],
     ]
 )
+
+# Of quantization, beyond which there is nothing to gain: half a grey level, and an eighth for coarser levels.
+# The weights that undo a finer one would be too small for integers.
+MIN_STEP_SIZE, MIN_COARSE_STEP_SIZE = 0.5 / GREY_LEVELS, 0.125 / GREY_LEVELS
 
 MAX_MEAN_IN_BINS = 4.0  # magnitude in bins, above which the entropy is not counted bin by bin
 
@@ -74,7 +79,7 @@ def _level_step_size(step_size: float, level: int, levels: int) -> float:
 
     A coarser latent moves four times the pixels of the next finer one, so its step is half as long.
     """
-    return step_size * 2.0 ** (level + 1 - levels)
+    return max(step_size * 2.0 ** (level + 1 - levels), min(step_size, MIN_COARSE_STEP_SIZE))
 
 
 def _in_step_sizes(levels: Sequence[Tensor], step_size: float) -> list[Tensor]:
@@ -82,8 +87,8 @@ def _in_step_sizes(levels: Sequence[Tensor], step_size: float) -> list[Tensor]:
 
 
 def step_size_for(levels: Sequence[Tensor], bits: float) -> float:
-    """The finest level's step at which the pyramid's zero-order entropy is ``bits``."""
-    return 1 / _scale_for_bits(_in_step_sizes(levels, 1.0), bits)
+    """The finest level's step at which the pyramid's zero-order entropy is ``bits``, or the finest of use."""
+    return max(MIN_STEP_SIZE, 1 / _scale_for_bits(_in_step_sizes(levels, 1.0), bits))
 
 
 def scale_for_rate_ratio(latents: Sequence[Tensor], ratio: float) -> float:
@@ -156,11 +161,11 @@ def initial_model(
     images: Tensor, groups: Tensor, architecture: Architecture, bits: float, chunk_size: int
 ) -> tuple[SyntheticModel, float]:
     """A model whose images are already near ``images`` at about ``bits`` bits of latents altogether, and the
-    lmbda that goes with its quantization step."""
+    quantization step size of its finest level."""
     grids = architecture.grids
     levels = pyramid(images, grids)
     step = step_size_for(levels, bits)
     model = SyntheticModel(architecture, _in_step_sizes(levels, step), groups, chunk_size)
     for group in range(len(model.networks)):
         inverse_synthesis(model.of(group), grids, step, architecture.channels)
-    return model, lmbda_for_step_size(step, architecture.channels)
+    return model, step

@@ -1,8 +1,9 @@
-"""From trained networks and latents to a file that meets its budget: stages in attempts and rounds.
+"""From trained networks and latents to a file that meets its budget, and is as good as what was trained.
 
-An attempt makes the networks integers, tunes the latents, then tunes in short rounds until the file has 97 to
-110 % of the budget; trimming does the rest. Where lmbda alone can't get there, the next attempt begins with
-another quantization step size.
+Stages in attempts and rounds. An attempt makes the networks integers, tunes the latents, tunes on in short
+rounds until the file has 97 to 110 % of the budget, trims it, and checks the file against what was trained.
+Where that fails, the next attempt begins anew, otherwise: with another step size and finer integers, and then
+from the initial model, whose synthesis is left as it is.
 """
 
 from __future__ import annotations
@@ -12,31 +13,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rudcodec.distill.mean_colours import take_mean_colours
+from rudcodec.distill.quality import Quality, file_quality, mean_colour_psnr, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
 from rudcodec.distill.training_loop import TrainingSchedule, train, tuning_schedule
-from rudcodec.distill.transitions import adjust_step_size
+from rudcodec.distill.transitions import PRETRAINING_STEPS, adjust_step_size
 from rudcodec.distill.trim import trim
-from rudcodec.runs import Stage, State
+from rudcodec.errors import BudgetError
+from rudcodec.runs import Stage, State, copied
 
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
 
 LOWEST, HIGHEST = 0.97, 1.1  # of the budget; nearer, trimming does less harm than another round
-ATTEMPTS = 4
+FIRST_SAFE, ATTEMPTS, LAST_RESORT = 3, 6, 7
 ROUNDS = 8
 EPOCHS = 15
-
-
-def budget_stages(fixed_lmbda: bool, tuning_epochs: int) -> list[Stage]:
-    """Stages that end with a file of the budget; where lmbda is fixed there is none to meet."""
-    if fixed_lmbda:
-        return [*Attempt(1).tuning_stages(tuning_epochs), Stage("labels", label_images)]
-    stages: list[Stage] = []
-    for number in range(1, ATTEMPTS + 1):
-        attempt = Attempt(number)
-        stages += attempt.tuning_stages(tuning_epochs)
-        stages += attempt.round_stages()
-    return [*stages, Stage("labels", label_images), Stage("trim", trim_to_budget)]
+SAFE_EPOCHS = 60
+# Weight of distortion against weights' bits when integers are chosen anew; its inverse where those bits take
+# more than half of the file.
+FINER = 4.0
+# In dB, of the PSNR against the initial images: what a file may lose against the model that was trained, and
+# for each doubling of the rate that the model had over the file's.
+MAX_LOSS, LOSS_PER_DOUBLING = 3.0, 4.0
+MEAN_COLOUR_SLACK = 0.3  # dB
+NOTHING_LEFT = 48.0  # dB: errors are of a grey level here and there
+OPEN, MET, LOST = "open", "met", "lost"
 
 
 def measure_overhead(encoding: Encoding) -> None:
@@ -64,72 +66,250 @@ def update_target(encoding: Encoding, labels: State) -> int:
     return size
 
 
+def remember_training(encoding: Encoding) -> State:
+    """What was trained, for attempts to begin from and to be held to: a stage.
+
+    [PSNR of the model against the initial images; its rate over the budget's; the encoder's state].
+    """
+    encoder = encoding.encoder
+    rate = sum(float(encoder.coded_bits(chunk)) for chunk in encoder.chunks) / encoder.num_pixels
+    ratio = rate / encoder.target_rate(encoding.allocation.budget_bits)
+    return [model_psnr(encoding), ratio, copied(encoder.state())]
+
+
+def budget_stages(tuning_epochs: int) -> list[Stage]:
+    """Stages that end with a file of the budget."""
+    stages = [Stage("training", remember_training)]
+    for number in range(1, ATTEMPTS + 1):
+        stages += Attempt(number).stages(tuning_epochs)
+    stages += Attempt(LAST_RESORT).mean_colour_stages()
+    return [*stages, Stage("choice", choose_attempt)]
+
+
+def unbounded_stages(tuning_epochs: int) -> list[Stage]:
+    """Stages that end with a file of whatever size."""
+    attempt = Attempt(1)
+    labels, check = Stage("labels 1", label_images), Stage("check 1", attempt.check)
+    return [*attempt.tuning_stages(tuning_epochs), labels, check]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What has become of an attempt.
+
+    Attributes:
+        fits: the file is within the budget.
+        quality: of the file's images.
+        accepted: it fits, and hasn't lost too much.
+    """
+
+    fits: bool
+    quality: Quality
+    accepted: bool
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One attempt at a file of the budget."""
 
     number: int
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether it begins with the initial model, and leaves its synthesis networks as they are."""
+        return self.number >= FIRST_SAFE
+
+    def stages(self, tuning_epochs: int) -> list[Stage]:
+        """All of them, in order."""
+        stages = []
+        if self.number > 1:
+            stages.append(Stage(self._name("start"), self._start, is_needed=self._is_needed))
+        if self.is_safe:
+            stages += self._safe_stages()
+        stages += self.tuning_stages(tuning_epochs)
+        for number in range(1, ROUNDS + 2):
+            stages += Round(self, number).stages()
+        stages.append(Stage(self._name("labels"), label_images, is_needed=self._is_trimmed))
+        stages.append(Stage(self._name("trim"), self._trim, is_needed=self._is_trimmed))
+        stages.append(Stage(self._name("check"), self.check, is_needed=self._is_trimmed))
+        return stages
+
+    def mean_colour_stages(self) -> list[Stage]:
+        """What there is where no attempt has made a file that fits, or only worse ones: mean colours."""
+        return [
+            Stage(self._name("mean colours"), take_mean_colours, is_needed=self._is_needed),
+            Stage(self._name("labels"), label_images, is_needed=self._is_needed),
+            Stage(self._name("check"), self.check, is_needed=self._is_needed),
+        ]
+
     def tuning_stages(self, epochs: int) -> list[Stage]:
         """Make the networks integers, then tune the latents."""
         schedule = tuning_schedule(epochs, self._name("tuning"))
+        first = self.number == 1
+        tuning = Training(schedule, with_utility=not self.is_safe)
         return [
             Stage(self._name("quantize"), self._quantize, is_needed=self._is_needed),
-            Stage(
-                schedule.name,
-                Training(schedule, with_utility=True),
-                shared=True,
-                timed=self.number == 1,
-                is_needed=self._is_needed,
-            ),
+            Stage(schedule.name, tuning, shared=True, timed=first, is_needed=self._is_needed),
         ]
 
-    def round_stages(self) -> list[Stage]:
-        """Measure the file, and tune its latents by another lmbda, until it has the right size."""
-        stages: list[Stage] = []
-        for number in range(1, ROUNDS + 2):
-            this = Round(self, number)
-            stages.append(Stage(this.measure_name, this.measure, is_needed=self._is_needed))
-            if number <= ROUNDS:
-                schedule = TrainingSchedule(
-                    f"meet budget {self.number}.{number}",
-                    EPOCHS,
-                    0.5,
-                    rounding_start=1.0,
-                    train_networks=False,
-                    update_lmbda=False,
-                )
-                stages.append(
-                    Stage(schedule.name, Training(schedule), shared=True, is_needed=self._is_needed)
-                )
-        return stages
+    def check_of(self, encoding: Encoding) -> Check | None:
+        """What the check has found, None if there was none."""
+        result = encoding.results.get(self._name("check"))
+        if result is None:
+            return None
+        fits, initial, targets, accepted, _ = result
+        return Check(fits, Quality(initial, targets), accepted)
 
     def measurements(self, encoding: Encoding) -> list[list[Any]]:
         """The rounds' measurements so far, see :meth:`Round.measure`."""
-        rounds = [Round(self, number) for number in range(1, ROUNDS + 2)]
-        return [encoding.results[r.measure_name] for r in rounds if r.measure_name in encoding.results]
+        names = [Round(self, number).measure_name for number in range(1, ROUNDS + 2)]
+        return [encoding.results[name] for name in names if name in encoding.results]
+
+    def is_tuned_on(self, encoding: Encoding) -> bool:
+        """Whether no round of this attempt has met the budget yet, nor shown that it won't do."""
+        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
+        return self._is_needed(encoding) and all(outcome == OPEN for outcome in outcomes)
+
+    def restore(self, encoding: Encoding) -> None:
+        """Go back to what this attempt has ended with."""
+        state, encoding.exponents, encoding.labels = encoding.results[self._name("check")][-1]
+        encoding.encoder.restore(state)
 
     def _is_needed(self, encoding: Encoding) -> bool:
-        """Whether no round has met the budget yet, in this attempt or an earlier one."""
-        attempts = [Attempt(number) for number in range(1, self.number + 1)]
-        return not any(is_met for attempt in attempts for _, _, is_met in attempt.measurements(encoding))
+        """Whether no earlier attempt was accepted."""
+        earlier = [Attempt(number).check_of(encoding) for number in range(1, self.number)]
+        return not any(check.accepted for check in earlier if check is not None)
+
+    def _is_trimmed(self, encoding: Encoding) -> bool:
+        """Whether the file is near enough its budget."""
+        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
+        return self._is_needed(encoding) and MET in outcomes
+
+    def _start(self, encoding: Encoding) -> None:
+        """Begin anew, with what the attempt before has shown of the file's size."""
+        encoder = encoding.encoder
+        first, *_, last = Attempt(self.number - 1).measurements(encoding) * 2
+        _, _, overhead_bits, _ = first
+        encoder.restore(copied(encoding.results["training"][-1]))
+        encoder.overhead_bits = overhead_bits
+        encoder.control.target = encoder.target_rate(encoding.allocation.budget_bits)
+        if self.is_safe:
+            encoding.reset_model(encoder.control.target * encoder.num_pixels * self._correction(encoding))
+        elif not LOWEST <= last[0] <= HIGHEST:
+            adjust_step_size(encoder)
+
+    def _correction(self, encoding: Encoding) -> float:
+        """What the safe attempts so far say that the initial model's bits are to be multiplied by."""
+        factor, budget_bits = 1.0, encoding.allocation.budget_bits
+        for number in range(FIRST_SAFE, self.number):
+            ratio, _, overhead_bits, _ = Attempt(number).measurements(encoding)[-1]
+            bits, wanted = ratio * budget_bits - overhead_bits, budget_bits - overhead_bits
+            step = max(0.25, min(4.0, wanted / max(bits, 1.0)))
+            factor *= step if step > 1 else step**2  # at low rates most of the bits are zeros' own
+        return max(factor, 0.001)
+
+    def _safe_stages(self) -> list[Stage]:
+        pretraining = TrainingSchedule(
+            self._name("pretraining"),
+            PRETRAINING_STEPS,
+            2.0,
+            rounding_start=None,
+            train_latents=False,
+            train_synthesis=False,
+            update_lmbda=False,
+        )
+        warmup = TrainingSchedule(
+            self._name("warm-up"), SAFE_EPOCHS, 0.5, rounding_start=0.3, train_synthesis=False
+        )
+        return [
+            Stage(schedule.name, Training(schedule), shared=True, is_needed=self._is_needed)
+            for schedule in (pretraining, warmup)
+        ]
 
     def _quantize(self, encoding: Encoding) -> State:
-        """Exponents of the integer networks, and labels of the images."""
-        if self.number > 1:
-            adjust_step_size(encoding.encoder)
-        encoding.exponents = quantize_networks(encoding.encoder)
-        labels = encoding.label_images()
-        update_target(encoding, labels)
-        return [encoding.exponents, labels]
+        """[exponents of the integer networks, labels of the images]."""
+        encoder = encoding.encoder
+        crowded = encoder.overhead_bits > 0.5 * encoding.allocation.budget_bits
+        fineness = FINER ** ((1 - self.number) if crowded else (self.number - 1))
+        encoding.exponents = quantize_networks(encoder, fineness)
+        encoding.labels = encoding.label_images()
+        update_target(encoding, encoding.labels)
+        return [encoding.exponents, encoding.labels]
+
+    def _trim(self, encoding: Encoding) -> bool:
+        """Trim the file; whether it fits then."""
+        encoding.labels = encoding.results[self._name("labels")]
+        try:
+            trim(encoding, encoding.labels)
+        except BudgetError:
+            return False
+        return True
+
+    def check(self, encoding: Encoding) -> State:
+        """Compare the file with what was trained.
+
+        [fits; PSNR to the initial images; PSNR to the targets; accepted; what the attempt has made]. The last
+        is None where it is accepted: nothing comes after it.
+        """
+        encoding.labels = encoding.results[self._name("labels")]
+        encoder = encoding.encoder
+        quality = file_quality(encoding, encoding.payload(encoder.latents(), encoding.labels))
+        fits = encoding.results.get(self._name("trim"), True)
+        is_large_enough = all(large_enough for _, large_enough, *_ in self.measurements(encoding)[-1:])
+        accepted = fits and is_large_enough and loss(encoding, quality) <= MAX_LOSS
+        if not encoding.has_utility:
+            floor = min(mean_colour_psnr(encoding), NOTHING_LEFT)
+            accepted = accepted and quality.initial >= floor - MEAN_COLOUR_SLACK
+        made = None if accepted else [copied(encoder.state()), encoding.exponents, encoding.labels]
+        return [fits, quality.initial, quality.targets, accepted, made]
 
     def _name(self, stage: str) -> str:
         return f"{stage} {self.number}"
 
 
+def loss(encoding: Encoding, quality: Quality) -> float:
+    """What a file has lost against the model that was trained, in dB beyond what its rate explains."""
+    if "training" not in encoding.results:
+        return 0.0
+    trained, rate_ratio, _ = encoding.results["training"]
+    expected = max(trained, encoding.results["initial quality"]) if not encoding.has_utility else trained
+    expected = min(expected, NOTHING_LEFT)
+    return float(expected - quality.initial - LOSS_PER_DOUBLING * max(0.0, math.log2(max(rate_ratio, 1.0))))
+
+
+def final_quality(encoding: Encoding) -> Quality:
+    """Of the images of the file that is written; the encoding is then as its attempt has left it."""
+    attempt = Attempt(encoding.results.get("choice", 1))
+    check = attempt.check_of(encoding)
+    assert check is not None
+    if encoding.results[f"check {attempt.number}"][-1] is not None:
+        attempt.restore(encoding)
+    return check.quality
+
+
+def choose_attempt(encoding: Encoding) -> int:
+    """The number of the attempt whose file is written: a stage.
+
+    Raises BudgetError if none fits, or all have lost too much.
+    """
+    checks = {n: Attempt(n).check_of(encoding) for n in range(1, LAST_RESORT + 1)}
+    fitting = {n: check for n, check in checks.items() if check is not None and check.fits}
+    for number, check in fitting.items():
+        if check.accepted:
+            return number
+    best = max(fitting, key=lambda number: fitting[number].quality.initial)
+    lost = min(encoding.results["training"][0], NOTHING_LEFT) - fitting[best].quality.initial
+    if loss(encoding, fitting[best].quality) > 2 * MAX_LOSS:
+        raise BudgetError(
+            f"bpc: in a file of this budget the images would lose {lost:.1f} dB of what was trained; a "
+            "larger budget or fewer images (ipc) keep them"
+        )
+    return best
+
+
 @dataclass(frozen=True)
 class Round:
-    """One round of an attempt: measure, and if need be, tune by another lmbda.
+    """One round of an attempt: measure the file, and if need be, tune by another lmbda.
 
     Each round of tuning costs up to half a decibel: where the first tuning has met the budget there is none.
     A file that is too small takes up more of the targets; if it stays too small it has all that is in them,
@@ -143,23 +323,48 @@ class Round:
     def measure_name(self) -> str:
         return f"measure {self.attempt.number}.{self.number}"
 
-    def measure(self, encoding: Encoding) -> State:
-        """[the file's part of the budget; whether it can't or needn't be larger; whether the budget is met].
+    def stages(self) -> list[Stage]:
+        """Measure; and tune, but for the last round."""
+        stages = [Stage(self.measure_name, self.measure, is_needed=self.attempt.is_tuned_on)]
+        if self.number <= ROUNDS:
+            schedule = TrainingSchedule(
+                f"meet budget {self.attempt.number}.{self.number}",
+                EPOCHS,
+                0.5,
+                rounding_start=1.0,
+                train_networks=False,
+                update_lmbda=False,
+            )
+            training = Training(schedule)
+            stages.append(Stage(schedule.name, training, shared=True, is_needed=self.attempt.is_tuned_on))
+        return stages
 
-        If it isn't met, lmbda is changed for the round's tuning.
+    def measure(self, encoding: Encoding) -> State:
+        """Measure the file.
+
+        [Its part of the budget; whether it can't or needn't be larger; its overhead in bits; what follows:
+        ``MET`` is the budget, ``LOST`` are the images, ``OPEN`` is both]. If it is open, lmbda is changed for
+        the round's tuning.
         """
         encoder = encoding.encoder
         ratio = 8 * update_target(encoding, encoding.labels) / encoding.allocation.budget_bits
         is_large_enough = ratio >= LOWEST or encoder.control.target >= encoder.max_rate
+        if self.number == 1 or not is_large_enough:
+            payload = encoding.payload(encoder.latents(), encoding.labels)
+            quality = file_quality(encoding, payload)
+            is_large_enough = is_large_enough or quality.initial >= NOTHING_LEFT
+            if self.number == 1 and loss(encoding, quality) > 2 * MAX_LOSS:
+                return [ratio, is_large_enough, encoder.overhead_bits, LOST]
+        is_small_enough = ratio <= HIGHEST
         if self.number > ROUNDS:
-            return [ratio, is_large_enough, ratio <= HIGHEST]
-        is_met = is_large_enough and ratio <= HIGHEST
+            return [ratio, is_large_enough, encoder.overhead_bits, MET if is_small_enough else LOST]
+        is_met = is_large_enough and is_small_enough
         if not is_met:
             earlier = self.attempt.measurements(encoding)
-            if not is_large_enough and any(not large_enough for _, large_enough, _ in earlier):
+            if not is_large_enough and any(not large_enough for _, large_enough, *_ in earlier):
                 encoder.targets = encoder.initial_images
-            encoder.control.scale_lmbda(lmbda_factor([*(r for r, _, _ in earlier), ratio]))
-        return [ratio, is_large_enough, is_met]
+            encoder.control.scale_lmbda(lmbda_factor([*(r for r, *_ in earlier), ratio]))
+        return [ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN]
 
 
 def lmbda_factor(ratios: Sequence[float]) -> float:
@@ -190,8 +395,3 @@ class Training:
 def label_images(encoding: Encoding) -> State:
     """Labels of the images as they are now: a stage."""
     return encoding.label_images()
-
-
-def trim_to_budget(encoding: Encoding) -> None:
-    """Trim the file to its budget: a stage."""
-    trim(encoding, encoding.results["labels"])

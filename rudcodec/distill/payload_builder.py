@@ -23,18 +23,22 @@ def segment_sizes(ipc: int) -> tuple[int, ...]:
     return tuple(len(range(s, ipc, num_segments)) for s in range(num_segments))
 
 
-def with_latents(payload: Payload, latents: LatentLevels) -> Payload:
-    """A payload with these latents in its segments; there are as many images of each class.
+def segment_rows(num_images: int, ipc: int) -> list[NDArray[np.intp]]:
+    """Indices of the images in each segment, ascending; images are ordered by class, ``ipc`` of each.
 
     Segment s holds every image of a class whose index within it is s modulo the number of segments.
     """
+    num_segments = len(segment_sizes(ipc))
+    index_in_class = np.arange(num_images) % ipc
+    return [np.flatnonzero(index_in_class % num_segments == s) for s in range(num_segments)]
+
+
+def with_latents(payload: Payload, latents: LatentLevels) -> Payload:
+    """A payload with these latents in its segments; there are as many images of each class."""
     num_images = len(latents[0])
     ipc = num_images // len(payload.classes)
-    sizes = segment_sizes(ipc)
-    index_in_class = np.arange(num_images) % ipc
     segments = []
-    for s, size in enumerate(sizes):
-        rows = np.flatnonzero(index_in_class % len(sizes) == s)
+    for rows, size in zip(segment_rows(num_images, ipc), segment_sizes(ipc), strict=True):
         grids = tuple(
             np.ascontiguousarray(level[rows, component])
             for level in latents

@@ -5,7 +5,14 @@ from __future__ import annotations
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.initial_images import select_initial_images
 from rudcodec.distill.inputs import Inputs
-from rudcodec.distill.meet_budget import Training, budget_stages, measure_overhead
+from rudcodec.distill.meet_budget import (
+    Training,
+    budget_stages,
+    final_quality,
+    measure_overhead,
+    unbounded_stages,
+)
+from rudcodec.distill.quality import Quality, model_psnr
 from rudcodec.distill.training_loop import joint_schedule, warmup_schedules
 from rudcodec.distill.transitions import pretrain_networks, raise_target, take_decoded_as_targets
 from rudcodec.payload import Payload
@@ -29,6 +36,7 @@ def pipeline(inputs: Inputs) -> tuple[Stage, ...]:
         stages.append(Stage("selection", select_initial_images))
     if has_utility:
         stages.append(Stage("utility networks", learn_utility, shared=True, timed=True))
+    stages.append(Stage("initial quality", model_psnr))
     stages.append(Stage("pretraining", pretrain, shared=True))
     stages.append(Stage("warm-up 1", Training(first_warmup), shared=True, timed=True))
     if has_budget:
@@ -40,14 +48,16 @@ def pipeline(inputs: Inputs) -> tuple[Stage, ...]:
         joint = Training(joint_schedule(settings.joint), with_utility=True)
         stages.append(Stage("joint", joint, shared=True, timed=True))
         stages.append(Stage("targets", take_targets))
-    return (*stages, *budget_stages(not has_budget, settings.tune))
+    end = budget_stages if has_budget else unbounded_stages
+    return (*stages, *end(settings.tune))
 
 
-def run_pipeline(inputs: Inputs, run: RunContext) -> Payload:
-    """Run the stages that a run has left to do; returns what they have made."""
+def run_pipeline(inputs: Inputs, run: RunContext) -> tuple[Payload, Quality]:
+    """Run the stages that a run has left to do; returns what they have made, and how good it is."""
     encoding = Encoding(inputs, run)
     run_stages(encoding)
-    return encoding.final_payload()
+    quality = final_quality(encoding)
+    return encoding.final_payload(), quality
 
 
 def run_stages(encoding: Encoding, last: str | None = None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rudcodec.bitstream import limits
 from rudcodec.bitstream.constants import log2_scale
 from rudcodec.bitstream.weights import best_scale, tensor_bits
 from rudcodec.distill.encoder_state import BETAS, EncoderState, cosine_decay, set_learning_rate
@@ -34,13 +35,18 @@ Exponents = list[list[int]]
 """Of the tensors of each group: weight and bias of each layer, context network and synthesis network."""
 
 
-def quantize_networks(encoder: EncoderState) -> Exponents:
-    """Turn every network into integers times powers of two, in place; returns the powers' exponents."""
+def quantize_networks(encoder: EncoderState, fineness: float = 1.0) -> Exponents:
+    """Turn every network into integers times powers of two, in place; returns the powers' exponents.
+
+    ``fineness``: factor of distortion's weight against the weights' bits.
+    """
     pixels = encoder.num_pixels // len(encoder.model.networks)
     exponents = []
     for group in range(len(encoder.model.networks)):
-        loss = QuantizationLoss(encoder.model.of(group), encoder.control.lmbda)
+        loss = QuantizationLoss(encoder.model.of(group), fineness * encoder.control.lmbda)
         quantizer = _GroupQuantizer(loss, encoder.model.architecture, _batches(encoder, group), pixels)
+        if fineness != 1.0:
+            quantizer.try_all_exponents()
         exponents.append(quantizer.quantize())
     return exponents
 
@@ -113,6 +119,11 @@ class _GroupQuantizer:
         self._validation = batches[:: -(-len(batches) // VALIDATION_BATCHES)]
         self._context, self._synthesis = parameters_of(loss.networks, architecture)
         self._parameters = [*self._context, *self._synthesis]
+
+    def try_all_exponents(self) -> None:
+        """Try the finest integers that the format has, too."""
+        for parameter in self._parameters:
+            parameter.max_exponent = limits.EXPONENT
 
     def quantize(self) -> list[int]:
         """In place; returns the exponents."""

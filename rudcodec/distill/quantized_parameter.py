@@ -28,6 +28,7 @@ class QuantizedParameter:
         input_fraction_bits: of the layer's input.
         weight: of a bias, its layer's; ``bias``: the other way round.
         exponent: integers are multiplied by ``2**-exponent``; None before one is set.
+        max_exponent: the finest that is tried.
         unrounded: what is rounded.
     """
 
@@ -36,6 +37,7 @@ class QuantizedParameter:
     weight: QuantizedParameter | None = None
     bias: QuantizedParameter | None = None
     exponent: int | None = None
+    max_exponent: int = MAX_EXPONENT
     unrounded: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +45,7 @@ class QuantizedParameter:
 
     def candidates(self) -> list[int]:
         """Exponents to try, fine to coarse. A bias may not be finer than its layer's accumulator."""
-        finest, coarsest = MAX_EXPONENT, 0
+        finest, coarsest = self.max_exponent, 0
         if self.weight is not None and self.weight.exponent is not None:
             finest = min(finest, self.input_fraction_bits + self.weight.exponent)
         if self.bias is not None and self.bias.exponent is not None:

@@ -17,18 +17,20 @@ class RateControl:
     the ascent is as slow, the error's trend damps it, and one observation moves log(lmbda) by at most
     ``MAX_LOG_CHANGE``.
 
-    ``target`` and observed rates are in any one unit; ``lmbda`` is the first guess, or ``fixed``.
+    ``target`` and observed rates are in any one unit; ``lmbda`` is the first guess, or ``fixed``; it grows
+    no further than ``max_lmbda``, beyond which distortion is all that counts.
     """
 
-    def __init__(self, target: float, lmbda: float, fixed: bool = False) -> None:
+    def __init__(self, target: float, lmbda: float, fixed: bool = False, max_lmbda: float = math.inf) -> None:
         self.target = target
         self.lmbda = lmbda
         self.fixed = fixed
+        self.max_lmbda = max_lmbda
         self.rate: float | None = None
 
     def scale_lmbda(self, factor: float) -> None:
         """Multiply lmbda."""
-        self.lmbda *= factor
+        self.lmbda = min(self.lmbda * factor, max(self.lmbda, self.max_lmbda))
 
     def observe(self, rate: float, epochs: float, update_lmbda: bool = True) -> None:
         """Take a rate, observed ``epochs`` after the last one; ``update_lmbda``: and move lmbda."""
@@ -39,4 +41,4 @@ class RateControl:
         error = math.log(self.target / max(self.rate, 1e-9))
         trend = math.log(max(before, 1e-9) / max(self.rate, 1e-9))
         move = epochs / RESPONSE_EPOCHS * error + TREND_DAMPING * trend
-        self.lmbda *= math.exp(max(-MAX_LOG_CHANGE, min(MAX_LOG_CHANGE, move)))
+        self.scale_lmbda(math.exp(max(-MAX_LOG_CHANGE, min(MAX_LOG_CHANGE, move))))

@@ -41,6 +41,7 @@ class TrainingSchedule:
         rounding_start: where in 0..1 the schedule of soft rounding begins (0: much noise, 1: little); None:
             rounding straight through from the first step.
         train_latents, train_networks: which of the two move.
+        train_synthesis: of the networks, whether the synthesis networks move, too.
         update_lmbda: whether the rate control moves lmbda.
     """
 
@@ -50,6 +51,7 @@ class TrainingSchedule:
     rounding_start: float | None
     train_latents: bool = True
     train_networks: bool = True
+    train_synthesis: bool = True
     update_lmbda: bool = True
 
     def rounding(self, fraction_done: float) -> SoftRounding | None:
@@ -106,6 +108,10 @@ class _Loop:
         self._encoder, self._schedule = encoder, schedule
         self._latent_optimizers, self._network_optimizer = encoder.optimizers()
         self._parameters = list(encoder.model.networks.parameters())
+        groups = range(len(encoder.model.networks))
+        self._synthesis_parameters = [
+            parameter for group in groups for parameter in encoder.model.of(group).synthesis.parameters()
+        ]
         self._rate = LateNumber()
 
     def state(self) -> State:
@@ -160,6 +166,9 @@ class _Loop:
                 set_learning_rate(optimizer, LATENT_LR * factor)
                 optimizer.step()
         if schedule.train_networks:
+            if not schedule.train_synthesis:
+                for parameter in self._synthesis_parameters:
+                    parameter.grad = None
             encoder.run.ranks.all_reduce_gradients(self._parameters)
             set_learning_rate(self._network_optimizer, NETWORK_LR * factor)
             torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rudcodec.distill.encoder_state import EncoderState
-from rudcodec.distill.initial_model import scale_for_rate_ratio
+from rudcodec.distill.initial_model import MIN_STEP_SIZE, scale_for_rate_ratio
 from rudcodec.distill.training_loop import TrainingSchedule, train
 
 PRETRAINING_STEPS = 300
@@ -34,8 +34,10 @@ def adjust_step_size(encoder: EncoderState) -> None:
     control = encoder.control
     assert control.rate is not None
     factor = scale_for_rate_ratio(encoder.model.unrounded(), control.target / control.rate)
+    factor = min(factor, encoder.step_size / MIN_STEP_SIZE)
     encoder.model.refine(factor)
-    control.lmbda *= factor**2
+    encoder.step_size /= factor
+    control.scale_lmbda(factor**2)
     control.rate = control.target
 
 

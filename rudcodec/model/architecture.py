@@ -30,7 +30,7 @@ def default_architecture(height: int, width: int, channels: int, budget_bits: fl
     while max(height, width) > 2 ** (levels - 1) and levels < 8:
         levels += 1
     components = channels if channels == 1 else CHROMA
-    grids = tuple(1 if level == levels - 1 else components for level in range(levels))
+    grids = (*[components] * (levels - 1), 1) if levels > 1 else (components,)
     hidden, layers = next((h, s) for limit, h, s in NETWORKS if budget_bits < limit)
     synthesis = (
         *(SynthesisLayer(out_channels=w, kernel=k, relu=True, residual=False) for w, k in layers),

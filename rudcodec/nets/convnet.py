@@ -45,6 +45,8 @@ class ConvNet(nn.Module):
         width: int = 128,
     ) -> None:
         super().__init__()
+        if depth < 1:
+            raise SettingError(f"images of size {size} are too small for a ConvNet, which halves them")
         rows, columns = (size, size) if isinstance(size, int) else size
         padding = 3 if channels == 1 and (rows, columns) == (28, 28) else 1
         rows, columns = ((n + 2 * padding - 2) >> depth for n in (rows, columns))

@@ -1,6 +1,6 @@
 """Long runs that survive: checkpoints, the journal that goes on from them, processes that share the work."""
 
-from rudcodec.runs.checkpoints import CheckpointFolder, State, restore_optimizer
+from rudcodec.runs.checkpoints import CheckpointFolder, State, copied, restore_optimizer
 from rudcodec.runs.context import RunContext
 from rudcodec.runs.journal import Journal, Stateful, check_same
 from rudcodec.runs.ranks import Ranks, joined_ranks
@@ -19,6 +19,7 @@ __all__ = [
     "State",
     "Stateful",
     "check_same",
+    "copied",
     "ignore_report",
     "joined_ranks",
     "restore_optimizer",

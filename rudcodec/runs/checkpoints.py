@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -171,6 +172,11 @@ def _rebuilt(tree: Any, tensors: list[Tensor]) -> State:
     if isinstance(tree, list):
         return [_rebuilt(item, tensors) for item in tree]
     return tree
+
+
+def copied(state: State) -> State:
+    """A state that what it is of doesn't change any more."""
+    return deepcopy(state)
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: State) -> None:

@@ -1,0 +1,174 @@
+"""Whatever the images and the budget: a file uses its budget, and shows its images."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import rudcodec
+from rudcodec import bitstream
+from rudcodec.data import LabelledImages
+from rudcodec.distill import Settings, estimate
+from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.pipeline import run_pipeline
+from rudcodec.errors import BudgetError, SettingError
+from rudcodec.runs import RunContext
+
+SHORT: dict[str, Any] = {"warmup": 24, "tune": 10, "label_views": 2000}
+pytestmark = pytest.mark.slow
+
+
+def corners() -> LabelledImages:
+    """Three classes of five nearly flat pictures of 16 x 16, with a bright corner and some noise."""
+    images = np.zeros((15, 16, 16, 3), np.uint8)
+    for number in range(15):
+        label, i = divmod(number, 5)
+        images[number, ..., label] = 120 + 8 * i
+        images[number, ..., (label + 1) % 3] = 20
+        images[number, :5, :5] = 255
+    noise = np.random.default_rng(0).integers(-6, 7, images.shape)
+    noisy = np.clip(images.astype(int) + noise, 0, 255).astype(np.uint8)
+    return LabelledImages(noisy, np.repeat(np.arange(3), 5), ("0", "1", "2"), "corners")
+
+
+def flat(count: int = 12, side: int = 16) -> LabelledImages:
+    """Pictures of one colour each, four of each of three classes."""
+    colours = np.random.default_rng(0).integers(0, 256, (count, 1, 1, 3), dtype=np.uint8)
+    images = np.broadcast_to(colours, (count, side, side, 3)).copy()
+    return LabelledImages(images, np.arange(count) * 3 // count, ("0", "1", "2"), "flat")
+
+
+def psnr(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
+    error = float(np.mean((images.astype(float) - others) ** 2))
+    return 100.0 if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def mean_colour_psnr(images: NDArray[np.uint8]) -> float:
+    """Of pictures of the images' mean colours."""
+    return psnr(np.broadcast_to(images.mean((1, 2), keepdims=True).round(), images.shape), images)
+
+
+def test_pictures_are_not_lost_when_a_budget_is_missed(tmp_path: Path) -> None:
+    """The first attempt is too large, whatever lmbda; integers chosen anew for a tiny lmbda are all zero."""
+    path = tmp_path / "corners.rud"
+    result = rudcodec.compress(corners(), path, bpc=4000, ipc=5, labels="hard", warmup=20, joint=20, tune=10)
+    assert 0.97 * 4000 <= result.bpc <= 4000
+    assert result.psnr > 25
+    assert rudcodec.load(path).images.std() > 40
+
+
+def test_flat_pictures_stay_as_they_were(tmp_path: Path) -> None:
+    """A budget that they can't use: latents of one level alone, which no network may run away from."""
+    path = tmp_path / "flat.rud"
+    result = rudcodec.compress(None, path, distilled=flat(), bpc=20_000, warmup=60, tune=20)
+    images = rudcodec.load(path).images
+    assert result.psnr == pytest.approx(psnr(images, flat().images), abs=1e-3)
+    assert result.psnr > 45
+
+
+def test_the_least_budget_is_enough(tmp_path: Path) -> None:
+    wanted = Settings(bpc=50_000, ipc=5, labels="hard", joint=0, **{**SHORT, "warmup": 40})
+    least = estimate(corners(), wanted).least
+    with pytest.raises(BudgetError, match=r"at least \d+ is needed") as refused:
+        estimate(corners(), Settings(bpc=500, ipc=5, labels="hard"))
+    smallest = int(str(refused.value).split("at least ")[1].split()[0])
+    assert smallest <= least
+    result = rudcodec.compress(
+        corners(), tmp_path / "x.rud", bpc=smallest, ipc=5, labels="hard", joint=0, warmup=40, tune=10
+    )
+    assert result.bpc <= smallest
+    assert result.psnr > 12
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 16), (16, 1)])
+def test_pictures_of_a_pixels_width(shape: tuple[int, int], tmp_path: Path) -> None:
+    """They can be coded; the networks that select images and match them can't see them."""
+    images = np.random.default_rng(0).integers(0, 256, (18, *shape, 3), dtype=np.uint8)
+    data = LabelledImages(images, np.repeat(np.arange(3), 6), ("0", "1", "2"), "strips")
+    with pytest.raises(SettingError, match="too small for a ConvNet"):
+        rudcodec.compress(data, tmp_path / "x.rud", bpc=3000, labels="hard", **SHORT)
+    result = rudcodec.compress(None, tmp_path / "x.rud", distilled=data, bpc=3000, **SHORT)
+    assert rudcodec.load(tmp_path / "x.rud").images.shape == images.shape
+    assert result.psnr >= mean_colour_psnr(images) - 1 or result.psnr > 40
+
+
+def generated(seed: int) -> LabelledImages:
+    """Noise, flat colours, gradients or waves; 2 x 2 to 24 x 20; one to six images of each class."""
+    random = np.random.default_rng(seed)
+    height, width = int(random.integers(2, 25)), int(random.integers(2, 21))
+    channels, classes = int(random.choice((1, 3))), int(random.integers(2, 5))
+    ipc, kind = int(random.integers(1, 7)), int(random.integers(4))
+    count = classes * ipc
+    y, x = np.mgrid[:height, :width]
+    images = np.broadcast_to(
+        random.uniform(0, 255, (count, 1, 1, channels)), (count, height, width, channels)
+    )
+    slope = random.uniform(-8, 8, (2, count, 1, 1, channels))
+    plane = slope[0] * y[None, :, :, None] + slope[1] * x[None, :, :, None]
+    if kind == 1:
+        images = random.uniform(0, 255, images.shape)
+    elif kind > 1:
+        images = images + (plane if kind == 2 else 60 * np.sin(plane / 4))
+    names = tuple(f"class {label}" for label in range(classes))
+    name = ("flat", "noise", "gradients", "waves")[kind]
+    return LabelledImages(
+        np.clip(images, 0, 255).astype(np.uint8), np.repeat(np.arange(classes), ipc), names, name
+    )
+
+
+def outcome(data: LabelledImages, factor: float, share: str) -> tuple[float, float]:
+    """An encode at ``factor`` times the least budget: the part of it that the file takes, and its PSNR.
+
+    AssertionError where a file is worse than it may be.
+    """
+    bpc = 400.0
+    while True:
+        try:
+            inputs = resolve_inputs(None, data, Settings(bpc=bpc * factor, share=share, **SHORT))
+            break
+        except BudgetError as error:
+            bpc = float(str(error).split("at least ")[1].split()[0])
+    payload, quality = run_pipeline(inputs, RunContext("cpu"))
+    size, budget = 8 * len(bitstream.encode(payload)), inputs.settings.bpc * inputs.num_classes
+    assert size <= budget
+    uncoded = 8 * data.images.size
+    assert size >= 0.97 * budget - 32 or quality.initial > 40 or budget > uncoded
+    assert quality.initial >= min(40.0, mean_colour_psnr(data.images) - 0.5)
+    return size / budget, quality.initial
+
+
+@pytest.mark.parametrize(("seed", "factor"), [(1, 1.0), (2, 1.3), (3, 2.0), (4, 4.0), (5, 16.0)])
+def test_every_set_at_every_budget(seed: int, factor: float) -> None:
+    """Within the budget; at 97 % of it, or with nothing left to hold; no worse than the mean colours.
+
+    ``python tests/test_no_bad_file.py SECONDS SEED`` tries more of them.
+    """
+    outcome(generated(seed), factor, ("dataset", "class")[seed % 2])
+
+
+def main(seconds: float, seed: int) -> None:
+    """Try sets and budgets for some time, and print what becomes of them."""
+    random, end, cases, failures = np.random.default_rng(seed), time.monotonic() + seconds, 0, 0
+    while time.monotonic() < end:
+        number, factor = int(random.integers(1 << 30)), float(random.choice((1.0, 1.3, 2.0, 4.0, 16.0)))
+        share = str(random.choice(("dataset", "class")))
+        data = generated(number)
+        try:
+            part, fidelity = outcome(data, factor, share)
+            text = f"{100 * part:.1f} % {fidelity:.1f} dB"
+        except (AssertionError, BudgetError) as error:
+            text = f"FAILED {type(error).__name__} {str(error).splitlines()[0] if str(error) else ''}"
+            failures += 1
+        cases += 1
+        print(f"{number} {data.name} {data.images.shape} {share} x{factor:g}: {text}", flush=True)
+    print(f"{cases} cases, {failures} failures")
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]))
