@@ -56,13 +56,13 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
             continue
         text = known.short or known.help
         default = field.default
-        help = text if known.short or default in (None, math.inf) else f"{text} ({default})"
+        line = text if known.short or default in (None, math.inf) else f"{text} ({default})"
         if "/" in known.flag:
-            add = click.option(known.flag, field.name, default=None, help=help)
+            add = click.option(known.flag, field.name, default=None, help=line)
         else:
             kind = _Value(field.name)
             metavar = known.metavar or "NAME"
-            add = click.option(known.flag, field.name, type=kind, metavar=metavar, help=help)
+            add = click.option(known.flag, field.name, type=kind, metavar=metavar, help=line)
         command = add(command)
     return command
 

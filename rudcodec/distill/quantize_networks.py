@@ -155,7 +155,7 @@ class _GroupQuantizer:
         for batch in self._batches:
             self._backward(batch)
             for t, p in zip(total, self._parameters, strict=True):
-                t += _gradient(p) / len(self._batches)
+                t.add_(_gradient(p) / len(self._batches))
         return total
 
     def _backward(self, batch: Batch) -> None:
