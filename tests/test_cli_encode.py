@@ -121,7 +121,8 @@ def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, 
     assert result.stdout.startswith(f"{out}: {size:,} bytes, {8 * size / 3:,.0f} bpc")
     assert "estimate 4,000" in result.stdout and result.stdout.count("\n") == 1
     assert "warm-up 1/2  5k bpc  31.50 dB  1:02 left" in result.stderr.splitlines()
-    first, *records = [json.loads(line) for line in log.read_text().splitlines()]
+    first, *records, last = [json.loads(line) for line in log.read_text().splitlines()]
+    assert last["result"]["psnr"] == 30.0 and "30.0 dB (31.5 dB to those of the joint phase)" in result.stdout
     assert first["settings"]["bpc"] == 5000 and first["settings"]["warmup"] == 200
     assert [record["stage"] for record in records] == ["selection", "warm-up", "joint"]
     assert [record["bpc"] for record in records] == [None, 5000.0, 4000.0]

@@ -181,9 +181,10 @@ class Attempt:
         return not any(check.accepted for check in earlier if check is not None)
 
     def _is_trimmed(self, encoding: Encoding) -> bool:
-        """Whether the file is near enough its budget."""
-        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
-        return self._is_needed(encoding) and MET in outcomes
+        """Whether the file is near enough its budget, be it good or bad."""
+        last = self.measurements(encoding)[-1:]
+        ends = [ratio <= HIGHEST and outcome != OPEN for ratio, *_, outcome in last]
+        return self._is_needed(encoding) and any(ends)
 
     def _start(self, encoding: Encoding) -> None:
         """Begin anew, with what the attempt before has shown of the file's size."""
@@ -256,10 +257,7 @@ class Attempt:
         quality = file_quality(encoding, encoding.payload(encoder.latents(), encoding.labels))
         fits = encoding.results.get(self._name("trim"), True)
         is_large_enough = all(large_enough for _, large_enough, *_ in self.measurements(encoding)[-1:])
-        accepted = fits and is_large_enough and loss(encoding, quality) <= MAX_LOSS
-        if not encoding.has_utility:
-            floor = min(mean_colour_psnr(encoding), NOTHING_LEFT)
-            accepted = accepted and quality.initial >= floor - MEAN_COLOUR_SLACK
+        accepted = fits and is_large_enough and is_as_good_as_trained(encoding, quality)
         made = None if accepted else [copied(encoder.state()), encoding.exponents, encoding.labels]
         return [fits, quality.initial, quality.targets, accepted, made]
 
@@ -267,14 +265,33 @@ class Attempt:
         return f"{stage} {self.number}"
 
 
+def is_as_good_as_trained(encoding: Encoding, quality: Quality) -> bool:
+    """Whether a file has lost little against the model that was trained; where there is no utility, which
+    wants other images, against the initial model and the images' mean colours, too."""
+    if "training" not in encoding.results:
+        return True
+    if loss(encoding, quality) > MAX_LOSS:
+        return False
+    if encoding.has_utility:
+        return True
+    initial = min(encoding.results["initial quality"], NOTHING_LEFT)
+    floor = min(mean_colour_psnr(encoding), NOTHING_LEFT)
+    return quality.initial >= max(initial - 2 * MAX_LOSS, floor - MEAN_COLOUR_SLACK)
+
+
+def is_lost(encoding: Encoding, quality: Quality) -> bool:
+    """Whether a file has lost so much that tuning it on is in vain."""
+    if loss(encoding, quality) > 2 * MAX_LOSS:
+        return True
+    initial = min(encoding.results["initial quality"], NOTHING_LEFT)
+    return not encoding.has_utility and quality.initial < initial - 3 * MAX_LOSS
+
+
 def loss(encoding: Encoding, quality: Quality) -> float:
     """What a file has lost against the model that was trained, in dB beyond what its rate explains."""
-    if "training" not in encoding.results:
-        return 0.0
     trained, rate_ratio, _ = encoding.results["training"]
-    expected = max(trained, encoding.results["initial quality"]) if not encoding.has_utility else trained
-    expected = min(expected, NOTHING_LEFT)
-    return float(expected - quality.initial - LOSS_PER_DOUBLING * max(0.0, math.log2(max(rate_ratio, 1.0))))
+    explained = LOSS_PER_DOUBLING * math.log2(max(rate_ratio, 1.0))
+    return min(trained, NOTHING_LEFT) - quality.initial - explained
 
 
 def final_quality(encoding: Encoding) -> Quality:
@@ -353,7 +370,7 @@ class Round:
             payload = encoding.payload(encoder.latents(), encoding.labels)
             quality = file_quality(encoding, payload)
             is_large_enough = is_large_enough or quality.initial >= NOTHING_LEFT
-            if self.number == 1 and loss(encoding, quality) > 2 * MAX_LOSS:
+            if self.number == 1 and is_lost(encoding, quality):
                 return [ratio, is_large_enough, encoder.overhead_bits, LOST]
         is_small_enough = ratio <= HIGHEST
         if self.number > ROUNDS:
