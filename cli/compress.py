@@ -137,12 +137,12 @@ def compress(
     SRC: class folders, an archive, arrays, tensors, or a name such as digits.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    given |= parse_settings(overrides)
     budgets = (given.get("bpc"), budget_bytes, given.get("lmbda"))
     if sum(budget is not None for budget in budgets) != 1:
         raise click.UsageError("give a budget, either --bpc or --bytes, or --lmbda")
     if real is not None and not distilled:
         raise click.UsageError("--real goes with --from-tensors")
-    given |= parse_settings(overrides)
     # every setting but the budget is checked before anything is read
     settings = Settings.preset(preset, distilled, **({"bpc": 1.0} if budget_bytes else {}), **given)
     if distilled and real is None and settings.utility not in ("auto", "none"):

@@ -35,9 +35,9 @@ def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
-        mode = _mode(target)
+        mode = _mode(Path(path))
         if mode is not None and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
-            target.write_bytes(data)
+            Path(path).write_bytes(data)
             return
         _check_replaceable(mode, path)
         _remove_leftovers(target)
@@ -49,8 +49,10 @@ def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise DataError if :func:`write_bytes` can't write ``path``: before hours of work, not after it."""
     target = Path(os.path.realpath(path))
-    mode = _mode(target)
+    mode = _mode(Path(path))
     _check_replaceable(mode, path)
+    if mode is not None and not stat.S_ISREG(mode):
+        target = Path(path)
     if not target.parent.is_dir():
         raise DataError(f"{os.fspath(path)}: there is no folder {target.parent}")
     replaced = mode is None or stat.S_ISREG(mode)
@@ -91,7 +93,8 @@ def _replace(target: Path, data: bytes, mode: int | None) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            _lock(handle)
+            with suppress(OSError):  # not every file system has locks
+                _lock(handle)
             file.write(data)
             file.flush()
             os.fsync(handle)

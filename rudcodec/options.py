@@ -69,7 +69,12 @@ def options_of(owner: type) -> Iterator[tuple[Field[Any], Option]]:
 def check_options(values: Any) -> None:
     """Check every option of a dataclass. Raises SettingError, which begins with the option's name."""
     for one, known in options_of(type(values)):
-        _check(one.name, getattr(values, one.name), _types(type(values), one.name), known)
+        value = getattr(values, one.name)
+        _check(one.name, value, _types(type(values), one.name), known)
+        if isinstance(value, Integral):  # JSON doesn't know numpy's numbers
+            object.__setattr__(values, one.name, value if isinstance(value, bool) else int(value))
+        elif isinstance(value, Real):
+            object.__setattr__(values, one.name, float(value))
 
 
 def _types(owner: type, name: str) -> tuple[type, ...]:
@@ -136,8 +141,10 @@ def parse_option(owner: type, name: str, text: str) -> Any:
         if text not in ("true", "false"):
             raise SettingError(f"{name}: {text!r} is neither true nor false")
         return text == "true"
+    if float not in types and text.isdecimal() and len(text) < 20:
+        return int(text)
     try:
-        number = 0.0 if text == "0" else parse_amount(text)
+        number = 0.0 if re.fullmatch(r"0+(\.0*)?", text) else parse_amount(text)
     except ValueError as error:
         raise SettingError(f"{name}: {error}") from None
     if float not in types:

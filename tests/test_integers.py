@@ -36,10 +36,10 @@ class Observed:
         settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)
         self.payload: Payload = distill(stripes(), settings)
 
-    def quantize(self, encoder: EncoderState) -> Exponents:
+    def quantize(self, encoder: EncoderState, fineness: float) -> Exponents:
         self.encoder = encoder
         self.before = self.loss()
-        exponents = quantize_networks(encoder)
+        exponents = quantize_networks(encoder, fineness)
         self.groups = integer_groups(encoder.model, exponents)
         self.after = self.loss()
         return exponents

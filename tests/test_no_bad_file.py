@@ -83,7 +83,7 @@ def test_the_least_budget_is_enough(tmp_path: Path) -> None:
         corners(), tmp_path / "x.rud", bpc=smallest, ipc=5, labels="hard", joint=0, warmup=40, tune=10
     )
     assert result.bpc <= smallest
-    assert result.psnr > 12
+    assert result.psnr > 11
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 16), (16, 1)])

@@ -17,8 +17,9 @@ from rudcodec.data import LabelledImages, load
 from rudcodec.distill.estimate import Estimate, estimate
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.distill.pipeline import pipeline, run_pipeline
-from rudcodec.errors import DataError
+from rudcodec.errors import BudgetError, DataError
 from rudcodec.files import check_writable
+from rudcodec.nets.device import pick_device
 from rudcodec.payload import Payload
 from rudcodec.runs import (
     CheckpointFolder,
@@ -117,9 +118,13 @@ def compress(
         fingerprint = _fingerprint(inputs, ranks)
         with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
             reporter = report if ranks.is_first else ignore_report
-            payload, quality = run_pipeline(
-                inputs, RunContext(settings.device, settings.seed, reporter, journal)
-            )
+            run = RunContext(settings.device, settings.seed, reporter, journal)
+            try:
+                payload, quality = run_pipeline(inputs, run)
+            except BudgetError:  # to go on would end alike
+                if folder is not None:
+                    folder.clear()
+                raise
             size = ranks.broadcast(bitstream.write(payload, path) if ranks.is_first else 0)
         if folder is not None:
             folder.clear()
@@ -161,4 +166,6 @@ def _fingerprint(inputs: Inputs, ranks: Ranks) -> dict[str, Any]:
     software = f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {processes}"
     names = [stage.name for stage in pipeline(inputs)]
     stages = f"{len(names)} stages ({hashlib.sha256(repr(names).encode()).hexdigest()[:8]})"
-    return {"software": software, **inputs.fingerprint(), "pipeline": stages}
+    device = pick_device(inputs.settings.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"software": software, "computes on": name, **inputs.fingerprint(), "pipeline": stages}

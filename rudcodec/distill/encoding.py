@@ -21,7 +21,7 @@ from rudcodec.distill.utility_term import UtilityTerm
 from rudcodec.model.latents import SyntheticModel
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
 from rudcodec.payload import Payload, Recipe, Share
-from rudcodec.runs import RunContext, State
+from rudcodec.runs import RunContext, State, copied
 from rudcodec.settings import NO_UTILITY
 from rudcodec.utility import Utility, make_utility
 
@@ -113,7 +113,7 @@ class Encoding:
     def utility_term(self) -> UtilityTerm | None:
         """The prepared utility in the loss; None where there is none."""
         settings = self.inputs.settings
-        if settings.utility == NO_UTILITY:
+        if not self.has_utility:
             return None
         utility = self.new_utility()
         utility.prepare(self.inputs.real, self.run.device, self.results["utility networks"])
@@ -131,7 +131,8 @@ class Encoding:
     def exponents(self) -> Exponents:
         """Of the integer networks, as they were last made."""
         if self._exponents is None:
-            latest = [name for name in self.results if name.startswith("quantize ")][-1]
+            makers = ("quantize ", "mean colours ")
+            latest = [name for name in self.results if name.startswith(makers)][-1]
             self._exponents = self.results[latest][0]
         return self._exponents
 
@@ -143,15 +144,27 @@ class Encoding:
     def labels(self) -> State:
         """Of the images, as they were last labelled: when networks were made integers, or in the end."""
         if not self._is_labelled:
-            named = {"quantize": 1, "labels": 0}
-            latest = [name for name in self.results if name.split()[0] in named][-1]
+            makers = ("quantize ", "mean colours ", "labels ")
+            latest = [name for name in self.results if name.startswith(makers)][-1]
             result = self.results[latest]
-            self.labels = result[1] if latest.startswith("quantize") else result
+            self.labels = result if latest.startswith("labels ") else result[1]
         return self._labels
 
     @labels.setter
     def labels(self, labels: State) -> None:
         self._labels, self._is_labelled = labels, True
+
+    def snapshot(self) -> State:
+        """The state of the encoder and of the utility, as :meth:`go_back` takes it."""
+        term = self.utility_term
+        return copied([self.encoder.state(), None if term is None else term.state()])
+
+    def go_back(self, snapshot: State) -> None:
+        """Go back to a snapshot."""
+        encoder_state, term_state = copied(snapshot)
+        self.encoder.restore(encoder_state)
+        if self.utility_term is not None:
+            self.utility_term.restore(term_state)
 
     def label_images(self) -> State:
         """Labels of the images as they are now."""

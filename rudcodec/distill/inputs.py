@@ -22,6 +22,7 @@ from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
 from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
 from rudcodec.students.recipes import default_recipe
+from rudcodec.utility import make_utility
 
 # Bits of a file from which half of them are better spent on a label network.
 LABEL_NETWORK_MIN_BITS = 1e5
@@ -103,6 +104,8 @@ def resolve_inputs(
     """
     if real is None and distilled is None:
         raise SettingError("nothing to compress: neither real nor distilled images")
+    if settings.lmbda is not None and settings.bpc < math.inf:
+        raise SettingError("lmbda: there is a budget, bpc, too; give one of the two")
     if real is None:
         settings = _without_real_set(settings)
     if distilled is not None:
@@ -119,6 +122,10 @@ def resolve_inputs(
     settings = _with_label_mode(settings, len(real.classes))
     mode: type[LabelMode] = LABEL_MODES.load(settings.labels)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
+    if settings.utility != NO_UTILITY:
+        make_utility(settings.utility, recipe, settings.utility_options)  # a wrong option fails at once
+    elif settings.utility_options:
+        raise SettingError(f"{next(iter(settings.utility_options))}: there is no joint phase to use it")
     inputs = Inputs(real, distilled, settings, recipe, mode(real, settings, recipe))
     inputs.allocate(inputs.label_mode.shared_bits({}))  # what doesn't fit fails at once
     return inputs

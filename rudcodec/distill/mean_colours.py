@@ -1,7 +1,6 @@
 """The smallest file of a set that still says something: each image is its mean colour.
 
-It needs no training, so that its size is known before there is any: what the smallest budget is, and what is
-written where nothing better fits.
+It needs no training. It is what is written where nothing better fits.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import torch
 
 from rudcodec.distill.initial_model import inverse_synthesis, pyramid
 from rudcodec.distill.quantized_parameter import MAX_EXPONENT
-from rudcodec.errors import BudgetError
 from rudcodec.model.context import LOG2_SCALE_RANGE
 from rudcodec.model.latents import GroupNetworks
 from rudcodec.model.quantization import to_integers
 from rudcodec.model.synthesis import GREY_LEVELS
+from rudcodec.runs import State
 
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
@@ -27,20 +26,20 @@ EIGHTHS = 3  # exponent of the context network's parameters: its scales are powe
 STEP_SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
-def take_mean_colours(encoding: Encoding) -> None:
-    """Let the encoder hold the images' mean colours, as finely as the budget allows, and no more.
+def take_mean_colours(encoding: Encoding) -> State:
+    """Let the encoder hold the images' mean colours, as finely as the budget allows, and no more: a stage.
 
-    Raises BudgetError if they don't fit, however coarse.
+    [Exponents of the integer networks; labels of the images; whether the file fits, however coarse].
     """
-    size = 0
+    fits = False
     for step_size in STEP_SIZES:
         set_mean_colours(encoding, step_size / GREY_LEVELS)
         encoding.labels = encoding.label_images()
         size = encoding.file_bytes(encoding.encoder.latents(), encoding.labels)
-        if 8 * size <= encoding.allocation.budget_bits:
-            return
-    bpc = 8 * size / encoding.inputs.num_classes
-    raise BudgetError(f"bpc: not even the images' mean colours fit; at least {math.ceil(bpc)} is needed")
+        fits = 8 * size <= encoding.allocation.budget_bits
+        if fits:
+            break
+    return [encoding.exponents, encoding.labels, fits]
 
 
 def set_mean_colours(encoding: Encoding, step_size: float) -> None:

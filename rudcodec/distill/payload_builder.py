@@ -1,4 +1,4 @@
-"""From trained latents and networks to a payload, and to the size of its file."""
+"""From latents to the segments of a payload."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec import bitstream
 from rudcodec.payload import Payload, Segment
 
 LatentLevels = list[NDArray[np.int32]]
@@ -46,8 +45,3 @@ def with_latents(payload: Payload, latents: LatentLevels) -> Payload:
         )
         segments.append(Segment(counts=(size,) * len(payload.classes), latents=grids))
     return replace(payload, segments=tuple(segments))
-
-
-def file_bytes(payload: Payload) -> int:
-    """Exact size in bytes of the payload's file."""
-    return len(bitstream.encode(payload))

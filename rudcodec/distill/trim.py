@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from rudcodec.distill.payload_builder import LatentLevels
-from rudcodec.errors import BudgetError
+from rudcodec.runs import State
 
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
@@ -32,10 +32,10 @@ class Move:
     price: NDArray[np.float32]
 
 
-def trim(encoding: Encoding, labels: object) -> None:
+def trim(encoding: Encoding, labels: State) -> bool:
     """Move latents by one where that saves bits at the least harm to the images, until the file fits.
 
-    Raises BudgetError if it doesn't even then.
+    Returns whether it does.
     """
     encoder, budget_bits = encoding.encoder, encoding.allocation.budget_bits
     random = np.random.default_rng(0)
@@ -43,14 +43,15 @@ def trim(encoding: Encoding, labels: object) -> None:
     rounds_without_gain = 0
     while 8 * size > budget_bits:
         if rounds_without_gain == PATIENCE:
-            raise BudgetError(f"the file still has {size} bytes after trimming: the budget is too small")
+            return False
         _trim_once(encoding, labels, random)
         size = encoding.file_bytes(encoder.latents(), labels)
         rounds_without_gain = 0 if size < smallest else rounds_without_gain + 1
         smallest = min(size, smallest)
+    return True
 
 
-def _trim_once(encoding: Encoding, labels: object, random: np.random.Generator) -> None:
+def _trim_once(encoding: Encoding, labels: State, random: np.random.Generator) -> None:
     """Make the cheapest moves of those tried, as many as the budget asks for, or half of them."""
     budget_bits = encoding.allocation.budget_bits
     moves = _moves(encoding, random)

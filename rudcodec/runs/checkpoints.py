@@ -58,6 +58,8 @@ class CheckpointFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for leftover in self.path.glob(".checkpoint-*.safetensors.*.rudcodec-tmp"):
+            leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
         empty = not self.exists()
         made = empty and self._made_by_a_run()
         if empty:
@@ -98,7 +100,10 @@ class CheckpointFolder:
             except (SafetensorError, OSError, ValueError, KeyError, TypeError):
                 continue
         if files:
-            raise DataError(f"{files[-1]}: is not a readable checkpoint; start anew without --resume")
+            raise DataError(
+                f"{files[-1]}: is not a readable checkpoint, nor is an older one; remove {self.path} and "
+                "start anew"
+            )
         return None
 
     def exists(self) -> bool:
@@ -175,7 +180,7 @@ def _rebuilt(tree: Any, tensors: list[Tensor]) -> State:
 
 
 def copied(state: State) -> State:
-    """A state that what it is of doesn't change any more."""
+    """A copy of a state, which later training doesn't change."""
     return deepcopy(state)
 
 

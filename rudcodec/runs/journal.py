@@ -170,7 +170,8 @@ class Journal:
         if threading.current_thread() is not threading.main_thread():
             return self
         if not self.ranks.is_first:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one ends, and torchrun the others
+            for number in SIGNALS:  # the first one ends, and torchrun the others
+                self._handlers[number] = signal.signal(number, signal.SIG_IGN)
         elif self._folder is not None:
             ours = (signal.default_int_handler, signal.SIG_DFL, raise_interrupted)
             for number in SIGNALS:

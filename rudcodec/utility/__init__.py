@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
-from rudcodec.options import check_options, parse_option
+from rudcodec.options import check_options, options_of, parse_option
 from rudcodec.payload import Recipe
 from rudcodec.plugins import UTILITIES
 from rudcodec.runs import RunContext, State
@@ -103,17 +104,22 @@ def make_utility(name: str, recipe: Recipe, options: Mapping[str, Any]) -> Utili
         SettingError: there is no such utility or option, or a value makes no sense.
     """
     utility: type[Utility] = UTILITIES.load(name)
-    parsed_options = {}
+    known = [field.name for field, _ in options_of(utility.Options)]
+    own = {}
     for key, value in options.items():
-        prefix, _, option = key.partition(".")
-        if prefix != name:
-            raise SettingError(f"{key}: is an option of the utility {prefix!r}, but the utility is {name!r}")
+        owner, _, option = key.partition(".")
+        if owner != name:
+            raise SettingError(f"{key}: is an option of the utility {owner!r}, but the utility is {name!r}")
+        if option not in known:
+            near = get_close_matches(option, known, 1)
+            guess = f"; is it {name}.{near[0]}?" if near else ""
+            raise SettingError(f"{key}: the utility {name!r} has no such option{guess}")
         try:
-            parsed = parse_option(utility.Options, option, value) if isinstance(value, str) else value
-            parsed_options[option] = parsed
+            own[option] = parse_option(utility.Options, option, value) if isinstance(value, str) else value
         except SettingError as error:
-            raise SettingError(f"{key}: {error}") from None
+            raise SettingError(f"{name}.{error}") from None
     try:
-        return utility(recipe, utility.Options(**parsed_options))
-    except TypeError:
-        raise SettingError(f"{next(iter(options))}: the utility {name!r} has no such option") from None
+        chosen = utility.Options(**own)
+    except SettingError as error:
+        raise SettingError(f"{name}.{error}") from None
+    return utility(recipe, chosen)

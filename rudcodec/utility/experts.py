@@ -190,11 +190,16 @@ class Experts:
             raise DataError(f"{self.files[expert]}: can't be read ({error})") from None
 
 
+_MANIFEST_KEYS = {"data", "classes", "epochs", "width", "height", "image width", "channels"}
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
-        return manifest
+        manifest = json.loads(path.read_bytes())
+        if isinstance(manifest, dict) and manifest.keys() >= _MANIFEST_KEYS:
+            return manifest
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})") from None
     except ValueError:
-        raise DataError(f"{path}: is not the manifest of experts") from None
+        pass
+    raise DataError(f"{path}: is not the manifest of experts")
