@@ -15,6 +15,8 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
+
 from rudcodec.errors import SettingError
 
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -71,10 +73,8 @@ def check_options(values: Any) -> None:
     for one, known in options_of(type(values)):
         value = getattr(values, one.name)
         _check(one.name, value, _types(type(values), one.name), known)
-        if isinstance(value, Integral):  # JSON doesn't know numpy's numbers
-            object.__setattr__(values, one.name, value if isinstance(value, bool) else int(value))
-        elif isinstance(value, Real):
-            object.__setattr__(values, one.name, float(value))
+        if isinstance(value, np.generic):  # JSON doesn't know numpy's numbers
+            object.__setattr__(values, one.name, value.item())
 
 
 def _types(owner: type, name: str) -> tuple[type, ...]:

@@ -36,7 +36,7 @@ class Observed:
         settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)
         self.payload: Payload = distill(stripes(), settings)
 
-    def quantize(self, encoder: EncoderState, fineness: float) -> Exponents:
+    def quantize(self, encoder: EncoderState, fineness: float = 1.0) -> Exponents:
         self.encoder = encoder
         self.before = self.loss()
         exponents = quantize_networks(encoder, fineness)

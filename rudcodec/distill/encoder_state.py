@@ -74,7 +74,6 @@ class EncoderState:
         count, channels, height, width = initial_images.shape
         self.num_pixels = count * height * width
         self.max_rate = UNCODED_BITS * channels  # bits a pixel: more has no use
-        run.journal.register("encoder", self)
 
     def state(self) -> State:
         """All that stages change."""

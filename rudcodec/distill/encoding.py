@@ -75,6 +75,7 @@ class Encoding:
         encoder = EncoderState(model.to(device), images.to(device), control, allocation, self.run)
         encoder.step_size = step_size
         encoder.shared_label_bits = self.inputs.label_mode.shared_bits(self.results)
+        self.run.journal.register("encoder", encoder)  # which restores it: nothing may be set after that
         return encoder
 
     def _initial_model(self, images: Tensor, bits: float) -> tuple[SyntheticModel, float]:
