@@ -8,15 +8,15 @@ from the initial model, whose synthesis is left as it is.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rudcodec.distill.acceptance import MAX_LOSS, NOTHING_LEFT, is_as_good_as_trained, loss
 from rudcodec.distill.mean_colours import take_mean_colours
-from rudcodec.distill.quality import Quality, file_quality, mean_colour_psnr, model_psnr
+from rudcodec.distill.quality import Quality, file_quality, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
-from rudcodec.distill.training_loop import TrainingSchedule, train, tuning_schedule
+from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, Training, update_target
+from rudcodec.distill.training_loop import TrainingSchedule, tuning_schedule
 from rudcodec.distill.transitions import PRETRAINING_STEPS, adjust_step_size
 from rudcodec.distill.trim import trim
 from rudcodec.errors import BudgetError
@@ -25,21 +25,12 @@ from rudcodec.runs import Stage, State
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
 
-LOWEST, HIGHEST = 0.97, 1.1  # of the budget; nearer, trimming does less harm than another round
 FIRST_SAFE, ATTEMPTS = 3, 6
 LAST_RESORT = ATTEMPTS + 1
-ROUNDS = 8
-EPOCHS = 15
 SAFE_EPOCHS = 60
 # Weight of distortion against weights' bits when integers are chosen anew; its inverse where those bits take
 # more than half of the file.
 FINER = 4.0
-# In dB, of the PSNR against the initial images: what a file may lose against the model that was trained, and
-# for each doubling of the rate that the model had over the file's.
-MAX_LOSS, LOSS_PER_DOUBLING = 5.0, 4.0
-MEAN_COLOUR_SLACK = 0.3  # dB
-NOTHING_LEFT = 48.0  # dB: errors are of a grey level here and there
-OPEN, MET, LOST = "open", "met", "lost"
 
 
 def measure_overhead(encoding: Encoding) -> None:
@@ -51,20 +42,6 @@ def measure_overhead(encoding: Encoding) -> None:
     update_target(encoding, encoding.label_images())
     networks.load_state_dict(saved)
     adjust_step_size(encoder)
-
-
-def update_target(encoding: Encoding, labels: State) -> int:
-    """Point the rate control at the budget by the file's real size; returns that in bytes.
-
-    What the float model's estimate misses, and all that isn't latents, counts as overhead.
-    """
-    encoder = encoding.encoder
-    size = encoding.file_bytes(encoder.latents(), labels)
-    estimated_bits = sum(float(encoder.coded_bits(chunk)) for chunk in encoder.chunks)
-    encoder.overhead_bits = 8 * size - estimated_bits
-    encoder.control.target = encoder.target_rate(encoding.allocation.budget_bits)
-    encoder.control.rate = estimated_bits / encoder.num_pixels
-    return size
 
 
 def remember_training(encoding: Encoding) -> State:
@@ -129,8 +106,7 @@ class Attempt:
         if self.is_safe:
             stages += self._safe_stages()
         stages += self.tuning_stages(tuning_epochs)
-        for number in range(1, ROUNDS + 2):
-            stages += Round(self, number).stages()
+        stages += self.rounds.stages()
         stages.append(Stage(self._name("labels"), label_images, is_needed=self._is_trimmed))
         stages.append(Stage(self._name("trim"), self._trim, is_needed=self._is_trimmed))
         stages.append(Stage(self._name("check"), self.check, is_needed=self._is_trimmed))
@@ -161,20 +137,15 @@ class Attempt:
         fits, initial, targets, accepted, _ = result
         return Check(fits, Quality(initial, targets), accepted)
 
-    def measurements(self, encoding: Encoding) -> list[list[Any]]:
-        """The rounds' measurements so far, see :meth:`Round.measure`."""
-        names = [Round(self, number).measure_name for number in range(1, ROUNDS + 2)]
-        return [encoding.results[name] for name in names if name in encoding.results]
-
-    def is_tuned_on(self, encoding: Encoding) -> bool:
-        """Whether no round of this attempt has met the budget yet, nor shown that it won't do."""
-        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
-        return self._is_needed(encoding) and all(outcome == OPEN for outcome in outcomes)
-
     def restore(self, encoding: Encoding) -> None:
         """Go back to what this attempt has ended with."""
         snapshot, encoding.exponents, encoding.labels = encoding.results[self._name("check")][-1]
         encoding.go_back(snapshot)
+
+    @property
+    def rounds(self) -> Rounds:
+        """Those in which its file is tuned to the budget."""
+        return Rounds(self.number, self._is_needed)
 
     def _is_needed(self, encoding: Encoding) -> bool:
         """Whether no earlier attempt was accepted."""
@@ -183,14 +154,14 @@ class Attempt:
 
     def _is_trimmed(self, encoding: Encoding) -> bool:
         """Whether the file is near enough its budget, be it good or bad."""
-        last = self.measurements(encoding)[-1:]
+        last = self.rounds.measurements(encoding)[-1:]
         ends = [ratio <= HIGHEST and outcome != OPEN for ratio, *_, outcome in last]
         return self._is_needed(encoding) and any(ends)
 
     def _start(self, encoding: Encoding) -> None:
         """Begin anew, with what the attempt before has shown of the file's size."""
         encoder = encoding.encoder
-        first, *_, last = Attempt(self.number - 1).measurements(encoding) * 2
+        first, *_, last = Attempt(self.number - 1).rounds.measurements(encoding) * 2
         _, _, overhead_bits, _ = first
         encoding.go_back(encoding.results["training"][-1])
         encoder.overhead_bits = overhead_bits
@@ -204,7 +175,7 @@ class Attempt:
         """What the safe attempts so far say that the initial model's bits are to be multiplied by."""
         factor, budget_bits = 1.0, encoding.allocation.budget_bits
         for number in range(FIRST_SAFE, self.number):
-            ratio, _, overhead_bits, _ = Attempt(number).measurements(encoding)[-1]
+            ratio, _, overhead_bits, _ = Attempt(number).rounds.measurements(encoding)[-1]
             bits, wanted = ratio * budget_bits - overhead_bits, budget_bits - overhead_bits
             step = max(0.25, min(4.0, wanted / max(bits, 1.0)))
             factor *= step if step > 1 else step**2  # at low rates most of the bits are zeros' own
@@ -256,42 +227,13 @@ class Attempt:
             fits = encoding.results.get(self._name("trim"), True)
         encoder = encoding.encoder
         quality = file_quality(encoding, encoding.payload(encoder.latents(), encoding.labels))
-        is_large_enough = all(large_enough for _, large_enough, *_ in self.measurements(encoding)[-1:])
+        is_large_enough = all(large_enough for _, large_enough, *_ in self.rounds.measurements(encoding)[-1:])
         accepted = fits and is_large_enough and is_as_good_as_trained(encoding, quality)
         made = None if accepted else [encoding.snapshot(), encoding.exponents, encoding.labels]
         return [fits, quality.initial, quality.targets, accepted, made]
 
     def _name(self, stage: str) -> str:
         return f"{stage} {self.number}"
-
-
-def is_as_good_as_trained(encoding: Encoding, quality: Quality) -> bool:
-    """Whether a file has lost little against the model that was trained; where there is no utility, which
-    wants other images, against the initial model and the images' mean colours, too."""
-    if "training" not in encoding.results:
-        return True
-    if loss(encoding, quality) > MAX_LOSS:
-        return False
-    if encoding.has_utility:
-        return True
-    initial = min(encoding.results["initial quality"], NOTHING_LEFT)
-    floor = min(mean_colour_psnr(encoding), NOTHING_LEFT)
-    return quality.initial >= max(initial - 2 * MAX_LOSS, floor - MEAN_COLOUR_SLACK)
-
-
-def is_lost(encoding: Encoding, quality: Quality) -> bool:
-    """Whether a file has lost so much that tuning it on is in vain."""
-    if loss(encoding, quality) > 2 * MAX_LOSS:
-        return True
-    initial = min(encoding.results["initial quality"], NOTHING_LEFT)
-    return not encoding.has_utility and quality.initial < initial - 3 * MAX_LOSS
-
-
-def loss(encoding: Encoding, quality: Quality) -> float:
-    """What a file has lost against the model that was trained, in dB beyond what its rate explains."""
-    trained, rate_ratio, _ = encoding.results["training"]
-    explained = LOSS_PER_DOUBLING * math.log2(max(rate_ratio, 1.0))
-    return min(trained, NOTHING_LEFT) - quality.initial - explained
 
 
 def final_quality(encoding: Encoding) -> Quality:
@@ -327,91 +269,6 @@ def choose_attempt(encoding: Encoding) -> int:
             "larger budget or fewer images (ipc) keep them"
         )
     return best
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round of an attempt: measure the file, and if need be, tune by another lmbda.
-
-    Each round of tuning costs up to half a decibel: where the first tuning has met the budget there is none.
-    A file that is too small takes up more of the targets; if it stays too small it has all that is in them,
-    and takes up details of the initial images.
-    """
-
-    attempt: Attempt
-    number: int
-
-    @property
-    def measure_name(self) -> str:
-        return f"measure {self.attempt.number}.{self.number}"
-
-    def stages(self) -> list[Stage]:
-        """Measure; and tune, but for the last round."""
-        stages = [Stage(self.measure_name, self.measure, is_needed=self.attempt.is_tuned_on)]
-        if self.number <= ROUNDS:
-            schedule = TrainingSchedule(
-                f"meet budget {self.attempt.number}.{self.number}",
-                EPOCHS,
-                0.5,
-                rounding_start=1.0,
-                train_networks=False,
-                update_lmbda=False,
-            )
-            training = Training(schedule)
-            stages.append(Stage(schedule.name, training, shared=True, is_needed=self.attempt.is_tuned_on))
-        return stages
-
-    def measure(self, encoding: Encoding) -> State:
-        """Measure the file.
-
-        [Its part of the budget; whether it can't or needn't be larger; its overhead in bits; what follows:
-        ``MET`` is the budget, ``LOST`` are the images, ``OPEN`` is both]. If it is open, lmbda is changed for
-        the round's tuning.
-        """
-        encoder = encoding.encoder
-        ratio = 8 * update_target(encoding, encoding.labels) / encoding.allocation.budget_bits
-        is_large_enough = ratio >= LOWEST or encoder.control.target >= encoder.max_rate
-        if self.number == 1 or not is_large_enough:
-            payload = encoding.payload(encoder.latents(), encoding.labels)
-            quality = file_quality(encoding, payload)
-            is_large_enough = is_large_enough or quality.initial >= NOTHING_LEFT
-            if self.number == 1 and is_lost(encoding, quality):
-                return [ratio, is_large_enough, encoder.overhead_bits, LOST]
-        is_small_enough = ratio <= HIGHEST
-        if self.number > ROUNDS:
-            return [ratio, is_large_enough, encoder.overhead_bits, MET if is_small_enough else LOST]
-        is_met = is_large_enough and is_small_enough
-        if not is_met:
-            earlier = self.attempt.measurements(encoding)
-            if not is_large_enough and any(not large_enough for _, large_enough, *_ in earlier):
-                encoder.targets = encoder.initial_images
-            encoder.control.scale_lmbda(lmbda_factor([*(r for r, *_ in earlier), ratio]))
-        return [ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN]
-
-
-def lmbda_factor(ratios: Sequence[float]) -> float:
-    """What to multiply lmbda by, when the rounds so far have given sizes ``ratios`` times the wanted one.
-
-    It pushes harder and harder one way, less hard after each change of side. Not a bisection: latents drift
-    as they train, so that a bound found some rounds ago may hold no more.
-    """
-    push, error = 2.0, 0.0
-    for ratio in ratios:
-        previous, error = error, -math.log(ratio)
-        if previous != 0:
-            push *= 2.0 if error * previous > 0 else 0.5
-    return math.exp(max(-1.4, min(1.4, push * error)))
-
-
-@dataclass(frozen=True)
-class Training:
-    """A stage that trains by a schedule, with the utility or without."""
-
-    schedule: TrainingSchedule
-    with_utility: bool = False
-
-    def __call__(self, encoding: Encoding) -> None:
-        train(encoding.encoder, self.schedule, encoding.utility_term if self.with_utility else None)
 
 
 def label_images(encoding: Encoding) -> State:

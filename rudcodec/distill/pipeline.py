@@ -6,13 +6,13 @@ from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.initial_images import select_initial_images
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.meet_budget import (
-    Training,
     budget_stages,
     final_quality,
     measure_overhead,
     unbounded_stages,
 )
 from rudcodec.distill.quality import Quality, model_psnr
+from rudcodec.distill.rounds import Training
 from rudcodec.distill.training_loop import joint_schedule, warmup_schedules
 from rudcodec.distill.transitions import pretrain_networks, raise_target, take_decoded_as_targets
 from rudcodec.payload import Payload
