@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 
 import click
-from trials_common import Script, rows_as_decoded, run_of
+import numpy as np
+from trials_common import Script, run_of
 
 from rudcodec import bitstream
 from rudcodec.baselines import PictureBudget, psnr, real_images
@@ -21,6 +22,7 @@ from rudcodec.data import load
 from rudcodec.distill import Settings
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.payload_builder import segment_rows
 from rudcodec.distill.pipeline import run_stages
 
 
@@ -41,7 +43,7 @@ def main(source: str, bpc: float, ipc: int, seed: int) -> None:
         seconds = time.monotonic() - start
     _, decoded = bitstream.decode_images(file)
     selected = encoding.initial_images
-    real = selected.images[rows_as_decoded(len(selected), ipc)]
+    real = selected.images[np.concatenate(segment_rows(len(selected), ipc))]
     pixels = len(real) * train.height * train.width
     print(f"{len(real)} images, {ipc} a class, encoded in {seconds:.0f} s")
     print(f"rudcodec  {8 * len(file) / pixels:.3f} bpp  {psnr(real, decoded):.2f} dB")

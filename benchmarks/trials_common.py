@@ -6,18 +6,12 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import click
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from rudcodec.cli.metrics import Metrics
 from rudcodec.cli.progress import ProgressView
 from rudcodec.data import LabelledImages, Split
 from rudcodec.data.splits import SourceSplit, split_rows
-from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.errors import RudError, SettingError
-from rudcodec.model.synthesis import to_grey_levels
 from rudcodec.runs import RunContext
 
 T = TypeVar("T")
@@ -79,16 +73,3 @@ def check_all_taken(pairs: dict[str, str]) -> None:
     """Raise SettingError if any of ``pairs`` was of no use."""
     if pairs:
         raise SettingError(f"there is no setting {', '.join(pairs)}")
-
-
-def rows_as_decoded(num_images: int, ipc: int) -> NDArray[np.intp]:
-    """Rows of images that are ordered by class, in the order in which a file of them is decoded."""
-    num_segments = len(segment_sizes(ipc))
-    segment_of_row = np.arange(num_images) % ipc % num_segments
-    return np.argsort(segment_of_row, kind="stable")
-
-
-def to_pixels(images: Tensor) -> NDArray[np.uint8]:
-    """uint8 (n, H, W, C) of images (n, C, H, W) in synthesis units."""
-    pixels = to_grey_levels(images).round().to(torch.uint8).permute(0, 2, 3, 1)
-    return np.ascontiguousarray(pixels.cpu().numpy())

@@ -21,8 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import click
-import torch
-from trials_common import Script, parse_pairs, run_of, split_for_trials, to_pixels
+from trials_common import Script, parse_pairs, run_of, split_for_trials
 
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
@@ -32,6 +31,7 @@ from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.estimate import TimingJournal
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.pipeline import run_stages
+from rudcodec.distill.quality import to_pixels
 from rudcodec.errors import SettingError
 from rudcodec.evaluation import evaluate
 from rudcodec.options import options_of, parse_amount
@@ -134,12 +134,12 @@ class Trials:
             run_stages(encoding, "joint")
             seconds += time.monotonic() - start
         encoder, real = encoding.encoder, encoding.inputs.real
-        bits = encoder.overhead_bits + sum(float(encoder.coded_bits(chunk)) for chunk in encoder.chunks)
-        images = torch.empty_like(encoder.initial_images)
-        for chunk in encoder.chunks:
-            images[chunk.index] = encoder.decode_images(chunk, None)
+        bits = encoder.overhead_bits + encoder.all_coded_bits()
         decoded = LabelledImages(
-            to_pixels(images), encoding.initial_images.labels, real.classes, trial.text.partition(",")[0]
+            to_pixels(encoder.decode_all()),
+            encoding.initial_images.labels,
+            real.classes,
+            trial.text.partition(",")[0],
         )
         recipe = encoding.inputs.recipe
         result = evaluate(decoded, self._judge, recipe=recipe, progress=self._view, **self._students)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import click
 import numpy as np
 import torch
-from trials_common import Script, rows_as_decoded, run_of, to_pixels
+from trials_common import Script, run_of
 
 from rudcodec import bitstream
 from rudcodec.baselines import psnr
@@ -29,7 +29,9 @@ from rudcodec.distill import Settings
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.payload_builder import segment_rows
 from rudcodec.distill.pipeline import run_stages
+from rudcodec.distill.quality import to_pixels
 from rudcodec.payload import Group
 
 
@@ -92,7 +94,7 @@ def main(source: str, bpc: float, ipc: int, warmup: int, seed: int) -> None:
     payload = encoding.final_payload()
     file = bitstream.encode(payload)
     selected = encoding.initial_images
-    real = selected.images[rows_as_decoded(len(selected), ipc)]
+    real = selected.images[np.concatenate(segment_rows(len(selected), ipc))]
     print_tensors(payload.groups)
     print(f"before    {before.bpp:.4f} bpp of latents, {before.psnr:.2f} dB")
     print(f"after     {after.bpp:.4f} bpp of latents, {after.psnr:.2f} dB, {seconds:.0f} s of CPU time")

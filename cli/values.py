@@ -50,9 +50,7 @@ def recipe_change(text: str) -> tuple[str, Any]:
     """``key=value`` for a field of :class:`rudcodec.payload.Recipe`. Raises click.BadParameter."""
     from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS
 
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    name, value = key_value(text)
     if name == "optimizer":
         if value not in OPTIMIZERS:
             raise click.BadParameter(f"{name}: {value!r} is not one of {', '.join(OPTIMIZERS)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from rudcodec import bitstream
@@ -114,7 +115,7 @@ class Comparison:
         usual = hard_recipe(self.data.recipe)
         return replace(usual, steps=min(usual.steps, self.changes.get("steps", usual.steps)))
 
-    @property
+    @cached_property
     def network_size(self) -> int:
         """Bytes of the set's label network; 0 where there is none."""
         if self.data.network is None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
+from functools import cache
 from numbers import Integral, Real
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -79,8 +80,13 @@ def check_options(values: Any) -> None:
 
 def _types(owner: type, name: str) -> tuple[type, ...]:
     """What an option's value may be; ``NoneType`` among them where it may be missing."""
-    hint = get_type_hints(owner)[name]
+    hint = _type_hints(owner)[name]
     return get_args(hint) if isinstance(hint, UnionType) else (hint,)
+
+
+@cache
+def _type_hints(owner: type) -> dict[str, Any]:
+    return get_type_hints(owner)
 
 
 def _check(name: str, value: Any, types: tuple[type, ...], known: Option) -> None:

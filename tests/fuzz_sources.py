@@ -68,8 +68,6 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "tree.tar.bz2": bz2.compress,
     "tree.tar.xz": lzma.compress,
 }
-FIELDS = ((0, 100), (100, 8), (124, 12), (156, 1), (157, 100), (257, 8), (345, 155))
-"""Offset and length of a tar head's name, mode, size, type, link, magic and prefix."""
 
 
 class Case:

@@ -9,7 +9,7 @@ from golden_payloads import join, layer, random_labels, random_payload, split
 
 from rudcodec import bitstream, views
 from rudcodec.bitstream.coder import Encoder
-from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, QLayer, QTensor, ViewRecipe
+from rudcodec.payload import Architecture, LabelLayer, Payload, QLayer, QTensor, ViewRecipe
 
 VIEWS = 3
 
@@ -100,8 +100,3 @@ def broken() -> dict[str, bytes]:
         "labels-bias-too-fine": with_network(first=QLayer(first.weight, QTensor(first.bias.values, 5))),
         "labels-last-bias": with_network(last=QLayer(last.weight, QTensor(last.bias.values, 15))),
     }
-
-
-def network_of(payload: Payload) -> LabelNetwork:
-    assert payload.labels is not None
-    return payload.labels

@@ -106,6 +106,7 @@ def assert_same(a: Payload, b: Payload) -> None:
 @given(payloads())
 def test_round_trip(payload: Payload) -> None:
     data = bitstream.encode(payload)
+    assert bitstream.encoded_size(payload) == len(data)
     decoded, images = bitstream.decode_images(data)
     assert_same(payload, decoded)
     np.testing.assert_array_equal(images, bitstream.synthesize(payload))

@@ -4,7 +4,15 @@
 Needs numpy and constriction only.
 """
 
-from rudcodec.bitstream.codec import check_limits, encode, hard_labels, labels_size, synthesize, write
+from rudcodec.bitstream.codec import (
+    check_limits,
+    encode,
+    encoded_size,
+    hard_labels,
+    labels_size,
+    synthesize,
+    write,
+)
 from rudcodec.bitstream.description import Description, Part, Row, code_length, describe
 from rudcodec.bitstream.files import opened, read_bytes
 from rudcodec.bitstream.header import Head
@@ -26,6 +34,7 @@ __all__ = [
     "decode_images",
     "describe",
     "encode",
+    "encoded_size",
     "hard_labels",
     "head_of",
     "labels_size",

@@ -24,6 +24,16 @@ from rudcodec.payload import Architecture, LabelNetwork, Payload
 
 def encode(payload: Payload) -> bytes:
     """The ``.rud`` file of a payload. Raises FormatError when the format can't express it."""
+    return _file(payload, with_digests=True)
+
+
+def encoded_size(payload: Payload) -> int:
+    """Bytes of the file of a payload, without making its images for that. Raises as :func:`encode`."""
+    return len(_file(payload, with_digests=False))
+
+
+def _file(payload: Payload, with_digests: bool) -> bytes:
+    """The file; without digests of its images it has zeros there, which are as long."""
     head = _head_of(payload)
     writer = container.Writer("head")
     code_head(writer, head)
@@ -47,7 +57,10 @@ def encode(payload: Payload) -> bytes:
     sections.append(container.pack(container.WEIGHTS, weights.finish()))
     if payload.labels is not None:
         sections.append(_labels_section(payload.labels, image_size(head.architecture), len(head.classes)))
-    for coder, digest in zip(coders, digests(head.counts, networks.images(payload.segments)), strict=True):
+    checksums = [0] * len(coders)
+    if with_digests:
+        checksums = digests(head.counts, networks.images(payload.segments))
+    for coder, digest in zip(coders, checksums, strict=True):
         sections.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
     data = b"".join(sections)
     check_limits(head.architecture, head.counts, head.share, len(data), head.soft is not None)

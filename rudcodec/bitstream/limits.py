@@ -92,6 +92,12 @@ def parameters(architecture: Architecture) -> int:
     return sum(product(shape.weight) + product(shape.bias) for shape in layer_shapes(architecture))
 
 
+def latents_per_image(architecture: Architecture) -> int:
+    """Of all levels."""
+    levels = zip(architecture.grids, level_sizes(architecture), strict=True)
+    return sum(components * height * width for components, (height, width) in levels)
+
+
 def group_count(share: str, classes: int) -> int:
     """Groups of networks in a set of so many classes."""
     return classes if share == "class" else 1
@@ -113,7 +119,7 @@ def work(architecture: Architecture, counts: Counts, share: str) -> int:
     columns = max(totals) * groups if share == "class" else sum(totals)
     levels = list(zip(architecture.grids, sizes, strict=True))
     steps = sum(c * (w + 3 * (h - 1)) for c, (h, w) in levels)
-    latents = sum(c * h * w for c, (h, w) in levels)
+    latents = latents_per_image(architecture)
     latent = 2048 + sum(product(shape.weight) for shape in context)
     pixel = 512 + 64 * sum(architecture.grids)
     for shape, layer in zip(synthesis, architecture.synthesis, strict=True):
@@ -138,7 +144,7 @@ def excess(
     groups = group_count(share, len(counts[0]))
     images = sum(map(sum, counts))
     area = architecture.height * architecture.width
-    latents = sum(c * h * w for c, (h, w) in zip(architecture.grids, level_sizes(architecture), strict=True))
+    latents = latents_per_image(architecture)
     widest = max(sum(architecture.grids), *(layer.out_channels for layer in architecture.synthesis))
     scale = -(-size // (1 << 20))
     for name, value, limit in (

@@ -15,7 +15,7 @@ from rudcodec.bitstream.files import Source, read_bytes
 from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.latents import columns_of
 from rudcodec.bitstream.layout import Layout, check_cost, locate_networks, parse, read_head
-from rudcodec.bitstream.limits import level_sizes
+from rudcodec.bitstream.limits import latents_per_image
 from rudcodec.bitstream.recovery import locate
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import Payload, Segment, SoftLabels
@@ -148,7 +148,7 @@ def _restrict(segment: Segment, kept_classes: list[bool]) -> Segment:
 def _batches(layout: Layout) -> Iterator[dict[int, Section]]:
     """The segments one by one, or several small ones together: each batch costs the same steps."""
     a = layout.head.architecture
-    latents = sum(c * h * w for c, (h, w) in zip(a.grids, level_sizes(a), strict=True))
+    latents = latents_per_image(a)
     max_columns = _TOGETHER // (latents + a.height * a.width * a.channels)
     batch: dict[int, Section] = {}
     totals = np.zeros(len(layout.head.classes), np.int64)

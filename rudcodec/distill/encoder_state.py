@@ -142,6 +142,17 @@ class EncoderState:
         with torch.no_grad(), autocast(self.run.device):
             return self.model.bits(chunk, [y.round() for y in chunk.levels]).sum()
 
+    def decode_all(self) -> Tensor:
+        """All images of the rounded latents, (N, C, H, W), without a graph."""
+        decoded = torch.empty_like(self.initial_images)
+        for chunk in self.chunks:
+            decoded[chunk.index] = self.decode_images(chunk, None)
+        return decoded
+
+    def all_coded_bits(self) -> float:
+        """Bits of all rounded latents."""
+        return sum(float(self.coded_bits(chunk)) for chunk in self.chunks)
+
     def pixels_in(self, chunk: Chunk) -> int:
         """Pixels of a chunk's images."""
         return len(chunk.index) * self.targets.shape[2] * self.targets.shape[3]

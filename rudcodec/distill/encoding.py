@@ -46,14 +46,16 @@ class Encoding:
         self.inputs = inputs
         self.run = run
         self.results: dict[str, State] = {}
-        self._exponents: Exponents | None = None
-        self._labels: State = None
-        self._is_labelled = False
 
     @cached_property
     def allocation(self) -> ImageAllocation:
         """How the budget is spent; once the label network, if there is one, is known, exactly."""
-        return self.inputs.allocate(self.inputs.label_mode.shared_bits(self.results))
+        return self.inputs.allocate(self.shared_label_bits)
+
+    @cached_property
+    def shared_label_bits(self) -> float:
+        """Of the file's label network: as planned before it is trained, then exactly."""
+        return self.inputs.label_mode.shared_bits(self.results)
 
     @cached_property
     def initial_images(self) -> LabelledImages:
@@ -74,7 +76,7 @@ class Encoding:
         control = self._rate_control(bits / pixels, step_size)
         encoder = EncoderState(model.to(device), images.to(device), control, allocation, self.run)
         encoder.step_size = step_size
-        encoder.shared_label_bits = self.inputs.label_mode.shared_bits(self.results)
+        encoder.shared_label_bits = self.shared_label_bits
         self.run.journal.register("encoder", encoder)  # which restores it: nothing may be set after that
         return encoder
 
@@ -128,32 +130,22 @@ class Encoding:
         """Whether there is a joint phase."""
         return self.inputs.settings.utility != NO_UTILITY
 
-    @property
+    @cached_property
     def exponents(self) -> Exponents:
-        """Of the integer networks, as they were last made."""
-        if self._exponents is None:
-            makers = ("quantize ", "mean colours ")
-            latest = [name for name in self.results if name.startswith(makers)][-1]
-            self._exponents = self.results[latest][0]
-        return self._exponents
+        """Of the integer networks, as they were last made; stages that make them anew assign them."""
+        exponents: Exponents = self._latest("quantize ", "mean colours ")[1][0]
+        return exponents
 
-    @exponents.setter
-    def exponents(self, exponents: Exponents) -> None:
-        self._exponents = exponents
-
-    @property
+    @cached_property
     def labels(self) -> State:
-        """Of the images, as they were last labelled: when networks were made integers, or in the end."""
-        if not self._is_labelled:
-            makers = ("quantize ", "mean colours ", "labels ")
-            latest = [name for name in self.results if name.startswith(makers)][-1]
-            result = self.results[latest]
-            self.labels = result if latest.startswith("labels ") else result[1]
-        return self._labels
+        """Of the images, as they were last labelled: when networks were made integers, or in the end; stages
+        that label them anew assign them."""
+        stage, result = self._latest("quantize ", "mean colours ", "labels ")
+        return result if stage.startswith("labels ") else result[1]
 
-    @labels.setter
-    def labels(self, labels: State) -> None:
-        self._labels, self._is_labelled = labels, True
+    def _latest(self, *makers: str) -> tuple[str, State]:
+        """Name and result of the last finished stage whose name begins with one of ``makers``."""
+        return [item for item in self.results.items() if item[0].startswith(makers)][-1]
 
     def snapshot(self) -> State:
         """The state of the encoder and of the utility, as :meth:`go_back` takes it."""
@@ -186,7 +178,7 @@ class Encoding:
 
     def file_bytes(self, latents: LatentLevels, labels: State) -> int:
         """Exact size of the file of these latents, a label network apart."""
-        return len(bitstream.encode(self.payload(latents, labels)))
+        return bitstream.encoded_size(self.payload(latents, labels))
 
     def final_payload(self) -> Payload:
         """What the finished encode has made."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rudcodec.bitstream.limits import level_sizes, parameters
+from rudcodec.bitstream.limits import latents_per_image, parameters
 from rudcodec.data import LabelledImages
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.initial_images import first_rows
@@ -113,12 +113,11 @@ def estimate(
     seconds["rest"] = UNTIMED_FRACTION * sum(seconds.get(stage, 0.0) for stage in _IMAGE_STAGES)
     allocation = inputs.allocate(inputs.label_mode.shared_bits({}))
     architecture = allocation.architecture
-    levels = zip(architecture.grids, level_sizes(architecture), strict=True)
     images = allocation.ipc * inputs.num_classes
     return Estimate(
         ipc=allocation.ipc,
         images=images,
-        latents=images * sum(c * h * w for c, (h, w) in levels),
+        latents=images * latents_per_image(architecture),
         weights=inputs.demand().num_groups * parameters(architecture),
         label_weights=inputs.label_mode.num_weights,
         bpc=inputs.settings.bpc,

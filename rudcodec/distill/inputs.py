@@ -174,8 +174,6 @@ def _with_budget(candidates: LabelledImages, settings: Settings, recipe: Recipe)
         return settings
     if settings.labels == AUTO:
         settings = replace(settings, labels="hard")
-    if settings.bpc < math.inf:
-        return settings
     if settings.ipc is None:
         raise SettingError("lmbda: say how many images a class, with ipc")
     grids = default_architecture(*candidates.image_shape, 0).grids

@@ -90,13 +90,7 @@ def _rounded_in_place(networks: GroupNetworks) -> list[int]:
         largest = float(weight.detach().abs().max())
         # a sixteenth of the largest, at least
         exponents += [max(0, min(MAX_EXPONENT, 4 - math.floor(math.log2(largest)))), 0]
-    tensors = [
-        tensor
-        for network in (networks.context, networks.synthesis)
-        for pair in zip(network.weights, network.biases, strict=True)
-        for tensor in pair
-    ]
     with torch.no_grad():
-        for tensor, exponent in zip(tensors, exponents, strict=True):
+        for tensor, exponent in zip(networks.tensors(), exponents, strict=True):
             tensor.copy_(torch.from_numpy(to_integers(tensor, exponent).values) * 2.0**-exponent)
     return exponents

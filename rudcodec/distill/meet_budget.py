@@ -51,7 +51,7 @@ def remember_training(encoding: Encoding) -> State:
     begin with].
     """
     encoder = encoding.encoder
-    rate = sum(float(encoder.coded_bits(chunk)) for chunk in encoder.chunks) / encoder.num_pixels
+    rate = encoder.all_coded_bits() / encoder.num_pixels
     ratio = rate / encoder.target_rate(encoding.allocation.budget_bits)
     return [model_psnr(encoding), ratio, encoding.snapshot()]
 

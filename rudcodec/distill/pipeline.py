@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.initial_images import select_initial_images
 from rudcodec.distill.inputs import Inputs
@@ -73,18 +75,8 @@ def run_stages(encoding: Encoding, last: str | None = None) -> None:
     for stage in stages:
         if stage.name not in encoding.results and stage.is_needed(encoding):
             encoding.results[stage.name] = encoding.run.journal.run_stage(
-                stage.name, _Work(stage, encoding), stage.shared
+                stage.name, partial(stage.run, encoding), stage.shared
             )
-
-
-class _Work:
-    """A stage's work on an encoding."""
-
-    def __init__(self, stage: Stage, encoding: Encoding) -> None:
-        self._stage, self._encoding = stage, encoding
-
-    def __call__(self) -> State:
-        return self._stage.run(self._encoding)
 
 
 def learn_utility(encoding: Encoding) -> State:

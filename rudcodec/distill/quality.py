@@ -38,11 +38,7 @@ def psnr(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
 
 def model_psnr(encoding: Encoding) -> float:
     """PSNR in dB, against the initial images, of what the model decodes its rounded latents to: a stage."""
-    encoder = encoding.encoder
-    decoded = torch.empty_like(encoder.initial_images)
-    for chunk in encoder.chunks:
-        decoded[chunk.index] = encoder.decode_images(chunk, None)
-    return psnr(_pixels(decoded), encoding.initial_images.images)
+    return psnr(to_pixels(encoding.encoder.decode_all()), encoding.initial_images.images)
 
 
 def file_quality(encoding: Encoding, payload: Payload) -> Quality:
@@ -52,7 +48,7 @@ def file_quality(encoding: Encoding, payload: Payload) -> Quality:
     order = np.concatenate(segment_rows(num_images, num_images // len(payload.classes)))
     decoded = np.empty_like(initial)
     decoded[order] = bitstream.synthesize(payload)
-    targets = _pixels(encoding.encoder.targets)
+    targets = to_pixels(encoding.encoder.targets)
     return Quality(psnr(decoded, initial), psnr(decoded, targets))
 
 
@@ -63,7 +59,7 @@ def mean_colour_psnr(encoding: Encoding) -> float:
     return psnr(np.broadcast_to(means, images.shape), images)
 
 
-def _pixels(images: torch.Tensor) -> NDArray[np.uint8]:
+def to_pixels(images: torch.Tensor) -> NDArray[np.uint8]:
     """uint8 (N, H, W, C) of (N, C, H, W) in synthesis units."""
     rounded = to_grey_levels(images).round().to(torch.uint8).permute(0, 2, 3, 1)
     return np.ascontiguousarray(rounded.cpu().numpy())

@@ -55,16 +55,10 @@ def integer_groups(model: SyntheticModel, exponents: Exponents) -> tuple[Group, 
     """The networks that :func:`quantize_networks` has left, as they go into a file."""
     groups = []
     for group, group_exponents in enumerate(exponents):
-        context, synthesis = model.of(group).context, model.of(group).synthesis
-        tensors = [
-            tensor
-            for network in (context, synthesis)
-            for pair in zip(network.weights, network.biases, strict=True)
-            for tensor in pair
-        ]
-        integers = [to_integers(t, e) for t, e in zip(tensors, group_exponents, strict=True)]
+        networks = model.of(group)
+        integers = [to_integers(t, e) for t, e in zip(networks.tensors(), group_exponents, strict=True)]
         layers = tuple(QLayer(w, b) for w, b in zip(integers[::2], integers[1::2], strict=True))
-        depth = len(context.weights)
+        depth = len(networks.context.weights)
         groups.append(Group(layers[:depth], layers[depth:]))
     return tuple(groups)
 

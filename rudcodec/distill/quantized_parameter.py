@@ -88,9 +88,8 @@ def parameters_of(
     networks: GroupNetworks, architecture: Architecture
 ) -> tuple[list[QuantizedParameter], list[QuantizedParameter]]:
     """Weight and bias of each layer in turn, of the context network and of the synthesis network."""
-    shapes = limits.layer_shapes(architecture)
-    depth = len(architecture.context_hidden) + 1
-    return _parameters(networks.context, shapes[:depth]), _parameters(networks.synthesis, shapes[depth:])
+    context, synthesis = limits.network_shapes(architecture)
+    return _parameters(networks.context, context), _parameters(networks.synthesis, synthesis)
 
 
 def _parameters(network: ContextModel | Synthesis, shapes: list[LayerShape]) -> list[QuantizedParameter]:

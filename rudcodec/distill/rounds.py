@@ -30,7 +30,7 @@ def update_target(encoding: Encoding, labels: State) -> int:
     """
     encoder = encoding.encoder
     size = encoding.file_bytes(encoder.latents(), labels)
-    estimated_bits = sum(float(encoder.coded_bits(chunk)) for chunk in encoder.chunks)
+    estimated_bits = encoder.all_coded_bits()
     encoder.overhead_bits = 8 * size - estimated_bits
     encoder.control.target = encoder.target_rate(encoding.allocation.budget_bits)
     encoder.control.rate = estimated_bits / encoder.num_pixels

@@ -50,7 +50,4 @@ def raise_target(encoder: EncoderState) -> None:
 def take_decoded_as_targets(encoder: EncoderState) -> None:
     """From here on the images that the joint phase has made are what is to be kept, not the initial ones,
     which rounding and tuning would lead back to."""
-    targets = encoder.targets.new_empty(encoder.targets.shape)
-    for chunk in encoder.chunks:
-        targets[chunk.index] = encoder.decode_images(chunk, None)
-    encoder.targets = targets
+    encoder.targets = encoder.decode_all()

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rudcodec import views
+from rudcodec.bitstream.constants import TEMPERATURE_BITS
 from rudcodec.data import LabelledImages
 from rudcodec.label_network.model import TrainableLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer
@@ -37,6 +38,7 @@ RATE_WEIGHT_RANGE = (1e-4, 100.0)
 RATE_RESPONSE = 0.2
 MAX_LOG_CHANGE = 0.03
 TEMPERATURE = 2.0
+FILE_TEMPERATURE = round(TEMPERATURE * 2**TEMPERATURE_BITS)
 COMPILE_FROM = 100_000  # views; with fewer, compiling costs more than it gains
 BITS_PER_WEIGHT = (1.38, 3.6)  # fewer cost accuracy, more bring none
 WIDTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128)
@@ -136,7 +138,7 @@ def label_network_from(
     """The quantized network with the weights of :func:`label_network_weights`."""
     net = _network(real, spec, seed=0)
     net.load_state_dict(weights)
-    return net.quantized(round(16 * TEMPERATURE), student_views)
+    return net.quantized(FILE_TEMPERATURE, student_views)
 
 
 def _network(real: LabelledImages, spec: LabelNetworkSpec, seed: int) -> TrainableLabelNetwork:

@@ -16,6 +16,7 @@ from rudcodec.label_network.teacher import (
     teacher_labels,
 )
 from rudcodec.label_network.training import (
+    FILE_TEMPERATURE,
     LabelNetworkSpec,
     label_network_from,
     label_network_spec,
@@ -61,7 +62,7 @@ class TeacherLabels(LabelMode):
     def attach(self, payload: Payload, labels: State, results: Results) -> Payload:
         if labels is None:
             return payload
-        return attach_soft_labels(payload, labels, self._teacher(results).temperature)
+        return attach_soft_labels(payload, labels, FILE_TEMPERATURE)
 
     @cached_property
     def spec(self) -> LabelNetworkSpec:

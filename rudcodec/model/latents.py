@@ -32,6 +32,15 @@ class GroupNetworks(nn.Module):
         self.context = ContextModel(architecture.grids, architecture.context_hidden)
         self.synthesis = Synthesis(sum(architecture.grids), architecture.synthesis)
 
+    def tensors(self) -> list[nn.Parameter]:
+        """Weight and bias of each layer in turn, of the context network and then of the synthesis network."""
+        return [
+            tensor
+            for network in (self.context, self.synthesis)
+            for pair in zip(network.weights, network.biases, strict=True)
+            for tensor in pair
+        ]
+
 
 class Chunk(nn.Module):
     """Latents of some images that are worked on together.

@@ -28,7 +28,7 @@ def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = (
         data: what they are to be trained on.
         chosen: fields of the recipe that aren't the file's, but the user's own choice: they may be anything.
     """
-    batch = recipe.batch if data.network is not None else min(recipe.batch, len(data.images))
+    batch = data.batch_size(recipe)
     size = batch * data.images[0].nbytes
     for name, value, limit, request in (
         ("steps", recipe.steps, MAX_STEPS, "{:,} steps"),

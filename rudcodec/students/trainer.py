@@ -54,7 +54,7 @@ class Trainer:
         if self.spec.width < 1:
             raise SettingError(f"width must be above zero, not {self.spec.width}")
         self.device = pick_device(self.spec.device)
-        self.batch = recipe.batch if data.network is not None else min(recipe.batch, len(data.images))
+        self.batch = data.batch_size(recipe)
         self.compiled = self._pays_compiling(runs) if self.spec.compile is None else self.spec.compile
         objective = _Objective(data.softmax_temperature)
         self._loss = compiled(objective.loss) if self.compiled else objective.loss

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rudcodec.data import LabelledImages
 from rudcodec.errors import DataError
-from rudcodec.payload import LabelNetwork
+from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.synthetic import SyntheticSet
 
 
@@ -58,6 +58,10 @@ class TrainingSet:
     def with_network(cls, data: LabelledImages | SyntheticSet, network: LabelNetwork) -> TrainingSet:
         """A set's images, views of which a network labels."""
         return cls(data.images, data.labels, len(data.classes), network=network)
+
+    def batch_size(self, recipe: Recipe) -> int:
+        """Views or images of a step; of images no more than there are."""
+        return recipe.batch if self.network is not None else min(recipe.batch, len(self.images))
 
     @property
     def softmax_temperature(self) -> float | None:
