@@ -133,14 +133,14 @@ class Encoding:
     @cached_property
     def exponents(self) -> Exponents:
         """Of the integer networks, as they were last made; stages that make them anew assign them."""
-        exponents: Exponents = self._latest("quantize ", "mean colours ")[1][0]
+        exponents: Exponents = self._latest("quantize ", "coarse images ")[1][0]
         return exponents
 
     @cached_property
     def labels(self) -> State:
         """Of the images, as they were last labelled: when networks were made integers, or in the end; stages
         that label them anew assign them."""
-        stage, result = self._latest("quantize ", "mean colours ", "labels ")
+        stage, result = self._latest("quantize ", "coarse images ", "labels ")
         return result if stage.startswith("labels ") else result[1]
 
     def _latest(self, *makers: str) -> tuple[str, State]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rudcodec.distill.acceptance import MAX_LOSS, NOTHING_LEFT, is_as_good_as_trained, loss
-from rudcodec.distill.mean_colours import take_mean_colours
+from rudcodec.distill.coarse_images import take_coarse_images
 from rudcodec.distill.quality import Quality, file_quality, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
 from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, Training, update_target
@@ -61,7 +61,7 @@ def budget_stages(tuning_epochs: int) -> list[Stage]:
     stages = [Stage("training", remember_training)]
     for number in range(1, ATTEMPTS + 1):
         stages += Attempt(number).stages(tuning_epochs)
-    stages += Attempt(LAST_RESORT).mean_colour_stages()
+    stages += Attempt(LAST_RESORT).last_stages()
     return [*stages, Stage("choice", choose_attempt)]
 
 
@@ -112,10 +112,10 @@ class Attempt:
         stages.append(Stage(self._name("check"), self.check, is_needed=self._is_trimmed))
         return stages
 
-    def mean_colour_stages(self) -> list[Stage]:
-        """What there is where no attempt has made a file that fits, or only worse ones: mean colours."""
+    def last_stages(self) -> list[Stage]:
+        """Of the last resort, where no attempt has made a file that is accepted: images without training."""
         return [
-            Stage(self._name("mean colours"), take_mean_colours, is_needed=self._is_needed),
+            Stage(self._name("coarse images"), take_coarse_images, is_needed=self._is_needed),
             Stage(self._name("check"), self.check, is_needed=self._is_needed),
         ]
 
@@ -221,7 +221,7 @@ class Attempt:
         is None where it is accepted: nothing comes after it.
         """
         if self.number == LAST_RESORT:
-            encoding.exponents, encoding.labels, fits = encoding.results[self._name("mean colours")]
+            encoding.exponents, encoding.labels, fits = encoding.results[self._name("coarse images")]
         else:
             encoding.labels = encoding.results[self._name("labels")]
             fits = encoding.results.get(self._name("trim"), True)
@@ -254,7 +254,7 @@ def choose_attempt(encoding: Encoding) -> int:
     checks = {n: Attempt(n).check_of(encoding) for n in range(1, LAST_RESORT + 1)}
     fitting = {n: check for n, check in checks.items() if check is not None and check.fits}
     for number, check in fitting.items():
-        if check.accepted:
+        if check.accepted and number != LAST_RESORT:  # that one may be worse than what came before it
             return number
     if not fitting:
         raise BudgetError(
