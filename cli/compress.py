@@ -243,6 +243,7 @@ class _Sets:
 
 def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> None:
     total = sum(expected.seconds.values())
+    smallest = math.ceil(expected.smallest_bpc)
     guess = " or so" if settings.lmbda is not None else ""
     stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
     rows = [
@@ -255,7 +256,7 @@ def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> 
         ),
         (
             "budget",
-            f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {math.ceil(expected.least):,}",
+            f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {smallest:,}",
         ),
         ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
         ("time", f"{clock(total)} ({stages})"),

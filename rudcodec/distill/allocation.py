@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 from rudcodec.bitstream import check_limits
 from rudcodec.bitstream.limits import parameters
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.errors import BudgetError, FormatError
-from rudcodec.model.architecture import default_architecture
+from rudcodec.model.architecture import default_architecture, default_architectures
 from rudcodec.payload import Architecture, ImageShape
 
 # Bits of an image that carries its label, by its side in pixels; a power between and beyond.
@@ -21,6 +21,7 @@ BITS_PER_PARAMETER = 5.0
 MIN_BITS_PER_IMAGE = 8.0
 # Of a budget: files are measured on the way to it, and what a file may ask a decoder for goes by its size.
 INTERMEDIATE_FRACTION = 0.5
+MAX_MEBIBYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -69,35 +70,60 @@ class ImageAllocation:
     overhead_bits: float
     num_classes: int
 
-    @property
-    def minimum_bpc(self) -> float:
-        """The smallest budget for so many images, in bits per class."""
-        latent_bits = MIN_BITS_PER_IMAGE * self.ipc * self.num_classes
-        return (self.overhead_bits + latent_bits) / self.num_classes
-
 
 def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     """What fits a budget of ``bpc`` bits per class; ``ipc``: images per class, None: what suits it.
 
+    Where the budget is too small for the networks or the number of images that suit its size, networks are
+    smaller, then images fewer.
+
     Raises:
-        BudgetError: head and networks leave too little for latents, or a file of this size may not hold so
-            many images. FormatError: it may hold none.
+        BudgetError: it is less than :func:`smallest_bpc`, or a file of this size may not hold so many images.
+            FormatError: no file may hold such images.
     """
     budget_bits = bpc * demand.num_classes
-    architecture = default_architecture(*demand.image_shape, budget_bits / demand.num_groups)
     wanted = ipc or images_per_class(demand, bpc)
-    allowed = _most_allowed(demand, architecture, budget_bits, wanted)
+    architectures = _allowed_architectures(demand, budget_bits)
+    allowed = _most_allowed(demand, architectures[0], budget_bits, wanted)
     if ipc is not None and ipc > allowed:
         raise BudgetError(f"ipc: a file of {bpc:.0f} bpc may hold {allowed} images per class, not {ipc}")
+    smallest = smallest_bpc(demand, ipc or 1)
+    if bpc < smallest:
+        raise too_small(bpc, smallest, ipc)
+    fitting = [a for a in architectures if _smallest_bits(demand, a, allowed) <= budget_bits]
+    architecture = (fitting or architectures[-1:])[0]
+    if not fitting:
+        numbers = range(1, allowed + 1)
+        allowed = bisect_right(numbers, budget_bits, key=lambda n: _smallest_bits(demand, architecture, n))
     overhead_bits = _overhead_bits(demand, architecture, allowed)
-    overhead_bits += demand.bits_per_label * allowed * demand.num_classes
-    allocation = ImageAllocation(allowed, architecture, budget_bits, overhead_bits, demand.num_classes)
-    if allocation.minimum_bpc > bpc:
-        raise BudgetError(
-            f"bpc: {bpc:.0f} is too small for {allowed} images per class; at least "
-            f"{math.ceil(allocation.minimum_bpc)} is needed"
-        )
-    return allocation
+    return ImageAllocation(allowed, architecture, budget_bits, overhead_bits, demand.num_classes)
+
+
+def smallest_bpc(demand: Demand, ipc: int) -> float:
+    """The smallest budget for ``ipc`` images per class, in bits per class.
+
+    It pays for the smallest networks and a few bits of each image, and is as large as the format wants a file
+    of so many images. Raises FormatError if there may be no such file.
+    """
+    architecture = default_architectures(*demand.image_shape, 0)[-1]
+    bits = _smallest_bits(demand, architecture, ipc)
+
+    def is_allowed(mebibytes: int) -> bool:
+        return _is_allowed(demand, architecture, ipc, (mebibytes << 20) + 1)
+
+    if not is_allowed(0):
+        _check_allowed(demand, architecture, ipc, MAX_MEBIBYTES << 20)
+        mebibytes = bisect_left(range(MAX_MEBIBYTES), True, key=is_allowed)
+        bits = max(bits, 8 * ((mebibytes << 20) + 1) / INTERMEDIATE_FRACTION)
+    return bits / demand.num_classes
+
+
+def too_small(bpc: float, smallest: float, ipc: int | None) -> BudgetError:
+    """The error of a budget that is less than the smallest one, in bits per class."""
+    images = "any image" if ipc is None else "an image" if ipc == 1 else f"{ipc} images"
+    return BudgetError(
+        f"bpc: {bpc:.0f} is too small for {images} per class; at least {math.ceil(smallest)} is needed"
+    )
 
 
 def images_per_class(demand: Demand, bpc: float) -> int:
@@ -118,30 +144,54 @@ def bpc_for_latent_bits(demand: Demand, latent_bits: float, ipc: int) -> float:
     return (latent_bits + _overhead_bits(demand, architecture, ipc)) / demand.num_classes
 
 
-def _most_allowed(demand: Demand, architecture: Architecture, budget_bits: float, wanted: int) -> int:
-    """The largest number of images per class, up to ``wanted``, that the format allows a file of the budget.
+def _allowed_architectures(demand: Demand, budget_bits: float) -> list[Architecture]:
+    """Those that suit a file of the budget and that the format allows it, large to small.
 
-    Raises FormatError if not even one is.
+    Raises FormatError if there is none, even for one image of each class.
     """
-    file_bytes = math.ceil(INTERMEDIATE_FRACTION * budget_bits / 8)
+    architectures = default_architectures(*demand.image_shape, budget_bits / demand.num_groups)
+    file_bytes = _intermediate_bytes(budget_bits)
+    allowed = [a for a in architectures if _is_allowed(demand, a, 1, file_bytes)]
+    if not allowed:
+        _check_allowed(demand, architectures[-1], 1, file_bytes)
+    return allowed
 
-    def check(ipc: int) -> None:
-        counts = tuple((size,) * demand.num_classes for size in segment_sizes(ipc))
-        check_limits(architecture, counts, demand.share, file_bytes, demand.bits_per_label > 0)
 
-    def is_refused(ipc: int) -> bool:
-        try:
-            check(ipc)
-        except FormatError:
-            return True
+def _most_allowed(demand: Demand, architecture: Architecture, budget_bits: float, wanted: int) -> int:
+    """The largest number of images per class, up to ``wanted``, that a file of the budget may hold."""
+    file_bytes = _intermediate_bytes(budget_bits)
+    numbers = range(1, wanted + 1)
+    return bisect_left(numbers, True, key=lambda ipc: not _is_allowed(demand, architecture, ipc, file_bytes))
+
+
+def _intermediate_bytes(budget_bits: float) -> int:
+    """Of the smallest file that is measured on the way to a budget."""
+    return math.ceil(INTERMEDIATE_FRACTION * budget_bits / 8)
+
+
+def _is_allowed(demand: Demand, architecture: Architecture, ipc: int, file_bytes: int) -> bool:
+    try:
+        _check_allowed(demand, architecture, ipc, file_bytes)
+    except FormatError:
         return False
+    return True
 
-    check(1)
-    return bisect_left(range(1, wanted + 1), True, key=is_refused)
+
+def _check_allowed(demand: Demand, architecture: Architecture, ipc: int, file_bytes: int) -> None:
+    """Raise FormatError if the format doesn't allow a file so many images per class."""
+    counts = tuple((size,) * demand.num_classes for size in segment_sizes(ipc))
+    check_limits(architecture, counts, demand.share, file_bytes, demand.bits_per_label > 0)
+
+
+def _smallest_bits(demand: Demand, architecture: Architecture, ipc: int) -> float:
+    """Of a file with these networks and so many images per class."""
+    latent_bits = MIN_BITS_PER_IMAGE * ipc * demand.num_classes
+    return _overhead_bits(demand, architecture, ipc) + latent_bits
 
 
 def _overhead_bits(demand: Demand, architecture: Architecture, ipc: int) -> float:
-    """Bits of head and networks, estimated."""
+    """Bits of head, networks and images' labels, estimated."""
     names = sum(len(name.encode()) + 1 for name in demand.class_names)
     head = 8 * (64 + names + len(segment_sizes(ipc)) * 20)
-    return head + demand.num_groups * parameters(architecture) * BITS_PER_PARAMETER
+    networks = demand.num_groups * parameters(architecture) * BITS_PER_PARAMETER
+    return head + networks + demand.bits_per_label * ipc * demand.num_classes

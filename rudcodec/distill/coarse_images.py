@@ -119,8 +119,10 @@ def set_coarse_images(encoding: Encoding, num_levels: int, step_size: float) -> 
 
 
 def _latents_of(levels: list[Tensor], synthesis: Synthesis) -> list[Tensor]:
-    """What a synthesis network that inverts the pyramid, but for the rounding of its weights, makes such levels
-    of: real numbers, (n, c, h, w) each."""
+    """What a synthesis network makes such levels of: real numbers, (n, c, h, w) each.
+
+    It inverts the pyramid but for the rounding of its weights, which this undoes.
+    """
     planes = colour_planes(synthesis.weights[-1].shape[0])
     count = planes.shape[0]
     matrix = torch.eye(sum(level.shape[1] for level in levels))

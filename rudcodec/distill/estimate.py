@@ -30,8 +30,8 @@ class Estimate:
     Attributes:
         ipc: images a class; ``images``, ``latents``: in all.
         weights: of context and synthesis networks; ``label_weights``: of the label network, or the teacher.
-        bpc: the budget in bits per class, estimated where the settings have ``lmbda`` instead; ``least``: the
-            smallest one for so many images.
+        bpc: the budget in bits per class, estimated where the settings have ``lmbda`` instead.
+        smallest_bpc: the smallest one for so many images.
         memory: bytes at the peak, as far as these steps show it.
         seconds: of each stage; ``"rest"`` is a guess by their sum.
     """
@@ -42,7 +42,7 @@ class Estimate:
     weights: int
     label_weights: int
     bpc: float
-    least: float
+    smallest_bpc: float
     memory: int
     seconds: dict[str, float]
 
@@ -121,7 +121,7 @@ def estimate(
         weights=inputs.demand().num_groups * parameters(architecture),
         label_weights=inputs.label_mode.num_weights,
         bpc=inputs.settings.bpc,
-        least=allocation.minimum_bpc,
+        smallest_bpc=inputs.smallest_bpc(allocation.ipc),
         memory=_peak_memory(run.device),
         seconds={stage: value for stage, value in seconds.items() if value},
     )

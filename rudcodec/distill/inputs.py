@@ -11,11 +11,19 @@ import torch
 
 from rudcodec.data import LabelledImages, digest, numbers_of
 from rudcodec.data.matching import matching
-from rudcodec.distill.allocation import Demand, ImageAllocation, allocate, bpc_for_latent_bits
+from rudcodec.distill.allocation import (
+    Demand,
+    ImageAllocation,
+    allocate,
+    bpc_for_latent_bits,
+    smallest_bpc,
+    too_small,
+)
 from rudcodec.distill.initial_images import first_rows
 from rudcodec.distill.initial_model import latent_bits_at
 from rudcodec.errors import DataError, SettingError
 from rudcodec.labels import LabelMode
+from rudcodec.labels.network import NetworkLabels
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
 from rudcodec.payload import Recipe
@@ -52,15 +60,17 @@ class Inputs:
 
     def demand(self) -> Demand:
         """What the budget is to be spent on."""
-        candidates = self.distilled or self.real
-        return Demand(
-            candidates.classes,
-            candidates.image_shape,
-            min(candidates.ipc_counts()),
-            self.settings.share,
-            self.label_mode.for_views,
-            self.label_mode.bits_per_image,
-        )
+        return _demand(self.distilled or self.real, self.settings, self.label_mode)
+
+    def smallest_bpc(self, ipc: int) -> float:
+        """The smallest budget for ``ipc`` images per class and their labels, in bits per class."""
+        return _smallest_bpc(self.demand(), self.settings, self.label_mode, ipc)
+
+    @property
+    def maximum_label_bits(self) -> float:
+        """What the images leave of the budget, at most."""
+        bpc = self.settings.bpc - smallest_bpc(self.demand(), self.settings.ipc or 1)
+        return bpc * self.num_classes
 
     def allocate(self, shared_label_bits: float) -> ImageAllocation:
         """How the budget is spent on images, if ``shared_label_bits`` of it go to a label network.
@@ -119,14 +129,17 @@ def resolve_inputs(
         real = distilled
     recipe = default_recipe(real, flip=settings.flip)
     settings = _with_budget(distilled or real, settings, recipe)
-    settings = _with_label_mode(settings, len(real.classes))
-    mode: type[LabelMode] = LABEL_MODES.load(settings.labels)
+    settings = _with_label_mode(settings, real, distilled or real, recipe)
+    mode = _label_mode(settings, real, distilled or real, recipe)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
     if settings.utility != NO_UTILITY:
         make_utility(settings.utility, recipe, settings.utility_options)  # a wrong option fails at once
     elif settings.utility_options:
         raise SettingError(f"{next(iter(settings.utility_options))}: there is no joint phase to use it")
-    inputs = Inputs(real, distilled, settings, recipe, mode(real, settings, recipe))
+    inputs = Inputs(real, distilled, settings, recipe, mode)
+    smallest = inputs.smallest_bpc(settings.ipc or 1)
+    if settings.lmbda is None and settings.bpc < smallest:
+        raise too_small(settings.bpc, smallest, settings.ipc)
     inputs.allocate(inputs.label_mode.shared_bits({}))  # what doesn't fit fails at once
     return inputs
 
@@ -185,12 +198,50 @@ def _with_budget(candidates: LabelledImages, settings: Settings, recipe: Recipe)
     return replace(settings, bpc=bpc + mode.bits_per_image * settings.ipc)
 
 
-def _with_label_mode(settings: Settings, num_classes: int) -> Settings:
+def _with_label_mode(
+    settings: Settings, real: LabelledImages, candidates: LabelledImages, recipe: Recipe
+) -> Settings:
     """Settings with a label mode: what makes the better students of a file of the budget."""
     if settings.labels != AUTO:
         return settings
-    large = settings.bpc * num_classes >= LABEL_NETWORK_MIN_BITS
-    return replace(settings, labels="network" if large else "hard")
+    hard, network = (replace(settings, labels=labels) for labels in ("hard", "network"))
+    if settings.bpc * len(real.classes) < LABEL_NETWORK_MIN_BITS:
+        return hard
+    mode = NetworkLabels(real, network, recipe)
+    smallest = _smallest_bpc(_demand(candidates, network, mode), network, mode, settings.ipc or 1)
+    return network if settings.bpc >= smallest else hard
+
+
+def _label_mode(
+    settings: Settings, real: LabelledImages, candidates: LabelledImages, recipe: Recipe
+) -> LabelMode:
+    """The label mode of settings, which leaves the images what they need."""
+    make: type[LabelMode] = LABEL_MODES.load(settings.labels)
+    mode = make(real, settings, recipe)
+    images_bpc = smallest_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
+    if settings.bpc - mode.shared_bits({}) / len(real.classes) >= images_bpc:
+        return mode
+    fraction = 1 - images_bpc / settings.bpc
+    return make(real, replace(settings, label_fraction=fraction), recipe) if fraction > 0 else mode
+
+
+def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode) -> Demand:
+    return Demand(
+        candidates.classes,
+        candidates.image_shape,
+        min(candidates.ipc_counts()),
+        settings.share,
+        mode.for_views,
+        mode.bits_per_image,
+    )
+
+
+def _smallest_bpc(demand: Demand, settings: Settings, mode: LabelMode, ipc: int) -> float:
+    images_bpc, labels_bpc = smallest_bpc(demand, ipc), mode.minimum_shared_bits / demand.num_classes
+    fraction = settings.label_fraction
+    if fraction is None or labels_bpc == 0:
+        return images_bpc + labels_bpc
+    return max(images_bpc / (1 - fraction), labels_bpc / fraction)
 
 
 def _with_utility(settings: Settings, codes_as_is: bool) -> Settings:

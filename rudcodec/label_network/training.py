@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +76,18 @@ def label_network_spec(bits: float, height: int, width: int, num_views: int) -> 
         layers.append(LabelLayer(out, side >= smallest_side, residual))
         side //= 1 + layers[-1].pool
     return LabelNetworkSpec(tuple(layers), min(bits, most_bits * weights * channels**2), num_views)
+
+
+def minimum_bits(spec: LabelNetworkSpec) -> float:
+    """Bits that the convolutions of a network should have at least."""
+    channels = [layer.out_channels for layer in spec.layers]
+    return BITS_PER_WEIGHT[0] * sum(9 * before * after for before, after in pairwise(channels))
+
+
+def zero_weights(real: LabelledImages, spec: LabelNetworkSpec) -> dict[str, Tensor]:
+    """The state of a network that says nothing, as :func:`label_network_weights` gives it."""
+    state = _network(real, spec, seed=0).state_dict()
+    return {name: torch.zeros_like(value) for name, value in state.items()}
 
 
 def train_label_network(

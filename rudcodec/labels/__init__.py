@@ -52,8 +52,13 @@ class LabelMode:
         return 0.0
 
     def shared_bits(self, results: Results) -> float:
-        """Bits of the file that serve the labels of all images: exact once they are known."""
+        """Bits of the file that serve the labels of all images: planned ones, exact once they are known."""
         return 0.0
+
+    @property
+    def minimum_shared_bits(self) -> float:
+        """The fewest of them that make sense, of whatever budget."""
+        return self.shared_bits({})
 
     @property
     def num_weights(self) -> int:

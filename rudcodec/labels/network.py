@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
-from rudcodec.errors import BudgetError, SettingError
+from rudcodec.errors import SettingError
 from rudcodec.label_network.model import num_parameters
 from rudcodec.label_network.training import (
     LabelNetworkSpec,
     label_network_from,
     label_network_spec,
     label_network_weights,
+    minimum_bits,
+    zero_weights,
 )
 from rudcodec.labels import LabelMode, Results
-from rudcodec.payload import LabelNetwork, Payload, Recipe
+from rudcodec.payload import LabelNetwork, Payload, Recipe, ViewRecipe
 from rudcodec.runs import Stage, State
 from rudcodec.settings import Settings
 from rudcodec.students.recipes import network_views, student_views, view_recipe
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 # The label network's fraction of a file, by log10 of its bits: more of small files, half of large ones.
 LABEL_FRACTIONS = (5.0, 0.7), (5.5, 0.5)
+
+# Over the bits of a network of zeros, of the smallest one.
+ZERO_NETWORK_MARGIN = 1.25
+SHRINKAGE = 0.9  # of weights, in units of their quantization step: the norm hides it, and fewer are not zero
 
 
 def label_fraction(budget_bits: float) -> float:
@@ -55,14 +61,15 @@ class NetworkLabels(LabelMode):
         return (Stage("label network", self._train, shared=True, timed=True),)
 
     def shared_bits(self, results: Results) -> float:
-        """Raises BudgetError if the trained network leaves nothing to the images."""
-        network = self._network(results)
-        if network is None:
-            return self.spec.bits
-        bits = 8.0 * labels_size(network, self.real.image_shape, len(self.real.classes))
-        if bits >= self.settings.bpc * len(self.real.classes):
-            raise BudgetError(f"label_views: {self.settings.label_views} views are too few for this budget")
-        return bits
+        weights = results.get("label network")
+        return self.spec.bits if weights is None else self._bits(self._network(weights))
+
+    @property
+    def minimum_shared_bits(self) -> float:
+        """Of the narrowest network; not less than one takes whose weights are all zero."""
+        spec = label_network_spec(0.0, self.real.height, self.real.width, self.settings.label_views)
+        zero = label_network_from(zero_weights(self.real, spec), self.real, spec, self._student_views)
+        return max(minimum_bits(spec), ZERO_NETWORK_MARGIN * self._bits(zero))
 
     @property
     def num_weights(self) -> int:
@@ -72,7 +79,7 @@ class NetworkLabels(LabelMode):
         return view_recipe(self.recipe, self.real.height, self.real.width, self.settings.bpc)
 
     def finish(self, payload: Payload, results: Results) -> Payload:
-        return replace(payload, labels=self._network(results))
+        return replace(payload, labels=self._network(results["label network"]))
 
     @cached_property
     def spec(self) -> LabelNetworkSpec:
@@ -84,14 +91,21 @@ class NetworkLabels(LabelMode):
         )
 
     def _train(self, encoding: Encoding) -> State:
+        """Weights, smaller ones where the rate control has left the images too little."""
         views = network_views(self.real.channels, "flip" in self.recipe.augment)
-        return label_network_weights(self.real, self.spec, views, encoding.run)
+        weights = label_network_weights(self.real, self.spec, views, encoding.run)
+        while self._bits(self._network(weights)) > encoding.inputs.maximum_label_bits:
+            weights = {name: SHRINKAGE * weight for name, weight in weights.items()}
+        return weights
 
-    def _network(self, results: Results) -> LabelNetwork | None:
-        """None before it is trained."""
-        weights = results.get("label network")
-        if weights is None:
-            return None
+    def _network(self, weights: State) -> LabelNetwork:
+        return label_network_from(weights, self.real, self.spec, self._student_views)
+
+    def _bits(self, network: LabelNetwork) -> float:
+        """Of a network in a file."""
+        return 8.0 * labels_size(network, self.real.image_shape, len(self.real.classes))
+
+    @property
+    def _student_views(self) -> ViewRecipe:
         flip = "flip" in self.recipe.augment
-        views = student_views(self.real.image_shape, flip, self.settings.bpc)
-        return label_network_from(weights, self.real, self.spec, views)
+        return student_views(self.real.image_shape, flip, self.settings.bpc)

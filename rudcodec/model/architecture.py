@@ -26,14 +26,22 @@ def default_architecture(height: int, width: int, channels: int, budget_bits: fl
 
     ``budget_bits`` is the size of the file per group of networks.
     """
+    return default_architectures(height, width, channels, budget_bits)[0]
+
+
+def default_architectures(height: int, width: int, channels: int, budget_bits: float) -> list[Architecture]:
+    """The same, then those with smaller networks: large to small."""
     levels = 1
     while max(height, width) > 2 ** (levels - 1) and levels < 8:
         levels += 1
     components = channels if channels == 1 else CHROMA
     grids = (*[components] * (levels - 1), 1) if levels > 1 else (components,)
-    hidden, layers = next((h, s) for limit, h, s in NETWORKS if budget_bits < limit)
-    synthesis = (
-        *(SynthesisLayer(out_channels=w, kernel=k, relu=True, residual=False) for w, k in layers),
-        SynthesisLayer(out_channels=channels, kernel=3, relu=False, residual=False),
-    )
-    return Architecture(height, width, channels, grids, hidden, synthesis)
+    largest = next(i for i, (limit, *_) in enumerate(NETWORKS) if budget_bits < limit)
+    architectures = []
+    for _, hidden, layers in NETWORKS[largest::-1]:
+        synthesis = (
+            *(SynthesisLayer(out_channels=w, kernel=k, relu=True, residual=False) for w, k in layers),
+            SynthesisLayer(out_channels=channels, kernel=3, relu=False, residual=False),
+        )
+        architectures.append(Architecture(height, width, channels, grids, hidden, synthesis))
+    return architectures
