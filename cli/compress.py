@@ -170,6 +170,8 @@ def compress(
             click.echo(f"settings: {resolved}", err=True)
         metrics.settings(resolved)
         if dry_run:
+            if not is_first:
+                return
             _print_estimate(sets.estimate(settings, metrics), resolved, sets.num_images)
             return
         # for -, a file that is copied to standard output when it is complete

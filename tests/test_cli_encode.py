@@ -284,6 +284,16 @@ def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: s
     assert "warm-up 1 0:" in rows["time"] and list(tmp_path.iterdir()) == []
 
 
+def test_the_first_of_several_processes_does_the_dry_run(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        outputs.append(compress(source, tmp_path / "out.rud", "--bpc", "8k", "--dry-run").output)
+    assert "latents" in outputs[0] and outputs[1] == ""
+
+
 def test_dry_run_says_what_is_the_least(source: Path, tmp_path: Path) -> None:
     result = compress(source, tmp_path / "out.rud", "--bpc", "300", "--ipc", "9", "--dry-run")
     assert result.exit_code == 2

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 import rudcodec  # noqa: E402
 from rudcodec.distill.pipeline import pipeline  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
-from rudcodec.runs import CheckpointFolder, Journal  # noqa: E402
+from rudcodec.runs import CheckpointFolder, Journal, joined_ranks  # noqa: E402
 
 
 class Killed(Exception):  # noqa: N818  (no error)
@@ -230,3 +230,39 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
     with pytest.raises(SettingError, match="has warmup 4, not 5"):
         rudcodec.compress(data, out, checkpoints=run, resume=True, **{**settings, "warmup": 5})
     assert run.exists() and not out.exists()
+
+
+@pytest.fixture
+def second_of_two(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """This process is the second of two on a machine with two GPUs; what it asks torch for."""
+    asked: list[str] = []
+    for name, value in {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: asked.append(f"GPU {index}"))
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: False)
+    monkeypatch.setattr("torch.distributed.init_process_group", asked.append)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+    for name in ("barrier", "destroy_process_group"):
+        monkeypatch.setattr(f"torch.distributed.{name}", lambda: None)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("device", "asked"), [("cpu", ["gloo"]), ("auto", ["GPU 1", "nccl"]), ("cuda", ["GPU 1", "nccl"])]
+)
+def test_processes_meet_where_they_compute(device: str, asked: list[str], second_of_two: list[str]) -> None:
+    """NCCL can't send what is on a CPU, and a run on CPUs leaves GPUs alone."""
+    with joined_ranks(device) as ranks:
+        assert (ranks.rank, ranks.world_size) == (1, 2)
+    assert second_of_two == asked
+
+
+def test_each_process_has_a_gpu(second_of_two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingError, match="device: cuda:0 is one GPU"), joined_ranks("cuda:0"):
+        pass
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(SettingError, match="device: 2 processes for 1 GPUs"), joined_ranks("auto"):
+        pass
+    assert second_of_two == []

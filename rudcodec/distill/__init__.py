@@ -109,7 +109,7 @@ def compress(
     if isinstance(distilled, str | os.PathLike):
         distilled = load(distilled, "all")
     inputs = resolve_inputs(real, distilled, settings)
-    with joined_ranks() as ranks, ExitStack() as stack:
+    with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         folder = None
         if checkpoints is not None and ranks.is_first:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))

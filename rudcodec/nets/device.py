@@ -6,14 +6,28 @@ import torch
 
 from rudcodec.errors import SettingError
 
+AUTO = "auto"
 
-def pick_device(name: str | torch.device = "auto") -> torch.device:
+
+def pick_device(name: str | torch.device = AUTO) -> torch.device:
     """A device by name; ``auto`` is CUDA where there is one, else CPU. Raises SettingError."""
-    if isinstance(name, str) and name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _named(name)
     try:
-        device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch raises either, with pages of text
         raise SettingError(f"device {name!r} can't be used") from error
     return device
+
+
+def is_cuda(name: str | torch.device) -> bool:
+    """Whether a device by name is CUDA's; nothing is done on it. Raises SettingError."""
+    return _named(name).type == "cuda"
+
+
+def _named(name: str | torch.device) -> torch.device:
+    if name == AUTO:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise SettingError(f"device {name!r} can't be used") from error

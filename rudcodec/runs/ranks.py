@@ -12,6 +12,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from rudcodec.errors import SettingError
+from rudcodec.nets.device import AUTO, is_cuda
+
 T = TypeVar("T")
 
 
@@ -66,20 +69,35 @@ class Ranks:
 
 
 @contextmanager
-def joined_ranks() -> Iterator[Ranks]:
+def joined_ranks(device: str | torch.device = AUTO) -> Iterator[Ranks]:
     """The processes that ``torchrun`` has started, which part at the end; without it, this one alone.
 
-    Each takes a GPU of its own where there are any.
+    Args:
+        device: which the run computes on. With CUDA each process takes a GPU of its own.
+
+    Raises:
+        SettingError: there is no GPU for each process, or the device is a certain GPU.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1 or dist.is_initialized():
         yield Ranks() if world_size == 1 else Ranks(dist.get_rank(), world_size)
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group(_take_gpu(device) if is_cuda(device) else "gloo")
     yield Ranks(dist.get_rank(), world_size)
     # not after an error: the others may never come, and torchrun ends them
     with suppress(RuntimeError):  # a process that is through hangs up, perhaps before this one has noticed
         dist.barrier()
     dist.destroy_process_group()
+
+
+def _take_gpu(device: str | torch.device) -> str:
+    """Let this process compute on a GPU of its own; returns the backend for that. Raises SettingError."""
+    if device != AUTO and torch.device(device).index is not None:
+        raise SettingError(
+            f"device: {device} is one GPU, there are several processes; say cuda, or start one"
+        )
+    processes, count = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if processes > count:
+        raise SettingError(f"device: {processes} processes for {count} GPUs; start one for each, or say cpu")
+    torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return "nccl"
