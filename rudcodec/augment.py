@@ -17,8 +17,8 @@ from rudcodec.nets.transfer import to_device
 from rudcodec.payload import AUGMENTATIONS
 
 BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
-CROP = 0.125  # largest shift, as a part of the side
-CUTOUT = 0.5  # side of the square, as a part of the side
+CROP = 0.125  # largest shift, as a fraction of the side
+CUTOUT = 0.5  # side of the square, as a fraction of the side
 FLIP = 0.5  # probability
 SCALE = 1.2  # largest; the smallest is 1 / SCALE
 ROTATE = 15.0  # degrees, either way

@@ -163,7 +163,7 @@ def judge(
 
 
 def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
-    """Part of ``real`` (0..1) that a label network classifies correctly, in exact arithmetic.
+    """Fraction of ``real`` (0..1) that a label network classifies correctly, in exact arithmetic.
 
     ``real`` has the classes of the network in their order.
     """

@@ -1,4 +1,4 @@
-"""Names of folders: those that a set is saved in, and those in which no pictures of a set lie."""
+"""Names of folders: those that a set is saved in, and those in which no images of a set lie."""
 
 from __future__ import annotations
 

@@ -50,12 +50,12 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 def of_folder(head: Head) -> Output:
     """Class folders of PNG files, and labels.json."""
     images, a = sum(map(sum, head.counts)), head.architecture
-    picture = a.height * (a.width * a.channels + 1)
-    picture = _blocks(picture + picture // 1000 + _PNG)
+    image = a.height * (a.width * a.channels + 1)
+    image = _blocks(image + image // 1000 + _PNG)
     names = [len(name.encode()) for name in head.classes]
     line = _ENTRY + 2 * max(names) + _PROBABILITY * len(names) * (head.soft is not None)
     table = _BLOCK + 6 * (sum(names) + _ENTRY * len(names))
-    return Output(images + 1, images * picture + _blocks(images * line + table))
+    return Output(images + 1, images * image + _blocks(images * line + table))
 
 
 def of_views(head: Head, count: int) -> Output:

@@ -61,7 +61,7 @@ class SynthesisLayer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of pictures, latent grids and networks.
+    """Sizes of images, latent grids and networks.
 
     Attributes:
         height, width, channels: of a decoded image, in pixels; ``channels`` is 1 or 3.

@@ -130,7 +130,7 @@ class Settings:
     utility_images: int = option(500, "Synthetic images that one evaluation of the utility sees.", minimum=1)
     label_fraction: float | None = option(
         None,
-        "Part of the budget for the label network.",
+        "Fraction of the budget for the label network.",
         above=0.0,
         below=1.0,
         shown="by the budget",

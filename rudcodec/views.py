@@ -1,6 +1,6 @@
 """Views: any number of crops, turns and mixtures of a set's images, drawn by a seed.
 
-Everything is integer arithmetic on the number of a view, so that view ``i`` of seed ``s`` is the same picture
+Everything is integer arithmetic on the number of a view, so that view ``i`` of seed ``s`` is the same image
 wherever it is made: in numpy or torch, in any batch, by any worker. ``docs/views.md`` states the arithmetic.
 """
 
@@ -22,7 +22,7 @@ LIMIT = 1 << 58
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _SLOTS = 32  # numbers of a view's own
-_PART = 8  # first slot of the first part; the second part has the next eight
+_TRANSFORM = 8  # first slot of the first transform; the second one has the next eight
 _ONE = 1 << 16
 
 Array = Any
@@ -30,7 +30,7 @@ Array = Any
 
 
 @dataclass(frozen=True)
-class Part:
+class Transform:
     """How one image becomes (half of) a view; arrays (n,), int32, but ``source`` int64.
 
     ``source``: index of the image; ``cosine``, ``sine``: of the turn, times the zoom, in 2**-16; ``x``,
@@ -49,19 +49,19 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Draw:
+class ViewParameters:
     """The parameters of n views.
 
-    A view is ``first`` outside a box and, where ``share`` is below 256, also ``share / 256`` inside it,
+    A view is ``first`` outside a box and, where ``weight`` is below 256, also ``weight / 256`` inside it,
     ``second`` being the rest there. ``top``, ``left``, ``bottom``, ``right`` bound the box, in pixels; for a
-    mixup it is the whole view. ``mixed`` lists the views that have a second part, which ``second``, ``share``
-    and the box are for. All int64.
+    mixup it is the whole view. ``mixed`` lists the views that have a second transform, which ``second``,
+    ``weight`` and the box are for. All int64.
     """
 
-    first: Part
-    second: Part
+    first: Transform
+    second: Transform
     mixed: Array
-    share: Array
+    weight: Array
     top: Array
     left: Array
     bottom: Array
@@ -78,7 +78,7 @@ def check_numbers(seed: int, start: int, count: int) -> None:
         raise SettingError(f"number of views is {count}, must be 0..{LIMIT - start} from view {start} on")
 
 
-def draw(recipe: ViewRecipe, shape: tuple[int, ...], seed: int, start: int, n: int) -> Draw:
+def draw(recipe: ViewRecipe, shape: tuple[int, ...], seed: int, start: int, n: int) -> ViewParameters:
     """Parameters of views ``start .. start + n - 1`` of images of a ``shape`` (N, H, W, ...).
 
     numpy arrays. Raises SettingError, as :func:`check_numbers`.
@@ -86,7 +86,7 @@ def draw(recipe: ViewRecipe, shape: tuple[int, ...], seed: int, start: int, n: i
     check_numbers(seed, start, n)
     count, height, width = shape[:3]
     words = _words(seed, start, n)
-    first = _part(recipe, count, height, width, words[:, _PART : 2 * _PART])
+    first = _transform(recipe, count, height, width, words[:, _TRANSFORM : 2 * _TRANSFORM])
     kind = _below(words[:, 0], 256)
     mixed = np.flatnonzero(kind < recipe.mixup + recipe.cutmix)
     words = words[mixed]
@@ -97,15 +97,15 @@ def draw(recipe: ViewRecipe, shape: tuple[int, ...], seed: int, start: int, n: i
     columns = np.where(box, (width * side + 128) >> 8, width)
     top = _below(words[:, 2], height - rows + 1)
     left = _below(words[:, 3], width - columns + 1)
-    second = _part(recipe, count, height, width, words[:, 2 * _PART : 3 * _PART])
-    share = np.where(box, 0, amount)
-    return Draw(first, second, mixed, share, top, left, top + rows, left + columns)
+    second = _transform(recipe, count, height, width, words[:, 2 * _TRANSFORM : 3 * _TRANSFORM])
+    weight = np.where(box, 0, amount)
+    return ViewParameters(first, second, mixed, weight, top, left, top + rows, left + columns)
 
 
-def first_part(drawn: Draw, height: int, width: int) -> np.ndarray:
-    """What part of each mixed view's pixels shows the first image: float32, for the views in ``mixed``."""
-    box = (drawn.bottom - drawn.top) * (drawn.right - drawn.left) / (height * width)
-    return np.asarray(1 - box * (1 - drawn.share / 256), dtype=np.float32)
+def first_weights(parameters: ViewParameters, height: int, width: int) -> np.ndarray:
+    """What fraction of each mixed view shows the first image: float32, for the views in ``mixed``."""
+    box = (parameters.bottom - parameters.top) * (parameters.right - parameters.left) / (height * width)
+    return np.asarray(1 - box * (1 - parameters.weight / 256), dtype=np.float32)
 
 
 def _words(seed: int, start: int, n: int) -> np.ndarray:
@@ -131,11 +131,11 @@ def _within(words: np.ndarray, limit: Any) -> np.ndarray:
     return _below(words, 2 * np.asarray(limit) + 1) - limit
 
 
-def _part(recipe: ViewRecipe, count: int, height: int, width: int, words: np.ndarray) -> Part:
+def _transform(recipe: ViewRecipe, count: int, height: int, width: int, words: np.ndarray) -> Transform:
     zoom = (recipe.zoom_min << 10) + _below(words[:, 1], (recipe.zoom_max - recipe.zoom_min << 10) + 1)
     sine = _within(words[:, 2], recipe.rotate << 8)
     cosine = np.array([isqrt((1 << 32) - v * v) for v in sine.tolist()], dtype=np.int64).reshape(-1)
-    # a view smaller than its image may look at any part of it, and beyond by the shift
+    # a view smaller than its image may look at any place in it, and beyond by the shift
     reach = (recipe.shift << 10) + (np.maximum(_ONE - zoom, 0) >> 1)
     geometry = (
         zoom * cosine >> 16,
@@ -146,29 +146,29 @@ def _part(recipe: ViewRecipe, count: int, height: int, width: int, words: np.nda
         256 + _within(words[:, 6], recipe.contrast),
         _within(words[:, 7], recipe.brightness),
     )
-    return Part(_below(words[:, 0], count), *(value.astype(np.int32) for value in geometry))
+    return Transform(_below(words[:, 0], count), *(value.astype(np.int32) for value in geometry))
 
 
 def _range(stop: int, like: Array, xp: ModuleType) -> Array:
-    """0..stop-1 as int32, which is faster than int64; what it takes part in stays below 2**31."""
+    """0..stop-1 as int32, which is faster than int64; sums with it stay below 2**31."""
     return xp.arange(stop, dtype=xp.int32, **({} if xp is np else {"device": like.device}))
 
 
-def render_part(images: Array, part: Part, xp: ModuleType) -> Array:
+def render_transform(images: Array, transform: Transform, xp: ModuleType) -> Array:
     """Bilinear samples, integers 0..255 as float32 (n, H, W, C); an image's edge goes on outside it."""
     height, width = images.shape[1:3]
     x = 2 * _range(width, images, xp)[None, None, :] + 1 - width
     y = 2 * _range(height, images, xp)[None, :, None] + 1 - height
-    x = xp.where(part.flip[:, None, None] > 0, -x, x)
-    cosine, sine = part.cosine[:, None, None], part.sine[:, None, None]
+    x = xp.where(transform.flip[:, None, None] > 0, -x, x)
+    cosine, sine = transform.cosine[:, None, None], transform.sine[:, None, None]
     # from twice the offset to the centre, in 2**-16 pixels, to that from the first pixel's middle, in 2**-8
-    u = (x * cosine - y * sine + 2 * part.x[:, None, None] + (width - 1 << 16)) >> 9
-    v = (x * sine + y * cosine + 2 * part.y[:, None, None] + (height - 1 << 16)) >> 9
+    u = (x * cosine - y * sine + 2 * transform.x[:, None, None] + (width - 1 << 16)) >> 9
+    v = (x * sine + y * cosine + 2 * transform.y[:, None, None] + (height - 1 << 16)) >> 9
     u, v = u.clip(0, width - 1 << 8), v.clip(0, height - 1 << 8)
     left, top = u >> 8, v >> 8
     # rows of the set's pixels; samples are integers below 2**24, so that float32 carries them exactly
     pixels = images.reshape(-1, images.shape[3])
-    here = part.source[:, None, None] * (height * width) + top * width + left
+    here = transform.source[:, None, None] * (height * width) + top * width + left
     beside = (left < width - 1) * 1
     below = (top < height - 1) * width
     across, down = _carried(u & 255, xp), _carried(v & 255, xp)
@@ -181,7 +181,7 @@ def render_part(images: Array, part: Part, xp: ModuleType) -> Array:
     samples += tap(here + below, (256 - across) * down)
     samples += tap(here + beside + below, across * down)
     samples = xp.floor((samples + (1 << 15)) * 2.0**-16).reshape(-1, height, width, images.shape[3])
-    gain, offset = (_carried(p, xp)[:, None, None, None] for p in (part.gain, part.offset))
+    gain, offset = (_carried(p, xp)[:, None, None, None] for p in (transform.gain, transform.offset))
     return (128 + xp.floor(((samples - 128) * gain + 128) * 2.0**-8) + offset).clip(0, 255)
 
 
@@ -191,39 +191,39 @@ def _carried(values: Array, xp: ModuleType) -> Array:
 
 def render(
     images: Array,
-    drawn: Draw,
+    parameters: ViewParameters,
     xp: ModuleType,
-    part: Callable[[Array, Part, ModuleType], Array] = render_part,
+    transform: Callable[[Array, Transform, ModuleType], Array] = render_transform,
 ) -> Array:
     """Views of uint8 (N, H, W, C) images: uint8 (n, H, W, C).
 
-    ``images`` and the arrays of ``drawn`` belong to ``xp``, numpy or torch (and there to one device).
-    ``part``: :func:`render_part`, or what does the same faster.
+    ``images`` and the arrays of ``parameters`` belong to ``xp``, numpy or torch (and there to one device).
+    ``transform``: :func:`render_transform`, or what does the same faster.
     """
-    views = part(images, drawn.first, xp)
-    if len(drawn.mixed):
+    views = transform(images, parameters.first, xp)
+    if len(parameters.mixed):
         height, width = views.shape[1:3]
         rows = _range(height, images, xp)[None, :]
         columns = _range(width, images, xp)[None, :]
-        down = (rows >= drawn.top[:, None]) & (rows < drawn.bottom[:, None])
-        across = (columns >= drawn.left[:, None]) & (columns < drawn.right[:, None])
+        down = (rows >= parameters.top[:, None]) & (rows < parameters.bottom[:, None])
+        across = (columns >= parameters.left[:, None]) & (columns < parameters.right[:, None])
         inside = (down[:, :, None] & across[:, None, :])[..., None]
-        first, second = views[drawn.mixed], part(images, drawn.second, xp)
-        share = _carried(drawn.share, xp)[:, None, None, None]
-        both = xp.floor((first * share + second * (256 - share) + 128) * 2.0**-8)
-        views[drawn.mixed] = xp.where(inside, both, first)
+        first, second = views[parameters.mixed], transform(images, parameters.second, xp)
+        weight = _carried(parameters.weight, xp)[:, None, None, None]
+        both = xp.floor((first * weight + second * (256 - weight) + 128) * 2.0**-8)
+        views[parameters.mixed] = xp.where(inside, both, first)
     return views.astype(np.uint8) if xp is np else views.to(xp.uint8)
 
 
-def on_device(drawn: Draw, device: Any) -> Draw:
+def on_device(parameters: ViewParameters, device: Any) -> ViewParameters:
     """The same parameters as torch tensors on a device."""
     import torch
 
     from rudcodec.nets.transfer import to_device
 
     def move(value: Any) -> Any:
-        if isinstance(value, Part):
-            return Part(*(move(getattr(value, field.name)) for field in fields(Part)))
+        if isinstance(value, Transform):
+            return Transform(*(move(getattr(value, field.name)) for field in fields(Transform)))
         return to_device(torch.from_numpy(value), device)
 
-    return Draw(*(move(getattr(drawn, field.name)) for field in fields(Draw)))
+    return ViewParameters(*(move(getattr(parameters, field.name)) for field in fields(ViewParameters)))

@@ -1,4 +1,4 @@
-"""Labelled views of a set: drawn, rendered and labelled in batches, so that large pictures take no more
+"""Labelled views of a set: drawn, rendered and labelled in batches, so that large images take no more
 memory than small ones.
 """
 
@@ -65,20 +65,20 @@ class ViewMaker:
         most = max(1, _PIXELS // (height * width))
         for first in range(start, start + count, most):
             n = min(most, start + count - first)
-            drawn = views.draw(self.network.views, self.images.shape, seed, first, n)
-            pictures = views.render(self.images, drawn, np)
-            yield Views(pictures, probabilities(self.network, pictures).astype(np.float32), self.classes)
+            parameters = views.draw(self.network.views, self.images.shape, seed, first, n)
+            images = views.render(self.images, parameters, np)
+            yield Views(images, probabilities(self.network, images).astype(np.float32), self.classes)
 
     def all(self, count: int, seed: int, start: int) -> Views:
         """The same, in one piece."""
         batches = self.batches(count, seed, start)
-        pictures = np.empty((count, *self.images.shape[1:]), np.uint8)
+        images = np.empty((count, *self.images.shape[1:]), np.uint8)
         probs = np.empty((count, len(self.classes)), np.float32)
         end = 0
-        for part in batches:
-            first, end = end, end + len(part.images)
-            pictures[first:end], probs[first:end] = part.images, part.probs
-        return Views(pictures, probs, self.classes)
+        for batch in batches:
+            first, end = end, end + len(batch.images)
+            images[first:end], probs[first:end] = batch.images, batch.probs
+        return Views(images, probs, self.classes)
 
 
 def save_batches(batches: Iterable[Views], count: int, path: str | os.PathLike[str]) -> None:

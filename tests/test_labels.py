@@ -1,4 +1,4 @@
-"""The label network: trained at a rate, its twin in torch, streams of views, and the file it travels in."""
+"""The label network: trained at a rate, its float form, streams of views, and the file it travels in."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.Label
     """To the tolerance that FloatLabelNetwork states, on real images."""
     images = digits.images[:300]
     exact = bitstream.logits(trained, images) / 4096
-    twin = FloatLabelNetwork(trained)(to_network_input(torch.from_numpy(images))).numpy()
-    assert np.abs(exact - twin).mean() < 0.05
-    softened = torch.from_numpy(twin / 2).softmax(1).numpy()
+    fast = FloatLabelNetwork(trained)(to_network_input(torch.from_numpy(images))).numpy()
+    assert np.abs(exact - fast).mean() < 0.05
+    softened = torch.from_numpy(fast / 2).softmax(1).numpy()
     assert np.abs(bitstream.probabilities(trained, images) - softened).mean() < 0.01
 
 

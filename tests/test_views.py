@@ -60,10 +60,10 @@ def test_mixtures_show_both_images_in_their_parts(recipe: ViewRecipe) -> None:
     drawn = views.draw(recipe, images.shape, 1, 0, 300)
     assert len(drawn.mixed) > 280
     mean = np.asarray(views.render(images, drawn, np))[drawn.mixed].mean((1, 2, 3)) / 255
-    part = views.first_part(drawn, 8, 8)
-    expected = part * drawn.first.source[drawn.mixed] + (1 - part) * drawn.second.source
+    weight = views.first_weights(drawn, 8, 8)
+    expected = weight * drawn.first.source[drawn.mixed] + (1 - weight) * drawn.second.source
     np.testing.assert_allclose(mean, expected, atol=0.003)
-    assert part.min() < 0.1 and part.max() > 0.9
+    assert weight.min() < 0.1 and weight.max() > 0.9
 
 
 @settings(deadline=None, max_examples=25)

@@ -22,6 +22,7 @@ MIN_BITS_PER_IMAGE = 8.0
 # Of a budget: files are measured on the way to it, and what a file may ask a decoder for goes by its size.
 INTERMEDIATE_FRACTION = 0.5
 MAX_MEBIBYTES = 1 << 20
+ROUNDING_ERROR = 1e-6  # of bits per class from which those of a label network have been taken off
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     if ipc is not None and ipc > allowed:
         raise BudgetError(f"ipc: a file of {bpc:.0f} bpc may hold {allowed} images per class, not {ipc}")
     smallest = smallest_bpc(demand, ipc or 1)
-    if bpc < smallest:
+    if bpc < smallest - ROUNDING_ERROR:
         raise too_small(bpc, smallest, ipc)
+    budget_bits = max(budget_bits, smallest * demand.num_classes)
     fitting = [a for a in architectures if _smallest_bits(demand, a, allowed) <= budget_bits]
     architecture = (fitting or architectures[-1:])[0]
     if not fitting:

@@ -53,7 +53,7 @@ def file_quality(encoding: Encoding, payload: Payload) -> Quality:
 
 
 def mean_colour_psnr(encoding: Encoding) -> float:
-    """PSNR in dB of the initial images against pictures of their mean colours."""
+    """PSNR in dB of the initial images against their mean colours."""
     images = encoding.initial_images.images
     means = images.mean((1, 2), keepdims=True).round().astype(np.uint8)
     return psnr(np.broadcast_to(means, images.shape), images)

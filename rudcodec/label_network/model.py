@@ -1,4 +1,4 @@
-"""The label network in torch: what trains, and the fast twin of the integer network in a file."""
+"""The label network in torch: what trains, and the float form of the integer one in a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BIAS_BITS = 6.0  # about what one costs
 INITIAL_WEIGHT_SCALE = 2.0
 # The integer network's 8 bits of activation end here.
 MAX_ACTIVATION = constants.LABEL_CEILING / 2**constants.LABEL_BITS
-EPS = 1e-3  # far below any variance but that of a flat picture
+EPS = 1e-3  # far below any variance but that of a flat image
 
 
 def _to_sixteenths(y: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class TrainableLabelNetwork(nn.Module):
 
 
 class FloatLabelNetwork(nn.Module):
-    """The fast twin of a file's label network, for any device.
+    """The float network of a file's label network, for any device.
 
     It differs by the number format of its sums, after which activations are rounded to sixteenths: logits
     agree to a few hundredths on average, probabilities to a hundredth (a test holds it).

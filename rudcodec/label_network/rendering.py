@@ -12,7 +12,7 @@ from rudcodec import views
 from rudcodec.nets.speed import compiled
 
 
-def make_renderer(use_compiler: bool) -> Callable[[Tensor, views.Draw], Tensor]:
+def make_renderer(use_compiler: bool) -> Callable[[Tensor, views.ViewParameters], Tensor]:
     """A function that makes views, uint8 (n, H, W, C), of images, uint8 (N, H, W, C), and of
     parameters on the same device.
 
@@ -29,19 +29,19 @@ class _CompiledRenderer:
     def __init__(self) -> None:
         self._transform = compiled(_transform, dynamic=True)
 
-    def __call__(self, images: Tensor, parameters: views.Draw) -> Tensor:
-        rendered: Tensor = views.render(images, parameters, torch, self._render_part)
+    def __call__(self, images: Tensor, parameters: views.ViewParameters) -> Tensor:
+        rendered: Tensor = views.render(images, parameters, torch, self._render_transform)
         return rendered
 
-    def _render_part(self, images: Tensor, part: views.Part, xp: ModuleType) -> Tensor:
-        return self._transform(images, part)
+    def _render_transform(self, images: Tensor, transform: views.Transform, xp: ModuleType) -> Tensor:
+        return self._transform(images, transform)
 
 
-def _render(images: Tensor, parameters: views.Draw) -> Tensor:
+def _render(images: Tensor, parameters: views.ViewParameters) -> Tensor:
     rendered: Tensor = views.render(images, parameters, torch)
     return rendered
 
 
-def _transform(images: Tensor, part: views.Part) -> Tensor:
-    rendered: Tensor = views.render_part(images, part, torch)
+def _transform(images: Tensor, transform: views.Transform) -> Tensor:
+    rendered: Tensor = views.render_transform(images, transform, torch)
     return rendered

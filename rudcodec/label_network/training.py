@@ -229,7 +229,7 @@ class _ViewBatches:
         recipe: ViewRecipe,
         seed: int,
         device: torch.device,
-        render: Callable[[Tensor, views.Draw], Tensor],
+        render: Callable[[Tensor, views.ViewParameters], Tensor],
     ) -> None:
         self._images = torch.from_numpy(real.images).to(device)
         self._labels = torch.from_numpy(real.labels).to(device)
@@ -245,7 +245,7 @@ class _ViewBatches:
         first = self._labels[on_device.first.source]
         second, weight = first.clone(), torch.ones(count, device=device)
         second[on_device.mixed] = self._labels[on_device.second.source]
-        first_weight = torch.from_numpy(views.first_part(parameters, height, width))
+        first_weight = torch.from_numpy(views.first_weights(parameters, height, width))
         weight[on_device.mixed] = to_device(first_weight, device)
         return to_network_input(self._render(images, on_device)), first, second, weight
 

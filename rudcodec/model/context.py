@@ -1,6 +1,6 @@
 """The context model (entropy network): location and scale of a discretized Laplace for each latent.
 
-The float twin of the integer network of ``rudcodec.bitstream``; what a latent sees, and in which order, is
+The float network; ``rudcodec.bitstream`` has the integer one. What a latent sees, and in which order, is
 drawn in ``bitstream_spec.md``.
 """
 

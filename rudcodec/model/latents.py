@@ -45,7 +45,7 @@ class GroupNetworks(nn.Module):
 class Chunk(nn.Module):
     """Latents of some images that are worked on together.
 
-    ``index`` (n,): which images of the set these are, ascending. ``slices``: the part of each group, for
+    ``index`` (n,): which images of the set these are, ascending. ``slices``: the rows of each group, for
     groups are runs of classes and images are ordered by class.
     """
 
@@ -71,17 +71,17 @@ class Shard:
 
     @classmethod
     def of(cls, chunk: Chunk, rows: slice) -> Shard:
-        parts = [
-            (group, slice(max(part.start, rows.start) - rows.start, min(part.stop, rows.stop) - rows.start))
-            for group, part in chunk.slices
+        slices = [
+            (group, slice(max(own.start, rows.start) - rows.start, min(own.stop, rows.stop) - rows.start))
+            for group, own in chunk.slices
         ]
-        return cls(rows, chunk.index[rows], [(g, part) for g, part in parts if part.start < part.stop])
+        return cls(rows, chunk.index[rows], [(group, own) for group, own in slices if own.start < own.stop])
 
 
-def _each(part: Chunk | Shard, levels: Sequence[Tensor], networks: Sequence[nn.Module]) -> Tensor:
+def _each(images: Chunk | Shard, levels: Sequence[Tensor], networks: Sequence[nn.Module]) -> Tensor:
     """What the network of each group makes of its images, (n, ...): by one product for all groups where they
     have as many images each."""
-    rows = [rows for _, rows in part.slices]
+    rows = [rows for _, rows in images.slices]
     counts = {own.stop - own.start for own in rows}
     if len(rows) == 1 or len(counts) > 1:
         found = [net([y[own] for y in levels]) for net, own in zip(networks, rows, strict=True)]

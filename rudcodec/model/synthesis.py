@@ -1,4 +1,4 @@
-"""Upsampling and synthesis: latents to pixels, the float twin of ``rudcodec.bitstream``'s integer network.
+"""Upsampling and synthesis: latents to pixels. The float network; ``rudcodec.bitstream`` has the integer one.
 
 One real unit of output is 64 grey levels and 0 is mid grey, so that values are of the order of 1.
 """

@@ -28,8 +28,8 @@ def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArra
     classes = []
     with torch.inference_mode(), autocast(device):
         for start in range(0, len(images), batch):
-            pictures = from_array(images[start : start + batch]).to(device)
-            classes.append(net(normalise(pictures, recipe.mean, recipe.std)).argmax(1).cpu())
+            batch_images = from_array(images[start : start + batch]).to(device)
+            classes.append(net(normalise(batch_images, recipe.mean, recipe.std)).argmax(1).cpu())
     return torch.cat(classes).numpy()
 
 

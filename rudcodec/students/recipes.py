@@ -13,7 +13,7 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
 
 HARD_LR = 0.005  # of Muon, on the images themselves
-VIEW_STEPS, VIEW_SIDE = 8000, 28  # pictures with a shorter side below VIEW_SIDE get fewer steps
+VIEW_STEPS, VIEW_SIDE = 8000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
 VIEW_BPC = 5e4  # with larger files students train longer, on gentler views
 VIEW_BATCH, VIEW_LR = 64, 0.005
 # A view's smallest window, in 1/64 of the side for files of few and of many bits a class, and in pixels.
@@ -54,7 +54,7 @@ def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) 
 
 
 def network_views(channels: int, flip: bool) -> ViewRecipe:
-    """The views that a label network is trained on: nearly the pictures as they are. Grey ones, which stand
+    """The views that a label network is trained on: nearly the images as they are. Grey ones, which stand
     upright in the middle, as clothes and digits do, are changed even less. docs/views.md has the trials."""
     if channels == 1:
         return ViewRecipe(zoom_min=56, zoom_max=72, shift=4, rotate=8, flip=flip)
@@ -62,7 +62,7 @@ def network_views(channels: int, flip: bool) -> ViewRecipe:
 
 
 def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC) -> ViewRecipe:
-    """The views of its (H, W, C) pictures that a file of ``bpc`` bits a class lets students draw.
+    """The views of its (H, W, C) images that a file of ``bpc`` bits a class lets students draw.
 
     They are wider and more mixed than those label networks are trained on, so that few images give more, and
     other, views. docs/views.md has the trials.

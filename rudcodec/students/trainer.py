@@ -104,7 +104,7 @@ class Trainer:
         return net
 
     def _batches(self, seed: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Normalised pictures (n, C, H, W), and classes (n,) or probabilities (n, classes)."""
+        """Normalised images (n, C, H, W), and classes (n,) or probabilities (n, classes)."""
         recipe = self.recipe
         rows = torch.empty(0, dtype=torch.int64)
         for step in range(recipe.steps):
@@ -141,7 +141,7 @@ class _Objective:
         self.temperature = temperature
 
     def loss(self, net: nn.Module, x: Tensor, target: Tensor) -> Tensor:
-        """A scalar, for normalised pictures (n, C, H, W)."""
+        """A scalar, for normalised images (n, C, H, W)."""
         if self.temperature is None:
             return F.cross_entropy(net(x).float(), target)
         # times the square: gradients of the usual size (Hinton et al., 2015)

@@ -83,8 +83,8 @@ class TrajectoryMatching(Utility):
         """About how many bytes the peak takes: the weights of all steps, and one step's graph with that of
         its gradient."""
         net, manifest = self.experts.network(), self.experts.manifest
-        picture = torch.zeros(1, manifest["channels"], manifest["height"], manifest["image width"])
-        convolved = sum(4 * block.numel() for block in net.blocks(picture))  # a block ends halved
+        image = torch.zeros(1, manifest["channels"], manifest["height"], manifest["image width"])
+        convolved = sum(4 * block.numel() for block in net.blocks(image))  # a block ends halved
         weights = sum(weight.numel() for weight in net.parameters())
         return 4 * (weights * self.options.steps + ACTIVATION_COPIES * convolved * self.options.batch)
 
