@@ -21,7 +21,7 @@ from PIL import Image
 import rudcodec
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
-from rudcodec.distill import Settings, estimate
+from rudcodec.distill import ProgressReport, Settings, estimate
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.pipeline import run_pipeline
 from rudcodec.errors import BudgetError, SettingError
@@ -83,18 +83,20 @@ def test_flat_pictures_stay_as_they_were(tmp_path: Path) -> None:
     assert result.psnr > 45
 
 
-def test_the_smallest_budget_is_enough(tmp_path: Path) -> None:
-    wanted = Settings(bpc=50_000, ipc=5, labels="hard", joint=0, **{**SHORT, "warmup": 40})
-    smallest_bpc = estimate(corners(), wanted).smallest_bpc
-    with pytest.raises(BudgetError, match=r"at least \d+ is needed") as refused:
-        estimate(corners(), Settings(bpc=500, ipc=5, labels="hard"))
-    smallest = int(str(refused.value).split("at least ")[1].split()[0])
-    assert smallest == math.ceil(smallest_bpc)
-    result = rudcodec.compress(
-        corners(), tmp_path / "x.rud", bpc=smallest, ipc=5, labels="hard", joint=0, warmup=40, tune=10
-    )
+@pytest.mark.parametrize("labels", ["hard", "soft", "network"])
+@pytest.mark.parametrize("fraction", [None, 0.3])
+def test_the_smallest_budget_is_enough(labels: str, fraction: float | None, tmp_path: Path) -> None:
+    """And is the same whoever asks; less is refused before anything is done."""
+    options: dict[str, Any] = {"ipc": 5, "labels": labels, "joint": 0, "label_fraction": fraction, **SHORT}
+    expected = estimate(corners(), Settings(bpc=50_000, **options))
+    smallest = math.ceil(expected.smallest_bpc)
+    reports: list[ProgressReport] = []
+    with pytest.raises(BudgetError, match=f"for 5 images per class; at least {smallest} is needed"):
+        rudcodec.compress(corners(), tmp_path / "x.rud", bpc=smallest - 1, report=reports.append, **options)
+    assert not reports
+    result = rudcodec.compress(corners(), tmp_path / "x.rud", bpc=smallest, **options)
     assert result.bpc <= smallest
-    assert result.psnr > 11
+    assert result.psnr > mean_colour_psnr(corners().images) - 0.5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 16), (16, 1)])
@@ -208,18 +210,22 @@ def outcome(case: Case) -> tuple[float, float]:
     payload, quality = run_pipeline(inputs, RunContext("cpu"))
     size, budget = 8 * len(bitstream.encode(payload)), inputs.settings.bpc * inputs.num_classes
     assert size <= budget, "too large"
-    assert size >= 0.97 * budget - 32 or quality.initial > 40 or budget > 8 * images.size, "too small"
+    colour_is_missing = images.shape[3] == 3 and budget > 8 * images.size  # it has half the resolution
+    assert size >= 0.97 * budget - 32 or quality.initial > 40 or colour_is_missing, "too small"
     assert quality.initial >= min(40.0, mean_colour_psnr(images) - 0.5), "worse than mean colours"
     return size / budget, quality.initial
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [3, 8, 12, 16, 19, 22])
 def test_every_set_at_every_budget(seed: int) -> None:
     """Within the budget; at 97 % of it, or with nothing left to hold; no worse than the mean colours.
 
     ``python tests/test_no_bad_file.py SECONDS SEED`` tries more and larger ones.
     """
-    outcome(Case.generated(seed, largest=20))
+    case = Case.generated(seed, largest=20)
+    if case.data.name == "crops" and not len(photographs()):
+        pytest.skip(f"{CIFAR} is not here")
+    outcome(case)
 
 
 def main(seconds: float, seed: int) -> None:

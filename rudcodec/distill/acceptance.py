@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAX_LOSS, LOSS_PER_DOUBLING = 5.0, 4.0
 MEAN_COLOUR_SLACK = 0.3  # dB
 NOTHING_LEFT = 48.0  # dB: errors are of a grey level here and there
+LITTLE_LEFT = 40.0  # dB
 
 
 def is_as_good_as_trained(encoding: Encoding, quality: Quality) -> bool:
@@ -29,6 +30,11 @@ def is_as_good_as_trained(encoding: Encoding, quality: Quality) -> bool:
     initial = min(encoding.results["initial quality"], NOTHING_LEFT)
     floor = min(mean_colour_psnr(encoding), NOTHING_LEFT)
     return quality.initial >= max(initial - 2 * MAX_LOSS, floor - MEAN_COLOUR_SLACK)
+
+
+def leaves_too_much(encoding: Encoding, quality: Quality) -> bool:
+    """Whether a file of less than the budget, which can't grow, should: other means may hold more."""
+    return not encoding.has_utility and quality.initial < LITTLE_LEFT
 
 
 def is_lost(encoding: Encoding, quality: Quality) -> bool:

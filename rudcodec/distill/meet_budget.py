@@ -11,7 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rudcodec.distill.acceptance import MAX_LOSS, NOTHING_LEFT, is_as_good_as_trained, loss
+from rudcodec.distill.acceptance import (
+    MAX_LOSS,
+    NOTHING_LEFT,
+    is_as_good_as_trained,
+    leaves_too_much,
+    loss,
+)
 from rudcodec.distill.coarse_images import take_coarse_images
 from rudcodec.distill.quality import Quality, file_quality, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
@@ -227,7 +233,10 @@ class Attempt:
             fits = encoding.results.get(self._name("trim"), True)
         encoder = encoding.encoder
         quality = file_quality(encoding, encoding.payload(encoder.latents(), encoding.labels))
-        is_large_enough = all(large_enough for _, large_enough, *_ in self.rounds.measurements(encoding)[-1:])
+        is_large_enough = all(
+            large_enough and (ratio >= LOWEST or not leaves_too_much(encoding, quality))
+            for ratio, large_enough, *_ in self.rounds.measurements(encoding)[-1:]
+        )
         accepted = fits and is_large_enough and is_as_good_as_trained(encoding, quality)
         made = None if accepted else [encoding.snapshot(), encoding.exponents, encoding.labels]
         return [fits, quality.initial, quality.targets, accepted, made]
