@@ -24,7 +24,7 @@ def run(*args: str | os.PathLike[str], stdin: bytes = b"") -> Result:
 def process(*args: str | os.PathLike[str]) -> subprocess.CompletedProcess[str]:
     """Run the command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "rudcodec.cli", *args], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "rudcodec.cli", *args], check=False, capture_output=True, text=True
     )
 
 
@@ -165,7 +165,7 @@ def test_reading_commands_import_no_torch(rud: Path, tmp_path: Path) -> None:
             "print(sorted({'torch', 'torchvision', 'sklearn', 'scipy'} & set(sys.modules)))"
         )
         result = subprocess.run(
-            [sys.executable, "-c", code, *command], check=False, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code, *command], check=False, capture_output=True, text=True
         )
         assert result.returncode == 0, result.stderr
         assert result.stdout.splitlines()[-1] == "[]"

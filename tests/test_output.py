@@ -187,7 +187,7 @@ def test_closed_standard_input_is_one_line(command: str, tmp_path: Path) -> None
     more = {"decompress": [str(tmp_path / "a")], "truncate": [str(tmp_path / "a"), "--ipc", "1"]}
     line = ["sh", "-c", '"$@" <&-', "sh", sys.executable, "-m", "rudcodec.cli", command, "-"]
     line += more.get(command, [])
-    result = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "rudcodec: standard input is closed\n"
 

@@ -30,13 +30,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         if file.is_file():
             (source / file.name).write_bytes(file.read_bytes())
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", str(folder), str(source)], check=True, timeout=200)
+    subprocess.run([*pip, "--target", str(folder), str(source)], check=True)
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
 def rudcodec_(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rudcodec.cli", *map(str, args)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=env, timeout=200)
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=env)
 
 
 @pytest.mark.slow
