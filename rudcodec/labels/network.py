@@ -91,11 +91,12 @@ class NetworkLabels(LabelMode):
         )
 
     def _train(self, encoding: Encoding) -> State:
-        """Weights, smaller ones where the rate control has left the images too little."""
+        """Weights; smaller ones where views were too few to reach the rate, so that images had too little."""
         views = network_views(self.real.channels, "flip" in self.recipe.augment)
         weights = label_network_weights(self.real, self.spec, views, encoding.run)
-        while self._bits(self._network(weights)) > encoding.inputs.maximum_label_bits:
-            weights = {name: SHRINKAGE * weight for name, weight in weights.items()}
+        if self._bits(self._network(weights)) > encoding.inputs.maximum_label_bits:
+            while self._bits(self._network(weights)) > self.spec.bits:
+                weights = {name: SHRINKAGE * weight for name, weight in weights.items()}
         return weights
 
     def _network(self, weights: State) -> LabelNetwork:
