@@ -83,11 +83,18 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
             FormatError: no file may hold such images.
     """
     budget_bits = bpc * demand.num_classes
-    wanted = ipc or images_per_class(demand, bpc)
-    architectures = _allowed_architectures(demand, budget_bits)
-    allowed = _most_allowed(demand, architectures[0], budget_bits, wanted)
-    if ipc is not None and ipc > allowed:
-        raise BudgetError(f"ipc: a file of {bpc:.0f} bpc may hold {allowed} images per class, not {ipc}")
+    architectures = _allowed_architectures(demand, budget_bits, 1)
+    if ipc is None:
+        allowed = _most_allowed(demand, architectures[0], budget_bits, images_per_class(demand, bpc))
+    else:
+        most = _most_allowed(demand, architectures[0], budget_bits, ipc)
+        try:
+            architectures = _allowed_architectures(demand, budget_bits, ipc)
+        except FormatError:
+            raise BudgetError(
+                f"ipc: a file of {bpc:.0f} bpc may hold {most} images per class, not {ipc}"
+            ) from None
+        allowed = ipc
     smallest = smallest_bpc(demand, ipc or 1)
     if bpc < smallest - ROUNDING_ERROR:
         raise too_small(bpc, smallest, ipc)
@@ -146,16 +153,16 @@ def bpc_for_latent_bits(demand: Demand, latent_bits: float, ipc: int) -> float:
     return (latent_bits + _overhead_bits(demand, architecture, ipc)) / demand.num_classes
 
 
-def _allowed_architectures(demand: Demand, budget_bits: float) -> list[Architecture]:
-    """Those that suit a file of the budget and that the format allows it, large to small.
+def _allowed_architectures(demand: Demand, budget_bits: float, ipc: int) -> list[Architecture]:
+    """Those that suit a file of the budget, and may be in one with so many images per class, large to small.
 
-    Raises FormatError if there is none, even for one image of each class.
+    Raises FormatError if there is none.
     """
     architectures = default_architectures(*demand.image_shape, budget_bits / demand.num_groups)
     file_bytes = _intermediate_bytes(budget_bits)
-    allowed = [a for a in architectures if _is_allowed(demand, a, 1, file_bytes)]
+    allowed = [a for a in architectures if _is_allowed(demand, a, ipc, file_bytes)]
     if not allowed:
-        _check_allowed(demand, architectures[-1], 1, file_bytes)
+        _check_allowed(demand, architectures[-1], ipc, file_bytes)
     return allowed
 
 
