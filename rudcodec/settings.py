@@ -48,11 +48,12 @@ class Settings:
     bpc: float = option(
         math.inf,
         "Budget in bits per class, such as 50k.",
+        short="Budget in bits per class, such as 50k (by the set).",
         flag="--bpc",
         metavar="N",
         above=0.0,
         unit="bits per class",
-        shown="none",
+        shown="by the set, see below",
     )
     lmbda: float | None = option(
         None,
@@ -142,8 +143,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.bpc == math.inf and self.lmbda is None:
-            raise SettingError("bpc: there is neither a budget nor lmbda")
 
     def __str__(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "utility_options"}
