@@ -17,31 +17,31 @@ AVIF_QUALITY, REAL_PART, DISTILLED_PART = 50, 1 / 4, 1 / 2
 SAMPLE_IMAGES, SAMPLE_PIXELS = 64, 1 << 18
 
 
-def default_bpc(real: LabelledImages, least: float) -> float:
-    """A budget in bits per class for a file that stands for a real set.
+def default_bpc(images: LabelledImages, least: float) -> float:
+    """A budget in bits per class for a file that stands for real images.
 
     A class gets as many bytes as the square root of what its images take uncompressed: 30,000 bits for
-    CIFAR-10, 810 for the digits. It gets no less than ``least``, the bits per class of the smallest file worth
-    making, and no more than a quarter of what its images take as AVIF of quality 50.
+    CIFAR-10, 810 for the digits. It gets no less than ``least``, the bits per class of the smallest file
+    worth making, and no more than a quarter of what its images take as AVIF of quality 50.
 
     Raises:
         BudgetError: ``least`` is more than that quarter. SettingError: Pillow has no AVIF.
     """
-    most = REAL_PART * _avif_bpc(real)
+    most = REAL_PART * _avif_bpc(images)
     if least > most:
         raise BudgetError(
-            f"bpc: the set is too small for a budget of its own accord: a file takes about {math.ceil(least):,} "
-            f"bits a class, a quarter of what the images take as AVIF is {most:,.0f}; to make one all the "
+            f"bpc: the set is too small for the default budget: a file takes about {math.ceil(least):,} bits "
+            f"a class, and a quarter of what the images take as AVIF is {most:,.0f}; to make one all the "
             f"same, give a budget of {math.ceil(least)} bits a class or more"
         )
-    raw_bytes = real.images.size / len(real.classes)
+    raw_bytes = images.images.size / len(images.classes)
     return math.floor(min(most, max(math.ceil(least), _rounded(8 * math.sqrt(raw_bytes)))))
 
 
-def default_distilled_bpc(distilled: LabelledImages, least: float) -> float:
-    """A budget in bits per class for a distilled set as it is, where there is no real one: half of what its
-    images take as AVIF of quality 50, or ``least``. Raises SettingError if Pillow has no AVIF."""
-    return max(math.ceil(least), _rounded(DISTILLED_PART * _avif_bpc(distilled)))
+def default_distilled_bpc(images: LabelledImages, least: float) -> float:
+    """A budget in bits per class for distilled images as they are, where there are no real ones: half of what
+    they take as AVIF of quality 50, or ``least``. Raises SettingError if Pillow has no AVIF."""
+    return max(math.ceil(least), _rounded(DISTILLED_PART * _avif_bpc(images)))
 
 
 def _avif_bpc(images: LabelledImages) -> float:

@@ -121,9 +121,8 @@ def resolve_inputs(
         if settings.ipc not in (None, count):
             raise SettingError(f"ipc: {settings.ipc}, but there are {count} distilled images of each class")
         settings = replace(settings, ipc=count)
-    find_bpc = default_bpc
+    find_bpc = default_distilled_bpc if real is None else default_bpc
     if real is None:
-        find_bpc = default_distilled_bpc
         assert distilled is not None
         real = distilled
     recipe = default_recipe(real, flip=settings.flip)

@@ -1,0 +1,56 @@
+"""How many threads torch is told to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rudcodec import threads
+
+
+@pytest.fixture
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Control groups in a folder, on a machine of which this process may use eight cores."""
+    monkeypatch.setattr(threads, "_cores_by_affinity", lambda: 8)
+    monkeypatch.setattr(threads, "_MOUNT", tmp_path / "mount")
+    monkeypatch.setattr(threads, "_CGROUPS", tmp_path / "cgroup")
+    (tmp_path / "cgroup").write_text("0::/jobs/mine\n4:memory:/x\n3:cpu,cpuacct:/box\n")
+    return tmp_path / "mount"
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("own", "parent", "cores"),
+    [("max 100000", "max 100000", 8), ("350000 100000", "max 100000", 3), ("max 100000", "20000 100000", 1)],
+)
+def test_quota_of_version_2(groups: Path, own: str, parent: str, cores: int) -> None:
+    write(groups / "jobs" / "mine" / "cpu.max", own)
+    write(groups / "jobs" / "cpu.max", parent)
+    assert threads.available_cores() == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("250000", 2)])
+def test_quota_of_version_1(groups: Path, quota: str, cores: int) -> None:
+    write(groups / "cpu,cpuacct" / "box" / "cpu.cfs_quota_us", quota)
+    write(groups / "cpu,cpuacct" / "box" / "cpu.cfs_period_us", "100000")
+    assert threads.available_cores() == cores
+
+
+def test_without_control_groups(groups: Path) -> None:
+    (groups.parent / "cgroup").unlink()
+    assert threads.available_cores() == 8
+
+
+def test_users_choice_stands(groups: Path) -> None:
+    write(groups / "cpu.max", "200000 100000")
+    environment: dict[str, str] = {}
+    threads.limit_threads(environment)
+    assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "2"
+    chosen = {"OMP_NUM_THREADS": "5"}
+    threads.limit_threads(chosen)
+    assert chosen == {"OMP_NUM_THREADS": "5"}
