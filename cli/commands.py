@@ -59,8 +59,8 @@ class Command(click.Command):
         common = [one for one in options if not isinstance(one, RareOption)]
         _write_options(ctx, formatter, "Options", common)
         if ctx.meta.get(_ALL):
-            for name, options in self._sections().items():
-                _write_options(ctx, formatter, name, options)
+            for name, rare in self._sections().items():
+                _write_options(ctx, formatter, name, rare)
 
     def _sections(self) -> dict[str, list[click.Parameter]]:
         sections: dict[str, list[click.Parameter]] = {}

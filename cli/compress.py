@@ -17,6 +17,7 @@ import rudcodec
 from rudcodec.data.reading import Reading
 from rudcodec.errors import SettingError
 from rudcodec.options import Option, options_of, parse_option
+from rudcodec.progress import activity
 from rudcodec.settings import PRESETS, RUN_SECTION, Settings, parse_settings
 from rudcodec.settings_file import parse_settings_file
 
@@ -259,8 +260,8 @@ def _has_checkpoint(out: Path) -> bool:
 
 def _default_budget(bpc: float, num_classes: int) -> str:
     return (
-        f"budget: {short(bpc)} bits a class, {bpc * num_classes / 8e3:,.1f} kB in all, which suits the set; "
-        f"--bpc {short(2 * bpc)} for a better file, --bpc {short(bpc / 2)} for a smaller one"
+        f"budget: {short(bpc)} bits a class, {bpc * num_classes / 8e3:,.1f} kB in all, to suit the set; "
+        f"for more or less --bpc {short(2 * bpc)} or {short(bpc / 2)}"
     )
 
 
@@ -291,7 +292,8 @@ class _Sets:
 
     def resolve(self, settings: Settings) -> Settings:
         """The settings with nothing left open."""
-        from rudcodec.distill.inputs import resolve_inputs
+        with activity("loading torch"):
+            from rudcodec.distill.inputs import resolve_inputs
 
         return resolve_inputs(self.real, self.distilled, settings).settings
 

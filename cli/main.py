@@ -115,7 +115,8 @@ def _show_warning(
 ) -> None:
     """One line, above a live display if there is one."""
     where = f"{filename}:{lineno}: {category.__name__}: " if is_verbose() else ""
-    click.echo(f"rudcodec: warning: {where}{' '.join(str(message).split())}", err=True)
+    # not click.echo, which writes past a live display
+    print(f"rudcodec: warning: {where}{' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(error: click.ClickException) -> NoReturn:

@@ -72,7 +72,8 @@ class Metrics:
         facts = [f"{short(report.bpc)} bpc"] if report.bpc is not None else []
         facts += [f"utility {report.utility:.4g}"] if report.utility is not None else []
         facts += [f"{report.psnr:.2f} dB"] if report.psnr is not None else []
-        self._view(report.stage, report.step, report.steps, *facts, remaining=report.remaining)
+        left = {"remaining": report.remaining, "run_remaining": report.run_remaining}
+        self._view(report.stage, report.step, report.steps, *facts, **left)
         self._write(dataclasses.asdict(report))
         self._calls += 1
         if self._board is not None:
