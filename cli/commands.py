@@ -70,9 +70,9 @@ class Command(click.Command):
         return sections
 
 
-def command(name: str | None = None) -> Callable[[Callable[..., None]], Command]:
-    """The decorator of a command."""
-    return click.command(name, cls=Command)
+def command(name: str, summary: str) -> Callable[[Callable[..., None]], Command]:
+    """The decorator of a command; ``summary`` is its line in the list of commands."""
+    return click.command(name, cls=Command, short_help=summary)
 
 
 def is_quiet() -> bool:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 import rudcodec
 from rudcodec.data.reading import Reading
@@ -20,8 +21,9 @@ from rudcodec.options import Option, options_of, parse_option
 from rudcodec.progress import activity
 from rudcodec.settings import PRESETS, RUN_SECTION, Settings, parse_settings
 from rudcodec.settings_file import parse_settings_file
+from rudcodec.threads import prepare_for_images
 
-from .commands import RareOption, closing, command
+from .commands import RareOption, closing, command, is_verbose
 from .metrics import Metrics
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
 from .preview import preview_png
@@ -52,6 +54,12 @@ class _Value(click.ParamType):  # type: ignore[type-arg]  # only new versions of
         except SettingError as error:
             self.fail(str(error).removeprefix(f"{self.name}: "), param, ctx)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        known = next(known for field, known in options_of(Settings) if field.name == self.name)
+        return [CompletionItem(word) for word in known.allowed() if word.startswith(incomplete)]
+
 
 def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
     """Add an option for every setting that has a flag of its own."""
@@ -72,7 +80,7 @@ def _help_line(default: Any, known: Option) -> str:
     return text if known.short or default in (None, math.inf) else f"{text} ({default})"
 
 
-@command()
+@command("compress", "Distill an image set into a .rud file.")
 @click.argument("source", metavar="SRC")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @_setting_flags
@@ -192,12 +200,15 @@ def compress(
             read_images(real_source, split, reading, view) if real_source else None,
             read_images(distilled_source, "all", reading, view) if distilled_source else None,
         )
+        prepare_for_images(os.environ, *sets.image_size)
         if budget_bytes is not None:
             bpc = 8 * budget_bytes / sets.num_classes
             settings = Settings.preset(preset, distilled, **{**given, "bpc": bpc})
         resolved = sets.resolve(settings)
         metrics.settings(resolved)
         if is_first:
+            if is_verbose():
+                view.say(_software(resolved))
             if settings.bpc == math.inf and settings.lmbda is None:
                 view.say(_default_budget(resolved.bpc, sets.num_classes))
             view.say(f"settings: {resolved}")
@@ -253,6 +264,19 @@ def _given_settings(
     return {**file, **given, **changes, "utility_options": options}, preset or of_file
 
 
+def _software(settings: Settings) -> str:
+    """What computes."""
+    import torch
+
+    from rudcodec.nets.device import pick_device
+
+    device = pick_device(settings.device)
+    name = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    )
+    return f"rudcodec {rudcodec.__version__}, torch {torch.__version__}, {device.type}, {name}"
+
+
 def _has_checkpoint(out: Path) -> bool:
     """Whether there is an unfinished run, which was allowed to write OUT."""
     return any(Path(f"{out}.run").glob("checkpoint-*.safetensors"))
@@ -289,6 +313,13 @@ class _Sets:
         some = self.real or self.distilled
         assert some is not None
         return len(some.classes)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width."""
+        some = self.real or self.distilled
+        assert some is not None
+        return some.height, some.width
 
     def resolve(self, settings: Settings) -> Settings:
         """The settings with nothing left open."""

@@ -16,7 +16,7 @@ from .values import naming, read_input, short
 _NAMED = 10
 
 
-@command()
+@command("decompress", "Write a file's images as class folders of PNG.")
 @click.argument("file", metavar="FILE")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--salvage", is_flag=True, help="Of a damaged FILE, write what is intact.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from rudcodec.baselines.codecs import check_codec
 from rudcodec.data.reading import Reading
+from rudcodec.threads import prepare_for_images
 
 from .commands import command
 from .progress import ProgressView
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from rudcodec.synthetic import SyntheticSet
 
 
-@command("eval")
+@command("eval", "Train students on a file, judge them on real images.")
 @click.argument("file", metavar="FILE")
 @click.option("--real", "source", required=True, metavar="SRC", help="Real images, as for compress.")
 @click.option(
@@ -104,6 +106,7 @@ def evaluate(
     reading = Reading(shape[0] if shape[0] == shape[1] else None, mode, background, skip_bad)
     with ProgressView() as view:
         real = _read(source, split, reading, data, view)
+        prepare_for_images(os.environ, real.height, real.width)
 
         from rudcodec.comparison import Comparison
         from rudcodec.students import Panel, StudentSpec

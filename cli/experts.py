@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rudcodec.data.reading import Reading
+from rudcodec.threads import prepare_for_images
 
 from .commands import closing, command
 from .progress import ProgressView
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from rudcodec.data.reading import Mode
 
 
-@command()
+@command("experts", "Train the networks that --utility tm matches.")
 @click.argument("source", metavar="SRC")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
@@ -66,6 +68,7 @@ def experts(
     with ProgressView() as view:
         images = read_images(source, "train", Reading(size, mode, background, skip_bad), view)
 
+        prepare_for_images(os.environ, images.height, images.width)
         from rudcodec.nets.device import pick_device
         from rudcodec.utility.experts import ExpertRecipe, ExpertTrainer
 

@@ -19,7 +19,7 @@ import click
 
 from rudcodec.errors import RudError
 from rudcodec.interrupts import Interrupted, end_in_order
-from rudcodec.threads import limit_threads
+from rudcodec.threads import prepare_threads
 
 from .commands import is_verbose
 from .compress import compress
@@ -98,7 +98,7 @@ class Commands(click.Group):
             if isinstance(stream, TextIOWrapper):  # a name that the locale can't write is no reason to stop
                 stream.reconfigure(errors="backslashreplace")
         end_in_order()
-        limit_threads(os.environ)
+        prepare_threads(os.environ)
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
@@ -132,7 +132,8 @@ def _fail(error: click.ClickException) -> NoReturn:
 def main() -> None:
     """Turn a labelled image set into a tiny synthetic training set, and back into images.
 
-    The size of a .rud file is rated in bits per class (bpc): 8 * bytes / classes.
+    The size of a .rud file is rated in bits per class (bpc): 8 * bytes / classes. In place of a file, - is
+    standard input or output.
     """
 
 

@@ -11,7 +11,7 @@ from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, w
 from .values import amount, naming, read_input, short
 
 
-@command()
+@command("truncate", "Make a smaller file by leaving out segments.")
 @click.argument("file", metavar="IN")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--ipc", type=amount, metavar="N", help="At most N images a class.")

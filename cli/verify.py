@@ -13,7 +13,7 @@ from .commands import command, is_quiet
 from .values import naming, read_input
 
 
-@command()
+@command("verify", "Check a file's checksums and decoded pixels.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def verify(files: tuple[str, ...], as_json: bool) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
-_CHOSEN_BY_USERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+SMALL_IMAGE = 16 * 16
+"""Pixels of an image; with no more, several threads wait for each other longer than they work."""
+
+_NUMBERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_set_here: set[str] = set()
 _CGROUPS = Path("/proc/self/cgroup")
 _MOUNT = Path("/sys/fs/cgroup")
 
@@ -19,17 +24,34 @@ def available_cores() -> int:
     return max(1, min(_cores_by_affinity(), math.floor(min(quota, 1e6))))
 
 
-def limit_threads(environment: MutableMapping[str, str]) -> None:
+def prepare_threads(environment: MutableMapping[str, str]) -> None:
     """Set what torch's libraries read when they are loaded, unless the user has.
 
-    Call it before torch is imported. Where no quota is less than the cores, torch's own choice stands.
+    As many threads as there are cores to use, where a quota makes these fewer than torch sees; and threads
+    that sleep while they wait: those that spin keep others from the cores (docs/cost.md). Call it before
+    torch is imported.
     """
-    if any(name in environment for name in _CHOSEN_BY_USERS):
+    environment.setdefault("OMP_WAIT_POLICY", "passive")
+    if available_cores() < _cores_by_affinity():
+        _set_number(environment, available_cores())
+
+
+def prepare_for_images(environment: MutableMapping[str, str], height: int, width: int) -> None:
+    """Let a single thread work, unless the user says how many, on images so small that there is nothing to
+    share."""
+    if height * width > SMALL_IMAGE or not _set_number(environment, 1):
         return
-    cores = available_cores()
-    if cores < _cores_by_affinity():
-        environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(cores)
-        environment.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(cores))
+    if torch := sys.modules.get("torch"):  # which no longer looks at the environment
+        torch.set_num_threads(1)
+
+
+def _set_number(environment: MutableMapping[str, str], number: int) -> bool:
+    """Whether the number of threads isn't the user's, and has been set."""
+    if any(name in environment and name not in _set_here for name in _NUMBERS):
+        return False
+    _set_here.update(_NUMBERS)
+    environment.update(dict.fromkeys(_NUMBERS, str(number)))
+    return True
 
 
 def _cores_by_affinity() -> int:

@@ -186,3 +186,34 @@ class TestHelp:
 
     def test_version(self) -> None:
         assert run("--version").stdout == f"rudcodec {rudcodec.__version__}\n"
+
+    @pytest.mark.parametrize(
+        ("words", "completed"),
+        [
+            ("rudcodec com", ["compress"]),
+            ("rudcodec compress --pres", ["--preset"]),
+            ("rudcodec compress --preset b", ["balanced", "best"]),
+            ("rudcodec compress --labels h", ["hard"]),
+        ],
+    )
+    def test_a_shell_completes(self, words: str, completed: list[str]) -> None:
+        result = subprocess.run(
+            [sys.executable, "-c", "from rudcodec.cli.main import main; main(prog_name='rudcodec')"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=os.environ
+            | {
+                "_RUDCODEC_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(len(words.split()) - 1),
+            },
+        )
+        assert result.stdout.splitlines() == [f"plain,{word}" for word in completed]
+
+    def test_both_modules_are_the_command(self) -> None:
+        for module in ("rudcodec", "rudcodec.cli"):
+            command = [sys.executable, "-m", module, "--version"]
+            result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+            assert result.stdout == run("--version").stdout

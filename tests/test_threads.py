@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Control groups in a folder, on a machine of which this process may use eight cores."""
     monkeypatch.setattr(threads, "_cores_by_affinity", lambda: 8)
     monkeypatch.setattr(threads, "_MOUNT", tmp_path / "mount")
+    monkeypatch.setattr(threads, "_set_here", set())
     monkeypatch.setattr(threads, "_CGROUPS", tmp_path / "cgroup")
     (tmp_path / "cgroup").write_text("0::/jobs/mine\n4:memory:/x\n3:cpu,cpuacct:/box\n")
     return tmp_path / "mount"
@@ -46,11 +48,30 @@ def test_without_control_groups(groups: Path) -> None:
     assert threads.available_cores() == 8
 
 
-def test_users_choice_stands(groups: Path) -> None:
+def test_the_environment_gets_a_number_only_where_there_is_a_quota(groups: Path) -> None:
+    environment: dict[str, str] = {}
+    threads.prepare_threads(environment)
+    assert environment == {"OMP_WAIT_POLICY": "passive"}
+    write(groups / "cpu.max", "200000 100000")
+    threads.prepare_threads(environment)
+    assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "2"
+
+
+def test_small_images_are_the_work_of_one_thread(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
     write(groups / "cpu.max", "200000 100000")
     environment: dict[str, str] = {}
-    threads.limit_threads(environment)
-    assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "2"
-    chosen = {"OMP_NUM_THREADS": "5"}
-    threads.limit_threads(chosen)
-    assert chosen == {"OMP_NUM_THREADS": "5"}
+    threads.prepare_threads(environment)
+    threads.prepare_for_images(environment, 32, 32)
+    assert environment["OMP_NUM_THREADS"] == "2"
+    threads.prepare_for_images(environment, 8, 8)
+    assert environment["OMP_NUM_THREADS"] == "1"
+
+
+def test_users_choice_stands(groups: Path) -> None:
+    write(groups / "cpu.max", "200000 100000")
+    chosen = {"OMP_NUM_THREADS": "5", "OMP_WAIT_POLICY": "active"}
+    environment = dict(chosen)
+    threads.prepare_threads(environment)
+    threads.prepare_for_images(environment, 8, 8)
+    assert environment == chosen
