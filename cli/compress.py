@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,25 +11,22 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 import rudcodec
 from rudcodec.data.reading import Reading
-from rudcodec.errors import SettingError
-from rudcodec.options import Option, options_of, parse_option
 from rudcodec.progress import activity
-from rudcodec.settings import PRESETS, RUN_SECTION, Settings, parse_settings
-from rudcodec.settings_file import parse_settings_file
+from rudcodec.settings import PRESETS, RUN_SECTION, Settings
 from rudcodec.threads import prepare_for_images
 
 from .commands import RareOption, closing, command, is_verbose
+from .estimate import print_estimate
 from .metrics import Metrics
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
 from .preview import preview_png
 from .progress import ProgressView
 from .reading import READING_SECTION, read_images, reading_flags, size_flag
-from .tables import print_table
-from .values import byte_amount, clock, key_value, naming, read_text, require, short
+from .setting_flags import given_settings, setting_flags
+from .values import byte_amount, clock, key_value, require, short
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
@@ -40,50 +36,10 @@ if TYPE_CHECKING:
 _SET = "A set that is distilled already"
 
 
-class _Value(click.ParamType):  # type: ignore[type-arg]  # only new versions of click have arguments there
-    """A setting's value on the command line, parsed and checked as the schema says."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return parse_option(Settings, self.name, value)
-        except SettingError as error:
-            self.fail(str(error).removeprefix(f"{self.name}: "), param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        known = next(known for field, known in options_of(Settings) if field.name == self.name)
-        return [CompletionItem(word) for word in known.allowed() if word.startswith(incomplete)]
-
-
-def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for every setting that has a flag of its own."""
-    for field, known in reversed([*options_of(Settings)]):
-        if not known.flag:
-            continue
-        arguments: dict[str, Any] = {"help": _help_line(field.default, known), "default": None}
-        if "/" not in known.flag:
-            arguments |= {"type": _Value(field.name), "metavar": known.metavar or "NAME"}
-        if known.section:
-            arguments |= {"cls": RareOption, "section": known.section}
-        function = click.option(known.flag, field.name, **arguments)(function)
-    return function
-
-
-def _help_line(default: Any, known: Option) -> str:
-    text = known.short or known.help
-    return text if known.short or default in (None, math.inf) else f"{text} ({default})"
-
-
 @command("compress", "Distill an image set into a .rud file.")
 @click.argument("source", metavar="SRC")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@_setting_flags
+@setting_flags
 @click.option(
     "--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Or budget in bytes, such as 62kB."
 )
@@ -172,7 +128,7 @@ def compress(
 
     SRC: class folders, an archive, arrays, tensors, or a name such as digits.
     """
-    given, preset = _given_settings(config, preset, overrides, flags, budget_bytes)
+    given, preset = given_settings(config, preset, overrides, flags, budget_bytes)
     if real is not None and not distilled:
         raise click.UsageError("--real goes with --from-tensors")
     # every setting but the budget is checked before anything is read, and before torch is imported
@@ -215,7 +171,7 @@ def compress(
         if dry_run:
             expected = sets.estimate(settings, metrics)
             view.stop()
-            _print_estimate(expected, resolved, sets.num_images)
+            print_estimate(expected, resolved, sets.num_images)
             return
         # for -, a file that is copied to standard output when it is complete
         dash = out == STANDARD_OUTPUT
@@ -237,31 +193,6 @@ def compress(
         f"{clock(result.seconds)}",
         err=STANDARD_OUTPUT in (out, preview, log),
     )
-
-
-def _given_settings(
-    config: str | None,
-    preset: str | None,
-    overrides: tuple[tuple[str, str], ...],
-    flags: dict[str, Any],
-    budget_bytes: int | None,
-) -> tuple[dict[str, Any], str]:
-    """What a file of settings, flags and --set say, the later of them above the earlier; and the preset."""
-    given = {name: value for name, value in flags.items() if value is not None}
-    changes = parse_settings(overrides)
-    budgets = [{**given, **changes}.get(name) for name in ("bpc", "lmbda")] + [budget_bytes]
-    number = sum(budget is not None for budget in budgets)
-    if number > 1:
-        raise click.UsageError("give one budget, --bpc, --bytes or --lmbda")
-    file: dict[str, Any] = {}
-    if config is not None:
-        with naming(config):
-            file = parse_settings_file(read_text(config))
-    if number:
-        file = {name: value for name, value in file.items() if name not in ("bpc", "lmbda")}
-    options = file.get("utility_options", {}) | changes.get("utility_options", {})
-    of_file = file.pop("preset", "balanced")
-    return {**file, **given, **changes, "utility_options": options}, preset or of_file
 
 
 def _software(settings: Settings) -> str:
@@ -343,25 +274,3 @@ class _Sets:
             hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
             error.args = (f"interrupted{hint}",)
             raise
-
-
-def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> None:
-    total = sum(expected.seconds.values())
-    guess = " or so" if settings.lmbda is not None else ""
-    stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
-    rows = [
-        ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {num_images:,}"),
-        ("latents", f"{expected.latents:,}"),
-        ("weights", f"{expected.weights:,} of synthesis and context networks"),
-        (
-            "teacher" if settings.labels == "soft" else "label network",
-            f"{expected.label_weights:,} weights" if expected.label_weights else "none",
-        ),
-        (
-            "budget",
-            f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {math.ceil(expected.least):,}",
-        ),
-        ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
-        ("time", f"{clock(total)} ({stages})"),
-    ]
-    print_table(("", "expected"), rows)

@@ -120,6 +120,10 @@ class ProgressView:
         self._stage = stage
 
     def _show_activity(self, name: str) -> None:
+        """Take the name of one that begins, or "" where it ends."""
+        lasted = time.monotonic() - self._activity_start
+        if self._live is None and not name and lasted >= _SHOWN_FROM:
+            click.echo(f"{self._activity} took {clock(lasted)}", err=True)
         self._activity, self._activity_start = name, time.monotonic()
 
     def _render(self) -> RenderableType:

@@ -130,6 +130,24 @@ def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, 
         assert picture.size == (4 * 66 + 2, 3 * 66 + 2)
 
 
+def test_a_file_of_settings(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:
+    """The command line stands above it; what --log has written gives the same settings again."""
+    out, file, log = tmp_path / "out.rud", tmp_path / "run.toml", tmp_path / "run.log"
+    file.write_text('bpc = "4k"\nseed = 3\nipc = 2\n[mm]\nruns = 2\nwidth = 8\n')
+    changes = ["--bytes", "1.5kB", "--set", "mm.width=16", "--ipc", "1"]
+    assert compress(source, out, "--config", file, *changes, "--log", log).exit_code == 0
+    assert compress(source, out, "--config", log, "--force").exit_code == 0
+    assert encoder[0] == {
+        "images": 27,
+        "bpc": 4000.0,
+        "seed": 3,
+        "ipc": 1,
+        "utility_options": {"mm.runs": 2, "mm.width": "16"},
+    }
+    again = {name: value for name, value in encoder[1].items() if name not in ("labels", "utility")}
+    assert again == encoder[0] and (encoder[1]["labels"], encoder[1]["utility"]) == ("hard", "mm")
+
+
 def test_dash_is_standard_output(source: Path, encoder: list[dict[str, Any]]) -> None:
     result = compress(source, "-", "--bpc", "5k")
     assert result.exit_code == 0

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import rudcodec
+
 pytest.importorskip("torch")
 
 from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages, load
-from rudcodec.distill import Settings, distill
+from rudcodec.distill import Settings
 from rudcodec.distill.default_budget import default_bpc
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.errors import BudgetError
@@ -57,10 +59,11 @@ def test_it_is_no_more_than_a_quarter_of_avif() -> None:
     assert default_bpc(flat, least=1) < default_bpc(noise(1000, 32, 2), least=1)
 
 
-def test_a_set_that_is_too_small_needs_one(digits: LabelledImages) -> None:
+def test_a_set_that_is_too_small_needs_one(digits: LabelledImages, tmp_path: Path) -> None:
     few = digits.take(np.concatenate([np.flatnonzero(digits.labels == label)[:2] for label in range(10)]))
     with pytest.raises(BudgetError, match=r"too small for the default budget.* give a budget of (\d+) bits"):
-        distill(few, Settings())
+        rudcodec.compress(few, tmp_path / "out.rud")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_distilled_set_gets_what_all_its_images_need(digits: LabelledImages) -> None:

@@ -55,6 +55,13 @@ def test_what_is_no_file_of_settings(text: str, complaint: str) -> None:
         parse_settings_file(text)
 
 
+def test_the_example_in_the_documents() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text()
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    settings = Settings.preset(**parse_settings_file(text))
+    assert (settings.warmup, settings.joint, settings.utility_options) == (400, 60, {"mm.runs": 8})
+
+
 def test_a_log_gives_the_last_settings() -> None:
     first, last = Settings(bpc=10), Settings(bpc=20, utility="dm", utility_options={"dm.width": "8"})
     records: list[dict[str, Any]] = [
