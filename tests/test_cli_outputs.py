@@ -25,6 +25,7 @@ class TestForce:
     @pytest.mark.parametrize("option", [[], ["--preview"], ["--log"]])
     def test_compress(self, tmp_path: Path, option: list[str]) -> None:
         """Refused before the set is looked for, which is missing."""
+        pytest.importorskip("torch")
         old, out = tmp_path / "old", tmp_path / "new.rud"
         old.write_text("precious")
         outputs: list[str | Path] = [out, *option, old] if option else [old]
@@ -33,6 +34,7 @@ class TestForce:
         assert old.read_text() == "precious"
 
     def test_compress_that_writes_nothing_or_goes_on(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
         out = tmp_path / "old.rud"
         out.touch()
         command: list[str | Path] = ["compress", tmp_path / "no.zip", out]
@@ -44,6 +46,7 @@ class TestForce:
         assert "exists already" in one_line(run(*command))
 
     def test_a_device_is_not_overwritten(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
         assert "no.zip" in one_line(run("compress", tmp_path / "no.zip", "/dev/null"))
 
     def test_truncate(self, rud: Path, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch")  # else that it is missing is the first thing to be said
+
 _HEAVY = ("torch", "torchvision", "sklearn", "scipy")
 _CODE = f"""
 import sys
