@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,62 +14,41 @@ import click
 
 import rudcodec
 from rudcodec.data.reading import Reading
-from rudcodec.errors import SettingError
-from rudcodec.files import check_writable
-from rudcodec.options import options_of, parse_option
-from rudcodec.settings import PRESETS, Settings, parse_settings
+from rudcodec.progress import activity
+from rudcodec.settings import PRESETS, RUN_SECTION, Settings
+from rudcodec.threads import prepare_for_images
 
+from .commands import RareOption, closing, command, is_verbose
+from .estimate import print_estimate
 from .metrics import Metrics
-from .preview import write_preview
+from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
+from .preview import preview_png
 from .progress import ProgressView
-from .reading import read_images, reading_flags, size_flag
-from .tables import print_table
-from .values import byte_amount, clock, key_value
+from .reading import READING_SECTION, read_images, reading_flags, size_flag
+from .setting_flags import given_settings, setting_flags
+from .values import byte_amount, clock, key_value, require, short
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
     from rudcodec.data.reading import Mode
     from rudcodec.distill import CompressResult, Estimate
 
-
-class _Value(click.ParamType):  # type: ignore[type-arg]  # only new versions of click have arguments there
-    """A setting's value on the command line, parsed and checked as the schema says."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return parse_option(Settings, self.name, value)
-        except SettingError as error:
-            self.fail(str(error).removeprefix(f"{self.name}: "), param, ctx)
+_SET = "A set that is distilled already"
 
 
-def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for every setting that has a flag of its own."""
-    for field, known in reversed([*options_of(Settings)]):
-        if not known.flag:
-            continue
-        text = known.short or known.help
-        default = field.default
-        line = text if known.short or default in (None, math.inf) else f"{text} ({default})"
-        if "/" in known.flag:
-            add = click.option(known.flag, field.name, default=None, help=line)
-        else:
-            kind = _Value(field.name)
-            metavar = known.metavar or "NAME"
-            add = click.option(known.flag, field.name, type=kind, metavar=metavar, help=line)
-        command = add(command)
-    return command
-
-
-@click.command()
+@command("compress", "Distill an image set into a .rud file.")
 @click.argument("source", metavar="SRC")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@_setting_flags
-@click.option("--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Or in bytes, such as 62kB.")
+@setting_flags
+@click.option(
+    "--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Or budget in bytes, such as 62kB."
+)
+@click.option(
+    "--preset",
+    type=click.Choice([*PRESETS]),
+    metavar="NAME",
+    help="Training time: fast, balanced, best (balanced).",
+)
 @size_flag
 @reading_flags
 @click.option(
@@ -79,27 +56,25 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice(["train", "val", "test", "all"]),
     default="train",
     metavar="NAME",
-    help="Of SRC: train, val, test or all (train).",
+    cls=RareOption,
+    section=READING_SECTION,
+    help="Which part: train, val, test or all (train).",
 )
-@click.option("--from-tensors", "distilled", is_flag=True, help="SRC is distilled: code it as it is.")
-@click.option("--real", metavar="SRC", help="With that: the set it stands for.")
+@click.option(
+    "--from-tensors",
+    "distilled",
+    is_flag=True,
+    cls=RareOption,
+    section=_SET,
+    help="SRC is one: code it as it is.",
+)
+@click.option("--real", metavar="SRC", cls=RareOption, section=_SET, help="The set that it stands for.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
-@click.option(
-    "--checkpoint-every",
-    "checkpoint_seconds",
-    type=float,
-    default=60.0,
-    metavar="S",
-    help="Seconds between checkpoints (60).",
-)
-@click.option(
-    "--preset",
-    type=click.Choice([*PRESETS]),
-    default="balanced",
-    metavar="NAME",
-    help="Training time: fast, balanced, best (balanced).",
-)
+@force_flag
+@click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
+@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Write metrics as JSON lines.")
+@click.option("--config", metavar="FILE", help="Take settings from FILE: TOML, or what --log wrote.")
 @click.option(
     "--set",
     "overrides",
@@ -108,13 +83,29 @@ def _setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     metavar="KEY=VALUE",
     help="Change any setting, or mm.runs=8 of a utility.",
 )
-@click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
-@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Write metrics as JSON lines.")
-@click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write them there, too.")
+@click.option(
+    "--checkpoint-every",
+    "checkpoint_seconds",
+    type=click.FloatRange(0),
+    default=60.0,
+    metavar="S",
+    cls=RareOption,
+    section=RUN_SECTION,
+    help="Seconds between checkpoints (60).",
+)
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    cls=RareOption,
+    section=RUN_SECTION,
+    help="Write metrics for TensorBoard, too.",
+)
 def compress(
     source: str,
     out: Path,
     budget_bytes: int | None,
+    preset: str | None,
     size: int | None,
     mode: Mode,
     background: str | None,
@@ -124,11 +115,12 @@ def compress(
     real: str | None,
     dry_run: bool,
     resume: bool,
-    checkpoint_seconds: float,
-    preset: str,
-    overrides: tuple[tuple[str, str], ...],
+    force: bool,
     preview: Path | None,
     log: Path | None,
+    config: str | None,
+    overrides: tuple[tuple[str, str], ...],
+    checkpoint_seconds: float,
     tensorboard: Path | None,
     **flags: Any,
 ) -> None:
@@ -136,20 +128,22 @@ def compress(
 
     SRC: class folders, an archive, arrays, tensors, or a name such as digits.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    given |= parse_settings(overrides)
-    budgets = (given.get("bpc"), budget_bytes, given.get("lmbda"))
-    if sum(budget is not None for budget in budgets) != 1:
-        raise click.UsageError("give a budget, either --bpc or --bytes, or --lmbda")
+    given, preset = given_settings(config, preset, overrides, flags, budget_bytes)
     if real is not None and not distilled:
         raise click.UsageError("--real goes with --from-tensors")
-    # every setting but the budget is checked before anything is read
+    # every setting but the budget is checked before anything is read, and before torch is imported
     settings = Settings.preset(preset, distilled, **({"bpc": 1.0} if budget_bytes else {}), **given)
     if distilled and real is None and settings.utility not in ("auto", "none"):
         raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
     reading = Reading(size, mode, background, skip_bad)
-    for path in filter(None, (out if str(out) != "-" else None, preview, log)):
-        check_writable(path)
+    check_outputs(
+        (None if dry_run else out, preview, log),
+        force=force or (resume and _has_checkpoint(out)),
+        appended=log if resume else None,
+    )
+    require("torch", "safetensors", "filelock", "threadpoolctl")
+    if tensorboard is not None:
+        require("tensorboard", advice="pip install tensorboard")
 
     # of several processes (torchrun) the first one speaks
     is_first = os.environ.get("RANK", "0") == "0"
@@ -162,36 +156,69 @@ def compress(
             read_images(real_source, split, reading, view) if real_source else None,
             read_images(distilled_source, "all", reading, view) if distilled_source else None,
         )
+        prepare_for_images(os.environ, *sets.image_size)
         if budget_bytes is not None:
             bpc = 8 * budget_bytes / sets.num_classes
             settings = Settings.preset(preset, distilled, **{**given, "bpc": bpc})
         resolved = sets.resolve(settings)
-        if is_first:
-            click.echo(f"settings: {resolved}", err=True)
         metrics.settings(resolved)
+        if is_first:
+            if is_verbose():
+                view.say(_software(resolved))
+            if settings.bpc == math.inf and settings.lmbda is None:
+                view.say(_default_budget(resolved.bpc, sets.num_classes))
+            view.say(f"settings: {resolved}")
         if dry_run:
             if not is_first:
                 return
-            _print_estimate(sets.estimate(settings, metrics), resolved, sets.num_images)
+            expected = sets.estimate(settings, metrics)
+            view.stop()
+            print_estimate(expected, resolved, sets.num_images)
             return
         # for -, a file that is copied to standard output when it is complete
-        target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if str(out) == "-" else out
+        dash = out == STANDARD_OUTPUT
+        target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if dash else out
         run = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
-        folder = Path(f"{out}.run") if target is out else None
+        folder = None if dash else Path(f"{out}.run")
         result = sets.encode(target, settings, report=metrics, checkpoints=folder, **run)
         metrics.result(result)
         if not is_first:
             return
         if preview is not None:
-            write_preview(rudcodec.load(target), preview)
-        if target is not out:
-            sys.stdout.buffer.write(target.read_bytes())
-    used = f"{100 * result.bpc / settings.bpc:.1f} % of the budget; " if settings.lmbda is None else ""
-    click.echo(
-        f"{out}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used}"
+            write_output(preview_png(rudcodec.load(target)), preview)
+        if dash:
+            write_output(target.read_bytes(), out)
+    used = f"{100 * result.bpc / resolved.bpc:.1f} % of the budget; " if settings.lmbda is None else ""
+    closing(
+        f"{shown_output(out)}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used}"
         f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {_fidelity(result)}, "
         f"{clock(result.seconds)}",
-        err=str(out) == "-",
+        err=STANDARD_OUTPUT in (out, preview, log),
+    )
+
+
+def _software(settings: Settings) -> str:
+    """What computes."""
+    import torch
+
+    from rudcodec.nets.device import pick_device
+
+    device = pick_device(settings.device)
+    name = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    )
+    return f"rudcodec {rudcodec.__version__}, torch {torch.__version__}, {device.type}, {name}"
+
+
+def _has_checkpoint(out: Path) -> bool:
+    """Whether there is an unfinished run, which was allowed to write OUT."""
+    return any(Path(f"{out}.run").glob("checkpoint-*.safetensors"))
+
+
+def _default_budget(bpc: float, num_classes: int) -> str:
+    return (
+        f"budget: {short(bpc)} bits a class, {bpc * num_classes / 8e3:,.1f} kB in all, to suit the set; "
+        f"for more or less --bpc {short(2 * bpc)} or {short(bpc / 2)}"
     )
 
 
@@ -220,9 +247,17 @@ class _Sets:
         assert some is not None
         return len(some.classes)
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width."""
+        some = self.real or self.distilled
+        assert some is not None
+        return some.height, some.width
+
     def resolve(self, settings: Settings) -> Settings:
         """The settings with nothing left open."""
-        from rudcodec.distill.inputs import resolve_inputs
+        with activity("loading torch"):
+            from rudcodec.distill.inputs import resolve_inputs
 
         return resolve_inputs(self.real, self.distilled, settings).settings
 
@@ -241,26 +276,3 @@ class _Sets:
             hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
             error.args = (f"interrupted{hint}",)
             raise
-
-
-def _print_estimate(expected: Estimate, settings: Settings, num_images: int) -> None:
-    total = sum(expected.seconds.values())
-    smallest = math.ceil(expected.smallest_bpc)
-    guess = " or so" if settings.lmbda is not None else ""
-    stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
-    rows = [
-        ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {num_images:,}"),
-        ("latents", f"{expected.latents:,}"),
-        ("weights", f"{expected.weights:,} of synthesis and context networks"),
-        (
-            "teacher" if settings.labels == "soft" else "label network",
-            f"{expected.label_weights:,} weights" if expected.label_weights else "none",
-        ),
-        (
-            "budget",
-            f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {smallest:,}",
-        ),
-        ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
-        ("time", f"{clock(total)} ({stages})"),
-    ]
-    print_table(("", "expected"), rows)

@@ -9,12 +9,14 @@ import click
 
 from rudcodec.errors import FormatError
 
+from .commands import closing, command, note
+from .outputs import check_outputs
 from .values import naming, read_input, short
 
 _NAMED = 10
 
 
-@click.command()
+@command("decompress", "Write a file's images as class folders of PNG.")
 @click.argument("file", metavar="FILE")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--salvage", is_flag=True, help="Of a damaged FILE, write what is intact.")
@@ -22,13 +24,15 @@ _NAMED = 10
     "--views", type=click.IntRange(1), metavar="N", help="Write N views with soft labels, as one .npz."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the views (0).")
-@click.option("--force", is_flag=True, help="Write however many files and bytes FILE asks for.")
+@click.option(
+    "--force", is_flag=True, help="Overwrite what decompress wrote; write however much FILE asks for."
+)
 def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: int, force: bool) -> None:
     """Write the images of FILE (- is standard input) as FOLDER/<class>/*.png.
 
     torchvision's ImageFolder reads the result. FOLDER/labels.json holds class names, labels and the training
-    recipe. A FOLDER that exists must be empty. With --salvage, lost segments are named on stderr; the exit
-    code is 0 if any is intact.
+    recipe. A FOLDER that exists must be empty, or with --force hold nothing but what decompress has written.
+    With --salvage, lost segments are named on stderr; the exit code is 0 if any is intact.
 
     With --views, where FILE has a label network, FOLDER is an .npz file of images, probs and labels.
     """
@@ -39,10 +43,13 @@ def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: 
     from rudcodec.views import check_numbers
     from rudcodec.viewset import save_batches
 
-    if views is None:
-        output.check_folder(folder)
-    else:
+    if views is not None:
         check_numbers(seed, 0, views)
+        check_outputs([folder], force)
+    elif force:
+        output.check_replaceable(folder)
+    else:
+        output.check_folder(folder)
     data = read_input(file)
     with naming(file):
         head = bitstream.head_of(data, damaged=salvage)
@@ -51,20 +58,21 @@ def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: 
             size.check()
         if views is not None:
             batches = rudcodec.load(io.BytesIO(data)).view_batches(views, seed=seed)
-            click.echo(f"rudcodec: {folder}: writing {size}", err=True)
+            note(f"rudcodec: {folder}: writing {size}")
             save_batches(batches, views, folder)
-            click.echo(
-                f"{folder}: {views:,} views of seed {seed} with soft labels, {len(head.classes)} classes"
-            )
+            closing(f"{folder}: {views:,} views of seed {seed} with soft labels, {len(head.classes)} classes")
             return
-        click.echo(f"rudcodec: {folder}: writing {size}", err=True)
+        note(f"rudcodec: {folder}: writing {size}")
+        lost: tuple[FormatError, ...] = ()
         if salvage:
             saved, lost = rudcodec.salvage(io.BytesIO(data))
-            saved.save(folder)
-            _name(lost)
         else:
-            saved = rudcodec.decompress(io.BytesIO(data), folder, force=True)
-    click.echo(f"{folder}: {len(saved):,} images, {len(saved.classes)} classes, {short(saved.bpc)} bpc")
+            saved = rudcodec.load(io.BytesIO(data))
+        if force:
+            output.clear_folder(folder)
+        saved.save(folder)
+    _name(lost)
+    closing(f"{folder}: {len(saved):,} images, {len(saved.classes)} classes, {short(saved.bpc)} bpc")
 
 
 def _name(lost: tuple[FormatError, ...]) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from rudcodec.baselines.codecs import check_codec
 from rudcodec.data.reading import Reading
+from rudcodec.threads import prepare_for_images
 
+from .commands import command
 from .progress import ProgressView
 from .reading import read_images, reading_flags
 from .tables import print_table
-from .values import finite, naming, network_names, read_input, recipe_change
+from .values import finite, naming, network_names, read_input, recipe_change, require, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from rudcodec.synthetic import SyntheticSet
 
 
-@click.command("eval")
+@command("eval", "Train students on a file, judge them on real images.")
 @click.argument("file", metavar="FILE")
 @click.option("--real", "source", required=True, metavar="SRC", help="Real images, as for compress.")
 @click.option(
@@ -95,16 +99,22 @@ def evaluate(
     with naming(file):
         data = load_bytes(read_input(file))
 
-    from rudcodec.comparison import Comparison
-    from rudcodec.students import Panel, StudentSpec
-
+    require("torch")
+    if baseline != "none":
+        check_codec(baseline)
     shape = data.images.shape[1:]
     reading = Reading(shape[0] if shape[0] == shape[1] else None, mode, background, skip_bad)
     with ProgressView() as view:
+        real = _read(source, split, reading, data, view)
+        prepare_for_images(os.environ, real.height, real.width)
+
+        from rudcodec.comparison import Comparison
+        from rudcodec.students import Panel, StudentSpec
+
         comparison = Comparison(
-            "standard input" if file == "-" else file,
+            shown_input(file),
             data,
-            _read(source, split, reading, data, view),
+            real,
             Panel(tuple(StudentSpec(net, width, device) for net in nets), range(seeds)),
             dict(changes) | ({} if steps is None else {"steps": steps}),
             view,

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rudcodec.data.reading import Reading
+from rudcodec.threads import prepare_for_images
 
+from .commands import closing, command
 from .progress import ProgressView
 from .reading import read_images, reading_flags, size_flag
+from .values import require
 
 if TYPE_CHECKING:
     from rudcodec.data.reading import Mode
 
 
-@click.command()
+@command("experts", "Train the networks that --utility tm matches.")
 @click.argument("source", metavar="SRC")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--count", type=click.IntRange(1), default=10, help="How many (10; published: 100).")
-@click.option("--epochs", type=click.IntRange(1), default=50, help="Of each (50).")
-@click.option("--width", type=click.IntRange(1), default=128, help="Channels of the ConvNets (128).")
-@click.option("--lr", type=float, default=0.01, help="Of plain SGD (0.01).")
-@click.option("--seed", type=int, default=0, help="Of the first (0).")
+@click.option(
+    "--count", type=click.IntRange(1), default=10, metavar="N", help="How many (10; published: 100)."
+)
+@click.option("--epochs", type=click.IntRange(1), default=50, metavar="N", help="Of each (50).")
+@click.option(
+    "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of the ConvNets (128)."
+)
+@click.option(
+    "--lr", type=click.FloatRange(0, min_open=True), default=0.01, metavar="X", help="Of plain SGD (0.01)."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the first (0).")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @size_flag
 @reading_flags
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="(auto)")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    metavar="NAME",
+    help="auto, cpu or cuda (auto).",
+)
 def experts(
     source: str,
     folder: Path,
@@ -48,14 +64,17 @@ def experts(
     Experts that are in DIR already are left as they are: an interrupted command goes on, and a larger --count
     adds to them.
     """
-    from rudcodec.nets.device import pick_device
-    from rudcodec.utility.experts import ExpertRecipe, ExpertTrainer
-
-    recipe = ExpertRecipe(epochs=epochs, width=width, lr=lr, flip=flip, seed=seed)
+    require("torch")
     with ProgressView() as view:
         images = read_images(source, "train", Reading(size, mode, background, skip_bad), view)
+
+        prepare_for_images(os.environ, images.height, images.width)
+        from rudcodec.nets.device import pick_device
+        from rudcodec.utility.experts import ExpertRecipe, ExpertTrainer
+
+        recipe = ExpertRecipe(epochs=epochs, width=width, lr=lr, flip=flip, seed=seed)
         ExpertTrainer(images, recipe, pick_device(device), _Epochs(view)).fill(folder, count)
-    click.echo(f"{folder}: {count} experts of {epochs} epochs")
+    closing(f"{folder}: {count} experts of {epochs} epochs")
 
 
 class _Epochs:

@@ -11,6 +11,7 @@ import click
 
 from rudcodec.text import listed, shown
 
+from .commands import command
 from .tables import print_table
 from .values import naming, read_input, short
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _LABELS = {"hard": "hard labels", "soft": "soft labels", "network": "labels from a network"}
 
 
-@click.command()
+@command("info", "Explain every byte of a file.")
 @click.argument("file", metavar="FILE")
 @click.option("--bits", is_flag=True, help="Decode, too: which network and which latents take how many bits.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")

@@ -6,8 +6,11 @@ Heavy imports (torch above all) stay inside the functions that need them: ``info
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -16,7 +19,9 @@ import click
 
 from rudcodec.errors import RudError
 from rudcodec.interrupts import Interrupted, end_in_order
+from rudcodec.threads import prepare_threads
 
+from .commands import is_verbose
 from .compress import compress
 from .decompress import decompress
 from .evaluate import evaluate
@@ -47,6 +52,16 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; what a user can cause comes out as a ClickException."""
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                return self._invoke(ctx)
+            except (Failure, Ended) as error:
+                if is_verbose():
+                    traceback.print_exception(error.__cause__)
+                raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except RudError as error:
@@ -83,6 +98,7 @@ class Commands(click.Group):
             if isinstance(stream, TextIOWrapper):  # a name that the locale can't write is no reason to stop
                 stream.reconfigure(errors="backslashreplace")
         end_in_order()
+        prepare_threads(os.environ)
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
@@ -92,6 +108,15 @@ class Commands(click.Group):
             sys.exit(error.exit_code)
         except click.ClickException as error:
             _fail(error)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
+) -> None:
+    """One line, above a live display if there is one."""
+    where = f"{filename}:{lineno}: {category.__name__}: " if is_verbose() else ""
+    # not click.echo, which writes past a live display
+    print(f"rudcodec: warning: {where}{' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(error: click.ClickException) -> NoReturn:
@@ -107,7 +132,8 @@ def _fail(error: click.ClickException) -> NoReturn:
 def main() -> None:
     """Turn a labelled image set into a tiny synthetic training set, and back into images.
 
-    The size of a .rud file is rated in bits per class (bpc): 8 * bytes / classes.
+    The size of a .rud file is rated in bits per class (bpc): 8 * bytes / classes. In place of a file, - is
+    standard input or output.
     """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rudcodec.errors import SettingError
 
+from .outputs import STANDARD_OUTPUT
 from .progress import ProgressView
 from .values import finite, short
 
@@ -45,9 +47,6 @@ class Metrics:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        if self._log is not None:
-            mode = "a" if self._append else "w"
-            self._lines = self._stack.enter_context(self._log.open(mode, encoding="utf-8"))
         if self._board is not None:
             self._stack.callback(self._board.close)
         return self
@@ -73,7 +72,8 @@ class Metrics:
         facts = [f"{short(report.bpc)} bpc"] if report.bpc is not None else []
         facts += [f"utility {report.utility:.4g}"] if report.utility is not None else []
         facts += [f"{report.psnr:.2f} dB"] if report.psnr is not None else []
-        self._view(report.stage, report.step, report.steps, *facts, remaining=report.remaining)
+        left = {"remaining": report.remaining, "run_remaining": report.run_remaining}
+        self._view(report.stage, report.step, report.steps, *facts, **left)
         self._write(dataclasses.asdict(report))
         self._calls += 1
         if self._board is not None:
@@ -82,8 +82,17 @@ class Metrics:
                     self._board.add_scalar(f"{report.stage}/{name}", value, self._calls)
 
     def _write(self, record: dict[str, Any]) -> None:
+        if self._log is not None and self._lines is None:
+            self._lines = self._open(self._log)
         if self._lines is not None:
             print(json.dumps(finite(record)), file=self._lines, flush=True)
+
+    def _open(self, log: Path) -> Any:
+        """The log; not before there is a record, so that a set that can't be read leaves an old one alone."""
+        if log == STANDARD_OUTPUT:
+            return sys.stdout
+        mode = "a" if self._append else "w"
+        return self._stack.enter_context(log.open(mode, encoding="utf-8"))
 
 
 def _writer(folder: Path) -> Any:

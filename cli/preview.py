@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from rudcodec.files import write_bytes
 
 if TYPE_CHECKING:
     from rudcodec import SyntheticSet
@@ -33,10 +30,10 @@ def contact_sheet(data: SyntheticSet, rows: int = 100, columns: int = 20) -> np.
     return sheet
 
 
-def write_preview(data: SyntheticSet, path: Path) -> None:
-    """Write the contact sheet as PNG; the file appears only when it is complete."""
+def preview_png(data: SyntheticSet) -> bytes:
+    """The contact sheet as a PNG file."""
     from PIL import Image
 
     sheet = io.BytesIO()
     Image.fromarray(contact_sheet(data)).save(sheet, format="PNG")
-    write_bytes(sheet.getvalue(), path)
+    return sheet.getvalue()

@@ -4,53 +4,76 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import click
 
+from rudcodec.progress import watched_activities
+
+from .commands import is_quiet
 from .values import clock
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
     from rich.progress import Progress, TaskID
 
 _INTERVAL = 10.0  # seconds between plain lines
+_SHOWN_FROM = 1.0  # seconds that an activity has lasted
 
 
 class ProgressView:
     """A context manager; call it with the stage, the step, and what is worth knowing there.
 
-    ``quiet``: show nothing.
+    Below the stages stands what is left of the whole run, and what works for long without steps.
+
+    ``quiet``: show nothing, which ``-q`` asks for, too.
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._live: Progress | None = None
+        self._quiet = quiet or is_quiet()
+        self._stack = ExitStack()
+        self._live: Live | None = None
+        self._stages: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
         self._finished = False  # a line with its last step has been printed
         self._started = self._printed = 0.0
+        self._end: float | None = None  # of the whole run
+        self._activity, self._activity_start = "", 0.0
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty() and not self._quiet:
+        if self._quiet:
+            return self
+        self._stack.enter_context(watched_activities(self._show_activity))
+        if sys.stderr.isatty():
             from rich.console import Console
+            from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-            self._live = Progress(
+            self._stages = Progress(
                 TextColumn("{task.description:<12}"),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[facts]}"),
-                console=Console(stderr=True),
             )
-            self._live.start()
+            self._live = Live(
+                get_renderable=self._render, console=Console(stderr=True), redirect_stdout=False
+            )
+            self._stack.enter_context(self._live)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self.stop()
+
+    def stop(self) -> None:
+        """Show no more progress."""
+        self._end, self._activity = None, ""
+        self._stack.close()
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -60,11 +83,18 @@ class ProgressView:
             click.echo(text, err=True)
 
     def __call__(
-        self, stage: str, step: int, steps: int, *facts: str, remaining: float | None = None
+        self,
+        stage: str,
+        step: int,
+        steps: int,
+        *facts: str,
+        remaining: float | None = None,
+        run_remaining: float | None = None,
     ) -> None:
-        """Show ``step`` of ``steps`` of ``stage``; ``remaining`` in seconds, else guessed from the pace.
+        """Show ``step`` of ``steps`` of ``stage``.
 
-        At a stage's first step no time is guessed.
+        ``remaining``: seconds, else guessed from the pace, but not at a stage's first step;
+        ``run_remaining``: of the whole run.
         """
         if self._quiet:
             return
@@ -73,16 +103,38 @@ class ProgressView:
             self._started = now
         elif remaining is None and step:
             remaining = (now - self._started) / step * (steps - step)
+        self._end = self._end if run_remaining is None else now + run_remaining
         left = [] if remaining is None or step == steps else [f"{clock(remaining)} left"]
-        text = "  ".join((*facts, *left))
-        if self._live is not None:
+        if self._stages is not None:
+            text = "  ".join((*facts, *left))
             if self._task is None or stage != self._stage:
-                self._task = self._live.add_task(stage, total=steps, facts=text)
-            self._live.update(self._task, completed=step, total=steps, facts=text)
+                self._task = self._stages.add_task(stage, total=steps, facts=text)
+            self._stages.update(self._task, completed=step, total=steps, facts=text)
         elif (
             stage != self._stage or (step == steps and not self._finished) or now - self._printed >= _INTERVAL
         ):
-            click.echo(f"{stage} {step}/{steps}  {text}".rstrip(), err=True)
+            whole = [] if run_remaining is None else [f"about {clock(run_remaining)} in all"]
+            click.echo(f"{stage} {step}/{steps}  {'  '.join((*facts, *left, *whole))}".rstrip(), err=True)
             self._printed = now
         self._finished = step == steps or (self._finished and stage == self._stage)
         self._stage = stage
+
+    def _show_activity(self, name: str) -> None:
+        """Take the name of one that begins, or "" where it ends."""
+        lasted = time.monotonic() - self._activity_start
+        if self._live is None and not name and lasted >= _SHOWN_FROM:
+            click.echo(f"{self._activity} took {clock(lasted)}", err=True)
+        self._activity, self._activity_start = name, time.monotonic()
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        assert self._stages is not None
+        now = time.monotonic()
+        notes = [] if self._end is None else [f"about {clock(max(0.0, self._end - now))} left in all"]
+        lasting = now - self._activity_start
+        if self._activity and lasting >= _SHOWN_FROM:
+            notes.append(f"{self._activity} for {clock(lasting)}")
+        stages = [self._stages] if self._stages.tasks else []
+        return Group(*stages, *([Text("; ".join(notes))] if notes else []))

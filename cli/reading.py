@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .commands import RareOption
 from .progress import ProgressView
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-size_flag = click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
+READING_SECTION = "How SRC is read"
+
+_RARE: dict[str, Any] = {"cls": RareOption, "section": READING_SECTION}
+
+size_flag = click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.", **_RARE)
 
 
 def reading_flags(command: Command) -> Command:
@@ -28,9 +33,12 @@ def reading_flags(command: Command) -> Command:
             default="auto",
             metavar="MODE",
             help="Convert to rgb or grey (auto: all are alike).",
+            **_RARE,
         ),
-        click.option("--background", metavar="COLOUR", help="Behind transparent pixels: white, #rrggbb."),
-        click.option("--skip-bad", is_flag=True, help="Leave out what can't be read."),
+        click.option(
+            "--background", metavar="COLOUR", help="Behind transparent pixels: white, #rrggbb.", **_RARE
+        ),
+        click.option("--skip-bad", is_flag=True, help="Leave out what can't be read.", **_RARE),
     )
     for flag in reversed(flags):
         command = flag(command)

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
-from rudcodec.files import check_writable, write_bytes
-
+from .commands import closing, command
+from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
 from .values import amount, naming, read_input, short
 
 
-@click.command()
+@command("truncate", "Make a smaller file by leaving out segments.")
 @click.argument("file", metavar="IN")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--ipc", type=amount, metavar="N", help="At most N images a class.")
 @click.option("--bpc", type=amount, metavar="N", help="At most N bits a class, such as 20k.")
-def truncate(file: str, out: Path, ipc: float | None, bpc: float | None) -> None:
-    """Keep the first segments of IN (- is standard input), as many as fit.
+@force_flag
+def truncate(file: str, out: Path, ipc: float | None, bpc: float | None, force: bool) -> None:
+    """Keep the first segments of IN, as many as fit, as OUT (- is standard input or output).
 
     Nothing is encoded anew: OUT is a valid file with the first images of IN. A file has as many sizes as
     segments; the largest that fits is taken.
@@ -26,12 +27,13 @@ def truncate(file: str, out: Path, ipc: float | None, bpc: float | None) -> None
 
     if ipc is None and bpc is None:
         raise click.UsageError("one of --ipc and --bpc is needed")
-    check_writable(out)
+    check_outputs([out], force)
     data = read_input(file)
     with naming(file):
         result = bitstream.truncate(data, ipc=ipc, bpc=bpc)
-    write_bytes(result.data, out)
-    click.echo(
-        f"{out}: {len(result.data):,} bytes, {short(result.bpc)} bpc, {result.ipc:,.10g} images a class; "
-        f"{result.segments} of {result.total} segments kept"
+    write_output(result.data, out)
+    closing(
+        f"{shown_output(out)}: {len(result.data):,} bytes, {short(result.bpc)} bpc, "
+        f"{result.ipc:,.10g} images a class; {result.segments} of {result.total} segments kept",
+        err=out == STANDARD_OUTPUT,
     )

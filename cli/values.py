@@ -6,12 +6,14 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from rudcodec.errors import BudgetError, DataError, FormatError, RudError
+from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
 from rudcodec.options import parse_amount
+from rudcodec.plugins import NETS
 
 _RECIPE_NUMBERS: dict[str, type[int | float]] = {
     "steps": int,
@@ -74,8 +76,6 @@ def recipe_change(text: str) -> tuple[str, Any]:
 
 def network_names(text: str) -> tuple[str, ...]:
     """Names of networks, separated by commas. Raises click.BadParameter."""
-    from rudcodec.nets import NETS
-
     names = text.split(",")
     for name in names:
         if name not in NETS.names():
@@ -95,13 +95,33 @@ def read_input(path: str) -> bytes:
     return read_bytes(path)
 
 
+def read_text(path: str) -> str:
+    """Contents of a text file, or of standard input for ``-``. Raises DataError."""
+    try:
+        return read_input(path).decode()
+    except UnicodeDecodeError:
+        raise DataError(f"{shown_input(path)}: is not a text file") from None
+
+
+def shown_input(path: str) -> str:
+    """The name of an input in messages."""
+    return "standard input" if path == "-" else path
+
+
+def require(*modules: str, advice: str = "pip install 'rudcodec[train]'") -> None:
+    """Raise DataError unless these are installed; they are looked for, not imported."""
+    for name in modules:
+        if find_spec(name) is None:
+            raise DataError(f"this needs {name}: {advice}")
+
+
 @contextmanager
 def naming(file: str) -> Iterator[None]:
-    """Put the file's name in front of a FormatError's or BudgetError's text, which can't know it."""
+    """Put the file's name in front of an error's text, where that can't know it."""
     try:
         yield
-    except (FormatError, BudgetError) as error:
-        raise RudError(f"{'standard input' if file == '-' else file}: {error}") from error
+    except (FormatError, BudgetError, SettingError) as error:
+        raise RudError(f"{shown_input(file)}: {error}") from error
 
 
 def short(value: float) -> str:

@@ -9,10 +9,11 @@ import click
 from rudcodec.errors import RudError
 from rudcodec.text import shown
 
+from .commands import command, is_quiet
 from .values import naming, read_input
 
 
-@click.command()
+@command("verify", "Check a file's checksums and decoded pixels.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def verify(files: tuple[str, ...], as_json: bool) -> None:
@@ -32,7 +33,7 @@ def verify(files: tuple[str, ...], as_json: bool) -> None:
         except RudError as reason:
             error = str(reason)
         results.append({"file": file, "ok": error is None, "error": error})
-        if not as_json:
+        if not as_json and not (error is None and is_quiet()):
             click.echo(f"{shown(file)}: ok" if error is None else f"rudcodec: {error}", err=error is not None)
     if as_json:
         click.echo(json.dumps(results, indent=1))

@@ -37,6 +37,7 @@ class Option:
         unit: of a number, for messages and documentation.
         default: how the documentation calls the default, where the value itself says nothing.
         short: the line for ``--help``, where ``help`` and the default are too long for it.
+        section: heading under which ``--help-all`` lists a flag that ``--help`` leaves out; empty: both do.
     """
 
     help: str
@@ -49,6 +50,7 @@ class Option:
     unit: str = ""
     default: str = ""
     short: str = ""
+    section: str = ""
 
     def allowed(self) -> tuple[str, ...]:
         """The allowed values of a text; empty: any."""
@@ -133,11 +135,16 @@ def _guess(word: str, known: tuple[str, ...]) -> str:
     return f"; is it {near[0]!r}?" if near else ""
 
 
-def parse_option(owner: type, name: str, text: str) -> Any:
-    """The value that a text gives an option of a dataclass. Raises SettingError."""
+def check_option(owner: type, name: str) -> None:
+    """Raise SettingError if a dataclass has no such option."""
     names = tuple(one.name for one, _ in options_of(owner))
     if name not in names:
         raise SettingError(f"there is no setting {name!r}{_guess(name, names)}")
+
+
+def parse_option(owner: type, name: str, text: str) -> Any:
+    """The value that a text gives an option of a dataclass. Raises SettingError."""
+    check_option(owner, name)
     types = _types(owner, name)
     if text == "none" and type(None) in types:
         return None

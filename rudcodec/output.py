@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rudcodec.errors import BudgetError, DataError
+from rudcodec.names import LABELS_FILE, on_disk
+from rudcodec.text import shown
 
 if TYPE_CHECKING:
     from rudcodec.bitstream import Head
@@ -45,6 +50,41 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     target = Path(folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise DataError(f"{target}: exists already and is not an empty folder")
+
+
+def check_replaceable(folder: str | os.PathLike[str]) -> None:
+    """Raise DataError if something is there that isn't a folder as :func:`rudcodec.export.save_folders`
+    writes it: with its labels.json, and the files that this lists, and no other."""
+    target = Path(folder)
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    foreign = _foreign_file(target)
+    if foreign is not None:
+        raise DataError(
+            f"{target}: holds {foreign}, which decompress hasn't written; not even --force removes it"
+        )
+
+
+def clear_folder(folder: str | os.PathLike[str]) -> None:
+    """Remove a folder that is replaceable, see :func:`check_replaceable`."""
+    target = Path(folder)
+    if target.exists():
+        check_replaceable(target)
+        shutil.rmtree(target)
+
+
+def _foreign_file(folder: Path) -> str | None:
+    """A file of a folder that no decoded set has written there; None if there is none."""
+    if not folder.is_dir() or folder.is_symlink():
+        return folder.name
+    ours = {LABELS_FILE}
+    with suppress(OSError, ValueError, AttributeError):
+        ours |= {on_disk(name) for name in json.loads((folder / LABELS_FILE).read_bytes())["labels"]}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_dir() or name in ours):
+            return shown(name)
+    return None
 
 
 def of_folder(head: Head) -> Output:

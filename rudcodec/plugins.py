@@ -85,3 +85,17 @@ LABEL_MODES = Registry(
     },
 )
 """Subclasses of :class:`rudcodec.labels.LabelMode`."""
+
+NETS = Registry(
+    "rudcodec.nets",
+    {
+        "convnet": "rudcodec.nets.convnet:ConvNet.as_published",
+        "alexnet": "rudcodec.nets.classic:alexnet",
+        "vgg11": "rudcodec.nets.classic:vgg11",
+        "resnet18": "rudcodec.nets.classic:resnet18",
+        "lenet": "rudcodec.nets.classic:lenet",
+        "mlp": "rudcodec.nets.classic:mlp",
+        "vit": "rudcodec.nets.vit:ViT",
+    },
+)
+"""Students' networks: functions of (channels, classes, (height, width)) that return a module."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 Progress = Callable[[int, int], None]
@@ -36,3 +37,36 @@ class Within:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         self.progress(f"{self.work}: {stage}", done, total)
+
+
+_watchers: list[Callable[[str], None]] = []
+_under_way: list[str] = []
+
+
+@contextmanager
+def activity(name: str) -> Iterator[None]:
+    """Work that takes long and has no steps, such as a compiler's: those who watch are told."""
+    _under_way.append(name)
+    for watcher in _watchers:
+        watcher(name)
+    try:
+        yield
+    finally:
+        _under_way.pop()
+        for watcher in _watchers:
+            watcher("")
+
+
+def is_in_activity() -> bool:
+    """Whether an activity is under way."""
+    return bool(_under_way)
+
+
+@contextmanager
+def watched_activities(watcher: Callable[[str], None]) -> Iterator[None]:
+    """Have ``watcher`` called with the name of each activity when it begins, and with "" when it ends."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)

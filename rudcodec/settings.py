@@ -13,10 +13,17 @@ from typing import Any
 from rudcodec.errors import SettingError
 from rudcodec.options import check_options, option, parse_option
 from rudcodec.plugins import LABEL_MODES, UTILITIES
+from rudcodec.utility_options import OPTIONS, utility_options
 
 AUTO = "auto"
 NO_UTILITY = "none"
 DEFAULT_UTILITY = "mm"
+
+# Those of torch, whose own list can't be had without importing it.
+_DEVICES = (AUTO, "cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla")
+
+RUN_SECTION = "How it is computed"
+"""The heading of rare flags in the command's help."""
 
 # How long to train.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -48,17 +55,19 @@ class Settings:
     bpc: float = option(
         math.inf,
         "Budget in bits per class, such as 50k.",
+        short="Budget in bits per class, such as 50k (suits the set).",
         flag="--bpc",
         metavar="N",
         above=0.0,
         unit="bits per class",
-        shown="none",
+        shown="by the set, see below",
     )
     lmbda: float | None = option(
         None,
         "Instead of a budget: minimise bits a pixel + X * squared error in grey levels.",
-        short="Or none: minimise bits a pixel + X * error.",
+        short="No budget: minimise bits a pixel + X * error.",
         flag="--lmbda",
+        section=RUN_SECTION,
         metavar="X",
         above=0.0,
         below=math.inf,
@@ -77,6 +86,7 @@ class Settings:
         "Which images share networks.",
         short="Networks for the dataset, or each class (dataset).",
         flag="--share",
+        section=RUN_SECTION,
         choices=("dataset", "class"),
     )
     labels: str = option(
@@ -98,13 +108,20 @@ class Settings:
         shown="`auto`: `mm`; none for a distilled set and under a label network",
     )
     seed: int = option(
-        0, "Same seed, same machine: same file.", flag="--seed", metavar="N", minimum=0, below=2.0**63
+        0,
+        "Same seed, same machine: same file.",
+        flag="--seed",
+        section=RUN_SECTION,
+        metavar="N",
+        minimum=0,
+        below=2.0**63,
     )
     device: str = option(
         AUTO,
         "Where to compute: auto, cpu, cuda, or another of torch's devices.",
         short="auto, cpu or cuda (auto).",
         flag="--device",
+        section=RUN_SECTION,
         metavar="NAME",
         shown="`auto`: CUDA where there is one",
     )
@@ -113,6 +130,7 @@ class Settings:
         "Whether a mirrored image keeps its label.",
         short="Mirror images? (colour: yes, grey: no)",
         flag="--flip/--no-flip",
+        section=RUN_SECTION,
         shown="colour yes, grey no",
     )
     warmup: int = option(200, "Epochs of rate and distortion.", minimum=2)
@@ -142,8 +160,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.bpc == math.inf and self.lmbda is None:
-            raise SettingError("bpc: there is neither a budget nor lmbda")
+        if self.device.partition(":")[0] not in _DEVICES:
+            raise SettingError(f"device: {self.device!r} is none of {', '.join(_DEVICES)}")
+        utility = DEFAULT_UTILITY if self.utility == AUTO else self.utility
+        if utility in OPTIONS:  # those of other packages' are checked when it is loaded
+            utility_options(utility, OPTIONS[utility], self.utility_options)
 
     def __str__(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "utility_options"}

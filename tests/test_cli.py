@@ -67,7 +67,6 @@ class TestErrors:
         assert_one_line(run("compress", "digits", "x.rud", "--bpc", "lots"), "--bpc", "lots")
         assert_one_line(run("compress", "digits", "x.rud", "--bpc", "0"), "above 0")
         assert_one_line(run("compress", "digits", "x.rud", "--bpc", "5k", "--bytes", "5kB"), "--bytes")
-        assert_one_line(run("compress", "digits", "x.rud"), "--bpc")
 
     def test_bad_output_is_noticed_before_work(self, tmp_path: Path) -> None:
         assert_one_line(
@@ -172,12 +171,49 @@ def test_reading_commands_import_no_torch(rud: Path, tmp_path: Path) -> None:
 
 
 class TestHelp:
-    @pytest.mark.parametrize("command", [[], ["compress"], ["info"], ["decompress"], ["eval"], ["verify"]])
+    @pytest.mark.parametrize("command", [[], *([name] for name in main.commands)])
     def test_fits_a_screen(self, command: list[str]) -> None:
         result = run(*command, "--help")
         assert result.exit_code == 0
-        # compress has the most to choose from
-        assert 5 < len(result.stdout.splitlines()) <= (34 if command == ["compress"] else 24)
+        lines = result.stdout.splitlines()
+        assert 5 < len(lines) <= 24 and max(map(len, lines)) <= 80
+
+    @pytest.mark.parametrize("command", ["compress", "eval", "experts"])
+    def test_rare_options_stand_in_sections_of_their_own(self, command: str) -> None:
+        short, long = run(command, "--help").stdout, run(command, "--help-all").stdout
+        assert "--help-all" in short and "--skip-bad" not in short
+        assert long.startswith(short) and "\nHow SRC is read:\n" in long and "--skip-bad" in long
 
     def test_version(self) -> None:
         assert run("--version").stdout == f"rudcodec {rudcodec.__version__}\n"
+
+    @pytest.mark.parametrize(
+        ("words", "completed"),
+        [
+            ("rudcodec com", ["compress"]),
+            ("rudcodec compress --pres", ["--preset"]),
+            ("rudcodec compress --preset b", ["balanced", "best"]),
+            ("rudcodec compress --labels h", ["hard"]),
+        ],
+    )
+    def test_a_shell_completes(self, words: str, completed: list[str]) -> None:
+        result = subprocess.run(
+            [sys.executable, "-c", "from rudcodec.cli.main import main; main(prog_name='rudcodec')"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=os.environ
+            | {
+                "_RUDCODEC_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(len(words.split()) - 1),
+            },
+        )
+        assert result.stdout.splitlines() == [f"plain,{word}" for word in completed]
+
+    def test_both_modules_are_the_command(self) -> None:
+        for module in ("rudcodec", "rudcodec.cli"):
+            command = [sys.executable, "-m", module, "--version"]
+            result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+            assert result.stdout == run("--version").stdout

@@ -78,14 +78,14 @@ def compress(*args: str | Path) -> Result:
 
 
 def test_settings_reach_the_encoder(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:
-    out = tmp_path / "out.rud"
-    assert compress(source, out, "--bytes", "1.5kB").exit_code == 0
-    assert compress(source, out, "--bpc", "5k", "--ipc", "3", "--seed", "7", "--no-flip").exit_code == 0
-    assert compress(source, out, "--bpc", "5k", "--split", "val").exit_code == 0
-    unbounded = compress(source, out, "--lmbda", "0.02", "--ipc", "3", "--log", tmp_path / "log")
+    out: list[str | Path] = [tmp_path / "out.rud", "--force"]
+    assert compress(source, *out, "--bytes", "1.5kB").exit_code == 0
+    assert compress(source, *out, "--bpc", "5k", "--ipc", "3", "--seed", "7", "--no-flip").exit_code == 0
+    assert compress(source, *out, "--bpc", "5k", "--split", "val").exit_code == 0
+    unbounded = compress(source, *out, "--lmbda", "0.02", "--ipc", "3", "--log", tmp_path / "log")
     assert unbounded.exit_code == 0 and "budget" not in unbounded.stdout
     assert json.loads((tmp_path / "log").read_text().splitlines()[0])["settings"]["bpc"] > 0
-    assert compress(source, out, "--lmbda", "0.02", "--bpc", "5k").exit_code == 2
+    assert compress(source, *out, "--lmbda", "0.02", "--bpc", "5k").exit_code == 2
     assert encoder == [
         {"images": 27, "bpc": 4000.0},
         {"images": 27, "bpc": 5000.0, "ipc": 3, "seed": 7, "flip": False},
@@ -97,7 +97,7 @@ def test_settings_reach_the_encoder(source: Path, tmp_path: Path, encoder: list[
 def test_a_distilled_set_is_coded_as_it_is(
     source: Path, tmp_path: Path, encoder: list[dict[str, Any]]
 ) -> None:
-    out, budget = tmp_path / "out.rud", ["--from-tensors", "--bpc", "5k"]
+    out, budget = tmp_path / "out.rud", ["--from-tensors", "--bpc", "5k", "--force"]
     assert compress(source, out, *budget).exit_code == 0
     assert compress(source, out, *budget, "--real", source, "--labels", "network").exit_code == 0
     assert compress(source, out, *budget, "--real", source, "--utility", "gm").exit_code == 0
@@ -128,6 +128,24 @@ def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, 
     assert [record["bpc"] for record in records] == [None, 5000.0, 4000.0]
     with Image.open(sheet) as picture:
         assert picture.size == (4 * 66 + 2, 3 * 66 + 2)
+
+
+def test_a_file_of_settings(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:
+    """The command line stands above it; what --log has written gives the same settings again."""
+    out, file, log = tmp_path / "out.rud", tmp_path / "run.toml", tmp_path / "run.log"
+    file.write_text('bpc = "4k"\nseed = 3\nipc = 2\n[mm]\nruns = 2\nwidth = 8\n')
+    changes = ["--bytes", "1.5kB", "--set", "mm.width=16", "--ipc", "1"]
+    assert compress(source, out, "--config", file, *changes, "--log", log).exit_code == 0
+    assert compress(source, out, "--config", log, "--force").exit_code == 0
+    assert encoder[0] == {
+        "images": 27,
+        "bpc": 4000.0,
+        "seed": 3,
+        "ipc": 1,
+        "utility_options": {"mm.runs": 2, "mm.width": "16"},
+    }
+    again = {name: value for name, value in encoder[1].items() if name not in ("labels", "utility")}
+    assert again == encoder[0] and (encoder[1]["labels"], encoder[1]["utility"]) == ("hard", "mm")
 
 
 def test_dash_is_standard_output(source: Path, encoder: list[dict[str, Any]]) -> None:

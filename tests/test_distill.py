@@ -185,7 +185,6 @@ def test_more_images_than_there_are(colour: LabelledImages) -> None:
     ("wrong", "message"),
     [
         ({"bpc": 0}, "bpc"),
-        ({"bpc": float("inf")}, "bpc: there is neither a budget nor lmbda"),
         ({"lmbda": 0}, "lmbda: 0; it must be above 0"),
         ({"bpc": float("nan")}, "bpc: nan"),
         ({"ipc": 2.5}, "ipc: 2.5 is not a whole number"),

@@ -25,8 +25,9 @@ from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.students import default_recipe  # noqa: E402
 from rudcodec.utility import make_utility  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, ExpertTrainer  # noqa: E402
-from rudcodec.utility.gm import GMOptions, GradientMatching, distance  # noqa: E402
-from rudcodec.utility.tm import StudentTrajectory, TMOptions, TrajectoryMatching  # noqa: E402
+from rudcodec.utility.gm import GradientMatching, distance  # noqa: E402
+from rudcodec.utility.tm import StudentTrajectory, TrajectoryMatching  # noqa: E402
+from rudcodec.utility_options import GMOptions, TMOptions  # noqa: E402
 
 CPU = torch.device("cpu")
 SHORT = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from rudcodec import bitstream  # noqa: E402
 from rudcodec.distill import Settings  # noqa: E402
 from rudcodec.distill.encoding import Encoding  # noqa: E402
+from rudcodec.distill.expected_time import expected_seconds  # noqa: E402
 from rudcodec.distill.inputs import Inputs, resolve_inputs  # noqa: E402
 from rudcodec.distill.pipeline import pipeline, run_pipeline, run_stages  # noqa: E402
 from rudcodec.runs import RunContext  # noqa: E402
@@ -60,3 +61,12 @@ def test_an_encode_goes_on_from_the_state_of_another(inputs: Inputs) -> None:
 def test_there_is_no_such_stage(inputs: Inputs) -> None:
     with pytest.raises(ValueError, match="cool-down"):
         run_stages(Encoding(inputs, RunContext("cpu")), "cool-down")
+
+
+@pytest.mark.parametrize("labels", ["hard", "soft", "network"])
+def test_what_is_expected_is_of_stages_that_there_are(labels: str) -> None:
+    inputs = resolve_inputs(stripes(1), None, Settings(bpc=8000, ipc=2, labels=labels))
+    expected = expected_seconds(inputs)
+    names = [stage.name for stage in pipeline(inputs)]
+    assert set(expected) <= set(names) and list(expected) == sorted(expected, key=names.index)
+    assert all(seconds > 0 for seconds in expected.values())

@@ -71,6 +71,6 @@ def test_joint_epochs_of_a_distilled_set_need_a_utility() -> None:
 def test_names_are_those_of_the_registries() -> None:
     assert LABEL_MODES.names()[:3] == ("hard", "soft", "network")
     assert UTILITIES.names()[:4] == ("mm", "dm", "gm", "tm")
-    help_text = CliRunner().invoke(main, ["compress", "--help"]).stdout
+    help_text = CliRunner().invoke(main, ["compress", "--help-all"]).stdout
     for flag in ("--bpc", "--lmbda", "--labels", "--utility", "--share", "--seed", "--flip / --no-flip"):
         assert flag in help_text

@@ -12,9 +12,10 @@ from rudcodec.data import load
 from rudcodec.nets import ConvNet
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe
-from rudcodec.utility.dm import DistributionMatching, DMOptions
-from rudcodec.utility.mm import MMOptions, MomentMatching
+from rudcodec.utility.dm import DistributionMatching
+from rudcodec.utility.mm import MomentMatching
 from rudcodec.utility.real_images import RealImages
+from rudcodec.utility_options import DMOptions, MMOptions
 
 
 def test_dm_is_the_papers_equation_4() -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,23 @@ def _digits() -> Arrays:
 def _torchvision(name: str, requested_name: str) -> ArraySource:
     spec = _SETS[name]
     root = Path(os.environ.get(ROOT_VARIABLE) or "~/.cache/rudcodec").expanduser()
-    try:
-        from torchvision import datasets
-    except ImportError:
-        raise DataError(f"{name} is read by torchvision, which is missing: pip install torchvision") from None
+    if find_spec("torchvision") is None:
+        raise DataError(f"{name} is read by torchvision, which is missing: pip install torchvision")
+
+    def absent(split: SourceSplit) -> DataError:
+        options = "".join(f", {key}={value!r}" for key, value in spec.arguments[split].items())
+        call = f"d.{spec.class_name}({str(root)!r}{options}, download=True)"
+        command = f"import torchvision.datasets as d; {call}"
+        exists = Path(requested_name).exists()
+        aside = f" (what lies here by that name is ./{requested_name})" if exists else ""
+        return DataError(
+            f"{name}: no whole {split} split in {root} (${ROOT_VARIABLE} names another folder); "
+            f'to download it: python -c "{command}"{aside}'
+        )
+
+    if not root.is_dir():  # said at once: torchvision takes seconds to be imported
+        raise absent("train")
+    from torchvision import datasets
 
     @cache
     def open_split(split: SourceSplit) -> Any:
@@ -95,15 +109,7 @@ def _torchvision(name: str, requested_name: str) -> ArraySource:
         try:
             return getattr(datasets, spec.class_name)(str(root), **arguments)
         except Exception:  # noqa: BLE001  (torchvision raises all sorts of things at absent or damaged files)
-            options = "".join(f", {key}={value!r}" for key, value in arguments.items())
-            call = f"d.{spec.class_name}({str(root)!r}{options}, download=True)"
-            command = f"import torchvision.datasets as d; {call}"
-            exists = Path(requested_name).exists()
-            aside = f" (what lies here by that name is ./{requested_name})" if exists else ""
-            raise DataError(
-                f"{name}: no whole {split} split in {root} (${ROOT_VARIABLE} names another folder); "
-                f'to download it: python -c "{command}"{aside}'
-            ) from None
+            raise absent(split) from None
 
     def arrays(split: SourceSplit) -> Arrays:
         dataset = open_split(split)

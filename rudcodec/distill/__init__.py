@@ -82,13 +82,15 @@ def compress(
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
+    Without a budget, :func:`rudcodec.distill.default_budget.default_bpc` finds one that suits the set.
+
     In processes that ``torchrun`` has started, all of them call it alike; the first one writes and reports.
 
     Args:
         source: a set, or what :func:`rudcodec.data.load` reads (its training split is used). None: there is
             only the distilled set, which is coded by rate and distortion alone, with hard labels.
-        path: of the file; it appears when it is complete.
-        settings: by default ``Settings(**overrides)``: ``bpc`` at least, and any other field of it.
+        path: of the file; it appears when it is complete, and replaces one that is there.
+        settings: by default ``Settings(**overrides)``.
         distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
             some of ``source``; as they are, unless ``utility`` says what they are to match.
         report: called with a :class:`rudcodec.runs.ProgressReport` about once a second.

@@ -137,13 +137,16 @@ def too_small(bpc: float, smallest: float, ipc: int | None) -> BudgetError:
 
 def images_per_class(demand: Demand, bpc: float) -> int:
     """Images of ``BITS_PER_IMAGE``, or for views of ``BITS_PER_VIEWED_IMAGE``, that ``bpc`` pays for."""
+    return max(1, min(demand.smallest_class, round(bpc / bits_per_image(demand))))
+
+
+def bits_per_image(demand: Demand) -> float:
+    """What an image takes that carries its label, or is there for views."""
     side = math.sqrt(demand.image_shape.height * demand.image_shape.width)
     if demand.for_views:
-        bits = BITS_PER_VIEWED_IMAGE * side
-    else:
-        (small, few), (large, many) = BITS_PER_IMAGE
-        bits = few * (side / small) ** (math.log(many / few) / math.log(large / small))
-    return max(1, min(demand.smallest_class, round(bpc / bits)))
+        return BITS_PER_VIEWED_IMAGE * side
+    (small, few), (large, many) = BITS_PER_IMAGE
+    return few * (side / small) ** (math.log(many / few) / math.log(large / small))
 
 
 def bpc_for_latent_bits(demand: Demand, latent_bits: float, ipc: int) -> float:

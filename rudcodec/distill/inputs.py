@@ -15,10 +15,12 @@ from rudcodec.distill.allocation import (
     Demand,
     ImageAllocation,
     allocate,
+    bits_per_image,
     bpc_for_latent_bits,
     smallest_bpc,
     too_small,
 )
+from rudcodec.distill.default_budget import default_bpc, default_distilled_bpc
 from rudcodec.distill.initial_images import first_rows
 from rudcodec.distill.initial_model import latent_bits_at
 from rudcodec.errors import DataError, SettingError
@@ -124,11 +126,15 @@ def resolve_inputs(
         if settings.ipc not in (None, count):
             raise SettingError(f"ipc: {settings.ipc}, but there are {count} distilled images of each class")
         settings = replace(settings, ipc=count)
+    find_bpc = default_distilled_bpc if real is None else default_bpc
     if real is None:
         assert distilled is not None
         real = distilled
     recipe = default_recipe(real, flip=settings.flip)
-    settings = _with_budget(distilled or real, settings, recipe)
+    if settings.lmbda is not None:
+        settings = _with_budget_of_lmbda(distilled or real, settings, recipe)
+    elif settings.bpc == math.inf:
+        settings = replace(settings, bpc=find_bpc(real, _least_bpc(real, settings)))
     settings = _with_label_mode(settings, real, distilled or real, recipe)
     mode = _label_mode(settings, real, distilled or real, recipe)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
@@ -177,14 +183,20 @@ def _without_real_set(settings: Settings) -> Settings:
     return without_joint_phase(settings)
 
 
-def _with_budget(candidates: LabelledImages, settings: Settings, recipe: Recipe) -> Settings:
-    """Settings with a budget: where there is none, about what the images take at ``settings.lmbda``.
+def _least_bpc(images: LabelledImages, settings: Settings) -> float:
+    """The smallest budget that a user is likely to want, in bits per class."""
+    ipc = settings.ipc or 1
+    demand = Demand(images.classes, images.image_shape, min(images.ipc_counts()), settings.share)
+    return bpc_for_latent_bits(demand, ipc * demand.num_classes * bits_per_image(demand), ipc)
+
+
+def _with_budget_of_lmbda(candidates: LabelledImages, settings: Settings, recipe: Recipe) -> Settings:
+    """Settings with a budget of about what the images take at ``settings.lmbda``.
 
     Raises SettingError if nobody says how many images.
     """
     lmbda = settings.lmbda
-    if lmbda is None:
-        return settings
+    assert lmbda is not None
     if settings.labels == AUTO:
         settings = replace(settings, labels="hard")
     if settings.ipc is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from rudcodec.distill.encoding import Encoding
+from rudcodec.distill.expected_time import expected_seconds
 from rudcodec.distill.initial_images import select_initial_images
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.meet_budget import (
@@ -18,7 +19,7 @@ from rudcodec.distill.rounds import Training
 from rudcodec.distill.training_loop import joint_schedule, warmup_schedules
 from rudcodec.distill.transitions import pretrain_networks, raise_target, take_decoded_as_targets
 from rudcodec.payload import Payload
-from rudcodec.runs import RunContext, Stage, State
+from rudcodec.runs import RunClock, RunContext, Stage, State
 from rudcodec.settings import NO_UTILITY
 
 
@@ -56,6 +57,7 @@ def pipeline(inputs: Inputs) -> tuple[Stage, ...]:
 
 def run_pipeline(inputs: Inputs, run: RunContext) -> tuple[Payload, Quality]:
     """Run the stages that a run has left to do; returns what they have made, and how good it is."""
+    run.reporter = RunClock(run.reporter, expected_seconds(inputs))
     encoding = Encoding(inputs, run)
     run_stages(encoding)
     quality = final_quality(encoding)

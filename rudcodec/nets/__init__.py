@@ -10,23 +10,9 @@ import torch
 from torch import nn
 
 from rudcodec.nets.convnet import ConvNet, literature_depth
-from rudcodec.plugins import Registry
+from rudcodec.plugins import NETS
 
 __all__ = ["NETS", "ConvNet", "build", "literature_depth", "title"]
-
-NETS = Registry(
-    "rudcodec.nets",
-    {
-        "convnet": "rudcodec.nets.convnet:ConvNet.as_published",
-        "alexnet": "rudcodec.nets.classic:alexnet",
-        "vgg11": "rudcodec.nets.classic:vgg11",
-        "resnet18": "rudcodec.nets.classic:resnet18",
-        "lenet": "rudcodec.nets.classic:lenet",
-        "mlp": "rudcodec.nets.classic:mlp",
-        "vit": "rudcodec.nets.vit:ViT",
-    },
-)
-"""All networks that :func:`build` knows."""
 
 _TITLES = {
     "alexnet": "AlexNet",

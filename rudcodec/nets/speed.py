@@ -14,6 +14,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 
+from rudcodec.progress import activity
+
 # How many reads of memory an intermediate result may cost before the compiler stores it: with the compiler's
 # own threshold the gradients of norms are slow (docs/cost.md).
 _COMPILER_OPTIONS: dict[str, Any] = {"realize_reads_threshold": 16}
@@ -78,17 +80,28 @@ def compiled(function: Callable[P, T], dynamic: bool = False) -> Callable[P, T]:
     failure then comes before any weight has changed.
     """
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "No CUDA runtime is found"
-    return _Compiled(function, torch.compile(function, dynamic=dynamic, options=_COMPILER_OPTIONS))
+    fast = torch.compile(function, dynamic=dynamic, options=_COMPILER_OPTIONS)
+    return _Compiled(function, fast, dynamic)
 
 
 class _Compiled(Generic[P, T]):
     """A compiled function; the plain one once the compiler has failed."""
 
-    def __init__(self, plain: Callable[P, T], fast: Callable[P, T]) -> None:
+    def __init__(self, plain: Callable[P, T], fast: Callable[P, T], dynamic: bool) -> None:
         self._plain, self._function = plain, fast
+        self._dynamic = dynamic
         self._proven = False
+        self._shapes: set[tuple[object, ...]] = set()  # the compiler works anew for others
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        shapes = () if self._dynamic else tuple(getattr(arg, "shape", None) for arg in args)
+        if shapes in self._shapes:
+            return self._function(*args, **kwargs)
+        self._shapes.add(shapes)
+        with activity("compiling"):
+            return self._compile(*args, **kwargs)
+
+    def _compile(self, *args: P.args, **kwargs: P.kwargs) -> T:
         if self._proven:
             return self._function(*args, **kwargs)
         try:

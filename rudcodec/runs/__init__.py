@@ -4,7 +4,7 @@ from rudcodec.runs.checkpoints import CheckpointFolder, State, copied, restore_o
 from rudcodec.runs.context import RunContext
 from rudcodec.runs.journal import Journal, Stateful, check_same
 from rudcodec.runs.ranks import Ranks, joined_ranks
-from rudcodec.runs.reports import ProgressReport, Reporter, StageReport, ignore_report
+from rudcodec.runs.reports import ProgressReport, Reporter, RunClock, StageReport, ignore_report
 from rudcodec.runs.stage import Stage
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ProgressReport",
     "Ranks",
     "Reporter",
+    "RunClock",
     "RunContext",
     "Stage",
     "StageReport",

@@ -11,12 +11,14 @@ from typing import Any, Protocol, Self, TypeVar
 
 from rudcodec.errors import SettingError
 from rudcodec.interrupts import SIGNALS, Interrupted, raise_interrupted
+from rudcodec.progress import is_in_activity
 from rudcodec.runs.checkpoints import CheckpointFolder, State
 from rudcodec.runs.ranks import Ranks
 
 T = TypeVar("T")
 
 CHECKPOINT_SECONDS = 60.0
+PATIENCE = 1.5  # seconds from a signal until it takes effect within a step, too
 
 
 class Stateful(Protocol):
@@ -34,8 +36,9 @@ class Journal:
     the stages that are done and gets what they returned. So a stage must change nothing else, must not change
     registered things before its loop, and code between stages must not change what stages have changed.
 
-    A context manager: within it, Ctrl-C and SIGTERM take effect at the end of a step, after a checkpoint (a
-    second one at once).
+    A context manager: within it, Ctrl-C and SIGTERM take effect at the end of a step, after a checkpoint. A
+    second one, or a step that goes on for ``PATIENCE``, ends the run at once, and so does the first one while
+    a compiler works: the run then goes on from the checkpoint before.
 
     Args:
         folder: of the checkpoints, entered; None: there are none.
@@ -73,6 +76,7 @@ class Journal:
         self._seconds_before = 0.0
         self._start = self._last_checkpoint = time.monotonic()
         self._handlers: dict[int, Any] = {}
+        self._timer: threading.Timer | None = None
         self._restore(resume)
 
     def _restore(self, resume: bool) -> None:
@@ -183,13 +187,24 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._signal is not None or not self._in_loop:
+        if self._signal is not None or not self._in_loop or is_in_activity():
             raise Interrupted(number)
         self._signal = number
+        if hasattr(signal, "pthread_kill"):
+            self._timer = threading.Timer(PATIENCE, self._repeat, (number,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _repeat(self, number: int) -> None:
+        """Send the signal a second time, which ends the step."""
+        if self._in_loop:
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 def check_same(where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 REPORT_SECONDS = 1.0
 
@@ -21,6 +21,7 @@ class ProgressReport:
             the end of the joint phase on the images that it has made.
         elapsed: seconds since the stage began in this process; ``remaining``: seconds until its end, None
             while that can't be told yet.
+        run_remaining: seconds until the end of the whole run, roughly; None while nothing can be said.
     """
 
     stage: str
@@ -31,6 +32,7 @@ class ProgressReport:
     psnr: float | None = None
     elapsed: float = 0.0
     remaining: float | None = None
+    run_remaining: float | None = None
 
 
 Reporter = Callable[[ProgressReport], None]
@@ -73,3 +75,40 @@ class StageReport:
         self._reporter(
             ProgressReport(self._stage, step, steps, bpc, utility, psnr, now - self._start, remaining)
         )
+
+
+class RunClock:
+    """A reporter that adds what is left of the whole run, and passes the report on.
+
+    Stages that are still to come are guessed by what they were expected to take, and by how the stages so far
+    have compared with that.
+
+    Args:
+        reporter: takes the reports.
+        expected: seconds of each stage that takes long, in order; a common factor doesn't matter.
+    """
+
+    def __init__(self, reporter: Reporter, expected: Mapping[str, float]) -> None:
+        self._reporter = reporter
+        self._expected = dict(expected)
+        self._names = list(expected)
+        self._done: dict[str, float] = {}  # seconds that stages have taken in this process
+        self._pace: float | None = None
+        self._last = -1  # number of the last stage that was expected
+
+    def __call__(self, report: ProgressReport) -> None:
+        self._reporter(replace(report, run_remaining=self._remaining(report)))
+
+    def _remaining(self, report: ProgressReport) -> float | None:
+        if report.stage in self._expected:
+            self._last = self._names.index(report.stage)
+            if report.remaining is not None or report.step == report.steps:
+                self._done[report.stage] = report.elapsed + (report.remaining or 0.0)
+                expected = sum(self._expected[name] for name in self._done)
+                self._pace = sum(self._done.values()) / expected
+        later = sum(self._expected[name] for name in self._names[self._last + 1 :])
+        if report.remaining is None and report.step < report.steps:
+            return None
+        if later and self._pace is None:
+            return None
+        return (report.remaining or 0.0) + later * (self._pace or 0.0)

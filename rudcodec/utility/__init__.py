@@ -8,30 +8,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from rudcodec.data import LabelledImages
-from rudcodec.errors import SettingError
-from rudcodec.options import check_options, options_of, parse_option
 from rudcodec.payload import Recipe
 from rudcodec.plugins import UTILITIES
 from rudcodec.runs import RunContext, State
+from rudcodec.utility_options import UtilityOptions, utility_options
 
-
-@dataclass(frozen=True)
-class UtilityOptions:
-    """A utility's own options, each made by :func:`rudcodec.options.option`; by default there are none.
-
-    Raises SettingError for a value that makes no sense.
-    """
-
-    def __post_init__(self) -> None:
-        check_options(self)
+__all__ = ["Utility", "UtilityOptions", "make_utility"]
 
 
 class Utility(ABC):
@@ -104,22 +92,4 @@ def make_utility(name: str, recipe: Recipe, options: Mapping[str, Any]) -> Utili
         SettingError: there is no such utility or option, or a value makes no sense.
     """
     utility: type[Utility] = UTILITIES.load(name)
-    known = [field.name for field, _ in options_of(utility.Options)]
-    own = {}
-    for key, value in options.items():
-        owner, _, option = key.partition(".")
-        if owner != name:
-            raise SettingError(f"{key}: is an option of the utility {owner!r}, but the utility is {name!r}")
-        if option not in known:
-            near = get_close_matches(option, known, 1)
-            guess = f"; is it {name}.{near[0]}?" if near else ""
-            raise SettingError(f"{key}: the utility {name!r} has no such option{guess}")
-        try:
-            own[option] = parse_option(utility.Options, option, value) if isinstance(value, str) else value
-        except SettingError as error:
-            raise SettingError(f"{name}.{error}") from None
-    try:
-        chosen = utility.Options(**own)
-    except SettingError as error:
-        raise SettingError(f"{name}.{error}") from None
-    return utility(recipe, chosen)
+    return utility(recipe, utility_options(name, utility.Options, options))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -11,18 +9,10 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
-from rudcodec.options import option
 from rudcodec.runs import State
-from rudcodec.utility import Utility, UtilityOptions
+from rudcodec.utility import Utility
 from rudcodec.utility.real_images import RealImages
-
-
-@dataclass(frozen=True)
-class DMOptions(UtilityOptions):
-    """Options of distribution matching."""
-
-    real_batch: int = option(64, "Real images of each class in a call (published: 256).", minimum=1)
-    width: int = option(64, "Channels of the random ConvNets (published: 128).", minimum=1)
+from rudcodec.utility_options import DMOptions
 
 
 class DistributionMatching(Utility):

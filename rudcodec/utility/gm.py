@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,23 +14,13 @@ from torch import Tensor, nn
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
-from rudcodec.options import option
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
-from rudcodec.utility import Utility, UtilityOptions
+from rudcodec.utility import Utility
 from rudcodec.utility.real_images import RealImages
+from rudcodec.utility_options import GMOptions
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.5  # of the networks, as published
-
-
-@dataclass(frozen=True)
-class GMOptions(UtilityOptions):
-    """Options of gradient matching."""
-
-    real_batch: int = option(64, "Real images of each class in a call (published: 256).", minimum=1)
-    width: int = option(64, "Channels of the ConvNets (published: 128).", minimum=1)
-    outer_steps: int = option(10, "Calls that a network is used for.", minimum=1)
-    inner_steps: int = option(10, "Steps that it is trained after each (published: 50).", minimum=0)
 
 
 class GradientMatching(Utility):

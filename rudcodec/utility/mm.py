@@ -19,12 +19,12 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast, compiled, has_compiler
-from rudcodec.options import option
 from rudcodec.payload import Recipe
 from rudcodec.runs import RunContext, State
-from rudcodec.utility import Utility, UtilityOptions
+from rudcodec.utility import Utility
 from rudcodec.utility.network_pool import NetworkPool, pool_networks, train_network_pool
 from rudcodec.utility.real_images import RealImages
+from rudcodec.utility_options import MMOptions
 
 EPS = 1e-6
 BATCH_MULTIPLE = 16  # images: their number changes by a few, and the compiler runs anew for each number
@@ -45,25 +45,6 @@ class Moments:
     variance: Tensor
 
 
-@dataclass(frozen=True)
-class MMOptions(UtilityOptions):
-    """Options of moment matching; the first four are of its pool of networks."""
-
-    runs: int = option(4, "Networks that are trained on the real set.", minimum=1)
-    steps: int = option(600, "Of each, fewer on small sets; 0: networks stay random.", minimum=0)
-    snapshots: int = option(
-        3, "Of each that are kept, at equal distances, the last one at its end.", minimum=1
-    )
-    width: int = option(64, "Channels of the networks.", minimum=1)
-    real_batch: int = option(500, "Real images of each class whose moments are taken.", minimum=1)
-    deviations: bool = option(True, "Whether deviations count beside means.")
-    classification: float = option(0.1, "Weight of the cross entropy.", minimum=0.0)
-
-    def pool(self) -> NetworkPool:
-        """The networks whose features are compared."""
-        return NetworkPool(self.runs, self.steps, self.snapshots, self.width)
-
-
 class MomentMatching(Utility):
     """For each class: squared distances of means and of deviations, averaged over the features of a block and
     summed over blocks, plus the mean cross entropy; summed over classes.
@@ -80,7 +61,9 @@ class MomentMatching(Utility):
         self._outputs: Callable[..., tuple[list[Tensor], Tensor]] = _outputs
 
     def learn(self, real: LabelledImages, run: RunContext) -> State:
-        return train_network_pool(real, self.options.pool(), self.recipe, run)
+        options = self.options
+        pool = NetworkPool(options.runs, options.steps, options.snapshots, options.width)
+        return train_network_pool(real, pool, self.recipe, run)
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)

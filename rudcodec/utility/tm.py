@@ -22,28 +22,17 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.memory import free_memory
-from rudcodec.options import option
 from rudcodec.payload import Recipe
 from rudcodec.runs import State
-from rudcodec.utility import Utility, UtilityOptions
+from rudcodec.utility import Utility
 from rudcodec.utility.experts import Experts
+from rudcodec.utility_options import TMOptions
 
 INITIAL_LR = 0.01
 # The step by which the student's learning rate is learned, as published, and the rate's least value.
 LR_STEP, MIN_LR = 1e-5, 1e-6
 MAX_LR_CHANGE = 0.1  # of the rate in one call: gradients grow without bound where the student diverges
 ACTIVATION_COPIES = 16  # of the convolutions' outputs at a step's peak, at most (docs/cost.md)
-
-
-@dataclass(frozen=True)
-class TMOptions(UtilityOptions):
-    """Options of trajectory matching."""
-
-    experts: str | None = option(None, "The folder of trajectories that `rudcodec experts` has made.")
-    steps: int = option(20, "Of the student (published for CIFAR-10, 50 images a class: 30).", minimum=1)
-    batch: int = option(100, "Synthetic images of a step.", minimum=1)
-    epochs_ahead: int = option(2, "Epochs that the expert is ahead (published: 2).", minimum=1)
-    latest_epoch: int = option(15, "The last epoch to start from (published: 15).", minimum=0)
 
 
 class TrajectoryMatching(Utility):

@@ -1,0 +1,51 @@
+"""Where commands write: nothing that is there is overwritten unasked, and ``-`` is standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from rudcodec.errors import DataError
+from rudcodec.files import check_writable, write_bytes
+
+STANDARD_OUTPUT = Path("-")
+
+force_flag = click.option("--force", is_flag=True, help="Overwrite what is there.")
+
+
+def check_outputs(paths: Iterable[Path | None], force: bool, appended: Path | None = None) -> None:
+    """Refuse, before any work, what can't be written or is there already.
+
+    ``paths``: some may be None, one of them ``-``; ``appended``: one that may be there. Raises DataError;
+    click.UsageError if two are ``-``.
+    """
+    wanted = [path for path in paths if path is not None]
+    if wanted.count(STANDARD_OUTPUT) > 1:
+        raise click.UsageError("only one output can be -, standard output")
+    for path in wanted:
+        if path != STANDARD_OUTPUT:
+            check_writable(path)
+        if force or path == appended:
+            continue
+        if path == STANDARD_OUTPUT:
+            if sys.stdout is not None and sys.stdout.isatty():
+                raise DataError("standard output is a terminal; send it to a file or a pipe, or use --force")
+        elif path.is_file():  # a pipe or a device isn't overwritten
+            raise DataError(f"{path}: exists already; --force overwrites it")
+
+
+def write_output(data: bytes, path: Path) -> None:
+    """Write a file, or to standard output for ``-``."""
+    if path == STANDARD_OUTPUT:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_bytes(data, path)
+
+
+def shown_output(path: Path) -> str:
+    """The name of an output in messages."""
+    return "standard output" if path == STANDARD_OUTPUT else str(path)

@@ -1,0 +1,65 @@
+"""Settings in a file: TOML that somebody wrote, or the JSON lines that ``rudcodec compress --log`` wrote."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from rudcodec.errors import SettingError
+from rudcodec.options import check_option, parse_option
+from rudcodec.plugins import UTILITIES
+from rudcodec.settings import Settings
+
+
+def parse_settings_file(text: str) -> dict[str, Any]:
+    """The settings that a file's text gives, as arguments of :meth:`rudcodec.settings.Settings.preset`.
+
+    Of TOML: each key is a setting or ``preset``; numbers may be texts such as ``"50k"``; a table ``[mm]`` has
+    the options of that utility. Of JSON lines: the last ``settings`` record, which says all that was chosen.
+
+    Raises:
+        SettingError: the text is neither, or a name or a value makes no sense.
+    """
+    if text.lstrip()[:1] == "{":
+        return _of_log(text)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"is not TOML ({error})") from None
+    settings: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            settings.setdefault("utility_options", {}).update(_of_utility(name, value))
+        elif name == "preset":
+            settings[name] = value
+        else:
+            check_option(Settings, name)
+            settings[name] = parse_option(Settings, name, value) if isinstance(value, str) else value
+    return settings
+
+
+def _of_log(text: str) -> dict[str, Any]:
+    records = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            record = json.loads(line) if line.strip() else {}
+        except ValueError:
+            raise SettingError(f"line {number} is not JSON") from None
+        if isinstance(record, dict) and isinstance(record.get("settings"), dict):
+            records.append(record["settings"])
+    if not records:
+        raise SettingError("has no settings: it is not what --log writes")
+    for name in records[-1].keys() - {"utility_options"}:
+        check_option(Settings, name)
+    given = {name: value for name, value in records[-1].items() if value is not None}
+    if "lmbda" in given:  # the budget then follows from it
+        given.pop("bpc", None)
+    return given
+
+
+def _of_utility(utility: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    if utility not in UTILITIES.names():
+        raise SettingError(f"[{utility}]: no utility is called so, only {', '.join(UTILITIES.names())}")
+    return {f"{utility}.{name}": value for name, value in options.items()}

@@ -1,0 +1,111 @@
+"""Where commands write: nothing is overwritten unasked, and - is standard input and output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import rudcodec
+from rudcodec import bitstream
+from rudcodec.cli.main import main
+
+
+def run(*args: str | Path, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(main, [str(a) for a in args], input=stdin, prog_name="rudcodec")
+
+
+def one_line(result: Result) -> str:
+    assert result.exit_code == 2 and result.stdout == "" and result.stderr.count("\n") == 1, result.output
+    return result.stderr
+
+
+class TestForce:
+    @pytest.mark.parametrize("option", [[], ["--preview"], ["--log"]])
+    def test_compress(self, tmp_path: Path, option: list[str]) -> None:
+        """Refused before the set is looked for, which is missing."""
+        pytest.importorskip("torch")
+        old, out = tmp_path / "old", tmp_path / "new.rud"
+        old.write_text("precious")
+        outputs: list[str | Path] = [out, *option, old] if option else [old]
+        assert "exists already; --force" in one_line(run("compress", tmp_path / "no.zip", *outputs))
+        assert "no.zip" in one_line(run("compress", tmp_path / "no.zip", *outputs, "--force"))
+        assert old.read_text() == "precious"
+
+    def test_compress_that_writes_nothing_or_goes_on(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        out = tmp_path / "old.rud"
+        out.touch()
+        command: list[str | Path] = ["compress", tmp_path / "no.zip", out]
+        assert "no.zip" in one_line(run(*command, "--dry-run"))
+        assert "exists already" in one_line(run(*command, "--resume"))
+        (tmp_path / "old.rud.run").mkdir()
+        (tmp_path / "old.rud.run" / "checkpoint-3.safetensors").touch()
+        assert "no.zip" in one_line(run(*command, "--resume"))
+        assert "exists already" in one_line(run(*command))
+
+    def test_a_device_is_not_overwritten(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        assert "no.zip" in one_line(run("compress", tmp_path / "no.zip", "/dev/null"))
+
+    def test_truncate(self, rud: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.rud"
+        assert run("truncate", rud, out, "--ipc", "2").exit_code == 0
+        first = out.read_bytes()
+        assert "exists already" in one_line(run("truncate", rud, out, "--ipc", "4"))
+        assert out.read_bytes() == first
+        assert run("truncate", rud, out, "--ipc", "4", "--force").exit_code == 0
+        assert out.read_bytes() == rud.read_bytes()
+
+    def test_decompress_replaces_what_it_has_written(self, rud: Path, tmp_path: Path) -> None:
+        out = tmp_path / "synth"
+        assert run("decompress", rud, out).exit_code == 0
+        assert "not an empty folder" in one_line(run("decompress", rud, out))
+        small = tmp_path / "small-1.rud"
+        small.write_bytes(bitstream.truncate(rud.read_bytes(), ipc=2).data)
+        assert run("decompress", small, out, "--force").exit_code == 0
+        assert len(list(out.rglob("*.png"))) == len(rudcodec.load(small)) == 6
+
+    @pytest.mark.parametrize("name", ["notes.txt", "ant/notes.txt", "labels.json"])
+    def test_decompress_removes_nothing_else(self, rud: Path, tmp_path: Path, name: str) -> None:
+        out = tmp_path / "synth"
+        assert run("decompress", rud, out).exit_code == 0
+        (out / name).write_text("precious")
+        before = sorted(out.rglob("*"))
+        assert "not even --force" in one_line(run("decompress", rud, out, "--force"))
+        assert sorted(out.rglob("*")) == before and (out / name).read_text() == "precious"
+
+
+class TestDash:
+    def test_truncate_from_pipe_to_pipe(self, rud: Path) -> None:
+        result = run("truncate", "-", "-", "--ipc", "2", stdin=rud.read_bytes())
+        assert result.exit_code == 0
+        assert result.stdout_bytes == bitstream.truncate(rud.read_bytes(), ipc=2).data
+        assert "standard output: " in result.stderr
+
+    def test_only_one_thing_goes_there(self) -> None:
+        result = run("compress", "digits", "-", "--log", "-")
+        assert "only one output can be -" in one_line(result)
+
+
+class TestQuiet:
+    def test_nothing_is_said_but_results(self, rud: Path, tmp_path: Path) -> None:
+        commands: list[list[str | Path]] = [
+            ["truncate", rud, tmp_path / "a.rud", "--ipc", "2"],
+            ["decompress", rud, tmp_path / "b"],
+            ["verify", rud],
+        ]
+        for command in commands:
+            result = run(*command, "-q")
+            assert (result.exit_code, result.output) == (0, "")
+        assert run("info", rud, "-q").output == run("info", rud).output != ""
+        assert "absent" in one_line(run("info", tmp_path / "absent", "-q"))
+
+    def test_quiet_and_verbose(self, rud: Path) -> None:
+        assert "exclude each other" in one_line(run("info", rud, "-q", "-v"))
+
+    def test_verbose_says_where_an_error_comes_from(self, tmp_path: Path) -> None:
+        result = run("info", tmp_path / "absent", "-v")
+        assert result.exit_code == 2 and "Traceback" in result.stderr
+        assert result.stderr.splitlines()[-1].startswith("rudcodec: ")

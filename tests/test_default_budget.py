@@ -1,0 +1,83 @@
+"""The budget where nobody gives one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import rudcodec
+
+pytest.importorskip("torch")
+
+from rudcodec.cli.main import main
+from rudcodec.data import LabelledImages, load
+from rudcodec.distill import Settings
+from rudcodec.distill.default_budget import default_bpc
+from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.errors import BudgetError
+
+
+def noise(count: int, side: int, classes: int, channels: int = 3) -> LabelledImages:
+    """``count`` images of each class, which no picture codec makes small."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count * classes, side, side, channels), dtype=np.uint8)
+    labels = np.repeat(np.arange(classes), count)
+    return LabelledImages(images, labels, tuple(map(str, range(classes))), "noise")
+
+
+@pytest.fixture(scope="module")
+def digits() -> LabelledImages:
+    return load("digits", "train")
+
+
+def test_digits_get_800_bits_a_class(digits: LabelledImages) -> None:
+    assert resolve_inputs(digits, None, Settings()).settings.bpc == 810
+
+
+@pytest.mark.parametrize(
+    ("count", "side", "channels", "bpc"),
+    [(100, 32, 3, 4400), (400, 32, 3, 8900), (100, 64, 3, 8900), (300, 32, 1, 4400)],
+)
+def test_it_grows_with_the_root_of_the_raw_size(count: int, side: int, channels: int, bpc: int) -> None:
+    assert default_bpc(noise(count, side, 2, channels), least=1) == bpc
+
+
+def test_it_is_enough_for_an_image_a_class_and_for_more_if_asked() -> None:
+    data = noise(20, 16, 3)
+    one, four = (resolve_inputs(data, None, Settings(ipc=ipc)) for ipc in (None, 4))
+    assert one.settings.bpc < four.settings.bpc
+    assert four.allocate(0.0).ipc == 4
+
+
+def test_it_is_no_more_than_a_quarter_of_avif() -> None:
+    flat = LabelledImages(
+        np.full((2000, 32, 32, 3), 90, np.uint8), np.repeat(np.arange(2), 1000), ("a", "b"), "flat"
+    )
+    assert default_bpc(flat, least=1) < default_bpc(noise(1000, 32, 2), least=1)
+
+
+def test_a_set_that_is_too_small_needs_one(digits: LabelledImages, tmp_path: Path) -> None:
+    few = digits.take(np.concatenate([np.flatnonzero(digits.labels == label)[:2] for label in range(10)]))
+    with pytest.raises(BudgetError, match=r"too small for the default budget.* give a budget of (\d+) bits"):
+        rudcodec.compress(few, tmp_path / "out.rud")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_distilled_set_gets_what_all_its_images_need(digits: LabelledImages) -> None:
+    rows = np.concatenate([np.flatnonzero(digits.labels == label)[:50] for label in range(10)])
+    inputs = resolve_inputs(None, digits.take(rows), Settings())
+    assert inputs.allocate(0.0).ipc == 50 and inputs.settings.bpc > 50 * 100
+
+
+def test_the_command_says_it_and_how_to_have_more(tmp_path: Path) -> None:
+    hurry = ["--dry-run", "--device", "cpu", "--set", "mm.steps=2"]
+    result = CliRunner().invoke(main, ["compress", "digits", str(tmp_path / "out.rud"), *hurry])
+    assert result.exit_code == 0, result.output
+    assert (
+        "budget: 810 bits a class, 1.0 kB in all, to suit the set; for more or less --bpc 1.62k or 405"
+        in result.stderr.splitlines()
+    )
+    assert "810 bpc" in result.stdout and list(tmp_path.iterdir()) == []

@@ -1,0 +1,142 @@
+"""What a run says of itself while it lasts: time left in all, compilers at work; and how it is ended."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from rudcodec.cli import progress  # noqa: E402
+from rudcodec.cli.main import main  # noqa: E402
+from rudcodec.cli.progress import ProgressView  # noqa: E402
+from rudcodec.interrupts import Interrupted  # noqa: E402
+from rudcodec.nets import speed  # noqa: E402
+from rudcodec.progress import activity, is_in_activity, watched_activities  # noqa: E402
+from rudcodec.runs import CheckpointFolder, Journal, ProgressReport, RunClock, journal  # noqa: E402
+
+
+class Terminal(io.StringIO):
+    """Takes what is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def wait_for(self, text: str) -> None:
+        """The display is drawn anew four times a second."""
+        while text not in self.getvalue():
+            time.sleep(0.02)
+
+
+def terminal_for(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Standard error is a terminal from here on; not in a fixture, after which pytest puts its own there."""
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "_SHOWN_FROM", 0.0)
+    return stream
+
+
+def test_a_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+    with ProgressView() as view:
+        view("joint", 1, 2, "5k bpc", remaining=61, run_remaining=125)
+        terminal.wait_for("1:01 left")
+        terminal.wait_for("left in all")
+        with activity("compiling"):
+            terminal.wait_for("left in all; compiling for 0:0")
+
+
+def test_warnings_stand_in_lines_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+
+    def work(*_: object, **__: object) -> None:
+        with ProgressView() as view:
+            view("joint", 1, 2, remaining=61)
+            warnings.warn("too\nmany", RuntimeWarning, stacklevel=1)
+
+    monkeypatch.setattr(main.commands["verify"], "callback", work)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        main(["verify", "x"], standalone_mode=False)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert "rudcodec: warning: too many" in re.split(r"[\r\n]+", plain)
+
+
+def test_a_compiler_is_announced_once_for_each_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    seen: list[str] = []
+    double = speed.compiled(lambda x: 2 * x)
+    with watched_activities(seen.append):
+        for size in (2, 2, 3, 2):
+            assert double(torch.ones(size)).sum() == 2 * size
+    assert seen == ["compiling", ""] * 2 and not is_in_activity()
+
+
+def reports(stage: str, steps: int, seconds: float) -> Iterator[ProgressReport]:
+    """Of a stage that takes so long."""
+    for step in range(1, steps + 1):
+        left = None if step == 1 else seconds * (1 - step / steps)
+        yield ProgressReport(stage, step, steps, elapsed=seconds * step / steps, remaining=left)
+
+
+def test_time_left_of_the_whole_run() -> None:
+    """This machine takes twice as long as was expected."""
+    left: list[float | None] = []
+    clock = RunClock(lambda report: left.append(report.run_remaining), {"a": 10, "b": 30, "c": 5})
+    for stage, seconds in (("before", 7), ("a", 20), ("b", 60), ("between", 4), ("c", 10)):
+        for report in reports(stage, 4, seconds):
+            clock(report)
+    expected: list[list[float | None]] = [
+        [None, None, None, None],  # nothing is known yet
+        [None, 80, 75, 70],
+        [None, 40, 25, 10],
+        [None, 12, 11, 10],
+        [None, 5, 2.5, 0],
+    ]
+    assert left == pytest.approx([*itertools.chain(*expected)])
+
+
+def interrupted_run(folder: Path, seconds: float, name: str = "") -> None:
+    """Ctrl-C comes in the third step, which lasts some more seconds; in an activity, if that has a name."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with CheckpointFolder(folder) as checkpoints, Journal(checkpoints, checkpoint_seconds=0) as runs:
+
+        def loop() -> None:
+            for step in runs.steps(5):
+                if step == 2 and name:
+                    with activity(name):
+                        signal.raise_signal(signal.SIGINT)
+                elif step == 2:
+                    signal.raise_signal(signal.SIGINT)
+                    time.sleep(seconds)
+
+        runs.run_stage("stage", loop)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize(
+    ("seconds", "name", "kept"), [(0, "", 3), (1000, "", 2), (1000, "compiling", 2)], ids=str
+)
+def test_an_interruption_does_not_wait_for_a_long_step(
+    seconds: float, name: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "PATIENCE", 0.2)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(Interrupted):
+            interrupted_run(tmp_path / "run", seconds, name)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    state = CheckpointFolder(tmp_path / "run").load()
+    assert state is not None and state["step"] == kept
