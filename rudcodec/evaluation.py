@@ -15,7 +15,7 @@ from rudcodec import bitstream
 from rudcodec.data import LabelledImages, Split
 from rudcodec.data.matching import matching
 from rudcodec.errors import SettingError
-from rudcodec.nets import title
+from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, no_progress
@@ -106,7 +106,7 @@ def evaluate(
     seeds: int = 3,
     first_seed: int = 0,
     steps: int | None = None,
-    net: str = "convnet",
+    net: str | StudentFactory = "convnet",
     width: int = 128,
     device: str | torch.device = "auto",
     compile: bool | None = None,  # noqa: A002  (torch's own word)
@@ -126,7 +126,9 @@ def evaluate(
         hard: train on the images and their classes, whatever labels there are.
         seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
         steps: instead of the recipe's.
-        net, width, device, compile: as in :class:`rudcodec.students.StudentSpec`.
+        net: a name in :data:`rudcodec.nets.NETS`, or any function of (channels, classes, (height, width))
+            that returns a ``torch.nn.Module`` with as many logits as there are classes.
+        width, device, compile: as in :class:`rudcodec.students.StudentSpec`.
         progress: called with (stage, steps done, steps), a few times a second at most.
 
     Raises:
