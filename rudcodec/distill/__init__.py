@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
@@ -20,6 +21,7 @@ from rudcodec.distill.pipeline import pipeline, run_pipeline
 from rudcodec.errors import BudgetError, DataError
 from rudcodec.files import check_writable
 from rudcodec.nets.device import pick_device
+from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
 from rudcodec.runs import (
     CheckpointFolder,
@@ -78,7 +80,7 @@ def compress(
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_seconds: float = 60.0,
-    **overrides: Any,
+    **overrides: Unpack[Overrides],
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
@@ -100,6 +102,7 @@ def compress(
     Raises:
         RudError: unreadable data, wrong settings, a budget that can't be met, or checkpoints of another run.
     """
+    check_names(overrides, inspect.signature(compress).parameters)
     check_writable(path)
     if settings is None:
         settings = Settings.preset("balanced", distilled is not None, **overrides)
