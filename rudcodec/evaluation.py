@@ -22,6 +22,7 @@ from rudcodec.progress import StageProgress, StageSteps, no_progress
 from rudcodec.students import StudentSpec, Trainer, TrainingSet, check_request, hard_recipe, predict
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.synthetic import load as load_set
+from rudcodec.watching import watched_stages
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def evaluate(
         net: a name in :data:`rudcodec.nets.NETS`, or any function of (channels, classes, (height, width))
             that returns a ``torch.nn.Module`` with as many logits as there are classes.
         width, device, compile: as in :class:`rudcodec.students.StudentSpec`.
-        progress: called with (stage, steps done, steps), a few times a second at most.
+        progress: called with (stage, steps done, steps), a few times a second at most. None: progress is
+            shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
+            :func:`rudcodec.progress.no_progress` shows nothing.
 
     Raises:
         DataError: the sets can't be read or differ in image size, channels or classes; SettingError.
@@ -148,7 +151,8 @@ def evaluate(
         check_request(recipe, data, () if steps is None else ("steps",))
     trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=seeds)
     real = matching(real, split, synthetic.images.shape[1:], synthetic.classes)
-    return judge(trainer, real, range(first_seed, first_seed + seeds), progress or no_progress)
+    with watched_stages(progress) as watched:
+        return judge(trainer, real, range(first_seed, first_seed + seeds), watched)
 
 
 def judge(

@@ -34,6 +34,7 @@ from rudcodec.runs import (
     joined_ranks,
 )
 from rudcodec.settings import Settings
+from rudcodec.watching import watched_reports
 
 __all__ = [
     "CompressResult",
@@ -76,7 +77,7 @@ def compress(
     settings: Settings | None = None,
     *,
     distilled: LabelledImages | str | os.PathLike[str] | None = None,
-    report: Reporter = ignore_report,
+    report: Reporter | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_seconds: float = 60.0,
@@ -93,7 +94,9 @@ def compress(
         settings: by default ``Settings(**overrides)``: ``bpc`` at least, and any other field of it.
         distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
             some of ``source``; as they are, unless ``utility`` says what they are to match.
-        report: called with a :class:`rudcodec.runs.ProgressReport` about once a second.
+        report: called with a :class:`rudcodec.runs.ProgressReport` about once a second. None: progress is
+            shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
+            :func:`rudcodec.runs.ignore_report` shows nothing.
         checkpoints: a folder for the state of the run: a new one, which is removed at the end of the run, or
             an empty one. None: no checkpoints.
         resume: go on from the newest checkpoint; on the same machine, to the same file.
@@ -120,7 +123,7 @@ def compress(
                 raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
         fingerprint = _fingerprint(inputs, ranks)
         with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
-            reporter = report if ranks.is_first else ignore_report
+            reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
             run = RunContext(settings.device, settings.seed, reporter, journal)
             try:
                 payload, quality = run_pipeline(inputs, run)
