@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rudcodec.bitstream import Truncation
     from rudcodec.students import Batches
-    from rudcodec.tensors import TensorImages
+    from rudcodec.torch_dataset import TensorImages
     from rudcodec.viewset import ViewMaker, Views
 
 MOST_VIEWS = 4 << 30
@@ -159,7 +159,7 @@ class SyntheticSet:
         Raises:
             SettingError: there are no soft labels.
         """
-        from rudcodec.tensors import TensorImages
+        from rudcodec.torch_dataset import TensorImages
 
         return TensorImages(self, transform, normalise, soft)
 
@@ -171,13 +171,13 @@ class SyntheticSet:
 
         Raises SettingError where the recipe asks for more than :mod:`rudcodec.students.limits` allows.
         """
-        from rudcodec.tensors import batches_of
+        from rudcodec.torch_dataset import batches_of
 
         return batches_of(self, seed, device)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of logits (n, classes) with targets of :meth:`batches`, at their temperature."""
-        from rudcodec.tensors import loss_of
+        from rudcodec.torch_dataset import loss_of
 
         return loss_of(self, logits, targets)
 
