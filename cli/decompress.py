@@ -32,7 +32,7 @@ _NAMED = 10
 @click.option("--salvage", is_flag=True, help="Of a damaged FILE, write what is intact.")
 @click.option("--views", type=click.IntRange(1), metavar="N", help="Write N views with soft labels instead.")
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the views (0).")
-@click.option("--force", is_flag=True, help="Replace OUT; write however many files and bytes FILE asks for.")
+@click.option("--force", is_flag=True, help="Replace a file OUT; write however much FILE asks for.")
 def decompress(
     file: str,
     out: str,

@@ -59,7 +59,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with _replacing(target, mode) as file:
             yield file
     except OSError as error:
-        raise DataError(f"{os.fspath(path)}: can't be written ({error.strerror})") from None
+        raise DataError(f"{os.fspath(path)}: can't be written ({error.strerror or error})") from None
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

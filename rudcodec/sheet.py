@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from base64 import b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _TARGET = 64  # small images are enlarged by a whole factor to about this many pixels
-_SIDE = 800  # pixels of a sheet in a notebook, or one image
+_SIDE = 800  # pixels of a sheet in a notebook, about
 
 
 def contact_sheet(data: SyntheticSet, rows: int = 100, columns: int = 20) -> np.ndarray:
@@ -37,8 +38,11 @@ def contact_sheet(data: SyntheticSet, rows: int = 100, columns: int = 20) -> np.
 
 def as_html(data: SyntheticSet) -> str:
     """A set for a notebook: what it is, and a sheet of its images; needs no other file."""
-    side = _SIDE // max(_TARGET, *data.images.shape[1:3])
-    sheet = b64encode(png(contact_sheet(data, max(1, side), max(1, side)))).decode()
+    longest = max(data.images.shape[1:3])
+    every = -(-longest // _SIDE)  # of large images only every second pixel, or third, ...
+    shown = replace(data, images=data.images[:, ::every, ::every])
+    count = max(1, _SIDE // max(_TARGET, longest))
+    sheet = b64encode(png(contact_sheet(shown, count, count))).decode()
     caption, names = html.escape(repr(data)), html.escape(listed(data.classes))
     return (
         f'<figure><figcaption>{caption}<br>{names}</figcaption><img src="data:image/png;base64,{sheet}" '

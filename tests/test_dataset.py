@@ -24,7 +24,7 @@ from rudcodec import SettingError, SyntheticSet
 from rudcodec.augment import augment
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
-from rudcodec.students import StudentSpec, Trainer, TrainingSet, optimizers_for
+from rudcodec.students import StudentSpec, Trainer, TrainingSet, optimizers_for, predict
 
 SOFT = Path(__file__).parent / "golden" / "soft-300.rud"
 
@@ -86,13 +86,14 @@ def test_repr_is_a_line(data: SyntheticSet, soft: SyntheticSet, tmp_path: Path) 
 
 
 def test_notebooks_show_a_sheet(data: SyntheticSet, soft: SyntheticSet) -> None:
-    for shown in (data, soft, soft[:0], replace(data, classes=("<b>", "b", "c"))):
+    large = replace(data[:1], images=np.zeros((1, 1500, 3000, 3), np.uint8))
+    for shown in (data, soft, soft[:0], large, replace(data, classes=("<b>", "b", "c"))):
         text = shown._repr_html_()
         sheet = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
         with Image.open(io.BytesIO(base64.b64decode(sheet[0]))) as image:
             assert image.width <= 900 and image.height <= 900
         assert len(sheet) == 1 and "http" not in text and "<b>" not in text
-        assert f"{len(shown)} images" in text
+        assert f"{len(shown)} images" in text and len(text) < 200_000
 
 
 def test_data_loader_takes_the_set_itself(data: SyntheticSet) -> None:
@@ -290,6 +291,15 @@ def test_any_network_can_be_a_student(data: SyntheticSet) -> None:
     trainer = Trainer(TrainingSet.with_own_labels(data), data.recipe, StudentSpec(small_net, device="cpu"))
     one, two = (torch.nn.utils.parameters_to_vector(trainer.train(0).parameters()) for _ in range(2))
     assert torch.equal(one, two)
+
+
+def test_networks_are_judged_in_the_mode_for_evaluation(data: SyntheticSet) -> None:
+    """Where dropout leaves all as it is, and an image's class doesn't depend on the others."""
+    net = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.9), small_net(3, 3, (8, 8)))
+    classes = predict(net, data.images, data.recipe)
+    assert net.training
+    pictures = data.recipe.test_transform()(data.images)
+    assert classes.tolist() == net.eval()(pictures).argmax(1).tolist()
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,9 @@ def _own_network(make: StudentFactory, channels: int, classes: int, size: tuple[
     if not isinstance(net, nn.Module):
         raise SettingError(f"net: {name} makes a {type(net).__name__}, not a torch.nn.Module")
     try:
+        device = next(net.parameters(), torch.empty(0)).device
         with torch.no_grad():
-            logits = net.eval()(torch.zeros(1, channels, *size))
+            logits = net.eval()(torch.zeros(1, channels, *size, device=device))
     except RuntimeError as error:  # torch's own, of shapes that don't fit
         reason = str(error).splitlines()[0]
         raise SettingError(f"net: {name} can't take images {(channels, *size)}: {reason}") from error
