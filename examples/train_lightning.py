@@ -37,7 +37,7 @@ trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", logger=False, enabl
 trainer.fit(student, data.batches())
 
 real = load(sys.argv[2], split="val", size=data.images.shape[1])
-pictures = data.recipe.test_transform()(real.images)
-trainer.test(student, DataLoader(TensorDataset(pictures, torch.from_numpy(real.labels)), 500), verbose=False)
+tests = data.recipe.test_transform()(real.images)
+trainer.test(student, DataLoader(TensorDataset(tests, torch.from_numpy(real.labels)), 500), verbose=False)
 right = torch.cat(student.right)
 print(f"accuracy {100 * right.float().mean():.1f} % on {len(right)} images")

@@ -18,7 +18,7 @@ for images, targets in data.batches():
     optimizer.step()
 
 real = load(sys.argv[2], split="val", size=data.images.shape[1])
-pictures, labels = data.recipe.test_transform()(real.images), torch.from_numpy(real.labels)
+tests, labels = data.recipe.test_transform()(real.images), torch.from_numpy(real.labels)
 with torch.no_grad():
-    guess = torch.cat([net.eval()(part).argmax(1) for part in pictures.split(500)])
+    guess = torch.cat([net.eval()(part).argmax(1) for part in tests.split(500)])
 print(f"accuracy {100 * (guess == labels).float().mean():.1f} % on {len(guess)} images")

@@ -56,17 +56,17 @@ def of_saving(head: Head, chosen: FileFormat | None, views: int | None = None) -
     table = _BLOCK + 6 * (sum(names) + _ENTRY * len(names))
     if chosen is None:
         line = _ENTRY + 2 * max(names) + _PROBABILITY * numbers
-        return Output(images + 1, images * _blocks(_picture(head)) + _blocks(images * line + table))
-    image = _picture(head) + chosen.image_bytes + chosen.number_bytes * numbers
+        return Output(images + 1, images * _blocks(_png_bytes(head)) + _blocks(images * line + table))
+    image = _png_bytes(head) + chosen.image_bytes + chosen.number_bytes * numbers
     longest = 4 * max(map(len, head.classes)) * len(names)  # as numpy stores texts
     return Output(1, _blocks(images * image + table + longest))
 
 
-def _picture(head: Head) -> int:
-    """Bytes of a PNG file, at most, and so of the pixels."""
+def _png_bytes(head: Head) -> int:
+    """Bytes of an image as PNG, at most, and so of its pixels."""
     a = head.architecture
-    picture = a.height * (a.width * a.channels + 1)
-    return picture + picture // 1000 + _PNG
+    image = a.height * (a.width * a.channels + 1)
+    return image + image // 1000 + _PNG
 
 
 def _blocks(size: int) -> int:

@@ -41,9 +41,9 @@ class TensorImages(Dataset[tuple[Any, Any]]):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image, label = self.data[index]
-        picture = normalise(from_array(image[None]), self._mean, self._std)[0]
+        tensor = normalise(from_array(image[None]), self._mean, self._std)[0]
         target = label if self.data.probs is None or not self.soft else from_array(self.data.probs[index])
-        return picture if self.transform is None else self.transform(picture), target
+        return tensor if self.transform is None else self.transform(tensor), target
 
 
 def batches_of(data: SyntheticSet, seed: int, device: str | torch.device) -> Batches:

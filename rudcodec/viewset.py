@@ -1,4 +1,4 @@
-"""Labelled views of a set: drawn, rendered and labelled in batches, so that large pictures take no more
+"""Labelled views of a set: drawn, rendered and labelled in batches, so that large images take no more
 memory than small ones.
 """
 
@@ -66,20 +66,20 @@ class ViewMaker:
         most = max(1, _PIXELS // (height * width))
         for first in range(start, start + count, most):
             n = min(most, start + count - first)
-            drawn = views.draw(self.network.views, self.images.shape, seed, first, n)
-            pictures = views.render(self.images, drawn, np)
-            yield self._labelled(pictures, probabilities(self.network, pictures).astype(np.float32))
+            parameters = views.draw(self.network.views, self.images.shape, seed, first, n)
+            images = views.render(self.images, parameters, np)
+            yield self._labelled(images, probabilities(self.network, images).astype(np.float32))
 
     def all(self, count: int, seed: int, start: int) -> Views:
         """The same, in one piece."""
         batches = self.batches(count, seed, start)
-        pictures = np.empty((count, *self.images.shape[1:]), np.uint8)
+        images = np.empty((count, *self.images.shape[1:]), np.uint8)
         probs = np.empty((count, len(self.classes)), np.float32)
         end = 0
-        for part in batches:
-            first, end = end, end + len(part.images)
-            pictures[first:end], probs[first:end] = part.images, part.probs
-        return self._labelled(pictures, probs)
+        for batch in batches:
+            first, end = end, end + len(batch.images)
+            images[first:end], probs[first:end] = batch.images, batch.probs
+        return self._labelled(images, probs)
 
-    def _labelled(self, pictures: np.ndarray, probs: np.ndarray) -> Views:
-        return Views(pictures, probs, self.classes, self.recipe, self.network.temperature / 16)
+    def _labelled(self, images: np.ndarray, probs: np.ndarray) -> Views:
+        return Views(images, probs, self.classes, self.recipe, self.network.temperature / 16)

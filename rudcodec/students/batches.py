@@ -20,7 +20,7 @@ from rudcodec.students.training_set import TrainingSet
 class Batches:
     """All ``recipe.steps`` batches of one training: iterate over it.
 
-    Yields normalised pictures, float32 (n, C, H, W), with classes, int64 (n,), or probabilities, float32
+    Yields normalised images, float32 (n, C, H, W), with classes, int64 (n,), or probabilities, float32
     (n, classes), on ``device``. Views come in batches of ``recipe.batch``. Batches of images are cut from
     shuffled passes over the set and have as many, or all where there are fewer; one augmentation is drawn per
     batch, as in the published DSA code.

@@ -37,18 +37,18 @@ class RecipeTransform:
         self.recipe, self.train = recipe, train
 
     def __call__(self, images: Any) -> Tensor:
-        pictures = images if isinstance(images, Tensor) else self._normalised(images)
+        tensors = images if isinstance(images, Tensor) else self._normalised(images)
         channels = len(self.recipe.mean)
-        if not pictures.is_floating_point() or pictures.ndim not in (3, 4) or pictures.shape[-3] != channels:
+        if not tensors.is_floating_point() or tensors.ndim not in (3, 4) or tensors.shape[-3] != channels:
             raise SettingError(
                 f"images must be float tensors ({channels}, H, W) or (N, {channels}, H, W), "
-                f"not {pictures.dtype} {tuple(pictures.shape)}"
+                f"not {tensors.dtype} {tuple(tensors.shape)}"
             )
         if not self.train:
-            return pictures
-        batch = pictures if pictures.ndim == 4 else pictures[None]
+            return tensors
+        batch = tensors if tensors.ndim == 4 else tensors[None]
         augmented = augment(batch, self.recipe.augment, torch.default_generator)
-        return augmented if pictures.ndim == 4 else augmented[0]
+        return augmented if tensors.ndim == 4 else augmented[0]
 
     def __repr__(self) -> str:
         augmentations = ", ".join(self.recipe.augment) if self.train else ""
@@ -67,5 +67,5 @@ class RecipeTransform:
                 f"not {array.dtype} {array.shape}"
             )
         batch = from_array(array if array.ndim == 4 else array[None])
-        pictures = normalise(batch, self.recipe.mean, self.recipe.std)
-        return pictures if array.ndim == 4 else pictures[0]
+        tensors = normalise(batch, self.recipe.mean, self.recipe.std)
+        return tensors if array.ndim == 4 else tensors[0]
