@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 # a process for each core; the tests of a file stay together, since they share what takes long
 PYTEST := python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: test test-quick test-oldest lint types unit regression fuzz demo setup clean
+.PHONY: test test-quick test-oldest test-wheel lint types unit regression fuzz demo setup clean
 
 test: lint types unit
 
@@ -28,6 +28,11 @@ unit: $(STAMP)
 # with the oldest versions that pyproject.toml admits, in an environment of their own; not part of `make test`
 test-oldest: $(OLDEST)/.rudcodec-installed
 	$(OLDEST)/bin/$(PYTEST)
+
+# the wheel, installed alone with each Python at hand and the oldest and newest numpy, decodes; not in `make test`
+PYTHONS :=
+test-wheel: $(STAMP)
+	$(BIN)/python tests/check_wheel.py $(PYTHONS)
 
 # the sizes and accuracies that tests/regression holds files to, written anew
 regression: $(STAMP)

@@ -1,16 +1,21 @@
-"""``rudcodec decompress``: a .rud file becomes class folders of PNG."""
+"""``rudcodec decompress``: a .rud file becomes class folders of PNG, or one file that other programs read."""
 
 from __future__ import annotations
 
 import io
+import shutil
+import sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from rudcodec.errors import FormatError
+from rudcodec.export import choose_format, format_names
 
 from .commands import closing, command, note
-from .outputs import check_outputs
+from .outputs import STANDARD_OUTPUT, check_outputs, shown_output
 from .values import naming, read_input, short
 
 _NAMED = 10
@@ -18,61 +23,86 @@ _NAMED = 10
 
 @command("decompress", "Write a file's images as class folders of PNG.")
 @click.argument("file", metavar="FILE")
-@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--salvage", is_flag=True, help="Of a damaged FILE, write what is intact.")
+@click.argument("out", metavar="OUT")
 @click.option(
-    "--views", type=click.IntRange(1), metavar="N", help="Write N views with soft labels, as one .npz."
+    "--format",
+    "format_name",
+    type=click.Choice(format_names()),
+    metavar="NAME",
+    help="Else by OUT's suffix: folder, npz, safetensors, ...",
 )
+@click.option("--salvage", is_flag=True, help="Of a damaged FILE, write what is intact.")
+@click.option("--views", type=click.IntRange(1), metavar="N", help="Write N views with soft labels instead.")
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the views (0).")
 @click.option(
     "--force", is_flag=True, help="Overwrite what decompress wrote; write however much FILE asks for."
 )
-def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: int, force: bool) -> None:
-    """Write the images of FILE (- is standard input) as FOLDER/<class>/*.png.
+def decompress(
+    file: str,
+    out: str,
+    format_name: str | None,
+    salvage: bool,
+    views: int | None,
+    seed: int,
+    force: bool,
+) -> None:
+    """Write the images and labels of FILE as OUT (- is standard input or, with --format, output).
 
-    torchvision's ImageFolder reads the result. FOLDER/labels.json holds class names, labels and the training
-    recipe. A FOLDER that exists must be empty, or with --force hold nothing but what decompress has written.
-    With --salvage, lost segments are named on stderr; the exit code is 0 if any is intact.
+    A folder OUT gets OUT/<class>/*.png, which torchvision's ImageFolder reads, and OUT/labels.json with class
+    names, labels and the training recipe. One that exists must be empty, or with --force hold nothing but
+    what decompress has written. OUT.npz, .safetensors, .parquet (Hugging Face datasets) and .tar (WebDataset)
+    are files.
 
-    With --views, where FILE has a label network, FOLDER is an .npz file of images, probs and labels.
+    With --salvage, lost segments are named on stderr; the exit code is 0 if any is intact. With --views,
+    where FILE has a label network, OUT gets labelled views of the images.
     """
-    if views is not None and (salvage or folder.suffix != ".npz"):
-        raise click.UsageError("--views writes an .npz file, and doesn't go with --salvage")
+    if views is not None and salvage:
+        raise click.UsageError("--views doesn't go with --salvage")
+    if out == "-" and format_name in (None, "folder"):
+        raise click.UsageError("standard output needs --format, and takes no folder")
     import rudcodec
-    from rudcodec import bitstream, output
+    from rudcodec import output
+    from rudcodec.bitstream import head_of
+    from rudcodec.export import Contents, save
     from rudcodec.views import check_numbers
-    from rudcodec.viewset import save_batches
 
+    chosen, path = choose_format(out, format_name), Path(out)
+    if chosen is not None:
+        check_outputs([path], force)
+    elif force:
+        output.check_replaceable(path)
+    else:
+        output.check_folder(path)
     if views is not None:
         check_numbers(seed, 0, views)
-        check_outputs([folder], force)
-    elif force:
-        output.check_replaceable(folder)
-    else:
-        output.check_folder(folder)
     data = read_input(file)
-    with naming(file):
-        head = bitstream.head_of(data, damaged=salvage)
-        size = output.of_folder(head) if views is None else output.of_views(head, views)
+    with naming(file), ExitStack() as stack:
+        head = head_of(data, damaged=salvage)
+        size = output.of_saving(head, chosen, views)
         if not force:
             size.check()
-        if views is not None:
-            batches = rudcodec.load(io.BytesIO(data)).view_batches(views, seed=seed)
-            note(f"rudcodec: {folder}: writing {size}")
-            save_batches(batches, views, folder)
-            closing(f"{folder}: {views:,} views of seed {seed} with soft labels, {len(head.classes)} classes")
-            return
-        note(f"rudcodec: {folder}: writing {size}")
+        dash = path == STANDARD_OUTPUT
+        # for -, a file that is copied to standard output when it is complete
+        target = Path(stack.enter_context(TemporaryDirectory())) / "out" if dash else path
         lost: tuple[FormatError, ...] = ()
         if salvage:
-            saved, lost = rudcodec.salvage(io.BytesIO(data))
+            decoded, lost = rudcodec.salvage(io.BytesIO(data))
         else:
-            saved = rudcodec.load(io.BytesIO(data))
-        if force:
-            output.clear_folder(folder)
-        saved.save(folder)
-    _name(lost)
-    closing(f"{folder}: {len(saved):,} images, {len(saved.classes)} classes, {short(saved.bpc)} bpc")
+            decoded = rudcodec.load(io.BytesIO(data))
+        contents = Contents.of_set(decoded)
+        text = f"{len(decoded):,} images, {len(decoded.classes)} classes, {short(decoded.bpc)} bpc"
+        if views is not None:
+            contents = Contents.of_views(decoded.view_batches(views, seed=seed), views)
+            text = f"{views:,} views of seed {seed} with soft labels, {len(head.classes)} classes"
+        note(f"rudcodec: {shown_output(path)}: writing {size}")
+        if chosen is None and force:
+            output.clear_folder(path)
+        save(contents, target, chosen)
+        _name(lost)
+        if dash:
+            with target.open("rb") as result:
+                shutil.copyfileobj(result, sys.stdout.buffer)
+    closing(f"{shown_output(path)}: {text}", err=dash)
 
 
 def _name(lost: tuple[FormatError, ...]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def print_estimate(expected: Estimate, settings: Settings, num_images: int) -> None:
     """Print a table; ``num_images``: of the set that is encoded."""
     total = sum(expected.seconds.values())
-    guess = " or so" if settings.lmbda is not None else ""
+    guess, smallest = " or so" if settings.lmbda is not None else "", math.ceil(expected.smallest_bpc)
     stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
     rows = [
         ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {num_images:,}"),
@@ -27,10 +27,7 @@ def print_estimate(expected: Estimate, settings: Settings, num_images: int) -> N
             "teacher" if settings.labels == "soft" else "label network",
             f"{expected.label_weights:,} weights" if expected.label_weights else "none",
         ),
-        (
-            "budget",
-            f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {math.ceil(expected.smallest_bpc):,}",
-        ),
+        ("budget", f"{expected.bpc:,.0f} bpc{guess}; for so many images at least {smallest:,}"),
         ("memory", f"{expected.memory / 1e9:.1f} GB" if expected.memory else "unknown"),
         ("time", f"{clock(total)} ({stages})"),
     ]

@@ -10,7 +10,7 @@ from rudcodec.data import load
 from rudcodec.label_network import ViewStream
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
-from rudcodec.students import optimizers_for, predict
+from rudcodec.students import predict
 
 data = rudcodec.load(sys.argv[1])
 if data.network is None:
@@ -21,13 +21,10 @@ temperature = data.network.temperature / 16
 
 torch.manual_seed(0)
 net = ConvNet(channels, len(data.classes), size)
-optimizers = optimizers_for(net, recipe)
-schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps) for optimizer in optimizers]
+optimizer = recipe.make_optimizer(net)
 for views, probs in ViewStream(data.images, data.network, batch=recipe.batch, batches=recipe.steps):
     net.zero_grad()
     logits = net(normalise(views, recipe.mean, recipe.std)) / temperature
     (F.cross_entropy(logits, probs) * temperature**2).backward()
-    for optimizer, schedule in zip(optimizers, schedules, strict=True):
-        optimizer.step()
-        schedule.step()
+    optimizer.step()
 print(f"accuracy {100 * (predict(net, real.images, recipe) == real.labels).mean():.1f} %")

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
+from rudcodec.errors import (
+    BudgetError,
+    DataError,
+    FormatError,
+    MissingPackageError,
+    RudError,
+    SettingError,
+)
 from rudcodec.synthetic import SyntheticSet, decompress, load, salvage, stream, truncate
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ __all__ = [
     "BudgetError",
     "DataError",
     "FormatError",
+    "MissingPackageError",
     "RudError",
     "SettingError",
     "SyntheticSet",

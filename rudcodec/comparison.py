@@ -128,7 +128,7 @@ class Comparison:
         results = []
         for spec in self.panel.specs:
             trainer = Trainer(labelled, recipe, spec, runs=len(self.panel.seeds))
-            progress = Within(self.progress, f"{spec.net}{note}")
+            progress = Within(self.progress, f"{spec.name}{note}")
             results.append(judge(trainer, self.real, self.panel.seeds, progress))
         return tuple(results)
 

@@ -27,6 +27,10 @@ class SettingError(RudError):
     """An option has a value that makes no sense."""
 
 
+class MissingPackageError(RudError, ImportError):
+    """Something needs a package that isn't installed; the message says what installs it."""
+
+
 class FormatError(RudError):
     """The contents of a ``.rud`` file are malformed, or a payload can't be expressed in the format.
 

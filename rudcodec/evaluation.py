@@ -15,13 +15,14 @@ from rudcodec import bitstream
 from rudcodec.data import LabelledImages, Split
 from rudcodec.data.matching import matching
 from rudcodec.errors import SettingError
-from rudcodec.nets import title
+from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, no_progress
 from rudcodec.students import StudentSpec, Trainer, TrainingSet, check_request, hard_recipe, predict
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.synthetic import load as load_set
+from rudcodec.watching import watched_stages
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def evaluate(
     seeds: int = 3,
     first_seed: int = 0,
     steps: int | None = None,
-    net: str = "convnet",
+    net: str | StudentFactory = "convnet",
     width: int = 128,
     device: str | torch.device = "auto",
     compile: bool | None = None,  # noqa: A002  (torch's own word)
@@ -126,8 +127,12 @@ def evaluate(
         hard: train on the images and their classes, whatever labels there are.
         seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
         steps: instead of the recipe's.
-        net, width, device, compile: as in :class:`rudcodec.students.StudentSpec`.
-        progress: called with (stage, steps done, steps), a few times a second at most.
+        net: a name in :data:`rudcodec.nets.NETS`, or any function of (channels, classes, (height, width))
+            that returns a ``torch.nn.Module`` with as many logits as there are classes.
+        width, device, compile: as in :class:`rudcodec.students.StudentSpec`.
+        progress: called with (stage, steps done, steps), a few times a second at most. None: progress is
+            shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
+            :func:`rudcodec.progress.no_progress` shows nothing.
 
     Raises:
         DataError: the sets can't be read or differ in image size, channels or classes; SettingError.
@@ -146,7 +151,8 @@ def evaluate(
         check_request(recipe, data, () if steps is None else ("steps",))
     trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=seeds)
     real = matching(real, split, synthetic.images.shape[1:], synthetic.classes)
-    return judge(trainer, real, range(first_seed, first_seed + seeds), progress or no_progress)
+    with watched_stages(progress) as watched:
+        return judge(trainer, real, range(first_seed, first_seed + seeds), watched)
 
 
 def judge(

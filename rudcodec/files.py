@@ -1,6 +1,6 @@
 """Writing files: each is complete or not there, and nothing of the user's is lost on the way.
 
-Every file that this package writes goes through :func:`write_bytes`.
+Every file that this package writes goes through :func:`replacing`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import shutil
 import stat
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from rudcodec.errors import DataError
 
@@ -24,11 +27,19 @@ _LONGEST_NAME = 180  # bytes; file systems allow 255, and a temporary file's nam
 
 
 def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Write a file that is complete or not there.
+    """Write a file that is complete or not there: see :func:`replacing`. Raises DataError."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write into, and to seek in, that is at ``path`` when the block ends, complete; after an error
+    it is not there.
 
     A symbolic link stays, and the file it points to is replaced; an existing file's permissions are kept. A
-    pipe or a character device, such as ``/dev/stdout``, is written into. What killed processes have left
-    beside the file, while they wrote it by this function, is removed.
+    pipe or a character device, such as ``/dev/stdout``, is written into at the end. What killed processes
+    have left beside the file, while they wrote it by this function, is removed.
 
     Raises:
         DataError: ``path`` is a folder, a block device or a socket, or can't be written.
@@ -37,13 +48,18 @@ def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
     try:
         mode = _mode(Path(path))
         if mode is not None and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
-            Path(path).write_bytes(data)
+            with tempfile.TemporaryFile() as file:
+                yield file
+                file.seek(0)
+                with Path(path).open("wb") as device:
+                    shutil.copyfileobj(file, device)
             return
         _check_replaceable(mode, path)
         _remove_leftovers(target)
-        _replace(target, data, mode)
+        with _replacing(target, mode) as file:
+            yield file
     except OSError as error:
-        raise DataError(f"{os.fspath(path)}: can't be written ({error.strerror})") from None
+        raise DataError(f"{os.fspath(path)}: can't be written ({error.strerror or error})") from None
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -88,14 +104,15 @@ def _check_replaceable(mode: int | None, path: str | os.PathLike[str]) -> None:
     raise DataError(f"{os.fspath(path)}: is {kind}, not a file")
 
 
-def _replace(target: Path, data: bytes, mode: int | None) -> None:
+@contextmanager
+def _replacing(target: Path, mode: int | None) -> Iterator[BinaryIO]:
     handle, name = tempfile.mkstemp(_SUFFIX, temporary_prefix(target), target.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             with suppress(OSError):  # not every file system has locks
                 _lock(handle)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(handle)
         temporary.chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())

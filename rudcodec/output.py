@@ -16,6 +16,7 @@ from rudcodec.text import shown
 
 if TYPE_CHECKING:
     from rudcodec.bitstream import Head
+    from rudcodec.export import FileFormat
 
 MOST_FILES = 200_000
 MOST_BYTES = 8_000_000_000
@@ -87,22 +88,25 @@ def _foreign_file(folder: Path) -> str | None:
     return None
 
 
-def of_folder(head: Head) -> Output:
-    """Class folders of PNG files, and labels.json."""
-    images, a = sum(map(sum, head.counts)), head.architecture
-    image = a.height * (a.width * a.channels + 1)
-    image = _blocks(image + image // 1000 + _PNG)
+def of_saving(head: Head, chosen: FileFormat | None, views: int | None = None) -> Output:
+    """What saving a file's images, or a number of views of them, takes in a format; None is class folders."""
+    images = sum(map(sum, head.counts)) if views is None else views
+    numbers = len(head.classes) * (head.soft is not None or views is not None)
     names = [len(name.encode()) for name in head.classes]
-    line = _ENTRY + 2 * max(names) + _PROBABILITY * len(names) * (head.soft is not None)
     table = _BLOCK + 6 * (sum(names) + _ENTRY * len(names))
-    return Output(images + 1, images * image + _blocks(images * line + table))
+    if chosen is None:
+        line = _ENTRY + 2 * max(names) + _PROBABILITY * numbers
+        return Output(images + 1, images * _blocks(_png_bytes(head)) + _blocks(images * line + table))
+    image = _png_bytes(head) + chosen.image_bytes + chosen.number_bytes * numbers
+    longest = 4 * max(map(len, head.classes)) * len(names)  # as numpy stores texts
+    return Output(1, _blocks(images * image + table + longest))
 
 
-def of_views(head: Head, count: int) -> Output:
-    """An .npz file of views."""
+def _png_bytes(head: Head) -> int:
+    """Bytes of an image as PNG, at most, and so of its pixels."""
     a = head.architecture
-    view = a.height * a.width * a.channels + 4 * len(head.classes) + 8
-    return Output(1, _blocks(count * view + 1024 + 4 * len(head.classes) * max(map(len, head.classes))))
+    image = a.height * (a.width * a.channels + 1)
+    return image + image // 1000 + _PNG
 
 
 def _blocks(size: int) -> int:

@@ -1,4 +1,5 @@
-"""The hand-over between encoder and bitstream: frozen dataclasses of integer numpy arrays, without behaviour.
+"""The hand-over between encoder and bitstream: frozen dataclasses of integer numpy arrays, without behaviour
+(but that a recipe makes what torch trains with).
 
 Everything a decoder needs to reproduce the synthetic set bit for bit. Shapes and limits are stated here,
 checked in :mod:`rudcodec.bitstream`, and specified in ``bitstream_spec.md``.
@@ -7,9 +8,14 @@ checked in :mod:`rudcodec.bitstream`, and specified in ``bitstream_spec.md``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rudcodec.students import RecipeOptimizer, RecipeTransform
 
 AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 OPTIMIZERS = ("sgd", "adamw", "muon")
@@ -110,6 +116,30 @@ class Recipe:
     lr: float = 0.01
     weight_decay: float = 0.0005
     momentum: float = 0.9
+
+    def train_transform(self) -> RecipeTransform:
+        """What turns a PIL image or a uint8 array (H, W, C), or a batch of arrays, into normalised and
+        augmented float32 tensors; float tensors, which are normalised already, it only augments. Needs torch.
+        """
+        from rudcodec.students.transforms import RecipeTransform
+
+        return RecipeTransform(self, train=True)
+
+    def test_transform(self) -> RecipeTransform:
+        """The same without augmentation, for images to test a network on. Needs torch."""
+        from rudcodec.students.transforms import RecipeTransform
+
+        return RecipeTransform(self, train=False)
+
+    def make_optimizer(self, net: nn.Module, anneal: bool = True) -> RecipeOptimizer:
+        """The recipe's torch optimizer of a network. Needs torch.
+
+        By itself its learning rate falls to 0 on a cosine over ``steps`` steps and then stays 0; it is
+        constant, for a scheduler of your own, with ``anneal=False``.
+        """
+        from rudcodec.students.optimizers import RecipeOptimizer
+
+        return RecipeOptimizer(net, self, anneal)
 
 
 @dataclass(frozen=True)

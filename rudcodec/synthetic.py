@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 import numpy as np
 
 from rudcodec.errors import BudgetError, FormatError, SettingError
-from rudcodec.export import save_folders
+from rudcodec.export import Contents, choose_format
+from rudcodec.export import save as save_contents
 from rudcodec.files import write_bytes
 from rudcodec.payload import LabelNetwork, Payload, Recipe
 
 if TYPE_CHECKING:
+    from torch import Tensor, device
+
     from rudcodec.bitstream import Truncation
+    from rudcodec.students import Batches
+    from rudcodec.torch_dataset import TensorImages
     from rudcodec.viewset import ViewMaker, Views
 
 MOST_VIEWS = 4 << 30
@@ -27,7 +33,10 @@ File = str | os.PathLike[str] | BinaryIO
 
 @dataclass(frozen=True, eq=False)
 class SyntheticSet:
-    """A decoded set.
+    """A decoded set: a map-style dataset of uint8 images (H, W, C) and class numbers.
+
+    ``len``, iteration and ``torch.utils.data.DataLoader`` work as with any such; :meth:`torch` gives one of
+    normalised tensors, and :meth:`batches` what the file's recipe trains on.
 
     Attributes:
         images: uint8 (N, H, W, C).
@@ -51,6 +60,41 @@ class SyntheticSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> tuple[np.ndarray, int]: ...
+
+    @overload
+    def __getitem__(self, index: slice | np.ndarray | list[int]) -> SyntheticSet: ...
+
+    def __getitem__(
+        self, index: int | np.integer | slice | np.ndarray | list[int]
+    ) -> tuple[np.ndarray, int] | SyntheticSet:
+        """Image ``index``, uint8 (H, W, C), and its class number; or, for a slice, an array of indices or a
+        mask, the set of these images, whose ``size`` stays the file's."""
+        if isinstance(index, slice | list) or (isinstance(index, np.ndarray) and index.ndim):
+            rows = index if isinstance(index, slice) else np.asarray(index, None if len(index) else np.int64)
+            probs = None if self.probs is None else self.probs[rows]
+            return replace(self, images=self.images[rows], labels=self.labels[rows], probs=probs)
+        number = operator.index(index)
+        return self.images[number], int(self.labels[number])
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
+        return (self[number] for number in range(len(self)))
+
+    def __repr__(self) -> str:
+        height, width, channels = self.images.shape[1:]
+        kind = "soft" if self.probs is not None else "hard"
+        return (
+            f"SyntheticSet({len(self):,} images {width}x{height} {'grey' if channels == 1 else 'RGB'}, "
+            f"{len(self.classes):,} classes, {self.size:,} bytes, {self.bpc:,.0f} bpc, "
+            f"labels: {kind if self.network is None else 'network'})"
+        )
+
+    def _repr_html_(self) -> str:
+        from rudcodec.sheet import as_html
+
+        return as_html(self)
 
     @property
     def bpc(self) -> float:
@@ -97,16 +141,71 @@ class SyntheticSet:
             raise SettingError("the file has no label network to label views with: its labels are hard")
         if not len(self):
             raise SettingError("there are no images to make views of")
-        return ViewMaker(self.images, self.network, self.classes)
+        return ViewMaker(self.images, self.network, self.classes, self.recipe)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``folder/<class>/NNNN.png`` and ``folder/labels.json``; torchvision's ImageFolder reads the
-        result.
+    def torch(
+        self,
+        transform: Callable[[Tensor], Any] | None = None,
+        normalise: bool = True,
+        soft: bool = False,
+    ) -> TensorImages:
+        """A torch ``Dataset`` of float32 images (C, H, W) and class numbers. Needs torch.
 
-        See :func:`rudcodec.export.save_folders`. Raises DataError if the folder exists and isn't an empty
-        one, or can't be written.
+        Args:
+            transform: applied to each image, last; the recipe's is ``recipe.train_transform()``.
+            normalise: by the recipe's mean and standard deviation; else images are in 0..1.
+            soft: give probabilities, float32 (classes,), instead of class numbers.
+
+        Raises:
+            SettingError: there are no soft labels.
         """
-        save_folders(self, folder)
+        from rudcodec.torch_dataset import TensorImages
+
+        return TensorImages(self, transform, normalise, soft)
+
+    def batches(self, seed: int = 0, device: str | device = "cpu") -> Batches:
+        """All ``recipe.steps`` batches of a training as the recipe says. Needs torch.
+
+        Each is normalised and augmented images, float32 (n, C, H, W), with classes, int64 (n,), or, of a file
+        with soft labels or a label network, probabilities, float32 (n, classes). :meth:`loss` takes either.
+
+        Raises SettingError where the recipe asks for more than :mod:`rudcodec.students.limits` allows.
+        """
+        from rudcodec.torch_dataset import batches_of
+
+        return batches_of(self, seed, device)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The cross entropy of logits (n, classes) with targets of :meth:`batches`, at their temperature."""
+        from rudcodec.torch_dataset import loss_of
+
+        return loss_of(self, logits, targets)
+
+    def hf(self) -> Any:
+        """A Hugging Face ``datasets.Dataset`` with the columns ``image``, ``label`` (with class names) and,
+        if there are soft labels, ``probs``.
+
+        Raises MissingPackageError where ``datasets`` isn't installed: ``pip install 'rudcodec[hf]'``.
+        """
+        from rudcodec.huggingface import as_dataset
+
+        return as_dataset(self)
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:  # noqa: A002
+        """Save images, labels, class names and recipe for other programs, complete or not at all.
+
+        Args:
+            path: of class folders of PNG files, which torchvision's ImageFolder reads, or of one file: .npz
+                (numpy), .safetensors, .parquet (Hugging Face datasets) or .tar (WebDataset); an existing file
+                is replaced.
+            format: ``folder``, ``npz``, ``safetensors``, ``parquet`` or ``webdataset``; None: by the suffix.
+
+        Raises:
+            SettingError: there is no such format.
+            MissingPackageError: the format needs a package that isn't installed.
+            DataError: the folder exists and isn't empty, or the path can't be written.
+        """
+        save_contents(Contents.of_set(self), path, choose_format(path, format))
 
 
 def load(
@@ -170,23 +269,34 @@ def salvage(path: File) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
     return _wrap(payload, images, len(data)), lost
 
 
-def decompress(path: File, folder: str | os.PathLike[str], *, force: bool = False) -> SyntheticSet:
-    """Decode a ``.rud`` file and save it as class folders of PNG; returns the set. See
-    :meth:`SyntheticSet.save`.
+def decompress(
+    path: File,
+    out: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002
+    force: bool = False,
+) -> SyntheticSet:
+    """Decode a ``.rud`` file and save it, by default as class folders of PNG; returns the set. ``out`` and
+    ``format`` are those of :meth:`SyntheticSet.save`.
 
     Raises BudgetError, before anything is decoded or written, if the file asks for an absurd number of files
     or bytes (``rudcodec.output``), unless with ``force``.
     """
     from rudcodec import bitstream
-    from rudcodec.output import check_folder, of_folder
+    from rudcodec.files import check_writable
+    from rudcodec.output import check_folder, of_saving
 
-    check_folder(folder)
+    chosen = choose_format(out, format)
+    if chosen is None:
+        check_folder(out)
+    else:
+        check_writable(out)
     with bitstream.opened(path) as data:
         if not force:
-            of_folder(bitstream.head_of(data)).check()
+            of_saving(bitstream.head_of(data), chosen).check()
         payload, images = bitstream.decode_images(data)
         result = _wrap(payload, images, len(data))
-    result.save(folder)
+    save_contents(Contents.of_set(result), out, chosen)
     return result
 
 

@@ -4,18 +4,16 @@ memory than small ones.
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from rudcodec import views
 from rudcodec.bitstream import probabilities
-from rudcodec.files import write_bytes
-from rudcodec.payload import LabelNetwork
+from rudcodec.export import Contents, choose_format, save
+from rudcodec.payload import LabelNetwork, Recipe
 
 _PIXELS = 1 << 18  # of the views that are rendered at once
 
@@ -28,23 +26,25 @@ class Views:
         images: uint8 (n, H, W, C).
         probs: float32 (n, classes), the label network's probabilities at its temperature.
         classes: class names.
+        recipe: how to train on them.
+        temperature: of the softmax that ``probs`` come from, which a student's should have too.
     """
 
     images: np.ndarray
     probs: np.ndarray
     classes: tuple[str, ...]
+    recipe: Recipe
+    temperature: float = 1.0
 
     @property
     def labels(self) -> np.ndarray:
         """The most probable class of each view, int64 (n,)."""
         return np.asarray(self.probs.argmax(1), dtype=np.int64)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one .npz file with ``images``, ``probs``, ``labels`` and ``classes``, complete or not at all.
-
-        Raises DataError when it can't be written.
-        """
-        save_batches([self], len(self.images), path)
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:  # noqa: A002
+        """Save them, as :meth:`rudcodec.SyntheticSet.save` saves a set."""
+        chosen = choose_format(path, format)
+        save(Contents.of_views([self], len(self.images)), path, chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,7 @@ class ViewMaker:
     images: np.ndarray
     network: LabelNetwork
     classes: tuple[str, ...]
+    recipe: Recipe
 
     def batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         """Views ``start .. start + count - 1`` of a seed, some at a time. Raises SettingError."""
@@ -67,7 +68,7 @@ class ViewMaker:
             n = min(most, start + count - first)
             parameters = views.draw(self.network.views, self.images.shape, seed, first, n)
             images = views.render(self.images, parameters, np)
-            yield Views(images, probabilities(self.network, images).astype(np.float32), self.classes)
+            yield self._labelled(images, probabilities(self.network, images).astype(np.float32))
 
     def all(self, count: int, seed: int, start: int) -> Views:
         """The same, in one piece."""
@@ -78,26 +79,7 @@ class ViewMaker:
         for batch in batches:
             first, end = end, end + len(batch.images)
             images[first:end], probs[first:end] = batch.images, batch.probs
-        return Views(images, probs, self.classes)
+        return self._labelled(images, probs)
 
-
-def save_batches(batches: Iterable[Views], count: int, path: str | os.PathLike[str]) -> None:
-    """Write ``count`` views as one .npz file, complete or not at all. Raises DataError."""
-    data = io.BytesIO()
-    probs: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    with zipfile.ZipFile(data, "w") as archive:
-        with archive.open("images.npy", "w", force_zip64=True) as file:
-            for batch in batches:
-                if not probs:
-                    shape = (count, *batch.images.shape[1:])
-                    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_1_0(file, header)
-                file.write(np.ascontiguousarray(batch.images).data)
-                probs.append(batch.probs)
-                labels.append(batch.labels)
-        arrays = {"probs": np.concatenate(probs), "labels": np.concatenate(labels)}
-        for name, array in (arrays | {"classes": np.array(batch.classes)}).items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
-    write_bytes(data.getvalue(), path)
+    def _labelled(self, images: np.ndarray, probs: np.ndarray) -> Views:
+        return Views(images, probs, self.classes, self.recipe, self.network.temperature / 16)

@@ -71,7 +71,7 @@ def test_a_folder_in_use_is_left_alone(file: Path, tmp_path: Path) -> None:
         rudcodec.decompress(file, folder)
     assert sorted(folder.rglob("*")) == before
     with pytest.raises(DataError, match=r"set\.rud"):
-        rudcodec.load(file).save(file)
+        rudcodec.load(file).save(file, "folder")
 
 
 def test_class_names_cannot_leave_the_folder() -> None:

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 import rudcodec
-from rudcodec.cli.preview import contact_sheet, preview_png
+from rudcodec.cli.preview import preview_png
 from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount, byte_amount, clock, short
+from rudcodec.sheet import contact_sheet
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +57,10 @@ def with_settings(function: Callable[..., Any], **settings: Any) -> Callable[...
 
 
 @pytest.mark.slow
-def test_python_in_the_readme(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
+def test_python_in_documents(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL))
     short = {"bpc": 1500, "ipc": 2, "warmup": 2, "joint": 0, "tune": 2, "device": "cpu"}
     compress = with_settings(rudcodec.compress, **short)
     evaluate = with_settings(rudcodec.evaluate, steps=1, seeds=1, device="cpu")
@@ -64,10 +68,14 @@ def test_python_in_the_readme(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(rudcodec, "evaluate", evaluate, raising=False)
     before = (folder / "cifar10.rud").read_bytes()
     found: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), found)
+    exec(compile(code, name, "exec"), found)
     assert found["data"].images.shape == (4, 8, 8, 3)
-    assert (folder / "cifar10.rud").read_bytes() != before
-    assert rudcodec.load("cifar10.rud").counts == (2, 2)
+    if name == "README.md":
+        assert (folder / "cifar10.rud").read_bytes() != before
+        assert rudcodec.load("cifar10.rud").counts == (2, 2)
+    else:
+        assert rudcodec.load("small.rud").counts == (2, 2)
+        assert {"synth", "synth.npz", "synth.tar", "again.npz"} <= {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("name", ["train_on_rud", "train_on_views"])
@@ -78,6 +86,29 @@ def test_examples(
     monkeypatch.setattr(sys, "argv", [name, "cifar10.rud", "cifar10/"])
     runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
     assert re.match(r"accuracy \d+\.\d %", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("train_resnet18", "torchvision"), ("train_lightning", "lightning"), ("train_timm", "timm")],
+)
+def test_examples_with_other_packages(name: str, package: str, folder: Path) -> None:
+    """In processes of their own, as users run them: these packages warn of torch's newest version."""
+    if find_spec(package) is None:
+        pytest.skip(f"examples/{name}.py needs {package}: pip install {package}")
+    line = [sys.executable, str(ROOT / "examples" / f"{name}.py"), "cifar10.rud", "cifar10/"]
+    result = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^accuracy \d+\.\d %", result.stdout, re.MULTILINE)
+
+
+def test_training_a_resnet18_takes_six_lines() -> None:
+    """Between the imports and what only measures it."""
+    text = (ROOT / "examples" / "train_resnet18.py").read_text()
+    training = text.split("from rudcodec.data import load\n\n")[1].split("\n\n")[0]
+    assert len(training.splitlines()) == 6
+    assert textwrap.indent(training, "    ") in (ROOT / "README.md").read_text()
 
 
 def command_lines(text: str) -> Iterator[list[str]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import runpy
+import typing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+import rudcodec
 from rudcodec.cli.main import main
 from rudcodec.errors import SettingError
 from rudcodec.options import parse_option
+from rudcodec.overrides import Overrides, check_names
 from rudcodec.plugins import LABEL_MODES, UTILITIES
 from rudcodec.settings import Settings, parse_settings
 
@@ -74,3 +77,43 @@ def test_names_are_those_of_the_registries() -> None:
     help_text = CliRunner().invoke(main, ["compress", "--help-all"]).stdout
     for flag in ("--bpc", "--lmbda", "--labels", "--utility", "--share", "--seed", "--flip / --no-flip"):
         assert flag in help_text
+
+
+def test_settings_as_keyword_arguments_are_all_there() -> None:
+    assert typing.get_type_hints(Overrides) == typing.get_type_hints(Settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("bcp", "there is no setting 'bcp'; is it 'bpc'?"),
+        ("lambda_", "there is no setting 'lambda_'; is it 'lmbda'?"),
+        ("checkpoint", "there is no setting 'checkpoint'; is it 'checkpoints'?"),
+        ("xyzzy", "there is no setting 'xyzzy'"),
+    ],
+)
+def test_an_argument_with_another_name_is_refused_at_once(name: str, text: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(SettingError) as caught:
+        rudcodec.compress(tmp_path / "none", tmp_path / "out.rud", **{name: 1})  # type: ignore[arg-type]
+    assert str(caught.value) == text
+    check_names(["bpc", "joint"], [])
+
+
+@pytest.mark.slow
+def test_type_checkers_know_the_settings(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    pytest.importorskip("torch")
+    good = 'import rudcodec\nrudcodec.compress("a", "b.rud", bpc=800, joint=3, flip=None)\n'
+    bad = (
+        'import rudcodec\nrudcodec.compress("a", "b.rud", bcp=800)\nrudcodec.compress("a", "b", joint="3")\n'
+    )
+    (tmp_path / "good.py").write_text(good)
+    (tmp_path / "bad.py").write_text(bad)
+    root = DOCS.parent
+    files = [str(tmp_path / "good.py"), str(tmp_path / "bad.py")]
+    options = [f"--config-file={root / 'pyproject.toml'}", f"--cache-dir={root / '.mypy_cache'}"]
+    output, _, code = api.run(["--follow-imports=silent", *options, *files])
+    lines = [line for line in output.splitlines() if ": error: " in line]
+    assert code == 1 and len(lines) == 2 and all("bad.py" in line for line in lines), output
+    assert 'Unexpected keyword argument "bcp"' in lines[0] and '"joint"' in lines[1]

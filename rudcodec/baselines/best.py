@@ -127,7 +127,7 @@ class _Search:
         started, seeds, hits = time.monotonic(), self.training.panel.seeds, []
         for number, (images, seed) in enumerate(zip(draws, seeds, strict=True), start=1):
             trainer = self._trainer(images, self.training.recipe, spec)
-            hits.append(self._hits(trainer, seed, f"{spec.net} {number} of {len(seeds)}"))
+            hits.append(self._hits(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
         return EvalResult.of_students(trainer, self.real, seeds, hits, time.monotonic() - started)
 
     def _draw(self, winner: Candidate, seed: int) -> Candidate:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
@@ -20,6 +21,7 @@ from rudcodec.distill.pipeline import pipeline, run_pipeline
 from rudcodec.errors import BudgetError, DataError
 from rudcodec.files import check_writable
 from rudcodec.nets.device import pick_device
+from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
 from rudcodec.runs import (
     CheckpointFolder,
@@ -32,6 +34,7 @@ from rudcodec.runs import (
     joined_ranks,
 )
 from rudcodec.settings import Settings
+from rudcodec.watching import watched_reports
 
 __all__ = [
     "CompressResult",
@@ -74,11 +77,11 @@ def compress(
     settings: Settings | None = None,
     *,
     distilled: LabelledImages | str | os.PathLike[str] | None = None,
-    report: Reporter = ignore_report,
+    report: Reporter | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_seconds: float = 60.0,
-    **overrides: Any,
+    **overrides: Unpack[Overrides],
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
@@ -93,7 +96,9 @@ def compress(
         settings: by default ``Settings(**overrides)``.
         distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
             some of ``source``; as they are, unless ``utility`` says what they are to match.
-        report: called with a :class:`rudcodec.runs.ProgressReport` about once a second.
+        report: called with a :class:`rudcodec.runs.ProgressReport` about once a second. None: progress is
+            shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
+            :func:`rudcodec.runs.ignore_report` shows nothing.
         checkpoints: a folder for the state of the run: a new one, which is removed at the end of the run, or
             an empty one. None: no checkpoints.
         resume: go on from the newest checkpoint; on the same machine, to the same file.
@@ -102,6 +107,7 @@ def compress(
     Raises:
         RudError: unreadable data, wrong settings, a budget that can't be met, or checkpoints of another run.
     """
+    check_names(overrides, inspect.signature(compress).parameters)
     check_writable(path)
     if settings is None:
         settings = Settings.preset("balanced", distilled is not None, **overrides)
@@ -119,7 +125,7 @@ def compress(
                 raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
         fingerprint = _fingerprint(inputs, ranks)
         with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
-            reporter = report if ranks.is_first else ignore_report
+            reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
             run = RunContext(settings.device, settings.seed, reporter, journal)
             try:
                 payload, quality = run_pipeline(inputs, run)

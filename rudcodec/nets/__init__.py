@@ -6,13 +6,20 @@ function of (channels, classes, (height, width)) that returns a ``torch.nn.Modul
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+import inspect
+from collections.abc import Callable
 
+import torch
+from torch import Tensor, nn
+
+from rudcodec.errors import SettingError
 from rudcodec.nets.convnet import ConvNet, literature_depth
 from rudcodec.plugins import NETS
 
-__all__ = ["NETS", "ConvNet", "build", "literature_depth", "title"]
+__all__ = ["NETS", "ConvNet", "StudentFactory", "build", "literature_depth", "name_of", "title"]
+
+StudentFactory = Callable[[int, int, tuple[int, int]], nn.Module]
+"""A function of (channels, classes, (height, width)) that makes a network."""
 
 _TITLES = {
     "alexnet": "AlexNet",
@@ -25,33 +32,70 @@ _TITLES = {
 
 
 def build(
-    net: str, shape: tuple[int, ...], classes: int, generator: torch.Generator, width: int = 128
+    net: str | StudentFactory,
+    shape: tuple[int, ...],
+    classes: int,
+    generator: torch.Generator,
+    width: int = 128,
 ) -> nn.Module:
     """A network with fresh weights (torch's default initialisation), drawn by a CPU generator.
 
     Args:
-        net: its name in :data:`NETS`.
+        net: its name in :data:`NETS`, or a function that makes it.
         shape: of the images: height, width, channels (1 or 3).
         classes: outputs.
         width: channels of a ConvNet, whose depth is the literature's. Other networks have sizes of their own.
 
     Raises:
-        SettingError: there is no such network, or the images are too small for it.
+        SettingError: there is no such network, the images are too small for it, or a function doesn't make a
+            network for these images and classes.
     """
     height, columns, channels = shape
-    make = NETS.load(net)
+    size = height, columns
     if net == "convnet":  # its width can be chosen, and it draws its weights from the generator itself
-        published: ConvNet = make(channels, classes, (height, columns), width, generator)
+        published: ConvNet = NETS.load(net)(channels, classes, size, width, generator)
         return published
     # torch's own initialisation knows the global generator only
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        module: nn.Module = make(channels, classes, (height, columns))
+        if not isinstance(net, str):
+            return _own_network(net, channels, classes, size)
+        module: nn.Module = NETS.load(net)(channels, classes, size)
         return module
 
 
-def title(net: str, size: tuple[int, int]) -> str:
+def name_of(net: str | StudentFactory) -> str:
+    """What a network is called on the way."""
+    return net if isinstance(net, str) else getattr(net, "__name__", type(net).__name__)
+
+
+def _own_network(make: StudentFactory, channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
+    """A user's network, tried on a blank image: a mistake is one line, not a trace of torch's."""
+    name = name_of(make)
+    try:
+        inspect.signature(make).bind(channels, classes, size)
+    except TypeError:
+        raise SettingError(
+            f"net: {name} must take (channels, classes, (height, width)), "
+            "such as lambda channels, classes, size: resnet18(num_classes=classes)"
+        ) from None
+    net: object = make(channels, classes, size)
+    if not isinstance(net, nn.Module):
+        raise SettingError(f"net: {name} makes a {type(net).__name__}, not a torch.nn.Module")
+    try:
+        device = next(net.parameters(), torch.empty(0)).device
+        with torch.no_grad():
+            logits = net.eval()(torch.zeros(1, channels, *size, device=device))
+    except RuntimeError as error:  # torch's own, of shapes that don't fit
+        reason = str(error).splitlines()[0]
+        raise SettingError(f"net: {name} can't take images {(channels, *size)}: {reason}") from error
+    if not isinstance(logits, Tensor) or logits.shape != (1, classes):
+        raise SettingError(f"net: {name} doesn't give {classes} logits for an image, as the classes need")
+    return net.train()
+
+
+def title(net: str | StudentFactory, size: tuple[int, int]) -> str:
     """A network's name in the literature, for images of a height and width."""
     if net == "convnet":
         return f"ConvNet-{literature_depth(*size)}"
-    return _TITLES.get(net, net)
+    return _TITLES.get(net, net) if isinstance(net, str) else name_of(net)

@@ -1,7 +1,9 @@
 """Students: networks trained from scratch on a set, as its recipe says, to find out what the set is worth."""
 
+from rudcodec.students.batches import Batches
 from rudcodec.students.limits import check_request
-from rudcodec.students.optimizers import optimizers_for
+from rudcodec.students.objective import label_loss
+from rudcodec.students.optimizers import RecipeOptimizer, optimizers_for
 from rudcodec.students.prediction import accuracy, predict
 from rudcodec.students.recipes import (
     default_recipe,
@@ -13,9 +15,13 @@ from rudcodec.students.recipes import (
 from rudcodec.students.spec import Panel, StudentSpec
 from rudcodec.students.trainer import Trainer, train_student
 from rudcodec.students.training_set import TrainingSet
+from rudcodec.students.transforms import RecipeTransform
 
 __all__ = [
+    "Batches",
     "Panel",
+    "RecipeOptimizer",
+    "RecipeTransform",
     "StudentSpec",
     "Trainer",
     "TrainingSet",
@@ -23,6 +29,7 @@ __all__ = [
     "check_request",
     "default_recipe",
     "hard_recipe",
+    "label_loss",
     "network_views",
     "optimizers_for",
     "predict",

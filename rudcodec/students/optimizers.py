@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from rudcodec.nets import muon
 from rudcodec.payload import Recipe
@@ -17,3 +21,50 @@ def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer
     matrices, others = muon.split(net) if recipe.optimizer == "muon" else ([], list(net.parameters()))
     adamw = torch.optim.AdamW(others, lr, betas=betas, weight_decay=decay)
     return [muon.Muon(matrices, lr, decay), adamw] if matrices else [adamw]
+
+
+class RecipeOptimizer(torch.optim.Optimizer):
+    """The optimizers of a recipe as one, whose learning rate falls to 0 on a cosine by itself.
+
+    Args:
+        net: what it trains.
+        recipe: how.
+        anneal: let the learning rate fall over ``recipe.steps`` steps, after which it stays 0; without, it
+            is constant, for a scheduler of the user's own.
+    """
+
+    def __init__(self, net: nn.Module, recipe: Recipe, anneal: bool = True) -> None:
+        self.optimizers = optimizers_for(net, recipe)
+        # the groups are the optimizers' own: what changes a learning rate here changes it there
+        super().__init__([group for one in self.optimizers for group in one.param_groups], {})
+        self._schedules = [CosineAnnealingLR(one, recipe.steps) for one in self.optimizers] if anneal else []
+        self._steps = recipe.steps
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update; ``closure``, if given, computes the loss and its gradients first."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        for schedule in self._schedules:
+            if schedule.last_epoch < self._steps:
+                schedule.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of all optimizers and of their schedules."""
+        return {"optimizers": _states(self.optimizers), "schedules": _states(self._schedules)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state of an optimizer of the same network and recipe."""
+        for one, state in zip(self.optimizers, state_dict["optimizers"], strict=True):
+            one.load_state_dict(state)
+        for schedule, state in zip(self._schedules, state_dict["schedules"], strict=True):
+            schedule.load_state_dict(state)
+        self.param_groups = [group for one in self.optimizers for group in one.param_groups]
+
+
+def _states(parts: Sequence[Any]) -> list[dict[str, Any]]:
+    return [part.state_dict() for part in parts]

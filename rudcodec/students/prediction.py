@@ -18,7 +18,8 @@ _PIXELS = _IMAGES * 64 * 64
 
 
 def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.int64]:
-    """Classes, int64 (N,), that a network sees in uint8 (N, H, W, C) images, without augmentation.
+    """Classes, int64 (N,), that a network sees in uint8 (N, H, W, C) images, without augmentation and in the
+    mode for evaluation, in which it isn't left if it wasn't before.
 
     ``recipe`` has the mean and standard deviation that the network was trained with.
     """
@@ -26,10 +27,13 @@ def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArra
     _, height, width, _ = images.shape
     batch = max(1, min(_IMAGES, _PIXELS // (height * width)))
     classes = []
+    is_training = net.training
+    net.eval()
     with torch.inference_mode(), autocast(device):
         for start in range(0, len(images), batch):
             batch_images = from_array(images[start : start + batch]).to(device)
             classes.append(net(normalise(batch_images, recipe.mean, recipe.std)).argmax(1).cpu())
+    net.train(is_training)
     return torch.cat(classes).numpy()
 
 

@@ -6,23 +6,31 @@ from dataclasses import dataclass
 
 import torch
 
+from rudcodec.nets import StudentFactory, name_of
+
 
 @dataclass(frozen=True)
 class StudentSpec:
     """One kind of student.
 
     Attributes:
-        net: name of its network in :data:`rudcodec.nets.NETS`.
+        net: name of its network in :data:`rudcodec.nets.NETS`, or a function that makes it, of (channels,
+            classes, (height, width)).
         width: channels, if it is a ConvNet.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or a torch device.
         compile: use torch.compile; None: where the students are work enough to repay it and there is a
             compiler.
     """
 
-    net: str = "convnet"
+    net: str | StudentFactory = "convnet"
     width: int = 128
     device: str | torch.device = "auto"
     compile: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its network, or of the function that makes it."""
+        return name_of(self.net)
 
 
 @dataclass(frozen=True)

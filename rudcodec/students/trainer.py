@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rudcodec.augment import augment
 from rudcodec.errors import SettingError
-from rudcodec.label_network import ViewStream
 from rudcodec.nets import ConvNet, build
 from rudcodec.nets.device import pick_device
-from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, compiled, keep_freed_memory, repays_compiling
-from rudcodec.nets.transfer import from_array, to_device
 from rudcodec.payload import Recipe
 from rudcodec.progress import Progress
-from rudcodec.students.optimizers import optimizers_for
-from rudcodec.students.recipes import check_recipe
+from rudcodec.students.batches import Batches
+from rudcodec.students.objective import label_loss
+from rudcodec.students.optimizers import RecipeOptimizer
 from rudcodec.students.spec import StudentSpec
 from rudcodec.students.training_set import TrainingSet
 
@@ -50,7 +45,6 @@ class Trainer:
         self, data: TrainingSet, recipe: Recipe, spec: StudentSpec | None = None, runs: int = 1
     ) -> None:
         self.data, self.recipe, self.spec = data, recipe, spec or StudentSpec()
-        check_recipe(recipe, data.images.shape[3])
         if self.spec.width < 1:
             raise SettingError(f"width must be above zero, not {self.spec.width}")
         self.device = pick_device(self.spec.device)
@@ -59,20 +53,10 @@ class Trainer:
         objective = _Objective(data.softmax_temperature)
         self._loss = compiled(objective.loss) if self.compiled else objective.loss
         self._layout = torch.channels_last if self.compiled else torch.contiguous_format
-        self._stream: ViewStream | None = None
-        if data.network is not None:
-            self._stream = ViewStream(
-                data.images, data.network, batch=self.batch, device=self.device, compile=self.compiled
-            )
-        self._images = from_array(data.images).to(self.device)
-        self._labels = from_array(data.labels if data.probs is None else data.probs).to(self.device)
+        self._batches = Batches(data, recipe, device=self.device, compile=self.compiled)
 
     def train(self, seed: int, progress: Progress | None = None) -> nn.Module:
         """A student after ``recipe.steps`` steps, the learning rate having fallen to 0 on a cosine.
-
-        Views come in batches of ``recipe.batch``. Batches of images are cut from shuffled passes over the set
-        and have as many, or all where there are fewer; one augmentation is drawn per batch, as in the
-        published DSA code.
 
         Args:
             seed: of weights, order and augmentation; the same on the same machine gives the same network.
@@ -85,39 +69,18 @@ class Trainer:
         shape = self.data.images.shape[1:]
         net = build(self.spec.net, shape, self.data.class_count, generator, self.spec.width)
         net = net.to(self.device).to(memory_format=layout)
-        optimizers = optimizers_for(net, recipe)
-        schedules = [
-            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps) for optimizer in optimizers
-        ]
+        optimizer = RecipeOptimizer(net, recipe)
         reported = time.monotonic()
-        for step, (x, target) in enumerate(self._batches(seed, generator), start=1):
+        for step, (x, target) in enumerate(self._batches.draw(seed, generator), start=1):
             with autocast(self.device):
                 loss = self._loss(net, x.contiguous(memory_format=layout), target)
             net.zero_grad(set_to_none=True)
             loss.backward()
-            for optimizer, schedule in zip(optimizers, schedules, strict=True):
-                optimizer.step()
-                schedule.step()
+            optimizer.step()
             if progress is not None and (step == recipe.steps or time.monotonic() - reported > _REPORT_EVERY):
                 progress(step, recipe.steps)
                 reported = time.monotonic()
         return net
-
-    def _batches(self, seed: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Normalised images (n, C, H, W), and classes (n,) or probabilities (n, classes)."""
-        recipe = self.recipe
-        rows = torch.empty(0, dtype=torch.int64)
-        for step in range(recipe.steps):
-            if self._stream is not None:
-                views, target = self._stream.at(seed * recipe.steps + step)
-                yield normalise(views, recipe.mean, recipe.std), target
-                continue
-            while len(rows) < self.batch:
-                rows = torch.cat((rows, torch.randperm(len(self._images), generator=generator)))
-            batch_rows = to_device(rows[: self.batch], self.device)
-            rows = rows[self.batch :]
-            x = normalise(self._images[batch_rows], recipe.mean, recipe.std)
-            yield augment(x, recipe.augment, generator), self._labels[batch_rows]
 
     def _pays_compiling(self, runs: int) -> bool:
         _, height, width, _ = self.data.images.shape
@@ -142,7 +105,4 @@ class _Objective:
 
     def loss(self, net: nn.Module, x: Tensor, target: Tensor) -> Tensor:
         """A scalar, for normalised images (n, C, H, W)."""
-        if self.temperature is None:
-            return F.cross_entropy(net(x).float(), target)
-        # times the square: gradients of the usual size (Hinton et al., 2015)
-        return F.cross_entropy(net(x).float() / self.temperature, target) * self.temperature**2
+        return label_loss(net(x), target, self.temperature)

@@ -1,4 +1,4 @@
-"""A decoded set as class folders of PNG files, which any framework reads."""
+"""A set as class folders of PNG files, which any framework reads."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rudcodec.errors import DataError
+from rudcodec.export.contents import Contents, rounded
+from rudcodec.export.png import png
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
 from rudcodec.output import check_folder
 
-if TYPE_CHECKING:
-    from rudcodec.synthetic import SyntheticSet
 
-
-def save_folders(data: SyntheticSet, folder: str | os.PathLike[str]) -> None:
+def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
     """Write ``folder/<class>/NNNNN.png`` and ``folder/labels.json``.
 
     The class folders sort into the order of the class numbers. In labels.json, ``classes`` and ``folders``
     are the names of classes and of their folders by number, ``class_of`` and ``folder_of`` lead from one
-    name to the other, and ``labels`` has the class number of each file.
+    name to the other, and ``labels`` has the class number of each file; ``probs``, if there are some, its
+    probabilities.
 
     The folder appears only when complete. Raises DataError if it exists and isn't an empty folder, or can't
     be written.
@@ -36,7 +35,7 @@ def save_folders(data: SyntheticSet, folder: str | os.PathLike[str]) -> None:
     except OSError as error:
         raise DataError(f"{target}: can't be created ({error.strerror})") from None
     try:
-        _write(data, temporary)
+        _write(contents, temporary)
         temporary.chmod(0o755)
         temporary.replace(target)
     except OSError as error:
@@ -45,30 +44,30 @@ def save_folders(data: SyntheticSet, folder: str | os.PathLike[str]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write(data: SyntheticSet, folder: Path) -> None:
-    from PIL import Image
-
-    names = folder_names(data.classes)
+def _write(contents: Contents, folder: Path) -> None:
+    classes, names = contents.classes, folder_names(contents.classes)
     for name in names:
         (folder / on_disk(name)).mkdir()
     files: dict[str, int] = {}
-    seen = [0] * len(names)
-    for image, label in zip(data.images, data.labels.tolist(), strict=True):
-        path = f"{names[label]}/{seen[label]:05d}.png"
-        seen[label] += 1
-        Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / on_disk(path))
-        files[path] = label
+    probs: dict[str, list[float]] = {}
+    counts = [0] * len(names)
+    for batch in contents.batches:
+        paths = []
+        for image, label in zip(batch.images, batch.labels.tolist(), strict=True):
+            paths.append(f"{names[label]}/{counts[label]:05d}.png")
+            counts[label] += 1
+            (folder / on_disk(paths[-1])).write_bytes(png(image))
+            files[paths[-1]] = label
+        if batch.probs is not None:
+            probs |= dict(zip(paths, map(rounded, batch.probs), strict=True))
     text: dict[str, Any] = {
-        "classes": list(data.classes),
+        "classes": list(classes),
         "folders": names,
-        "class_of": dict(zip(names, data.classes, strict=True)),
-        "folder_of": dict(zip(data.classes, names, strict=True)),
-        "size_bytes": data.size,
-        "bits_per_class": data.bpc,
-        "recipe": asdict(data.recipe),
+        "class_of": dict(zip(names, classes, strict=True)),
+        "folder_of": dict(zip(classes, names, strict=True)),
+        **contents.facts,
         "labels": files,
     }
-    if data.probs is not None:
-        soft = [[round(float(p), 4) for p in row] for row in data.probs]
-        text |= {"temperature": data.temperature, "probs": dict(zip(files, soft, strict=True))}
+    if probs:
+        text["probs"] = probs
     (folder / LABELS_FILE).write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,43 @@
+"""The settings as keyword arguments, so that type checkers and editors know their names and types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any, TypedDict
+
+from rudcodec.errors import SettingError
+from rudcodec.settings import Settings
+
+
+class Overrides(TypedDict, total=False):
+    """Fields of :class:`rudcodec.settings.Settings`, any of them; a test holds the two alike."""
+
+    bpc: float
+    lmbda: float | None
+    ipc: int | None
+    share: str
+    labels: str
+    utility: str
+    seed: int
+    device: str
+    flip: bool | None
+    warmup: int
+    joint: int
+    tune: int
+    chunk: int | None
+    balance: float
+    utility_images: int
+    label_fraction: float | None
+    label_views: int
+    utility_options: Mapping[str, Any]
+
+
+def check_names(overrides: Iterable[str], other_arguments: Iterable[str]) -> None:
+    """Raise SettingError unless all are settings; it names what is similar, ``other_arguments`` included."""
+    settings = [one.name for one in fields(Settings)]
+    for name in overrides:
+        if name not in settings:
+            near = get_close_matches(name, (*settings, *other_arguments), 1)
+            raise SettingError(f"there is no setting {name!r}" + (f"; is it {near[0]!r}?" if near else ""))

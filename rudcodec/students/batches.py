@@ -1,0 +1,78 @@
+"""The batches that a recipe's students are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from rudcodec.augment import augment
+from rudcodec.label_network import ViewStream
+from rudcodec.nets.device import pick_device
+from rudcodec.nets.normalise import normalise
+from rudcodec.nets.transfer import from_array, to_device
+from rudcodec.payload import Recipe
+from rudcodec.students.recipes import check_recipe
+from rudcodec.students.training_set import TrainingSet
+
+
+class Batches:
+    """All ``recipe.steps`` batches of one training: iterate over it.
+
+    Yields normalised images, float32 (n, C, H, W), with classes, int64 (n,), or probabilities, float32
+    (n, classes), on ``device``. Views come in batches of ``recipe.batch``. Batches of images are cut from
+    shuffled passes over the set and have as many, or all where there are fewer; one augmentation is drawn per
+    batch, as in the published DSA code.
+
+    Args:
+        data: what to train on.
+        recipe: how to train.
+        seed: of order, augmentation and views, where one only iterates.
+        device: where the batches are made: ``"auto"``, ``"cpu"``, ``"cuda"`` or a torch device.
+        compile: use torch.compile for views.
+
+    Raises:
+        SettingError: the recipe makes no sense, or is for other images.
+    """
+
+    def __init__(
+        self,
+        data: TrainingSet,
+        recipe: Recipe,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        compile: bool = False,  # noqa: A002  (torch's own word)
+    ) -> None:
+        check_recipe(recipe, data.images.shape[3])
+        self.recipe, self.seed, self.size = recipe, seed, data.batch_size(recipe)
+        self.device = pick_device(device)
+        self._stream: ViewStream | None = None
+        if data.network is not None:
+            self._stream = ViewStream(
+                data.images, data.network, batch=self.size, device=self.device, compile=compile
+            )
+        self._images = from_array(data.images).to(self.device)
+        self._labels = from_array(data.labels if data.probs is None else data.probs).to(self.device)
+
+    def __len__(self) -> int:
+        return self.recipe.steps
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.draw(self.seed, torch.Generator().manual_seed(self.seed))
+
+    def draw(self, seed: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of a seed, which views come from; order and augmentation from the generator."""
+        recipe = self.recipe
+        rows = torch.empty(0, dtype=torch.int64)
+        for step in range(recipe.steps):
+            if self._stream is not None:
+                views, target = self._stream.at(seed * recipe.steps + step)
+                yield normalise(views, recipe.mean, recipe.std), target
+                continue
+            while len(rows) < self.size:
+                rows = torch.cat((rows, torch.randperm(len(self._images), generator=generator)))
+            batch_rows = to_device(rows[: self.size], self.device)
+            rows = rows[self.size :]
+            x = normalise(self._images[batch_rows], recipe.mean, recipe.std)
+            yield augment(x, recipe.augment, generator), self._labels[batch_rows]

@@ -1,0 +1,71 @@
+"""Images as a recipe's students see them, one at a time or in batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from rudcodec.augment import augment, check_ops
+from rudcodec.errors import SettingError
+from rudcodec.nets.normalise import normalise
+from rudcodec.nets.transfer import from_array
+from rudcodec.payload import Recipe
+
+
+class RecipeTransform:
+    """Normalises images as a recipe says, and augments them if they are to be trained on.
+
+    Call it with a PIL image or a uint8 array (H, W, C) or (N, H, W, C); it returns float32 (C, H, W) or
+    (N, C, H, W). A float tensor of one of these shapes is normalised already, and only augmented. A batch is
+    augmented by one operation with parameters of each image's own, as in the published DSA code. Random
+    numbers come from torch's global generator, which each worker of a ``DataLoader`` has its own of.
+
+    Args:
+        recipe: has mean, standard deviation and augmentations.
+        train: augment.
+
+    Raises:
+        SettingError: an image isn't one of these, or has other channels than the recipe.
+    """
+
+    def __init__(self, recipe: Recipe, train: bool) -> None:
+        check_ops(recipe.augment)
+        self.recipe, self.train = recipe, train
+
+    def __call__(self, images: Any) -> Tensor:
+        tensors = images if isinstance(images, Tensor) else self._normalised(images)
+        channels = len(self.recipe.mean)
+        if not tensors.is_floating_point() or tensors.ndim not in (3, 4) or tensors.shape[-3] != channels:
+            raise SettingError(
+                f"images must be float tensors ({channels}, H, W) or (N, {channels}, H, W), "
+                f"not {tensors.dtype} {tuple(tensors.shape)}"
+            )
+        if not self.train:
+            return tensors
+        batch = tensors if tensors.ndim == 4 else tensors[None]
+        augmented = augment(batch, self.recipe.augment, torch.default_generator)
+        return augmented if tensors.ndim == 4 else augmented[0]
+
+    def __repr__(self) -> str:
+        augmentations = ", ".join(self.recipe.augment) if self.train else ""
+        return f"RecipeTransform(mean={self.recipe.mean}, std={self.recipe.std}, augment=({augmentations}))"
+
+    def _normalised(self, images: Any) -> Tensor:
+        channels = len(self.recipe.mean)
+        if isinstance(images, Image.Image):
+            array = np.array(images.convert("L" if channels == 1 else "RGB"))
+            array = array[:, :, None] if channels == 1 else array
+        else:
+            array = np.asarray(images)
+        if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-1] != channels:
+            raise SettingError(
+                f"images must be uint8 (H, W, {channels}) or (N, H, W, {channels}), "
+                f"not {array.dtype} {array.shape}"
+            )
+        batch = from_array(array if array.ndim == 4 else array[None])
+        tensors = normalise(batch, self.recipe.mean, self.recipe.std)
+        return tensors if array.ndim == 4 else tensors[0]

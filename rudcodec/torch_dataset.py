@@ -1,0 +1,59 @@
+"""A decoded set as torch takes it. Only :class:`rudcodec.SyntheticSet` imports this, when it is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rudcodec.errors import SettingError
+from rudcodec.nets.normalise import normalise
+from rudcodec.nets.transfer import from_array
+from rudcodec.students import Batches, TrainingSet, check_request, label_loss
+
+if TYPE_CHECKING:
+    from rudcodec.synthetic import SyntheticSet
+
+
+class TensorImages(Dataset[tuple[Any, Any]]):
+    """A set's images as float32 (C, H, W), with class numbers or probabilities: see
+    :meth:`rudcodec.SyntheticSet.torch`."""
+
+    def __init__(
+        self,
+        data: SyntheticSet,
+        transform: Callable[[Tensor], Any] | None = None,
+        normalised: bool = True,
+        soft: bool = False,
+    ) -> None:
+        if soft and data.probs is None:
+            raise SettingError("the file has no soft labels of its images")
+        self.data, self.transform, self.soft = data, transform, soft
+        recipe, channels = data.recipe, data.images.shape[3]
+        self._mean = recipe.mean if normalised else (0,) * channels
+        self._std = recipe.std if normalised else (255,) * channels
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image, label = self.data[index]
+        tensor = normalise(from_array(image[None]), self._mean, self._std)[0]
+        target = label if self.data.probs is None or not self.soft else from_array(self.data.probs[index])
+        return tensor if self.transform is None else self.transform(tensor), target
+
+
+def batches_of(data: SyntheticSet, seed: int, device: str | torch.device) -> Batches:
+    """See :meth:`rudcodec.SyntheticSet.batches`."""
+    labelled = TrainingSet.with_own_labels(data)
+    check_request(data.recipe, labelled)
+    return Batches(labelled, data.recipe, seed, device)
+
+
+def loss_of(data: SyntheticSet, logits: Tensor, targets: Tensor) -> Tensor:
+    """See :meth:`rudcodec.SyntheticSet.loss`."""
+    temperature = TrainingSet.with_own_labels(data).softmax_temperature
+    return label_loss(logits, targets, temperature if targets.is_floating_point() else None)

@@ -1,0 +1,73 @@
+"""How long work is shown to whoever calls it from Python and passes no function of their own: as the command
+shows it on a terminal, and as records of the logger ``rudcodec`` elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rudcodec.progress import StageProgress
+from rudcodec.runs.reports import ProgressReport, Reporter
+
+_INTERVAL = 10.0  # seconds between records of a stage
+_LOGGER = logging.getLogger("rudcodec")
+
+
+@contextmanager
+def watched_stages(progress: StageProgress | None) -> Iterator[StageProgress]:
+    """The function itself, or for None one that shows stages and steps."""
+    if progress is not None:
+        yield progress
+        return
+    with _display() as show:
+        yield lambda stage, done, total: show(ProgressReport(stage, done, total))
+
+
+@contextmanager
+def watched_reports(report: Reporter | None) -> Iterator[Reporter]:
+    """The function itself, or for None one that shows reports."""
+    if report is not None:
+        yield report
+        return
+    with _display() as show:
+        yield show
+
+
+@contextmanager
+def _display() -> Iterator[Reporter]:
+    if not sys.stderr.isatty():
+        yield LogProgress()
+        return
+    from rudcodec.cli.progress import ProgressView
+
+    with ProgressView() as view:
+        yield lambda report: view(
+            report.stage, report.step, report.steps, *_facts(report), remaining=report.remaining
+        )
+
+
+class LogProgress:
+    """Logs how far work is, at level INFO: each stage's first and last report, and one every ten seconds."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._logged = 0.0
+
+    def __call__(self, report: ProgressReport) -> None:
+        now = time.monotonic()
+        is_new, is_done = report.stage != self._stage, report.step == report.steps
+        if is_new or is_done or now - self._logged >= _INTERVAL:
+            facts = "".join(f"  {fact}" for fact in _facts(report))
+            _LOGGER.info("%s %d/%d%s", report.stage, report.step, report.steps, facts)
+            self._logged = now
+        self._stage = report.stage
+
+
+def _facts(report: ProgressReport) -> list[str]:
+    """What is worth knowing beside the steps."""
+    facts = [f"{report.bpc:,.0f} bpc"] if report.bpc is not None else []
+    facts += [f"utility {report.utility:.4g}"] if report.utility is not None else []
+    return facts + ([f"{report.psnr:.2f} dB"] if report.psnr is not None else [])
