@@ -87,7 +87,7 @@ def test_npz_is_resized_as_files_are(tmp_path: Path) -> None:
     ("arrays", "why"),
     [
         ({"a": np.zeros(3)}, "has no images and labels (nor x_train and y_train), only a"),
-        ({"images": np.full((4, 2, 2), 1.5), "labels": np.zeros(4, int)}, "floats in 0..1, not 1.5..1.5"),
+        ({"images": np.full((4, 2, 2), 1.5), "labels": np.zeros(4, int)}, "0..255, not 1.5..1.5"),
         ({"images": np.full((4, 2, 2), "x"), "labels": np.zeros(4, int)}, "images must be uint8 or floats"),
         ({"images": np.full((4, 2, 2), 256), "labels": np.zeros(4, int)}, "0..255, not 256..256"),
         ({"images": noise(4, 2, 2, 4), "labels": np.zeros(4, int)}, "(4, 2, 2, 4)"),
@@ -342,7 +342,7 @@ def test_tensors_that_are_no_set(tmp_path: Path) -> None:
         ({"images": 3 * images - 1, "labels": labels}, "need entries mean and std"),
         ({"images": images * float("nan"), "labels": labels}, "nan"),
         ({"images": images, "labels": labels, "mean": torch.rand(2), "std": torch.rand(2)}, "mean must be 3"),
-        ({"images": images, "labels": torch.rand(6, 2)}, "labels must be one whole number"),
+        ({"images": images, "labels": torch.full((6, 2), 0.5)}, "labels must be one whole number"),
         (7, "but int"),
         (Path("code"), "not a file of tensors"),
     ):

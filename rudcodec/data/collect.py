@@ -54,6 +54,9 @@ class ImageSource(Protocol):
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """Files in these splits, and beside all splits, that are no part of the set."""
 
+    def notes(self, splits: Sequence[SourceSplit]) -> tuple[str, ...]:
+        """Choices that were made in reading these splits and that the user should know of."""
+
 
 class ImageArray:
     """Images that come one after another, in any order, and must be of one shape.

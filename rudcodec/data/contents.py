@@ -1,0 +1,80 @@
+"""What lies in a folder or archive: the names, and where to read the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rudcodec.data.bounds import MAX_FILE
+from rudcodec.data.decode import EXTENSIONS, PictureError
+from rudcodec.data.files import Files
+from rudcodec.data.kinds import ending_of
+from rudcodec.data.reading import Reading
+from rudcodec.errors import DataError
+from rudcodec.names import is_hidden, is_junk
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The contents of a folder or archive, as each kind of source looks at them.
+
+    Attributes:
+        files: reads them.
+        name: what a set made of them is called.
+        folder: where they lie on disk; None for those in an archive.
+        reading: how the user wants pictures and columns to be read.
+    """
+
+    files: Files
+    name: str
+    folder: Path | None
+    reading: Reading
+
+    @property
+    def where(self) -> str:
+        """What messages begin with."""
+        return self.files.where
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All names, folders with a slash at the end, sorted: the same messages wherever the files lie."""
+        return tuple(sorted(self.files.names()))
+
+    @cached_property
+    def visible(self) -> tuple[str, ...]:
+        """The files, without hidden ones and what systems leave behind."""
+        return tuple(
+            name
+            for name in self.names
+            if not name.endswith("/")
+            and not any(is_hidden(part) or is_junk(part) for part in name.split("/"))
+        )
+
+    @cached_property
+    def pictures(self) -> tuple[str, ...]:
+        """The visible files whose endings are pictures'."""
+        return self.ending(*EXTENSIONS)
+
+    def ending(self, *endings: str) -> tuple[str, ...]:
+        """The visible files with one of these endings, in whatever case."""
+        return tuple(name for name in self.visible if ending_of(name) in endings)
+
+    def called(self, *file_names: str) -> dict[str, list[str]]:
+        """The visible files with one of these names, by the folder they lie in ('' or with a slash)."""
+        result: dict[str, list[str]] = {}
+        for name in self.visible:
+            outer, _, last = name.rpartition("/")
+            if last in file_names:
+                result.setdefault(outer + "/" * bool(outer), []).append(last)
+        return result
+
+    def read(self, name: str, limit: int = MAX_FILE) -> bytes:
+        """A file's contents. Raises DataError if it can't be read or has more than ``limit`` bytes."""
+        ((_, data),) = self.files.read([name])
+        where = self.files.locate(name)
+        if isinstance(data, PictureError):
+            raise DataError(f"{where} {data}")
+        if len(data) > limit:
+            raise DataError(f"{where} is larger than {limit >> 20} MiB")
+        return data

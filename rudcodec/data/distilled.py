@@ -1,0 +1,72 @@
+"""Distilled sets as the published code of DC, DSA, DM (``res_DM_CIFAR10_ConvNet_50ipc.pt``) and of MTT,
+TESLA and DATM (``images_best.pt`` with ``labels_best.pt``) saves them: which files go together, and how
+images were normalised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rudcodec.data.array_keys import label_partners
+from rudcodec.data.normalisation import named_in, parse_normalisation
+from rudcodec.errors import DataError
+from rudcodec.text import shown
+
+BEST_IMAGES = "images_best.pt"
+
+_ZCA = re.compile(r"_zca(?=[_.])")
+_MARGIN = 0.5
+"""How far images may lie beyond 0..1 after their whitening was undone."""
+
+
+def label_file(images: Path, where: str) -> Path:
+    """The file of the labels that go with one of images. Raises DataError if there is none."""
+    stem = _ZCA.sub("", images.name).removesuffix(images.suffix)
+    partners = [images.with_name(partner + images.suffix) for partner in label_partners(stem)]
+    found = next((partner for partner in partners if partner.is_file()), None)
+    if found is None:
+        hint = f"no {shown(partners[0].name)} beside it" if partners else "its name has no word images"
+        raise DataError(f"{where}: is one tensor, and the labels that go with it are missing ({hint})")
+    return found
+
+
+def normalisation_of(
+    path: Path, images: NDArray[Any], entries: Mapping[str, NDArray[Any]]
+) -> tuple[Mapping[str, NDArray[Any]], list[str]]:
+    """The ``mean`` and ``std`` of images, and a note where they come from: the file itself (or the user),
+    its name, or that of one of the two folders it lies in. Nothing where images lie in 0..1.
+
+    Args:
+        images: (N, H, W, C).
+        entries: of the file; its own ``mean`` and ``std`` count.
+
+    Raises:
+        DataError: they are whitened.
+    """
+    if {"mean", "std"} <= set(entries) or images.dtype.kind != "f" or not images.size:
+        return entries, []
+    low, high = float(images.min()), float(images.max())
+    if 0 <= low and high <= 1:
+        return {}, []
+    if _ZCA.search(path.name):
+        if -_MARGIN <= low and high <= 1 + _MARGIN:
+            return parse_normalisation("none"), [
+                "whitening was undone, as the name says: values beyond 0..1 are clipped"
+            ]
+        return {}, []
+    if unwhitened := sorted(path.parent.glob("images_zca_*.pt")):
+        raise DataError(
+            f"{shown(str(path))}: is whitened (ZCA), since {shown(unwhitened[-1].name)} lies beside it; give "
+            "that one, of which the whitening is undone"
+        )
+    for name in (path.stem, *(folder.name for folder in path.absolute().parents[:2])):
+        if known := named_in(name):
+            return parse_normalisation(known), [
+                f"images were normalised as {known}, which the name {shown(name)} says"
+            ]
+    return {}, []

@@ -1,0 +1,16 @@
+"""Libraries that read some kinds of source and may be missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from rudcodec.errors import DataError
+
+
+def import_reader(module: str, package: str, where: str) -> Any:
+    """A module, imported. Raises DataError, which says what to install, if it isn't there."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise DataError(f"{where}: is read by {package}, which is missing: pip install {package}") from None
