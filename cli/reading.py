@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from rudcodec.data.normalisation import parse_normalisation
+from rudcodec.errors import SettingError
 
 from .progress import ProgressView
 
@@ -15,8 +19,25 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_RARE = __name__
+"""Where a command's context keeps the flags that only :func:`read_images` looks at."""
 
 size_flag = click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.")
+
+
+def _keep(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is None or option.name is None:
+        return
+    if option.name == "normalised":
+        try:
+            parse_normalisation(value)
+        except SettingError as error:
+            raise click.BadParameter(str(error)) from None
+    context.meta.setdefault(_RARE, {})[option.name] = value
+
+
+def _rare_flag(name: str, metavar: str, text: str) -> Callable[[Command], Command]:
+    return click.option(name, metavar=metavar, help=text, callback=_keep, expose_value=False)
 
 
 def reading_flags(command: Command) -> Command:
@@ -31,6 +52,9 @@ def reading_flags(command: Command) -> Command:
         ),
         click.option("--background", metavar="COLOUR", help="Behind transparent pixels: white, #rrggbb."),
         click.option("--skip-bad", is_flag=True, help="Leave out what can't be read."),
+        _rare_flag("--image-column", "NAME", "Of a table or data set, where that is open."),
+        _rare_flag("--label-column", "NAME", "The same for labels, such as fine_label."),
+        _rare_flag("--normalised", "NAME", "By what floats were: cifar10, or mean,../std,.."),
     )
     for flag in reversed(flags):
         command = flag(command)
@@ -44,7 +68,8 @@ def read_images(source: str, split: Split, reading: Reading, view: ProgressView)
     def report(done: int, total: int) -> None:
         view(f"reading {split}", done, total)
 
-    images = load(source, split, progress=report, reading=reading)
+    rare = click.get_current_context().meta.get(_RARE, {})
+    images = load(source, split, progress=report, reading=replace(reading, **rare))
     if images.report is not None:
         for line in images.report.lines():
             view.say(line)

@@ -60,10 +60,9 @@ class FileTable:
     def __init__(self, path: Path) -> None:
         self.where = shown(str(path))
         self._path = path
-        self._pyarrow = import_reader("pyarrow", "pyarrow (datasets brings it)", self.where)
+        self._pyarrow = import_reader("pyarrow", self.where)
         self._is_parquet = path.suffix.lower() == PARQUET
-        schema = self._guarded(self._schema)
-        self.columns: Mapping[str, Column] = columns_of(schema, _stated_features(schema))
+        self.columns: Mapping[str, Column] = self._guarded(self._columns)
 
     def values(self, column: str) -> Iterator[Any]:
         count = 0
@@ -73,6 +72,10 @@ class FileTable:
             if count > MAX_ENTRIES:
                 raise DataError(f"{self.where}: more than {MAX_ENTRIES:,} rows; make it several files")
             yield from batch
+
+    def _columns(self) -> dict[str, Column]:
+        schema = self._schema()
+        return columns_of(schema, _stated_features(schema))
 
     def _schema(self) -> Any:
         if self._is_parquet:

@@ -49,7 +49,7 @@ class ImageSource(Protocol):
         """Index in ``rows`` and uint8 (H, W, C) of each, or why it can't be used, in any order."""
 
     def problems(self, split: SourceSplit) -> Iterator[str]:
-        """Other faults of the split, which can be left out."""
+        """Other faults of the split, which can be left out: a line for each, as messages begin."""
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """Files in these splits, and beside all splits, that are no part of the set."""

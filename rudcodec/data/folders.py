@@ -95,9 +95,12 @@ class FolderSource:
             path = shown(folder.path or name)
             if not folder.is_filled:
                 contents = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
-                yield f"{path}/ lies among the class folders but has {contents}"
+                yield f"{self.where}: {path}/ lies among the class folders but has {contents}"
             elif foreign > (readable := sum(len(inner.images) for inner in folder.below())):
-                yield f"{path}/ has {readable} pictures that can be read, and {_counted(lacking)} that can't"
+                yield (
+                    f"{self.where}: {path}/ has {readable} pictures that can be read, and "
+                    f"{_counted(lacking)} that can't"
+                )
 
     def _split_folders(self) -> dict[SourceSplit, Folder]:
         """The folder of each split, in which its class folders lie."""

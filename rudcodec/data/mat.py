@@ -79,7 +79,7 @@ def _source(name: str, where: str, paths: dict[SourceSplit, Path], reading: Read
 def _arrays(path: Path, is_svhn: bool, reading: Reading) -> Arrays:
     where = shown(str(path))
     images, labels = _read(path, where)
-    if images.dtype.kind == "O" or labels.dtype.kind == "O":
+    if images.dtype.kind in "OV" or labels.dtype.kind in "OV":
         raise DataError(f"{where}: images or labels are cells or structs, not plain arrays")
     labels = labels.reshape(-1) if 1 in labels.shape or labels.ndim == 1 else labels
     if labels.dtype.kind == "f" and labels.ndim == 1:
@@ -99,7 +99,7 @@ def _read(path: Path, where: str) -> Arrays:
         raise DataError(
             f"{where}: is a MATLAB file of version 7.3; save it with -v7, or its arrays as an .npz"
         )
-    scipy_io = import_reader("scipy.io", "scipy", where)
+    scipy_io = import_reader("scipy.io", where)
     try:
         shapes = {name: shape for name, shape, _ in scipy_io.whosmat(str(path))}
         found = [next((name for name in shapes if name.lower() in keys), None) for keys in (IMAGES, LABELS)]

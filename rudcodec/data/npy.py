@@ -95,15 +95,18 @@ def _read(path: Path) -> NDArray[Any]:
     check_memory(path.stat().st_size, f"{where}: its numbers", "keep fewer images in one file")
     try:
         # mapped, so that a head of large claims takes no memory
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except DAMAGE as error:
+        with np.errstate(over="raise"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (*DAMAGE, FloatingPointError) as error:
         kind = kind_of_file(path)
-        if isinstance(error, ValueError) and ("allow_pickle" in str(error) or "Python objects" in str(error)):
-            why = "it holds Python objects, not numbers"
-        elif kind == UNKNOWN or kind.startswith("a numpy"):
-            why = "it is damaged or cut short"
-        else:
+        if kind != UNKNOWN and not kind.startswith("a numpy"):
             why = f"it is {kind}"
+        elif isinstance(error, ValueError) and (
+            "allow_pickle" in str(error) or "Python objects" in str(error)
+        ):
+            why = "it holds Python objects, not numbers"
+        else:
+            why = "it is damaged or cut short"
         raise DataError(f"{where} can't be read: {why}") from None
     if not isinstance(array, np.ndarray):
         raise DataError(f"{where} can't be read: it is {kind_of_file(path)}")

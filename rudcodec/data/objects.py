@@ -63,7 +63,7 @@ def open_object(source: Any, reading: Reading) -> ImageSource:
 
 def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) -> SampleSource:
     where = name
-    classes = next((names for value in by_split.values() if (names := _class_names(value))), None)
+    classes = next((names for value in by_split.values() if (names := class_names(value))), None)
     if all(_is_pair(value) and _is_array(value[0]) for value in by_split.values()):
         readers = {split: partial(_arrays, value, where, reading) for split, value in by_split.items()}
         return ArraySource("arrays", where, readers, classes)
@@ -73,11 +73,11 @@ def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) ->
                 f"{shown(type(value).__name__)} is no image set: give a path or a name, (images, labels), or "
                 "an object with a length whose items are (image, label)"
             )
-    samples = {split: partial(_ItemSamples, value, where, reading) for split, value in by_split.items()}
+    samples = {split: partial(ItemSamples, value, where, reading) for split, value in by_split.items()}
     return SampleSource(name.lower(), where, samples, classes)
 
 
-class _ItemSamples(Samples):
+class ItemSamples(Samples):
     """Items of a sequence. They are all read at once, since labels come with images."""
 
     def __init__(self, items: Any, where: str, reading: Reading) -> None:
@@ -174,11 +174,11 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
-def _class_names(value: Any) -> list[str] | None:
-    """The ``classes`` of a set, as torchvision's have them; the set itself may lie in a ``Subset``."""
-    while not hasattr(value, "classes") and hasattr(value, "dataset"):
+def class_names(value: Any, attribute: str = "classes") -> list[str] | None:
+    """The class names of a set, as torchvision's have them; the set itself may lie in a ``Subset``."""
+    while not hasattr(value, attribute) and hasattr(value, "dataset"):
         value = value.dataset
-    names = getattr(value, "classes", None)
+    names = getattr(value, attribute, None)
     if not isinstance(names, Sequence) or isinstance(names, str) or not names:
         return None
     # ImageNet's are tuples of synonyms

@@ -22,7 +22,7 @@ _OPERATIONS = frozenset(
         "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP",
         "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
         "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1",
-        "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+        "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
         "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
         "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
         "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
@@ -88,7 +88,7 @@ class _ByteArray:
         raw = contents.encode("latin1") if isinstance(contents, str) else contents
         if not isinstance(dtype, _Type) or dtype.name not in ("u1", "|u1") or math.prod(shape) != len(raw):
             raise ValueError("other numbers than bytes")
-        self.array = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if is_fortran else "C")
+        self.array = np.frombuffer(bytes(raw), np.uint8).reshape(shape, order="F" if is_fortran else "C")
 
 
 class _Type:
@@ -105,6 +105,13 @@ def _make_array(*_: Any) -> _ByteArray:
     return _ByteArray()
 
 
+def _from_buffer(contents: Any, dtype: Any, shape: Any, order: Any = "C", *_: Any) -> _ByteArray:
+    """As numpy pickles arrays by protocol 5."""
+    result = _ByteArray()
+    result.__setstate__((1, shape, dtype, order == "F", contents))
+    return result
+
+
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     """Bytes, as Python 3 writes them for Python 2."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
@@ -115,6 +122,8 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
 _GLOBALS: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _make_array,
     ("numpy._core.multiarray", "_reconstruct"): _make_array,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
     ("numpy", "ndarray"): _ByteArray,
     ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _encode,

@@ -50,6 +50,9 @@ def load(
               the classes have names, ``classes``;
             - a .safetensors, .pt or .pth of tensors, see :func:`rudcodec.data.tensors.open_tensors`;
             - an IDX pair (MNIST and its family), gzipped or not: its folder, or one of its files;
+            - a table (.csv, .tsv, .jsonl) beside pictures, tar shards of a WebDataset, Parquet and Arrow
+              files, .npy, .mat, CIFAR's batches, distilled sets of published code: see ``docs/sources.md``;
+            - a Python object, see :func:`rudcodec.data.objects.open_object`;
             - ``digits`` (scikit-learn's), or the name of a torchvision data set, such as ``cifar10``: looked
               for in the folder ``$RUDCODEC_DATA``, else ``~/.cache/rudcodec``, and never downloaded. In a
               string, such a name wins over a file or folder of that name; give that as ``./cifar10``.
@@ -72,11 +75,7 @@ def load(
         reading = replace(reading, size=size)
     image_source = _open(source, reading)
     required = required_splits(split, image_source.splits, image_source.where)
-    left_out = [
-        f"{image_source.where}: {line}"
-        for source_split in required
-        for line in image_source.problems(source_split)
-    ]
+    left_out = [line for source_split in required for line in image_source.problems(source_split)]
     if left_out and not reading.skip_bad:
         raise DataError(f"{left_out[0]}; mend it, or leave out what can't be read (--skip-bad)")
     classes = image_source.classes
@@ -115,7 +114,7 @@ def _open(source: SourceLike, reading: Reading) -> ImageSource:
     if not path_text:
         raise DataError("the name of the image set is empty")
     # a Path is meant as one; a bare word is first of all a name, whatever lies in the current folder
-    if isinstance(source, str) and (named_source := open_named(source)):
+    if isinstance(source, str) and (named_source := open_named(source, reading)):
         return named_source
     path, where = Path(source), shown(path_text)
     if "\0" in path_text:

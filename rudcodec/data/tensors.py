@@ -95,7 +95,7 @@ def _entries(path: Path, where: str) -> Entries:
 
 
 def _safetensors(path: Path, where: str) -> Entries:
-    from_file = import_reader("safetensors.numpy", "safetensors", where).load_file
+    from_file = import_reader("safetensors.numpy", where).load_file
     for key, kind in _safetensors_types(path).items():
         if kind not in _TYPES and key.lower() in _USED_KEYS:
             raise DataError(f"{where}: {shown(key)} holds numbers of type {shown(kind)}; save it as float32")
@@ -117,7 +117,7 @@ def _safetensors_types(path: Path) -> dict[str, str]:
 
 
 def _pickled(path: Path, where: str) -> Entries:
-    torch = import_reader("torch", "torch", where)
+    torch = import_reader("torch", where)
     _check_stored_plainly(path, where)
     contents = _read(path, where, partial(torch.load, path, map_location="cpu", weights_only=True))
     if isinstance(contents, dict) and isinstance(
