@@ -36,8 +36,10 @@ def _keep(context: click.Context, option: click.Parameter, value: str | None) ->
     context.meta.setdefault(_RARE, {})[option.name] = value
 
 
-def _rare_flag(name: str, metavar: str, text: str) -> Callable[[Command], Command]:
-    return click.option(name, metavar=metavar, help=text, callback=_keep, expose_value=False)
+def _rare_flag(name: str, text: str | None = None) -> Callable[[Command], Command]:
+    """A flag that messages name where it is needed; without a text it isn't among those of --help."""
+    hidden = text is None
+    return click.option(name, metavar="NAME", help=text, hidden=hidden, callback=_keep, expose_value=False)
 
 
 def reading_flags(command: Command) -> Command:
@@ -52,9 +54,9 @@ def reading_flags(command: Command) -> Command:
         ),
         click.option("--background", metavar="COLOUR", help="Behind transparent pixels: white, #rrggbb."),
         click.option("--skip-bad", is_flag=True, help="Leave out what can't be read."),
-        _rare_flag("--image-column", "NAME", "Of a table or data set, where that is open."),
-        _rare_flag("--label-column", "NAME", "The same for labels, such as fine_label."),
-        _rare_flag("--normalised", "NAME", "By what floats were: cifar10, or mean,../std,.."),
+        _rare_flag("--label-column", "Of several, such as fine_label or coarse."),
+        _rare_flag("--image-column"),
+        _rare_flag("--normalised"),
     )
     for flag in reversed(flags):
         command = flag(command)

@@ -250,3 +250,16 @@ def test_a_utility_has_options_of_its_own(colour: LabelledImages) -> None:
 def test_a_label_network_needs_a_budget(colour: LabelledImages) -> None:
     with pytest.raises(SettingError, match="lmbda: a label network needs a budget"):
         resolve_inputs(colour, None, Settings(lmbda=1, ipc=2, labels="network"))
+
+
+@pytest.mark.slow
+def test_sets_that_are_python_objects(colour: LabelledImages, tmp_path: Path) -> None:
+    """As the same images in a LabelledImages, but for the tenth that is held out."""
+    pair = (colour.images, colour.labels)
+    options: dict[str, Any] = {"ipc": 2, "bpc": 3000, "labels": "hard", "warmup": 4, "joint": 0, "tune": 2}
+    files = []
+    for source in (pair, [*zip(*pair, strict=True)], load(pair, "train")):
+        rudcodec.compress(source, tmp_path / "a.rud", **options)
+        files.append((tmp_path / "a.rud").read_bytes())
+    assert files[0] == files[1] == files[2]
+    assert rudcodec.load(files[0]).classes == ("0", "1", "2")

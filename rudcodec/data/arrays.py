@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.decode import fit
+from rudcodec.data.items import Items, ItemSource
 from rudcodec.data.levels import grey_levels
 from rudcodec.data.reading import Reading
-from rudcodec.data.samples import Samples, SampleSource
 from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.errors import DataError
 
@@ -20,7 +20,7 @@ Arrays = tuple[NDArray[Any], NDArray[Any]]
 """Images and labels as the source holds them."""
 
 
-class ArraySource(SampleSource):
+class ArraySource(ItemSource):
     """The source made of image and label arrays.
 
     Args:
@@ -41,14 +41,14 @@ class ArraySource(SampleSource):
     ) -> None:
         several = len(readers) > 1
 
-        def samples(split: SourceSplit) -> Samples:
+        def items(split: SourceSplit) -> Items:
             prefix = f"{where}: {split}" if several else where
-            return _ArraySamples(readers[split](), where, split, prefix, notes)
+            return _ArrayItems(readers[split](), where, split, prefix, notes)
 
-        super().__init__(name, where, {split: partial(samples, split) for split in readers}, classes)
+        super().__init__(name, where, {split: partial(items, split) for split in readers}, classes)
 
 
-class _ArraySamples(Samples):
+class _ArrayItems(Items):
     def __init__(
         self, arrays: Arrays, where: str, split: SourceSplit, prefix: str, notes: Sequence[str]
     ) -> None:

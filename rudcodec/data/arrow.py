@@ -15,10 +15,10 @@ from rudcodec.data.arrow_tables import ARROW, PARQUET, ArrowTable, Column, FileT
 from rudcodec.data.bounds import MAX_FILE, MAX_LIST
 from rudcodec.data.contents import Contents
 from rudcodec.data.decode import PictureError, decode_or_refuse
+from rudcodec.data.items import Items, ItemSource, Picture
 from rudcodec.data.label_values import LABEL_NAMES, are_numbers, as_label, find_label, label_values
 from rudcodec.data.layout import split_of_name
 from rudcodec.data.reading import Reading
-from rudcodec.data.samples import Picture, Samples, SampleSource
 from rudcodec.data.splits import ALIASES, Rows, SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
@@ -31,7 +31,7 @@ _SHARD = re.compile(r"(.*)-([0-9]{5})-of-([0-9]{5})\.(parquet|arrow)", re.IGNORE
 _Tables = Callable[[], Sequence[ArrowTable]]
 
 
-def open_saved_folder(contents: Contents) -> SampleSource | None:
+def open_saved_folder(contents: Contents) -> ItemSource | None:
     """The set that ``save_to_disk`` wrote into a folder, None if there is none. Raises DataError."""
     saved = contents.called(_SAVED_DICT, _SAVED_STATE)
     if contents.folder is None or not contents.ending(ARROW) or not saved:
@@ -50,7 +50,7 @@ def open_saved_folder(contents: Contents) -> SampleSource | None:
     return _source(contents, tables, [name for name in names if name not in known])
 
 
-def open_shards_folder(contents: Contents) -> SampleSource | None:
+def open_shards_folder(contents: Contents) -> ItemSource | None:
     """The set in a folder of .parquet (or .arrow) files, whose names or folders say the split:
     ``train-00000-of-00002.parquet``, ``data/test.parquet``, ``train/0000.parquet``. None if there are none,
     or pictures beside them.
@@ -86,7 +86,7 @@ def open_shards_folder(contents: Contents) -> SampleSource | None:
     return _source(contents, tables)
 
 
-def open_arrow_file(path: Path, reading: Reading) -> SampleSource | None:
+def open_arrow_file(path: Path, reading: Reading) -> ItemSource | None:
     """The set in one .parquet or .arrow file, as train unless its name says another split; None of other
     files. Raises DataError."""
     if path.suffix.lower() not in (PARQUET, ARROW):
@@ -95,7 +95,7 @@ def open_arrow_file(path: Path, reading: Reading) -> SampleSource | None:
     return _make_source(path.stem, shown(str(path)), {split: partial(_file_tables, [path])}, reading, [])
 
 
-def open_datasets_object(source: Any, reading: Reading) -> SampleSource | None:
+def open_datasets_object(source: Any, reading: Reading) -> ItemSource | None:
     """The set in a ``datasets.Dataset``, as train, or a ``datasets.DatasetDict``; None for anything else."""
     bases = [base for base in type(source).__mro__ if base.__module__.partition(".")[0] == "datasets"]
     kinds = {base.__name__ for base in bases}
@@ -123,7 +123,7 @@ class _Columns(NamedTuple):
     classes: tuple[str, ...] | None
 
 
-class _ArrowSamples(Samples):
+class _ArrowItems(Items):
     """Rows of tables, one after another."""
 
     def __init__(self, tables: Sequence[ArrowTable], columns: _Columns, reads_paths: bool) -> None:
@@ -182,15 +182,13 @@ def _file_contents(path: Path) -> bytes | PictureError:
     return data if len(data) <= MAX_FILE else PictureError(f"is larger than {MAX_FILE >> 20} MiB")
 
 
-def _source(
-    contents: Contents, tables: dict[SourceSplit, _Tables], others: Sequence[str] = ()
-) -> SampleSource:
+def _source(contents: Contents, tables: dict[SourceSplit, _Tables], others: Sequence[str] = ()) -> ItemSource:
     return _make_source(contents.name, contents.where, tables, contents.reading, others)
 
 
 def _make_source(
     name: str, where: str, tables: dict[SourceSplit, _Tables], reading: Reading, others: Sequence[str]
-) -> SampleSource:
+) -> ItemSource:
     """The source of the tables of each split.
 
     Args:
@@ -201,18 +199,18 @@ def _make_source(
     first = tables["train" if "train" in tables else next(iter(tables))]()
     columns = _choose_columns(first[0], reading)
 
-    def samples(split: SourceSplit) -> Samples:
+    def items(split: SourceSplit) -> Items:
         split_tables = tables[split]()
         for table in split_tables:
             for column in (columns.image, columns.label):
                 if column not in table.columns:
                     raise DataError(f"{table.where}: has no column {shown(column)}, as other files have")
-        result = _ArrowSamples(split_tables, columns, isinstance(split_tables[0], ObjectTable))
+        result = _ArrowItems(split_tables, columns, isinstance(split_tables[0], ObjectTable))
         for other in others:
             result.notes.append(f"passed over the split {shown(other)}")
         return result
 
-    return SampleSource(name, where, {split: partial(samples, split) for split in tables}, columns.classes)
+    return ItemSource(name, where, {split: partial(items, split) for split in tables}, columns.classes)
 
 
 def _choose_columns(table: ArrowTable, reading: Reading) -> _Columns:

@@ -10,12 +10,12 @@ from pathlib import Path
 from rudcodec.data.collect import ImageSource
 from rudcodec.data.contents import Contents
 from rudcodec.data.disk import DiskFiles
-from rudcodec.data.file_samples import FileSamples, Place
+from rudcodec.data.file_items import FileItems, Place
 from rudcodec.data.folders import FolderSource
+from rudcodec.data.items import ItemSource
 from rudcodec.data.label_values import are_numbers, as_label, label_values
 from rudcodec.data.layout import split_of_name
 from rudcodec.data.reading import Reading
-from rudcodec.data.samples import SampleSource
 from rudcodec.data.splits import ALIASES, SourceSplit
 from rudcodec.data.tables import ENDINGS, ColumnError, Row, Table, parse_table
 from rudcodec.errors import DataError
@@ -115,7 +115,7 @@ def _has_class_folders(contents: Contents) -> bool:
         return False
 
 
-def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -> SampleSource:
+def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -> ItemSource:
     listing = _Listing(contents)
     for name, table in tables.items():
         listing.add(name, table, pictures)
@@ -123,9 +123,9 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
     numbers = are_numbers({label for rows in listing.rows.values() for label in rows.values()})
     unlisted = pictures.without(picture for rows in listing.rows.values() for picture in rows)
 
-    def samples(split: SourceSplit) -> FileSamples:
+    def items(split: SourceSplit) -> FileItems:
         rows = listing.rows[split]
-        result = FileSamples(
+        result = FileItems(
             [Place(contents.files, picture) for picture in rows], label_values([*rows.values()], numbers)
         )
         result.problems += listing.problems.get(split, [])
@@ -134,8 +134,8 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
             result.passed.add("not in the table", unlisted[0], len(unlisted))
         return result
 
-    readers = {split: (lambda split=split: samples(split)) for split in listing.rows}
-    return SampleSource(contents.name, contents.where, readers)
+    readers = {split: (lambda split=split: items(split)) for split in listing.rows}
+    return ItemSource(contents.name, contents.where, readers)
 
 
 class _Listing:

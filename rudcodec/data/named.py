@@ -13,9 +13,9 @@ import numpy as np
 
 from rudcodec.data.arrays import Arrays, ArraySource
 from rudcodec.data.idx import FASHION_MNIST
-from rudcodec.data.objects import ItemSamples, class_names
+from rudcodec.data.items import ItemSource
+from rudcodec.data.objects import ObjectItems, class_names
 from rudcodec.data.reading import Reading
-from rudcodec.data.samples import SampleSource
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
 
@@ -93,7 +93,7 @@ def known_names() -> tuple[str, ...]:
     return ("digits", *_SETS)
 
 
-def open_named(name: str, reading: Reading) -> SampleSource | None:
+def open_named(name: str, reading: Reading) -> ItemSource | None:
     """The set of that name (case, dashes and underscores don't matter), or None if none is called so.
 
     Raises:
@@ -121,7 +121,7 @@ def _digits() -> Arrays:
     return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target
 
 
-def _torchvision(name: str, requested_name: str, reading: Reading) -> SampleSource:
+def _torchvision(name: str, requested_name: str, reading: Reading) -> ItemSource:
     spec = _SETS[name]
     root = Path(os.environ.get(ROOT_VARIABLE) or "~/.cache/rudcodec").expanduser()
     try:
@@ -157,7 +157,7 @@ def _torchvision(name: str, requested_name: str, reading: Reading) -> SampleSour
     if spec.images:
         return ArraySource(name, name, {split: partial(arrays, split) for split in spec.arguments}, classes)
 
-    def items(split: SourceSplit) -> ItemSamples:
-        return ItemSamples(open_split(split), f"{name}: {split}", reading)
+    def items(split: SourceSplit) -> ObjectItems:
+        return ObjectItems(open_split(split), f"{name}: {split}", reading)
 
-    return SampleSource(name, name, {split: partial(items, split) for split in spec.arguments}, classes)
+    return ItemSource(name, name, {split: partial(items, split) for split in spec.arguments}, classes)

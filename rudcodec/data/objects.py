@@ -15,11 +15,11 @@ from rudcodec.data.arrays import Arrays, ArraySource, channels_last
 from rudcodec.data.arrow import open_datasets_object
 from rudcodec.data.collect import ImageSource
 from rudcodec.data.decode import PictureError, decode_picture, fit
+from rudcodec.data.items import Items, ItemSource, Picture
 from rudcodec.data.label_values import are_numbers, as_label, label_values
 from rudcodec.data.levels import denormalised, grey_levels
 from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
-from rudcodec.data.samples import Picture, Samples, SampleSource
 from rudcodec.data.splits import ALIASES, Rows, SourceSplit
 from rudcodec.data.tensors import tensor_array
 from rudcodec.errors import DataError
@@ -61,7 +61,7 @@ def open_object(source: Any, reading: Reading) -> ImageSource:
     return _source(by_split, type(source).__name__, reading)
 
 
-def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) -> SampleSource:
+def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) -> ItemSource:
     where = name
     classes = next((names for value in by_split.values() if (names := class_names(value))), None)
     if all(_is_pair(value) and _is_array(value[0]) for value in by_split.values()):
@@ -73,11 +73,11 @@ def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) ->
                 f"{shown(type(value).__name__)} is no image set: give a path or a name, (images, labels), or "
                 "an object with a length whose items are (image, label)"
             )
-    samples = {split: partial(ItemSamples, value, where, reading) for split, value in by_split.items()}
-    return SampleSource(name.lower(), where, samples, classes)
+    items = {split: partial(ObjectItems, value, where, reading) for split, value in by_split.items()}
+    return ItemSource(name.lower(), where, items, classes)
 
 
-class ItemSamples(Samples):
+class ObjectItems(Items):
     """Items of a sequence. They are all read at once, since labels come with images."""
 
     def __init__(self, items: Any, where: str, reading: Reading) -> None:

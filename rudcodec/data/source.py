@@ -19,8 +19,8 @@ from rudcodec.data.images import LabelledImages
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.named import known_names, open_named
 from rudcodec.data.objects import Indexable, open_object
+from rudcodec.data.openers import open_file, open_tree
 from rudcodec.data.reading import Reading
-from rudcodec.data.registry import open_file, open_tree
 from rudcodec.data.report import SourceReport
 from rudcodec.data.splits import SourceSplit, Split, available_splits, required_splits, split_rows
 from rudcodec.data.webdataset import open_pattern

@@ -16,13 +16,13 @@ from rudcodec.data.archives import open_archive
 from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.contents import Contents
 from rudcodec.data.decode import EXTENSIONS, PictureError
-from rudcodec.data.file_samples import FileSamples, Place
+from rudcodec.data.file_items import FileItems, Place
 from rudcodec.data.files import Files
+from rudcodec.data.items import ItemSource
 from rudcodec.data.label_values import are_numbers, as_label, find_label, label_values
 from rudcodec.data.layout import split_of_name
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
-from rudcodec.data.samples import SampleSource
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import shown
@@ -46,7 +46,7 @@ class _Shard:
     passed: Passed = field(default_factory=Passed)
 
 
-def open_samples(contents: Contents) -> SampleSource | None:
+def open_samples(contents: Contents) -> ItemSource | None:
     """The set in one archive, or in a folder of what was unpacked from one; None if there is no .cls, nor a
     .json for each picture of a single folder. Raises DataError."""
     if not contents.pictures or not (contents.ending(".cls") or _all_have_json(contents)):
@@ -54,7 +54,7 @@ def open_samples(contents: Contents) -> SampleSource | None:
     return _source(contents.name, contents.where, {"train": [contents.files]}, None, contents.reading)
 
 
-def open_shards_folder(contents: Contents) -> SampleSource | None:
+def open_shards_folder(contents: Contents) -> ItemSource | None:
     """The set in a folder of shards; the names of the archives, or of folders below, say the split. None if
     there are none, or pictures beside them.
 
@@ -72,7 +72,7 @@ def open_shards_folder(contents: Contents) -> SampleSource | None:
     return _shards(contents.name, contents.where, paths, contents.folder, classes, contents.reading)
 
 
-def open_pattern(pattern: str, reading: Reading) -> SampleSource | None:
+def open_pattern(pattern: str, reading: Reading) -> ItemSource | None:
     """The set in the shards that a pattern with braces names, such as ``train-{000..012}.tar``; None if
     there is no brace, or a file of that very name.
 
@@ -91,7 +91,7 @@ def open_pattern(pattern: str, reading: Reading) -> SampleSource | None:
 
 def _shards(
     name: str, where: str, paths: Sequence[Path], root: Path, classes: list[str] | None, reading: Reading
-) -> SampleSource:
+) -> ItemSource:
     if len(paths) > MAX_SHARDS:
         raise DataError(f"{where}: more than {MAX_SHARDS:,} shards; make it several sets")
     by_split: dict[SourceSplit, list[Path]] = {}
@@ -129,12 +129,12 @@ def _source(
     archives: dict[SourceSplit, Any],
     classes: list[str] | None,
     reading: Reading,
-) -> SampleSource:
-    readers = {split: partial(_samples, where, files, reading) for split, files in archives.items()}
-    return SampleSource(name, where, readers, classes)
+) -> ItemSource:
+    readers = {split: partial(_items, where, files, reading) for split, files in archives.items()}
+    return ItemSource(name, where, readers, classes)
 
 
-def _samples(where: str, archives: Iterable[Files], reading: Reading) -> FileSamples:
+def _items(where: str, archives: Iterable[Files], reading: Reading) -> FileItems:
     pictures: list[Place] = []
     labels: list[str] = []
     problems: list[str] = []
@@ -147,9 +147,9 @@ def _samples(where: str, archives: Iterable[Files], reading: Reading) -> FileSam
         passed.merge(shard.passed)
     if not pictures:
         raise DataError(problems[0] if problems else f"{where}: no pictures with a .cls or .json beside them")
-    samples = FileSamples(pictures, label_values(labels, are_numbers(set(labels))))
-    samples.problems, samples.passed = problems, passed
-    return samples
+    items = FileItems(pictures, label_values(labels, are_numbers(set(labels))))
+    items.problems, items.passed = problems, passed
+    return items
 
 
 def _read_shard(files: Files, reading: Reading) -> _Shard:

@@ -1,4 +1,4 @@
-"""The source that consists of samples, an image and a label each, in an order of its own."""
+"""The source that consists of items, an image and a label each, in an order of its own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Picture = NDArray[np.uint8] | PictureError
 """uint8 (H, W, C), or why it can't be used."""
 
 
-class Samples(ABC):
-    """The samples of a split, as the source holds them.
+class Items(ABC):
+    """The items of a split, as the source holds them.
 
     Attributes:
         labels: one number or text for each, or one-hot, or soft; see :func:`label_array`.
@@ -41,20 +41,20 @@ class Samples(ABC):
 
     @abstractmethod
     def locate(self, index: int) -> str:
-        """How messages call the sample."""
+        """How messages call the item."""
 
     @abstractmethod
     def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, Picture]]:
         """The position in ``indices`` and the image of each, in any order."""
 
 
-class SampleSource:
-    """The source made of :class:`Samples` for each split.
+class ItemSource:
+    """The source made of :class:`Items` for each split.
 
     Args:
         name: what the set is called.
         where: what messages begin with.
-        readers: make the samples of each split; each is called once, when they are needed.
+        readers: make the items of each split; each is called once, when they are needed.
         classes: the names of labels 0, 1, ...; without them, the labels that occur in train are the names.
     """
 
@@ -62,14 +62,14 @@ class SampleSource:
         self,
         name: str,
         where: str,
-        readers: Mapping[SourceSplit, Callable[[], Samples]],
+        readers: Mapping[SourceSplit, Callable[[], Items]],
         classes: Sequence[str] | None = None,
     ) -> None:
         self.name, self.where = name, where
         self.splits = tuple(readers)
         self._readers = readers
         self._class_names = classes
-        self._samples_by_split: dict[SourceSplit, Samples] = {}
+        self._items_by_split: dict[SourceSplit, Items] = {}
         self._order_by_split: dict[SourceSplit, tuple[Rows, NDArray[np.int64]]] = {}
 
     @cached_property
@@ -85,45 +85,45 @@ class SampleSource:
         return self._order(split)[1]
 
     def locate(self, split: SourceSplit, row: int) -> str:
-        return self._samples(split).locate(int(self._order(split)[0][row]))
+        return self._items(split).locate(int(self._order(split)[0][row]))
 
     def stream(self, split: SourceSplit, rows: Rows, reading: Reading) -> Iterator[tuple[int, Picture]]:
-        return self._samples(split).stream(self._order(split)[0][rows], reading)
+        return self._items(split).stream(self._order(split)[0][rows], reading)
 
     def problems(self, split: SourceSplit) -> Iterator[str]:
-        return iter(self._samples(split).problems)
+        return iter(self._items(split).problems)
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         result = Passed()
         for split in splits:
-            result.merge(self._samples(split).passed)
+            result.merge(self._items(split).passed)
         return result
 
     def notes(self, splits: Sequence[SourceSplit]) -> tuple[str, ...]:
         # the same note of two splits is one
-        return tuple(dict.fromkeys(note for split in splits for note in self._samples(split).notes))
+        return tuple(dict.fromkeys(note for split in splits for note in self._items(split).notes))
 
     @cached_property
     def _keys(self) -> NDArray[Any]:
         """The labels, or the names, of classes 0, 1, ..."""
         if self._class_names is not None:
             return np.asarray(self._class_names, dtype=str)
-        return np.unique(self._samples("train" if "train" in self.splits else self.splits[0]).labels)
+        return np.unique(self._items("train" if "train" in self.splits else self.splits[0]).labels)
 
-    def _samples(self, split: SourceSplit) -> Samples:
+    def _items(self, split: SourceSplit) -> Items:
         """With labels that are int64 or str (N,)."""
-        if split not in self._samples_by_split:
+        if split not in self._items_by_split:
             where = f"{self.where}: {split}" if len(self.splits) > 1 else self.where
-            samples = self._readers[split]()
-            samples.labels, note = label_array(samples.labels, where)
-            samples.notes += [note] if note else []
-            self._samples_by_split[split] = samples
-        return self._samples_by_split[split]
+            items = self._readers[split]()
+            items.labels, note = label_array(items.labels, where)
+            items.notes += [note] if note else []
+            self._items_by_split[split] = items
+        return self._items_by_split[split]
 
     def _order(self, split: SourceSplit) -> tuple[Rows, NDArray[np.int64]]:
         """The index in the source of each row, and its label."""
         if split not in self._order_by_split:
-            labels = self._class_numbers(self._samples(split).labels)
+            labels = self._class_numbers(self._items(split).labels)
             order = np.argsort(labels, kind="stable")
             self._order_by_split[split] = order, labels[order]
         return self._order_by_split[split]

@@ -1,4 +1,4 @@
-"""Samples whose pictures are files, in one folder or archive or in several."""
+"""Items whose pictures are files, in one folder or archive or in several."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rudcodec.data.decode import decode_or_refuse
 from rudcodec.data.files import Files
+from rudcodec.data.items import Items, Picture
 from rudcodec.data.reading import Reading
-from rudcodec.data.samples import Picture, Samples
 from rudcodec.data.splits import Rows
 
 
@@ -25,8 +25,8 @@ class Place(NamedTuple):
         return self.files.locate(self.name)
 
 
-class FileSamples(Samples):
-    """Samples of pictures in files.
+class FileItems(Items):
+    """Items of pictures in files.
 
     Args:
         places: of the pictures; those of one archive come together.
