@@ -111,6 +111,8 @@ def test_a_table_without_labels_is_no_split(tmp_path: Path) -> None:
 def test_class_folders_win_over_other_tables(tmp_path: Path) -> None:
     source = put(tmp_path / "set", {"metadata.csv": b"license,year\nmit,2020\n"} | toy("", 3, 3))
     assert load(source, "all").classes == ("cat", "dog")
+    numbers = put(tmp_path / "numbers", {"labels.csv": b"id,label\n0,cat\n1,dog\n"} | toy("", 3, 3))
+    assert load(numbers, "all").classes == ("cat", "dog")
     both = put(
         tmp_path / "both",
         {"labels.csv": table("file,label", *(f"{n},x{i % 2}" for i, n in enumerate(toy("", 3, 3))))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import io
 import json
 from collections.abc import Sequence
@@ -277,10 +278,22 @@ def test_normalised_items_need_the_numbers(torch: Any) -> None:
     same(load(items, "all", reading=Reading(normalised=numbers)), NAMES)
 
 
+class OddKeys(collections.UserList[int]):
+    """Has a length, but no item 0; as a DataFrame."""
+
+    def __init__(self) -> None:
+        super().__init__([1])
+
+    def __getitem__(self, key: Any) -> Any:
+        raise KeyError(key)
+
+
 @pytest.mark.parametrize(
     ("source", "why"),
     [
         (7, "int is no image set: give a path or a name"),
+        (dict.fromkeys("ab", IMAGES).items(), "dict_items is no image set: give a path or a name"),
+        (OddKeys(), "OddKeys: has no item 0: KeyError(0)"),
         ([1, 2], "list: item 0 is no (image, label), but int"),
         ({"a": (IMAGES, LABELS)}, "its keys must be train, val and test, not a"),
         ((IMAGES, LABELS[:-1]), "24 images but 23 labels"),

@@ -142,7 +142,7 @@ class _ArrowItems(Items):
                     problems.append(f"{table.where}: row {row - first} {error}")
                 row += 1
             ends.append(row)
-        super().__init__(label_values(labels, are_numbers(set(labels))))
+        super().__init__(label_values(labels, are_numbers(set(labels)), tables[0].where))
         self.problems += problems
         self.notes.append(f"images are the column {shown(columns.image)}, labels {shown(columns.label)}")
         self._tables, self._column, self._reads_paths = tables, columns.image, reads_paths

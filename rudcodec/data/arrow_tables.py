@@ -18,8 +18,10 @@ from rudcodec.text import shown
 PARQUET = ".parquet"
 ARROW = ".arrow"
 
-_BATCH_ROWS = 16
+_BATCH_ROWS = 4
 """Rows of one step: of a dictionary, each may be the largest picture there is."""
+_BATCH_NUMBERS = 1 << 14
+"""The same of a column of whole numbers."""
 _IMAGE, _CLASS_LABEL = "Image", "ClassLabel"
 
 
@@ -32,12 +34,14 @@ class Column:
         is_image: whether ``datasets`` says so.
         classes: the names of the labels 0, 1, ..., if ``datasets`` says these are labels.
         may_be_image: whether it holds bytes, with or without a path beside them.
+        is_number: whether it holds whole numbers.
     """
 
     type: str
     is_image: bool = False
     classes: tuple[str, ...] | None = None
     may_be_image: bool = False
+    is_number: bool = False
 
 
 class ArrowTable(Protocol):
@@ -69,9 +73,12 @@ class FileTable:
         batches = self._guarded(lambda: self._batches(column))
         while (batch := self._guarded(lambda: next(batches, None))) is not None:
             count += len(batch)
-            if count > MAX_ENTRIES:
-                raise DataError(f"{self.where}: more than {MAX_ENTRIES:,} rows; make it several files")
+            self._check_rows(count)
             yield from batch
+
+    def _check_rows(self, count: int) -> None:
+        if count > MAX_ENTRIES:
+            raise DataError(f"{self.where}: more than {MAX_ENTRIES:,} rows; make it several files")
 
     def _columns(self) -> dict[str, Column]:
         schema = self._schema()
@@ -83,14 +90,17 @@ class FileTable:
         return self._reader(None).schema
 
     def _batches(self, column: str) -> Iterator[list[Any]]:
+        rows = _BATCH_NUMBERS if self.columns[column].is_number else _BATCH_ROWS
         if self._is_parquet:
-            for batch in self._parquet_file().iter_batches(_BATCH_ROWS, columns=[column]):
+            file = self._parquet_file()
+            self._check_rows(file.metadata.num_rows)
+            for batch in file.iter_batches(rows, columns=[column]):
                 yield batch.column(0).to_pylist()
             return
         for batch in self._reader([self._schema().get_field_index(column)]):
             batch.validate(full=True)
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                yield batch.column(0).slice(start, _BATCH_ROWS).to_pylist()
+            for start in range(0, batch.num_rows, rows):
+                yield batch.column(0).slice(start, rows).to_pylist()
 
     def _parquet_file(self) -> Any:
         from pyarrow import parquet
@@ -112,6 +122,8 @@ class FileTable:
     def _guarded(self, read: Callable[[], Any]) -> Any:
         try:
             return read()
+        except (self._pyarrow.ArrowMemoryError, MemoryError):
+            raise DataError(f"{self.where}: needs more memory than there is") from None
         except (self._pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
             kind = kind_of_file(self._path)
             is_kind = kind == UNKNOWN or kind.startswith(("a parquet", "an arrow"))
@@ -163,7 +175,13 @@ def columns_of(schema: Any, features: Mapping[str, tuple[str, Any]]) -> dict[str
             bytes_type = bytes_type.field("bytes").type
         holds_bytes = types.is_binary(bytes_type) or types.is_large_binary(bytes_type)
         classes = tuple(names) if kind == _CLASS_LABEL and _are_texts(names) else None
-        columns[field.name] = Column(str(field.type), kind == _IMAGE and holds_bytes, classes, holds_bytes)
+        columns[field.name] = Column(
+            str(field.type),
+            kind == _IMAGE and holds_bytes,
+            classes,
+            holds_bytes,
+            types.is_integer(field.type),
+        )
     return columns
 
 

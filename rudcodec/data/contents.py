@@ -9,7 +9,6 @@ from pathlib import Path
 from rudcodec.data.bounds import MAX_FILE
 from rudcodec.data.decode import EXTENSIONS, PictureError
 from rudcodec.data.files import Files
-from rudcodec.data.kinds import ending_of
 from rudcodec.data.reading import Reading
 from rudcodec.errors import DataError
 from rudcodec.names import is_hidden, is_junk
@@ -44,12 +43,15 @@ class Contents:
     @cached_property
     def visible(self) -> tuple[str, ...]:
         """The files, without hidden ones and what systems leave behind."""
-        return tuple(
-            name
-            for name in self.names
-            if not name.endswith("/")
-            and not any(is_hidden(part) or is_junk(part) for part in name.split("/"))
-        )
+        passed_over: dict[str, bool] = {}
+        result: list[str] = []
+        for name in self.names:
+            outer, _, last = name.rpartition("/")
+            if outer not in passed_over:
+                passed_over[outer] = any(is_hidden(part) or is_junk(part) for part in outer.split("/"))
+            if last and not passed_over[outer] and not is_hidden(last) and not is_junk(last):
+                result.append(name)
+        return tuple(result)
 
     @cached_property
     def pictures(self) -> tuple[str, ...]:
@@ -58,7 +60,16 @@ class Contents:
 
     def ending(self, *endings: str) -> tuple[str, ...]:
         """The visible files with one of these endings, in whatever case."""
-        return tuple(name for name in self.visible if ending_of(name) in endings)
+        found = [name for ending in endings for name in self._by_ending.get(ending, ())]
+        return tuple(sorted(found)) if len(endings) > 1 else tuple(found)
+
+    @cached_property
+    def _by_ending(self) -> dict[str, list[str]]:
+        result: dict[str, list[str]] = {}
+        for name in self.visible:
+            _, dot, ending = name.rpartition("/")[2].rpartition(".")
+            result.setdefault(dot + ending.lower() if dot else "", []).append(name)
+        return result
 
     def called(self, *file_names: str) -> dict[str, list[str]]:
         """The visible files with one of these names, by the folder they lie in ('' or with a slash)."""

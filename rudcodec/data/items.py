@@ -157,10 +157,8 @@ def label_array(labels: NDArray[Any], where: str) -> tuple[NDArray[Any], str]:
         if one_hot:
             return np.asarray(labels.argmax(axis=1), dtype=np.int64), note
         if labels.dtype.kind == "f":
-            labels, note = (
-                _likeliest(labels, where),
-                "labels are soft: the likeliest class of each image counts",
-            )
+            labels = _likeliest(labels, where)
+            note = "labels are soft: the likeliest class of each image counts"
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuU":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.bounds import MAX_LABEL
+from rudcodec.data.bounds import MAX_LABEL, check_memory
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
 
@@ -36,10 +36,13 @@ def are_numbers(labels: Collection[str]) -> bool:
     return all(_NUMBER.fullmatch(label) for label in labels)
 
 
-def label_values(labels: Sequence[str], numbers: bool) -> NDArray[Any]:
-    """int64 or str (N,)."""
+def label_values(labels: Sequence[str], numbers: bool, where: str) -> NDArray[Any]:
+    """int64 or str (N,). Raises DataError if the machine has too little memory for them."""
     if numbers:
         return np.array([int(label) for label in labels], dtype=np.int64)
+    # each takes as much as the longest
+    needed = 4 * len(labels) * max(map(len, labels), default=0)
+    check_memory(needed, f"{where}: its labels", "make them shorter")
     return np.array(labels, dtype=np.str_)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
+from rudcodec.data.bounds import MAX_TABLE
 from rudcodec.data.collect import ImageSource
 from rudcodec.data.contents import Contents
 from rudcodec.data.disk import DiskFiles
@@ -44,11 +46,12 @@ def open_listed(contents: Contents) -> ImageSource | None:
             tables[name] = _parse(contents, name, pictures)
         except ColumnError as error:
             problem = problem or error
-    if tables:
-        return _source(contents, tables, pictures)
-    if problem is None or _has_class_folders(contents):
-        return None
-    raise problem
+    if not any(_lists_some(table, name, pictures) for name, table in tables.items()):
+        if _has_class_folders(contents):
+            return None  # it is a table of something else
+        if problem and not tables:
+            raise problem
+    return _source(contents, tables, pictures)
 
 
 def open_table_file(path: Path, reading: Reading) -> ImageSource | None:
@@ -100,12 +103,16 @@ def _is_table(name: str) -> bool:
 def _parse(contents: Contents, name: str, pictures: _Pictures) -> Table:
     folder = _folder(name)
     return parse_table(
-        contents.read(name),
+        contents.read(name, MAX_TABLE),
         name,
         contents.files.locate(name),
         contents.reading,
         lambda text: pictures.find(text, folder) is not None,
     )
+
+
+def _lists_some(table: Table, name: str, pictures: _Pictures) -> bool:
+    return any(pictures.find(row.file, _folder(name)) for row in table.rows)
 
 
 def _has_class_folders(contents: Contents) -> bool:
@@ -126,7 +133,8 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
     def items(split: SourceSplit) -> FileItems:
         rows = listing.rows[split]
         result = FileItems(
-            [Place(contents.files, picture) for picture in rows], label_values([*rows.values()], numbers)
+            [Place(contents.files, picture) for picture in rows],
+            label_values([*rows.values()], numbers, contents.where),
         )
         result.problems += listing.problems.get(split, [])
         result.notes.append(f"labels are those in {', '.join(shown(name) for name in tables)}")
@@ -134,8 +142,7 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
             result.passed.add("not in the table", unlisted[0], len(unlisted))
         return result
 
-    readers = {split: (lambda split=split: items(split)) for split in listing.rows}
-    return ItemSource(contents.name, contents.where, readers)
+    return ItemSource(contents.name, contents.where, {split: partial(items, split) for split in listing.rows})
 
 
 class _Listing:

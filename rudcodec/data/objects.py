@@ -94,7 +94,7 @@ class ObjectItems(Items):
                 continue
             self._numbers.append(number)
             self._pictures.append(_picture(image, f"{where}: item {number}", reading))
-        super().__init__(label_values(labels, are_numbers(set(labels))))
+        super().__init__(label_values(labels, are_numbers(set(labels)), where))
         self.problems += problems
 
     def locate(self, index: int) -> str:
@@ -114,7 +114,10 @@ def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:
         yield from zip(images, labels, strict=True)
         return
     for number in range(len(items)):
-        item = items[number]
+        try:
+            item = items[number]
+        except (KeyError, TypeError, IndexError) as error:
+            raise DataError(f"{where}: has no item {number}: {shown(repr(error))}") from error
         if not isinstance(item, tuple | list) or len(item) < 2:
             raise DataError(f"{where}: item {number} is no (image, label), but {shown(type(item).__name__)}")
         yield item[0], item[1]

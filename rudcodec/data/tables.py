@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rudcodec.data.bounds import MAX_ENTRIES
@@ -23,6 +24,9 @@ _FILE_NAMES = (
 )  # fmt: skip
 """What the column of file names may be called; the first that is there counts."""
 _DELIMITERS = (",", "\t", ";")
+
+_Columns = tuple[int, int, int | None]
+"""Of files, labels, and perhaps splits."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class ColumnError(DataError):
     """The columns of files and labels can't be told."""
 
 
-def parse_table(data: bytes, name: str, where: str, reading: Reading, is_picture: Any) -> Table:
+def parse_table(
+    data: bytes, name: str, where: str, reading: Reading, is_picture: Callable[[str], bool]
+) -> Table:
     """Read a table.
 
     Args:
@@ -65,26 +71,21 @@ def parse_table(data: bytes, name: str, where: str, reading: Reading, is_picture
         ColumnError: the columns can't be told. DataError: damaged.
     """
     text = data.decode("utf-8-sig", "replace")
-    lines = _objects(text, where) if name.lower().endswith(".jsonl") else _cells(text, name, where)
-    numbered = list(_bounded(lines, where))
-    if not numbered:
-        raise ColumnError(f"{where}: is empty")
-    first = numbered[0][1]
-    if isinstance(first, dict):
-        header = [str(key) for key in dict.fromkeys(key for _, fields in numbered for key in fields)]
-        file, label, split = _columns(header, reading, where)
-        keys = [header[file], header[label]] + ([header[split]] if split is not None else [])
-        values = [(line, [fields.get(key) for key in keys]) for line, fields in numbered]
-        return Table(
-            where, [_row(line, fields, 0, 1, 2 if split is not None else None) for line, fields in values]
-        )
-    if len(first) == 2 and is_picture(first[0]) and not (reading.image_column or reading.label_column):
-        return Table(where, [_row(line, cells, 0, 1, None) for line, cells in numbered])
-    file, label, split = _columns(first, reading, where)
-    return Table(where, [_row(line, cells, file, label, split) for line, cells in numbered[1:]])
+    if name.lower().endswith(".jsonl"):
+        header, rows = _objects(text, where)
+    else:
+        rows = _cells(text, name, where)
+        first = next(rows, None)
+        if first is None:
+            raise ColumnError(f"{where}: is empty")
+        header = first[1]
+        if len(header) == 2 and is_picture(header[0]):
+            header, rows = ["filename", "label"], chain([first], rows)
+    columns = _columns(header, reading, where)
+    return Table(where, [_row(line, cells, columns) for line, cells in _bounded(rows, where)])
 
 
-def _columns(header: Sequence[str], reading: Reading, where: str) -> tuple[int, int, int | None]:
+def _columns(header: Sequence[str], reading: Reading, where: str) -> _Columns:
     """The columns of files, labels and splits."""
     plain = [name.strip().lower() for name in header]
     label = find_label(header, reading.label_column, where)
@@ -101,20 +102,10 @@ def _columns(header: Sequence[str], reading: Reading, where: str) -> tuple[int, 
     return file, label, plain.index("split") if "split" in plain else None
 
 
-def _row(line: int, cells: Sequence[Any], file: int, label: int, split: int | None) -> Row:
+def _row(line: int, cells: Sequence[Any], columns: _Columns) -> Row:
     """A row whose missing cells are empty."""
-
-    def cell(index: int) -> Any:
-        value = cells[index] if index < len(cells) else ""
-        return "" if value is None else value
-
-    name = cell(file)
-    return Row(
-        line,
-        name if isinstance(name, str) else str(name),
-        cell(label),
-        None if split is None else str(cell(split)),
-    )
+    file, label, split = ("" if i is None or i >= len(cells) else cells[i] for i in columns)
+    return Row(line, str(file), label, None if columns[2] is None else str(split))
 
 
 def _cells(text: str, name: str, where: str) -> Iterator[tuple[int, list[str]]]:
@@ -129,17 +120,25 @@ def _cells(text: str, name: str, where: str) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{where}, line {reader.line_num}: {shown(str(error))}") from None
 
 
-def _objects(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(io.StringIO(text), 1):
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError):
-            fields = None
-        if not isinstance(fields, dict):
-            raise DataError(f"{where}, line {number}: is no JSON object")
-        yield number, fields
+def _objects(text: str, where: str) -> tuple[list[str], Iterator[tuple[int, list[Any]]]]:
+    """The fields of the first line, and the values of these in each line."""
+
+    def parsed() -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, line in enumerate(io.StringIO(text), 1):
+            if not line.strip():
+                continue
+            try:
+                fields = json.loads(line)
+            except (ValueError, RecursionError):
+                fields = None
+            if not isinstance(fields, dict):
+                raise DataError(f"{where}, line {number}: is no JSON object")
+            yield number, fields
+
+    _, first = next(parsed(), (0, {}))
+    if not first:
+        raise ColumnError(f"{where}: is empty")
+    return [*first], ((number, [fields.get(key, "") for key in first]) for number, fields in parsed())
 
 
 def _bounded(lines: Iterator[Any], where: str) -> Iterator[Any]:

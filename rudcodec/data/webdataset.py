@@ -147,7 +147,7 @@ def _items(where: str, archives: Iterable[Files], reading: Reading) -> FileItems
         passed.merge(shard.passed)
     if not pictures:
         raise DataError(problems[0] if problems else f"{where}: no pictures with a .cls or .json beside them")
-    items = FileItems(pictures, label_values(labels, are_numbers(set(labels))))
+    items = FileItems(pictures, label_values(labels, are_numbers(set(labels)), where))
     items.problems, items.passed = problems, passed
     return items
 
