@@ -77,31 +77,37 @@ def test_a_dataset_dict(dataset: Any) -> None:
 def test_sets_on_disk(tmp_path: Path, dataset: Any) -> None:
     import datasets
 
-    dataset.save_to_disk(tmp_path / "one")
+    dataset.save_to_disk(str(tmp_path / "one"))
     same(load(tmp_path / "one", "all"), NAMES)
     both = datasets.DatasetDict(
         train=dataset.select(range(15)), test=dataset.select(range(15, 24)), odd=dataset.select(range(2))
     )
-    both.save_to_disk(tmp_path / "dict", num_shards={"train": 3, "test": 1, "odd": 1})
+    both.save_to_disk(str(tmp_path / "dict"), num_shards={"train": 3, "test": 1, "odd": 1})
     found = load(tmp_path / "dict", "all")
     same(found, NAMES, slice(15))
     assert found.report and "passed over the split odd" in found.report.notes
     same(load(tmp_path / "dict", "test"), NAMES, slice(15, 24))
+    assert "holds several saved sets (dict/, one/); name one" in refusal(tmp_path)
     (tmp_path / "dict" / "train" / "data-00001-of-00003.arrow").unlink()
     assert "names the file data-00001-of-00003.arrow, which isn't in its folder" in refusal(tmp_path / "dict")
 
 
 def test_parquet_shards(tmp_path: Path, dataset: Any) -> None:
+    import datasets
+
     folder = tmp_path / "hub" / "data"
     folder.mkdir(parents=True)
     for i in range(2):
         shard = dataset.select(range(15)).shard(2, i, contiguous=True)
-        shard.to_parquet(folder / f"train-0000{i}-of-00002.parquet")
-    dataset.select(range(15, 24)).to_parquet(folder / "test-00000-of-00001.parquet")
+        shard.to_parquet(str(folder / f"train-0000{i}-of-00002.parquet"))
+    dataset.select(range(15, 24)).to_parquet(str(folder / "test-00000-of-00001.parquet"))
     assert splits(tmp_path / "hub") == ("train", "val", "test")
     same(load(tmp_path / "hub", "all"), NAMES, slice(15))
     same(load(tmp_path / "hub", "test"), NAMES, slice(15, 24))
     same(load(folder / "test-00000-of-00001.parquet", "test"), NAMES, slice(15, 24))
+    names = datasets.ClassLabel(names=NAMES[::-1])
+    dataset.cast_column("fine", names).to_parquet(str(folder / "test-00000-of-00001.parquet"))
+    assert "test-00000-of-00001.parquet: fine has other class names than" in refusal(tmp_path / "hub", "test")
     (folder / "train-00001-of-00002.parquet").unlink()
     assert "train-00001-of-00002.parquet is missing" in refusal(tmp_path / "hub")
 
@@ -109,9 +115,11 @@ def test_parquet_shards(tmp_path: Path, dataset: Any) -> None:
 def test_columns_are_never_guessed(tmp_path: Path, dataset: Any) -> None:
     import datasets
 
-    coarse = dataset.add_column(
-        "coarse", (LABELS // 2).tolist(), feature=datasets.ClassLabel(names=["x", "y"])
-    )
+    features = dataset.features.copy()
+    features["coarse"] = datasets.ClassLabel(names=["x", "y"])
+    columns = {"img": [png(x) for x in IMAGES], "fine": LABELS.tolist(), "id": [*range(24)]}
+    columns["coarse"] = (LABELS // 2).tolist()
+    coarse = datasets.Dataset.from_dict(columns, datasets.Features(features))
     with pytest.raises(DataError, match=r"fine, coarse may all be the label; say which \(--label-column\)"):
         load(coarse)
     found = load(coarse, "all", reading=Reading(label_column="coarse"))

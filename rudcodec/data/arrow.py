@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from rudcodec.data.arrow_tables import ARROW, PARQUET, ArrowTable, Column, FileTable, ObjectTable
-from rudcodec.data.bounds import MAX_FILE, MAX_LIST
+from rudcodec.data.arrow_items import ArrowItems, choose_columns
+from rudcodec.data.arrow_tables import ARROW, PARQUET, ArrowTable, FileTable, ObjectTable
+from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.contents import Contents
-from rudcodec.data.decode import PictureError, decode_or_refuse
-from rudcodec.data.items import Items, ItemSource, Picture
-from rudcodec.data.label_values import LABEL_NAMES, are_numbers, as_label, find_label, label_values
+from rudcodec.data.items import Items, ItemSource
 from rudcodec.data.layout import split_of_name
 from rudcodec.data.reading import Reading
-from rudcodec.data.splits import ALIASES, Rows, SourceSplit
+from rudcodec.data.splits import ALIASES, SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
 
-_IMAGE_NAMES = ("image", "img", "images")
-"""What a column of images may be called where ``datasets`` doesn't say which it is."""
 _SAVED_DICT, _SAVED_STATE = "dataset_dict.json", "state.json"
 _SHARD = re.compile(r"(.*)-([0-9]{5})-of-([0-9]{5})\.(parquet|arrow)", re.IGNORECASE)
 
@@ -36,10 +31,15 @@ def open_saved_folder(contents: Contents) -> ItemSource | None:
     saved = contents.called(_SAVED_DICT, _SAVED_STATE)
     if contents.folder is None or not contents.ending(ARROW) or not saved:
         return None
-    root = min(saved, key=len)
-    if _SAVED_DICT not in saved[root]:
-        if len(saved) > 1:
-            raise DataError(f"{contents.where}: holds several saved sets ({listed(sorted(saved))}); name one")
+    dicts = [folder for folder, names in saved.items() if _SAVED_DICT in names]
+    root = min(dicts or saved, key=len)
+    if others := [
+        folder for folder in saved if folder != root and (not dicts or not folder.startswith(root))
+    ]:
+        raise DataError(
+            f"{contents.where}: holds several saved sets ({listed(sorted([root, *others]))}); name one"
+        )
+    if not dicts:
         return _source(contents, {"train": _saved_tables(contents, root)})
     names = _json(contents, root + _SAVED_DICT).get("splits")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -115,73 +115,6 @@ def open_datasets_object(source: Any, reading: Reading) -> ItemSource | None:
     return _make_source("dataset", where, tables, reading, [name for name in source if name not in known])
 
 
-class _Columns(NamedTuple):
-    """The columns of images and labels, and the names of the classes, if the table has some."""
-
-    image: str
-    label: str
-    classes: tuple[str, ...] | None
-
-
-class _ArrowItems(Items):
-    """Rows of tables, one after another."""
-
-    def __init__(self, tables: Sequence[ArrowTable], columns: _Columns, reads_paths: bool) -> None:
-        labels: list[str] = []
-        rows: list[int] = []
-        problems: list[str] = []
-        ends: list[int] = []
-        row = 0
-        for table in tables:
-            first = row
-            for value in table.values(columns.label):
-                try:
-                    labels.append(as_label(value))
-                    rows.append(row)
-                except ValueError as error:
-                    problems.append(f"{table.where}: row {row - first} {error}")
-                row += 1
-            ends.append(row)
-        super().__init__(label_values(labels, are_numbers(set(labels)), tables[0].where))
-        self.problems += problems
-        self.notes.append(f"images are the column {shown(columns.image)}, labels {shown(columns.label)}")
-        self._tables, self._column, self._reads_paths = tables, columns.image, reads_paths
-        self._rows, self._ends = np.array(rows, dtype=np.int64), ends
-
-    def locate(self, index: int) -> str:
-        row = int(self._rows[index])
-        number = int(np.searchsorted(self._ends, row, side="right"))
-        return f"{self._tables[number].where}: row {row - ([0, *self._ends][number])}"
-
-    def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, Picture]]:
-        position_of = {int(self._rows[index]): position for position, index in enumerate(indices)}
-        for table, start in zip(self._tables, [0, *self._ends], strict=False):
-            for row, value in enumerate(table.values(self._column), start):
-                if (position := position_of.get(row)) is not None:
-                    yield position, decode_or_refuse(self._contents(value), reading)
-
-    def _contents(self, value: Any) -> bytes | PictureError:
-        path = None
-        if isinstance(value, dict):
-            value, path = value.get("bytes"), value.get("path")
-        if value is None and path and self._reads_paths:
-            return _file_contents(Path(path))
-        if value is None:
-            return PictureError("names a file instead of holding its picture" if path else "has no picture")
-        if len(value) > MAX_FILE:
-            return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
-        return bytes(value)
-
-
-def _file_contents(path: Path) -> bytes | PictureError:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        return PictureError(f"can't be read: {error.strerror}")
-    return data if len(data) <= MAX_FILE else PictureError(f"is larger than {MAX_FILE >> 20} MiB")
-
-
 def _source(contents: Contents, tables: dict[SourceSplit, _Tables], others: Sequence[str] = ()) -> ItemSource:
     return _make_source(contents.name, contents.where, tables, contents.reading, others)
 
@@ -197,66 +130,15 @@ def _make_source(
     if not tables:
         raise DataError(f"{where}: has no split train, val or test, only {listed(others)}")
     first = tables["train" if "train" in tables else next(iter(tables))]()
-    columns = _choose_columns(first[0], reading)
+    columns = choose_columns(first[0], reading)
 
     def items(split: SourceSplit) -> Items:
-        split_tables = tables[split]()
-        for table in split_tables:
-            for column in (columns.image, columns.label):
-                if column not in table.columns:
-                    raise DataError(f"{table.where}: has no column {shown(column)}, as other files have")
-        result = _ArrowItems(split_tables, columns, isinstance(split_tables[0], ObjectTable))
+        result = ArrowItems(tables[split](), columns)
         for other in others:
             result.notes.append(f"passed over the split {shown(other)}")
         return result
 
     return ItemSource(name, where, {split: partial(items, split) for split in tables}, columns.classes)
-
-
-def _choose_columns(table: ArrowTable, reading: Reading) -> _Columns:
-    """The columns that ``datasets`` says are image and label, the user names, or are called so.
-
-    Raises:
-        DataError: that leaves none, or several.
-    """
-    columns, where = table.columns, table.where
-    image = _choose_image(columns, reading, where)
-    labels = [name for name, column in columns.items() if column.classes]
-    if reading.label_column is None and len(labels) > 1:
-        raise DataError(f"{where}: {listed(labels)} may all be the label; say which (--label-column)")
-    label = labels[0] if labels and reading.label_column is None else None
-    if label is None:
-        names = list(columns)
-        index = find_label(names, reading.label_column, where)
-        if index is None:
-            raise DataError(
-                f"{where}: no column is a ClassLabel or called {' or '.join(LABEL_NAMES[:2])}; name it "
-                f"(--label-column): {_described(columns)}"
-            )
-        label = names[index]
-    return _Columns(image, label, columns[label].classes)
-
-
-def _choose_image(columns: Mapping[str, Column], reading: Reading, where: str) -> str:
-    if (chosen := reading.image_column) is not None:
-        if chosen not in columns or not columns[chosen].may_be_image:
-            raise DataError(f"{where}: has no column {shown(chosen)} of images: {_described(columns)}")
-        return chosen
-    images = [name for name, column in columns.items() if column.is_image]
-    # of a file that other programs wrote
-    images = images or [name for name in _IMAGE_NAMES if name in columns and columns[name].may_be_image]
-    if len(images) > 1:
-        raise DataError(f"{where}: {listed(images)} may all be the image; say which (--image-column)")
-    if not images:
-        raise DataError(
-            f"{where}: no column holds images as datasets keeps them; name it (--image-column): "
-            f"{_described(columns)}"
-        )
-    return images[0]
-
-
-def _described(columns: Mapping[str, Column]) -> str:
-    return listed(f"{name} ({column.type})" for name, column in columns.items())
 
 
 def _file_tables(paths: Sequence[Path]) -> list[ArrowTable]:
