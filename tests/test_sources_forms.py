@@ -207,12 +207,12 @@ def test_shards_by_folder_and_pattern(tmp_path: Path) -> None:
 
 
 def test_damaged_shards(tmp_path: Path) -> None:
-    files = shard(0, 12) | {"s003.cls": b"", "t.png": encoded(1)}
+    files = shard(0, 12) | {"s003.cls": b"", "t.png": encoded(1), "._s000.png": b"x", "__MACOSX/a.png": b"x"}
     source = tarred(tmp_path / "a.tar", files)
     assert "t.png: has no .cls or .json beside it" in refusal(source, "all")
     found = load(source, "all", reading=SKIP)
     assert tones(found) == [t for t in ORDERED if t != 3] and found.report and len(found.report.bad) == 2
-    assert "the sample has another picture" in refusal(
+    assert "the item has another picture" in refusal(
         tarred(tmp_path / "b.tar", shard(0, 2) | {"s000.jpg": b"x"})
     )
     (tmp_path / "set").mkdir()

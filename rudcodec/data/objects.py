@@ -13,7 +13,7 @@ from PIL import Image
 
 from rudcodec.data.arrays import Arrays, ArraySource, channels_last
 from rudcodec.data.arrow import open_datasets_object
-from rudcodec.data.collect import ImageSource
+from rudcodec.data.collect import ImageSource, check_alike
 from rudcodec.data.decode import PictureError, decode_picture, fit
 from rudcodec.data.items import Items, ItemSource, Picture
 from rudcodec.data.label_values import are_numbers, as_label, label_values
@@ -39,9 +39,8 @@ def open_object(source: Any, reading: Reading) -> ImageSource:
     - a ``datasets.Dataset`` or ``DatasetDict``;
     - a dict of the following by split, train, val and test;
     - a pair ``(images, labels)`` of arrays, tensors, or lists;
-    - anything with ``len`` whose items are ``(image, label)``: pictures of Pillow, arrays or tensors with
-    whole
-      numbers or texts. Where it has ``classes``, these are the names.
+    - anything with ``len`` whose items are ``(image, label)``: pictures of Pillow, arrays or tensors, with
+      whole numbers or texts. Where it has ``classes``, these are the names.
 
     Each item is asked for once, when the images are read.
 
@@ -86,6 +85,7 @@ class ObjectItems(Items):
         labels: list[str] = []
         problems: list[str] = []
         self._numbers: list[int] = []
+        self._first: tuple[int, tuple[int, ...]] | None = None
         for number, (image, label) in enumerate(_pairs(items, where)):
             try:
                 labels.append(as_label(_plain_label(label)))
@@ -93,9 +93,18 @@ class ObjectItems(Items):
                 problems.append(f"{where}: item {number} {error}")
                 continue
             self._numbers.append(number)
-            self._pictures.append(_picture(image, f"{where}: item {number}", reading))
+            self._pictures.append(self._checked(_picture(image, f"{where}: item {number}", reading), number))
         super().__init__(label_values(labels, are_numbers(set(labels)), where))
         self.problems += problems
+
+    def _checked(self, picture: Picture, number: int) -> Picture:
+        """Raises DataError if it isn't of the first one's shape: others would be read for nothing."""
+        if not isinstance(picture, PictureError):
+            if self._first is None:
+                self._first = number, picture.shape
+            first, shape = self._first
+            check_alike(f"{self._where}: item {number}", picture.shape, f"{self._where}: item {first}", shape)
+        return picture
 
     def locate(self, index: int) -> str:
         return f"{self._where}: item {self._numbers[index]}"

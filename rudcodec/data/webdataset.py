@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from rudcodec.data.archives import open_archive
 from rudcodec.data.bounds import MAX_LIST
@@ -25,6 +24,7 @@ from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
+from rudcodec.names import is_hidden, is_junk
 from rudcodec.text import shown
 
 SHARD_ENDINGS = (".tar", ".tgz", ".tar.gz")
@@ -38,7 +38,7 @@ _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 
 @dataclass
 class _Shard:
-    """The samples of one archive: their pictures, and the files that hold the labels."""
+    """The items of one archive: their pictures, and the files that hold the labels."""
 
     pictures: list[Place] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -51,7 +51,8 @@ def open_samples(contents: Contents) -> ItemSource | None:
     .json for each picture of a single folder. Raises DataError."""
     if not contents.pictures or not (contents.ending(".cls") or _all_have_json(contents)):
         return None
-    return _source(contents.name, contents.where, {"train": [contents.files]}, None, contents.reading)
+    read = partial(_items, contents.where, lambda: [contents.files], contents.reading)
+    return ItemSource(contents.name, contents.where, {"train": read})
 
 
 def open_shards_folder(contents: Contents) -> ItemSource | None:
@@ -110,36 +111,16 @@ def _shards(
                 raise DataError(f"{shown(str(path))}: is no tar archive")
             yield archive
 
-    return _source(name, where, {split: _Lazy(partial(files, split)) for split in by_split}, classes, reading)
-
-
-class _Lazy:
-    """An iterable that is opened anew each time."""
-
-    def __init__(self, make: Any) -> None:
-        self._make = make
-
-    def __iter__(self) -> Iterator[Files]:
-        return iter(self._make())
-
-
-def _source(
-    name: str,
-    where: str,
-    archives: dict[SourceSplit, Any],
-    classes: list[str] | None,
-    reading: Reading,
-) -> ItemSource:
-    readers = {split: partial(_items, where, files, reading) for split, files in archives.items()}
+    readers = {split: partial(_items, where, partial(files, split), reading) for split in by_split}
     return ItemSource(name, where, readers, classes)
 
 
-def _items(where: str, archives: Iterable[Files], reading: Reading) -> FileItems:
+def _items(where: str, archives: Callable[[], Iterable[Files]], reading: Reading) -> FileItems:
     pictures: list[Place] = []
     labels: list[str] = []
     problems: list[str] = []
     passed = Passed()
-    for files in archives:
+    for files in archives():
         shard = _read_shard(files, reading)
         pictures += shard.pictures
         labels += shard.labels
@@ -157,14 +138,12 @@ def _read_shard(files: Files, reading: Reading) -> _Shard:
     pictures: dict[str, str] = {}
     label_files: dict[str, str] = {}
     for name in sorted(files.names()):
-        if name.endswith("/"):
+        if name.endswith("/") or any(is_hidden(part) or is_junk(part) for part in name.split("/")):
             continue
         key, ending = _key(name)
         if ending in EXTENSIONS:
             if key in pictures:
-                raise DataError(
-                    f"{files.locate(name)}: the sample has another picture, {shown(pictures[key])}"
-                )
+                raise DataError(f"{files.locate(name)}: the item has another picture, {shown(pictures[key])}")
             pictures[key] = name
         elif ending == ".cls" or (ending == ".json" and not label_files.get(key, "").endswith(".cls")):
             label_files[key] = name
@@ -198,9 +177,7 @@ def _label(data: bytes | PictureError, name: str, where: str, reading: Reading) 
         return as_label(text)
     try:
         fields = json.loads(text)
-    except RecursionError:
-        raise ValueError("is no JSON") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("is no JSON") from None
     if not isinstance(fields, dict):
         raise ValueError("is no JSON object")
