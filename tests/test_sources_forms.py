@@ -105,7 +105,8 @@ def test_a_table_without_labels_is_no_split(tmp_path: Path) -> None:
     files = {"train.csv": table("id,label", *labelled()[:9]), "test.csv": table("id", "09", "10", "11")}
     found = load(put(tmp_path / "set", files | PICTURES), "all")
     assert sorted(tones(found)) == [*range(9)] and splits(tmp_path / "set") == ("train", "val")
-    assert found.report and found.report.passed == (("not in the table", 3, "09.png"),)
+    passed = (("not in the table", 3, "09.png"), (".csv", 1, "test.csv"))
+    assert found.report and found.report.passed == passed
 
 
 def test_class_folders_win_over_other_tables(tmp_path: Path) -> None:
@@ -250,7 +251,17 @@ def test_npy_files_of_a_folder(tmp_path: Path) -> None:
     assert np.array_equal(load(three, "all").images, SORTED) and load(three, "all").classes == ("0", "1", "2")
     mean, std = np.full(3, 0.5), np.full(3, 0.25)
     four = saved(tmp_path / "four", images=(IMAGES / 255 - mean) / std, labels=NUMBERS, mean=mean, std=std)
-    assert np.array_equal(load(four, "all").images, SORTED)
+    found = load(four, "all")
+    assert np.array_equal(found.images, SORTED) and found.report and not found.report.passed
+
+
+def test_what_else_lies_there_is_reported(tmp_path: Path) -> None:
+    saved(tmp_path, images=IMAGES, labels=NUMBERS, features=NUMBERS)
+    put(tmp_path, {"set.pt": b"x", "notes/a.txt": b"x", "notes/b.txt": b"x", ".hidden": b"x"})
+    found = load(tmp_path, "all")
+    assert np.array_equal(found.images, SORTED) and found.report
+    passed = ((".txt", 2, "notes/a.txt"), (".npy", 1, "features.npy"), (".pt", 1, "set.pt"))
+    assert found.report.passed == passed
 
 
 @pytest.mark.parametrize(

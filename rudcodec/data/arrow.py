@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,15 @@ def open_saved_folder(contents: Contents) -> ItemSource | None:
             f"{contents.where}: holds several saved sets ({listed(sorted([root, *others]))}); name one"
         )
     if not dicts:
-        return _source(contents, {"train": _saved_tables(contents, root)})
+        return _source(contents, {"train": _saved_tables(contents, root)}, contents.visible)
     names = _json(contents, root + _SAVED_DICT).get("splits")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{contents.files.locate(root + _SAVED_DICT)}: names no splits")
     known = {name: ALIASES[name.lower()] for name in names if name.lower() in ALIASES}
     _check_distinct(known, contents.where)
     tables = {split: _saved_tables(contents, f"{root}{name}/") for name, split in known.items()}
-    return _source(contents, tables, [name for name in names if name not in known])
+    others = [name for name in names if name not in known]
+    return _source(contents, tables, contents.visible, others)
 
 
 def open_shards_folder(contents: Contents) -> ItemSource | None:
@@ -83,7 +84,7 @@ def open_shards_folder(contents: Contents) -> ItemSource | None:
         split or "train": partial(_file_tables, [folder / name for name in sorted(files)])
         for split, files in by_split.items()
     }
-    return _source(contents, tables)
+    return _source(contents, tables, names)
 
 
 def open_arrow_file(path: Path, reading: Reading) -> ItemSource | None:
@@ -115,8 +116,12 @@ def open_datasets_object(source: Any, reading: Reading) -> ItemSource | None:
     return _make_source("dataset", where, tables, reading, [name for name in source if name not in known])
 
 
-def _source(contents: Contents, tables: dict[SourceSplit, _Tables], others: Sequence[str] = ()) -> ItemSource:
-    return _make_source(contents.name, contents.where, tables, contents.reading, others)
+def _source(
+    contents: Contents, tables: dict[SourceSplit, _Tables], used: Collection[str], others: Sequence[str] = ()
+) -> ItemSource:
+    source = _make_source(contents.name, contents.where, tables, contents.reading, others)
+    source.beside = contents.without(used)
+    return source
 
 
 def _make_source(

@@ -120,7 +120,11 @@ def _source(contents: Contents, layout: _Layout, folder: str) -> ArraySource:
     notes = [f"labels are the {column} ones"] if len(layout.columns) > 1 else []
     readers = {split: partial(arrays, split) for split in layout.batches}
     names = _class_names(contents, layout, folder, names_key)
-    return ArraySource(layout.name, contents.where, readers, names, notes)
+    source = ArraySource(layout.name, contents.where, readers, names, notes)
+    files = [file for batches in layout.batches.values() for file in batches]
+    name_files = [layout.names, *(file for _, file in layout.columns.values())]
+    source.beside = contents.without({folder + file for file in (*files, *name_files)})
+    return source
 
 
 def _class_names(contents: Contents, layout: _Layout, folder: str, key: str) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 from rudcodec.data.bounds import MAX_FILE
 from rudcodec.data.decode import EXTENSIONS, PictureError
 from rudcodec.data.files import Files
+from rudcodec.data.kinds import ending_of
 from rudcodec.data.reading import Reading
+from rudcodec.data.report import Passed
 from rudcodec.errors import DataError
 from rudcodec.names import is_hidden, is_junk
 
@@ -78,6 +81,14 @@ class Contents:
             outer, _, last = name.rpartition("/")
             if last in file_names:
                 result.setdefault(outer + "/" * bool(outer), []).append(last)
+        return result
+
+    def without(self, used: Collection[str]) -> Passed:
+        """The visible files but these, by ending, as what a source passes over."""
+        result = Passed()
+        for name in self.visible:
+            if name not in used:
+                result.add(ending_of(name), name)
         return result
 
     def read(self, name: str, limit: int = MAX_FILE) -> bytes:

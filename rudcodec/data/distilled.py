@@ -17,7 +17,7 @@ from rudcodec.data.normalisation import named_in, parse_normalisation
 from rudcodec.errors import DataError
 from rudcodec.text import shown
 
-BEST_IMAGES = "images_best.pt"
+BEST_IMAGES, BEST_LABELS = "images_best.pt", "labels_best.pt"
 
 _ZCA = re.compile(r"_zca(?=[_.])")
 _MARGIN = 0.5

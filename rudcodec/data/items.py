@@ -51,6 +51,9 @@ class Items(ABC):
 class ItemSource:
     """The source made of :class:`Items` for each split.
 
+    Attributes:
+        beside: files beside all splits that are no part of the set.
+
     Args:
         name: what the set is called.
         where: what messages begin with.
@@ -67,6 +70,7 @@ class ItemSource:
     ) -> None:
         self.name, self.where = name, where
         self.splits = tuple(readers)
+        self.beside = Passed()
         self._readers = readers
         self._class_names = classes
         self._items_by_split: dict[SourceSplit, Items] = {}
@@ -95,6 +99,7 @@ class ItemSource:
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         result = Passed()
+        result.merge(self.beside)
         for split in splits:
             result.merge(self._items(split).passed)
         return result

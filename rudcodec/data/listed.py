@@ -128,7 +128,6 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
         listing.add(name, table, pictures)
     listing.check_splits()
     numbers = are_numbers({label for rows in listing.rows.values() for label in rows.values()})
-    unlisted = pictures.without(picture for rows in listing.rows.values() for picture in rows)
 
     def items(split: SourceSplit) -> FileItems:
         rows = listing.rows[split]
@@ -138,11 +137,15 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
         )
         result.problems += listing.problems.get(split, [])
         result.notes.append(f"labels are those in {', '.join(shown(name) for name in tables)}")
-        if unlisted and split == next(iter(listing.rows)):
-            result.passed.add("not in the table", unlisted[0], len(unlisted))
         return result
 
-    return ItemSource(contents.name, contents.where, {split: partial(items, split) for split in listing.rows})
+    source = ItemSource(
+        contents.name, contents.where, {split: partial(items, split) for split in listing.rows}
+    )
+    source.beside = contents.without({*tables, *contents.pictures})
+    if unlisted := pictures.without(picture for rows in listing.rows.values() for picture in rows):
+        source.beside.add("not in the table", unlisted[0], len(unlisted))
+    return source
 
 
 class _Listing:

@@ -55,7 +55,11 @@ def open_mat_folder(contents: Contents) -> ArraySource | None:
         paths[split] = contents.folder / name
     if not paths:
         raise DataError(f"{contents.where}: holds {listed(names)} only; name the file")
-    return _source(contents.name, contents.where, paths, contents.reading)
+    source = _source(contents.name, contents.where, paths, contents.reading)
+    source.beside = contents.without(
+        {path.relative_to(contents.folder).as_posix() for path in paths.values()}
+    )
+    return source
 
 
 def open_mat_file(path: Path, reading: Reading) -> ArraySource | None:

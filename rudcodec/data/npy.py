@@ -57,7 +57,10 @@ def open_npy_folder(contents: Contents) -> ArraySource | None:
     classes = None
     if names_key:
         classes = class_names(_read(paths[names_key]), shown(str(paths[names_key])))
-    return ArraySource(contents.name, contents.where, readers, classes)
+    source = ArraySource(contents.name, contents.where, readers, classes)
+    used = {stem for pair in pairs.values() for stem in pair} | {keys[key] for key in norm} | {names_key}
+    source.beside = contents.without({name for name in names if Path(name).stem in used})
+    return source
 
 
 def open_npy_file(path: Path, reading: Reading) -> ArraySource | None:

@@ -17,7 +17,7 @@ from rudcodec.data.array_keys import IMAGES, LABELS
 from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LIST, check_memory
 from rudcodec.data.contents import Contents
-from rudcodec.data.distilled import BEST_IMAGES, label_file, normalisation_of
+from rudcodec.data.distilled import BEST_IMAGES, BEST_LABELS, label_file, normalisation_of
 from rudcodec.data.kinds import UNKNOWN, is_zip, kind_of_file
 from rudcodec.data.levels import denormalised
 from rudcodec.data.modules import import_reader
@@ -85,7 +85,11 @@ def open_tensors_folder(contents: Contents) -> ArraySource | None:
         return None
     if len(found) > 1:
         raise DataError(f"{contents.where}: holds several distilled sets ({listed(sorted(found))}); name one")
-    return open_tensors(contents.folder / (next(iter(found)) + BEST_IMAGES), contents.reading)
+    folder = next(iter(found))
+    source = open_tensors(contents.folder / (folder + BEST_IMAGES), contents.reading)
+    if source:
+        source.beside = contents.without({folder + BEST_IMAGES, folder + BEST_LABELS})
+    return source
 
 
 def _entries(path: Path, where: str) -> Entries:

@@ -70,7 +70,9 @@ def open_shards_folder(contents: Contents) -> ItemSource | None:
     name_files = [name for name in contents.visible if name.rpartition("/")[2].lower() in _NAME_FILES]
     classes = _class_names(contents, name_files[0]) if name_files else None
     paths = [contents.folder / name for name in names]
-    return _shards(contents.name, contents.where, paths, contents.folder, classes, contents.reading)
+    source = _shards(contents.name, contents.where, paths, contents.folder, classes, contents.reading)
+    source.beside = contents.without({*names, *name_files[:1]})
+    return source
 
 
 def open_pattern(pattern: str, reading: Reading) -> ItemSource | None:
