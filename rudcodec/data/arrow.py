@@ -79,9 +79,8 @@ def open_shards_folder(contents: Contents) -> ItemSource | None:
     if None in by_split and len(by_split) > 1:
         raise DataError(f"{contents.files.locate(by_split[None][0])}: names no split, but other files do")
     _check_complete(contents, names)
-    folder = contents.folder
     tables: dict[SourceSplit, _Tables] = {
-        split or "train": partial(_file_tables, [folder / name for name in sorted(files)])
+        split or "train": partial(_file_tables, [contents.path(name) for name in sorted(files)])
         for split, files in by_split.items()
     }
     return _source(contents, tables, names)
@@ -157,7 +156,6 @@ def _object_tables(dataset: Any, where: str) -> list[ArrowTable]:
 def _saved_tables(contents: Contents, folder: str) -> _Tables:
     """The tables of one saved ``Dataset``. Raises DataError if its state isn't what ``save_to_disk``
     writes."""
-    assert contents.folder is not None
     name = folder + _SAVED_STATE
     where = contents.files.locate(name)
     if name not in contents.visible:
@@ -170,7 +168,7 @@ def _saved_tables(contents: Contents, folder: str) -> _Tables:
         raise DataError(f"{where}: names no files as save_to_disk writes them")
     if missing := [file for file in files if folder + file not in contents.visible]:
         raise DataError(f"{where}: names the file {shown(missing[0])}, which isn't in its folder")
-    return partial(_file_tables, [contents.folder / (folder + file) for file in files])
+    return partial(_file_tables, [contents.path(folder + file) for file in files])
 
 
 def _json(contents: Contents, name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rudcodec.data.kinds import ending_of
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.errors import DataError
-from rudcodec.names import is_hidden, is_junk
+from rudcodec.names import is_hidden, is_junk, on_disk
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ class Contents:
             if last in file_names:
                 result.setdefault(outer + "/" * bool(outer), []).append(last)
         return result
+
+    def path(self, name: str) -> Path:
+        """Where a file lies; only for a folder on disk."""
+        assert self.folder is not None
+        return self.folder / on_disk(name)
 
     def without(self, used: Collection[str]) -> Passed:
         """The visible files but these, by ending, as what a source passes over."""

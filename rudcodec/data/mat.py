@@ -44,21 +44,20 @@ def open_mat_folder(contents: Contents) -> ArraySource | None:
     names = contents.ending(SUFFIX)
     if contents.folder is None or not names or contents.pictures:
         return None
-    paths: dict[SourceSplit, Path] = {}
-    others = [name for name in names if "extra" not in name.lower()]  # SVHN's, which belongs to no split
-    for name in others:
-        split = split_of_name(Path(name).stem) or ("train" if len(others) == 1 else None)
-        if split is None or split in paths:
+    by_split: dict[SourceSplit, str] = {}
+    candidates = [name for name in names if "extra" not in name.lower()]  # SVHN's, which is of no split
+    for name in candidates:
+        split = split_of_name(Path(name).stem) or ("train" if len(candidates) == 1 else None)
+        if split is None or split in by_split:
             raise DataError(
                 f"{contents.where}: which of {listed(names)} is train, and which test? Name one file"
             )
-        paths[split] = contents.folder / name
-    if not paths:
+        by_split[split] = name
+    if not by_split:
         raise DataError(f"{contents.where}: holds {listed(names)} only; name the file")
+    paths = {split: contents.path(name) for split, name in by_split.items()}
     source = _source(contents.name, contents.where, paths, contents.reading)
-    source.beside = contents.without(
-        {path.relative_to(contents.folder).as_posix() for path in paths.values()}
-    )
+    source.beside = contents.without({*by_split.values()})
     return source
 
 

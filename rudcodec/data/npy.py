@@ -40,7 +40,7 @@ def open_npy_folder(contents: Contents) -> ArraySource | None:
         raise DataError(
             f"{contents.where}: holds .npy files in several folders ({listed(sorted(folders))}); name one"
         )
-    paths = {Path(name).stem: contents.folder / name for name in names}
+    paths = {Path(name).stem: contents.path(name) for name in names}
     keys = {stem.lower(): stem for stem in paths}
     pairs = pairs_by_split(keys)
     if not pairs:

@@ -86,7 +86,7 @@ def open_tensors_folder(contents: Contents) -> ArraySource | None:
     if len(found) > 1:
         raise DataError(f"{contents.where}: holds several distilled sets ({listed(sorted(found))}); name one")
     folder = next(iter(found))
-    source = open_tensors(contents.folder / (folder + BEST_IMAGES), contents.reading)
+    source = open_tensors(contents.path(folder + BEST_IMAGES), contents.reading)
     if source:
         source.beside = contents.without({folder + BEST_IMAGES, folder + BEST_LABELS})
     return source

@@ -69,7 +69,7 @@ def open_shards_folder(contents: Contents) -> ItemSource | None:
         return None
     name_files = [name for name in contents.visible if name.rpartition("/")[2].lower() in _NAME_FILES]
     classes = _class_names(contents, name_files[0]) if name_files else None
-    paths = [contents.folder / name for name in names]
+    paths = [contents.path(name) for name in names]
     source = _shards(contents.name, contents.where, paths, contents.folder, classes, contents.reading)
     source.beside = contents.without({*names, *name_files[:1]})
     return source
