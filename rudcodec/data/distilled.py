@@ -20,6 +20,8 @@ from rudcodec.text import shown
 BEST_IMAGES, BEST_LABELS = "images_best.pt", "labels_best.pt"
 
 _ZCA = re.compile(r"_zca(?=[_.])")
+_LOGGED = re.compile(r"images_(best|[0-9]+)\.pt")
+"""Images in the logs of MTT and what builds on it, whose options decide whether they are whitened."""
 _MARGIN = 0.5
 """How far images may lie beyond 0..1 after their whitening was undone."""
 
@@ -38,35 +40,29 @@ def label_file(images: Path, where: str) -> Path:
 def normalisation_of(
     path: Path, images: NDArray[Any], entries: Mapping[str, NDArray[Any]]
 ) -> tuple[Mapping[str, NDArray[Any]], list[str]]:
-    """The ``mean`` and ``std`` of images, and a note where they come from: the file itself (or the user),
-    its name, or that of one of the two folders it lies in. Nothing where images lie in 0..1.
+    """The ``mean`` and ``std`` of images, and a note where they come from: the file itself (or the user), or
+    its name. Nothing where images lie in 0..1.
 
     Args:
         images: (N, H, W, C).
         entries: of the file; its own ``mean`` and ``std`` count.
 
     Raises:
-        DataError: they are whitened.
+        DataError: they are whitened, or may be.
     """
     if {"mean", "std"} <= set(entries) or images.dtype.kind != "f" or not images.size:
         return entries, []
     low, high = float(images.min()), float(images.max())
     if 0 <= low and high <= 1:
         return {}, []
-    if _ZCA.search(path.name):
-        if -_MARGIN <= low and high <= 1 + _MARGIN:
-            return parse_normalisation("none"), [
-                "whitening was undone, as the name says: values beyond 0..1 are clipped"
-            ]
-        return {}, []
-    if unwhitened := sorted(path.parent.glob("images_zca_*.pt")):
+    if _ZCA.search(path.name) and -_MARGIN <= low and high <= 1 + _MARGIN:
+        note = "whitening was undone, as the name says: values beyond 0..1 are clipped"
+        return parse_normalisation("none"), [note]
+    if known := named_in(path.stem):
+        return parse_normalisation(known), [f"images were normalised as {known}, as the name says"]
+    if _LOGGED.fullmatch(path.name):
         raise DataError(
-            f"{shown(str(path))}: is whitened (ZCA), since {shown(unwhitened[-1].name)} lies beside it; give "
-            "that one, of which the whitening is undone"
+            f"{shown(str(path))}: is normalised or whitened (ZCA), which it doesn't say; give "
+            "images_zca_*.pt, of which whitening is undone, or say how it was normalised (--normalised cifar10)"
         )
-    for name in (path.stem, *(folder.name for folder in path.absolute().parents[:2])):
-        if known := named_in(name):
-            return parse_normalisation(known), [
-                f"images were normalised as {known}, which the name {shown(name)} says"
-            ]
     return {}, []
