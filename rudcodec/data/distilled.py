@@ -63,6 +63,6 @@ def normalisation_of(
     if _LOGGED.fullmatch(path.name):
         raise DataError(
             f"{shown(str(path))}: is normalised or whitened (ZCA), which it doesn't say; give "
-            "images_zca_*.pt, of which whitening is undone, or say how it was normalised (--normalised cifar10)"
+            "images_zca_*.pt, of which that is undone, or say how it was normalised (--normalised cifar10)"
         )
     return {}, []

@@ -25,6 +25,7 @@ ROOT_VARIABLE = "RUDCODEC_DATA"
 _Arguments = Mapping[SourceSplit, dict[str, Any]]
 _BY_TRAIN: _Arguments = {"train": {"train": True}, "test": {"train": False}}
 _BY_SPLIT: _Arguments = {"train": {"split": "train"}, "test": {"split": "test"}}
+_TRAIN_VAL: _Arguments = {"train": {"split": "train"}, "val": {"split": "val"}}
 _WITH_VAL: _Arguments = {"train": {"split": "train"}, "val": {"split": "val"}, "test": {"split": "test"}}
 _DIGITS = tuple("0123456789")
 
@@ -55,7 +56,6 @@ def _with(arguments: _Arguments, **more: Any) -> _Arguments:
     return {split: values | more for split, values in arguments.items()}
 
 
-_TRAIN_VAL: _Arguments = {"train": {"split": "train"}, "val": {"split": "val"}}
 _SETS = {
     "cifar10": _arrays("CIFAR10", _BY_TRAIN),
     "cifar100": _arrays("CIFAR100", _BY_TRAIN),
