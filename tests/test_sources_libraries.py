@@ -122,6 +122,7 @@ def test_columns_are_never_guessed(tmp_path: Path, dataset: Any) -> None:
     coarse = datasets.Dataset.from_dict(columns, datasets.Features(features))
     with pytest.raises(DataError, match=r"fine, coarse may all be the label; say which \(--label-column\)"):
         load(coarse)
+    assert splits(coarse, reading=Reading(label_column="coarse")) == ("train", "val")
     found = load(coarse, "all", reading=Reading(label_column="coarse"))
     assert found.classes == ("x", "y") and found.ipc_counts() == (16, 8)
     same(load(coarse, "all", reading=Reading(label_column="fine")), NAMES)

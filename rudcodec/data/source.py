@@ -98,13 +98,15 @@ def load(
     return replace(result, report=_report(image_source, split, result, left_out + bad))
 
 
-def splits(source: SourceLike) -> tuple[SourceSplit, ...]:
+def splits(source: SourceLike, *, reading: Reading | None = None) -> tuple[SourceSplit, ...]:
     """The splits that :func:`load` can give of a source, beside "all"; no picture is read.
+
+    ``reading`` matters where the source leaves something open that it says, such as the columns.
 
     Raises:
         DataError: as :func:`load`.
     """
-    return available_splits(_open(source, Reading()).splits)
+    return available_splits(_open(source, reading or Reading()).splits)
 
 
 def _open(source: SourceLike, reading: Reading) -> ImageSource:
