@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from rudcodec.data.normalisation import parse_normalisation
+from rudcodec.errors import SettingError
 
 from .commands import RareOption
 from .progress import ProgressView
@@ -16,12 +20,30 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_KEPT = __name__
+"""Where a command's context keeps the flags that only :func:`read_images` looks at."""
 
 READING_SECTION = "How SRC is read"
 
 _RARE: dict[str, Any] = {"cls": RareOption, "section": READING_SECTION}
 
 size_flag = click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.", **_RARE)
+
+
+def _keep(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is None or option.name is None:
+        return
+    if option.name == "normalised":
+        try:
+            parse_normalisation(value)
+        except SettingError as error:
+            raise click.BadParameter(str(error)) from None
+    context.meta.setdefault(_KEPT, {})[option.name] = value
+
+
+def _open_flag(name: str, text: str) -> Callable[[Command], Command]:
+    """A flag for what some sources leave open; messages name it where it is needed."""
+    return click.option(name, metavar="NAME", help=text, callback=_keep, expose_value=False, **_RARE)
 
 
 def reading_flags(command: Command) -> Command:
@@ -39,6 +61,11 @@ def reading_flags(command: Command) -> Command:
             "--background", metavar="COLOUR", help="Behind transparent pixels: white, #rrggbb.", **_RARE
         ),
         click.option("--skip-bad", is_flag=True, help="Leave out what can't be read.", **_RARE),
+        _open_flag("--label-column", "Of several, such as fine_label or coarse."),
+        _open_flag("--image-column", "Of several that hold images."),
+        _open_flag(
+            "--normalised", "Whose mean and deviation a distilled set of floats has, such as cifar10."
+        ),
     )
     for flag in reversed(flags):
         command = flag(command)
@@ -52,7 +79,8 @@ def read_images(source: str, split: Split, reading: Reading, view: ProgressView)
     def report(done: int, total: int) -> None:
         view(f"reading {split}", done, total)
 
-    images = load(source, split, progress=report, reading=reading)
+    rare = click.get_current_context().meta.get(_KEPT, {})
+    images = load(source, split, progress=report, reading=replace(reading, **rare))
     if images.report is not None:
         for line in images.report.lines():
             view.say(line)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, Split
+from rudcodec.data import LabelledImages, SourceLike, Split
 from rudcodec.data.matching import matching
 from rudcodec.errors import SettingError
 from rudcodec.nets import StudentFactory, title
@@ -98,7 +98,7 @@ class EvalResult:
 
 def evaluate(
     synthetic: SyntheticSet | LabelledImages | str | os.PathLike[str],
-    real: LabelledImages | str | os.PathLike[str],
+    real: LabelledImages | SourceLike,
     *,
     split: Split = "val",
     recipe: Recipe | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -209,7 +210,7 @@ class SyntheticSet:
 
 
 def load(
-    path: File,
+    path: File | bytes,
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
@@ -220,12 +221,12 @@ def load(
     classes in the rest are not synthesized. Labels stay indices into all classes, ``size`` is the file's.
     The digest of a segment's pixels is checked where all of them are wanted.
 
-    ``path`` may also be an open binary file. Raises DataError (no such file), FormatError (bad contents) or
-    SettingError (no such class or segment).
+    ``path`` may also be an open binary file, or a whole file's contents. Raises DataError (no such file),
+    FormatError (bad contents) or SettingError (no such class or segment).
     """
     from rudcodec import bitstream
 
-    with bitstream.opened(path) as data:
+    with bitstream.opened(io.BytesIO(path) if isinstance(path, bytes) else path) as data:
         payload, images = bitstream.decode_images(data, segments, classes)
         return _wrap(payload, images, len(data))
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
+import pickle
 import sys
 import tarfile
 import tempfile
@@ -19,6 +21,7 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -59,9 +62,34 @@ NUMBERS = (
 KINDS = (
     "tree.zip", "tree.tar", "tree.tar.gz", "tree.tar.xz", "tree.tar.bz2", "set.npz", "packed.npz",
     "floats.npz", "train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "set.pt", "set.safetensors",
-    "folder",
+    "folder", "labels.csv", "metadata.jsonl", "shard.tar", "images.npy", "images_best.pt", "data_batch_1",
+    "train.bin", *(["train_32x32.mat"] if find_spec("scipy") else []),
+    *(["set.parquet", "set.arrow", "saved"] if find_spec("pyarrow") else []),
 )  # fmt: skip
+COMPANIONS: dict[str, dict[str, str]] = {
+    "labels.csv": {f"{i}.png": f"{i}.png" for i in range(6)},
+    "metadata.jsonl": {f"{i}.png": f"{i}.png" for i in range(6)},
+    "images.npy": {"labels.npy": "labels.npy"},
+    "images_best.pt": {"labels_best.pt": "labels_best.pt"},
+    "data_batch_1": {
+        **{f"data_batch_{i}": "data_batch_1" for i in range(2, 6)},
+        "test_batch": "data_batch_1",
+        "batches.meta": "batches.meta",
+    },
+    "train.bin": {
+        "test.bin": "train.bin",
+        "fine_label_names.txt": "names",
+        "coarse_label_names.txt": "names",
+    },
+    "saved": {"state.json": "state.json", "dataset_info.json": "names"},
+}
+"""Files beside the damaged one, and the kinds they are; their folder is the source."""
+FILE_OF = {"saved": "data-00000-of-00001.arrow"}
+"""Names of files that aren't their kind's."""
 
+
+SOUND = 4
+"""A seed with which :func:`archived` makes files only."""
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "tree.tar.gz": lambda data: gzip.compress(data, mtime=0),
@@ -149,7 +177,7 @@ class Case:
         result = bytearray(data)
         random = self._random
         at = int(random.integers(len(result) + 1))
-        if self.kind.startswith("tree.tar") and random.random() < 0.5:
+        if self.kind.startswith(("tree.tar", "shard.tar")) and random.random() < 0.5:
             return _other_head(result, random)
         match int(random.integers(6)):
             case 0:
@@ -181,6 +209,11 @@ class Case:
                     _write(folder / "set", name, archive.read(name))
             (folder / "set").mkdir(exist_ok=True)
             return folder / "set"
+        if companions := COMPANIONS.get(self.kind):
+            for name, kind in companions.items():
+                (folder / name).write_bytes(plain(kind))
+            (folder / FILE_OF.get(self.kind, self.kind)).write_bytes(self.data)
+            return folder
         path = folder / self.kind
         path.write_bytes(self.data)
         if "idx" in self.kind:
@@ -275,10 +308,65 @@ def plain(kind: str) -> bytes:
         import torch
 
         torch.save({"images": torch.tensor(images), "labels": torch.tensor(labels)}, file)
+    elif kind.endswith("_best.pt"):
+        import torch
+
+        torch.save(torch.tensor(images / 255 if "images" in kind else np.eye(2)[labels] + 0.1), file)
+    elif kind.endswith(".npy"):
+        np.save(file, images if "images" in kind else labels)
+    elif kind.endswith(".png"):
+        return picture(int(kind[0]))
+    elif kind == "labels.csv":
+        return b"filename,label,split\n" + b"".join(b"%d.png,%d,train\n" % (i, i % 2) for i in range(6))
+    elif kind == "metadata.jsonl":
+        return b"".join(b'{"file_name": "%d.png", "label": "%s"}\n' % (i, b"ab"[i % 2 :]) for i in range(6))
+    elif kind == "names":
+        return b"ant\nbee\n"
+    elif kind == "shard.tar":
+        files = {f"{i}.png": picture(i) for i in range(6)} | {f"{i}.cls": b"%d" % (i % 2) for i in range(6)}
+        return archived(files, kind, np.random.default_rng(SOUND))
+    elif kind in ("data_batch_1", "batches.meta"):
+        batch = {b"data": np.zeros((4, 3072), np.uint8), b"labels": [0, 1, 0, 1]}
+        return pickle.dumps(batch if "data" in kind else {b"label_names": [b"ant", b"bee"]}, 2)
+    elif kind == "train.bin":
+        return (
+            bytes([0, 0, *range(256), *bytes(2816)])
+            + bytes([0, 1, *bytes(3072)])
+            + bytes([1, 0])
+            + bytes(3072)
+        )
+    elif kind == "state.json":
+        return b'{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}'
+    elif kind in ("set.parquet", "set.arrow", "saved"):
+        return arrow_table(kind == "set.parquet", kind == "set.arrow")
+    elif kind == "train_32x32.mat":
+        from scipy.io import savemat
+
+        savemat(file, {"X": images.transpose(1, 2, 3, 0), "y": labels[:, None] + 1}, do_compression=True)
     else:
         from safetensors.numpy import save
 
         return bytes(save({"images": images, "labels": labels}))
+    return file.getvalue()
+
+
+def arrow_table(is_parquet: bool, is_file: bool) -> bytes:
+    """A small set as ``datasets`` writes it: Parquet, an Arrow file, or an Arrow stream."""
+    import pyarrow as pa
+    from pyarrow import ipc, parquet
+
+    features = {"image": {"_type": "Image"}, "label": {"names": ["ant", "bee"], "_type": "ClassLabel"}}
+    rows = [{"image": {"bytes": picture(i), "path": None}, "label": i % 2} for i in range(6)]
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    schema = pa.schema({"image": kind, "label": pa.int64()})
+    schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    table = pa.Table.from_pylist(rows, schema)
+    file = io.BytesIO()
+    if is_parquet:
+        parquet.write_table(table, file)
+    else:
+        with (ipc.new_file if is_file else ipc.new_stream)(file, schema) as writer:
+            writer.write_table(table)
     return file.getvalue()
 
 

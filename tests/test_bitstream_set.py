@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -37,6 +38,16 @@ def test_load(file: Path) -> None:
     assert loaded.size == file.stat().st_size and loaded.bpc == 8 * loaded.size / 2
     assert len(loaded) == 5 and loaded.ipc == 2.5
     assert loaded.recipe == small_payload().recipe
+
+
+def test_load_takes_a_path_a_file_or_its_contents(file: Path) -> None:
+    contents = file.read_bytes()
+    with file.open("rb") as opened:
+        for source in (str(file), opened, io.BytesIO(contents), contents):
+            loaded = rudcodec.load(source, classes=["ant"])
+            assert loaded.labels.tolist() == [1, 1] and loaded.size == len(contents)
+    with pytest.raises(FormatError):
+        rudcodec.load(contents[:-1])
 
 
 def test_decompress_writes_class_folders(file: Path, tmp_path: Path) -> None:

@@ -94,6 +94,31 @@ def test_settings_reach_the_encoder(source: Path, tmp_path: Path, encoder: list[
     ]
 
 
+def test_flags_choose_columns_and_say_how_floats_were_normalised(
+    tmp_path: Path, encoder: list[dict[str, Any]]
+) -> None:
+    out, budget = tmp_path / "out.rud", ["--bpc", "5k", "--split", "all"]
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=(images / 255 - 0.1307) / 0.3081, labels=np.arange(6) % 2)
+    refused = compress(tmp_path / "a.npz", out, *budget)
+    assert refused.exit_code == 2 and "(--normalised cifar10)" in refused.stderr
+    assert compress(tmp_path / "a.npz", out, *budget, "--normalised", "mnist").exit_code == 0
+    wrong = compress(tmp_path / "a.npz", out, *budget, "--normalised", "foo")
+    assert wrong.exit_code == 2 and "must be one of mnist, " in wrong.stderr
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for i in range(6):
+        Image.fromarray(images[i]).save(folder / f"{i}.png")
+    lines = ["a,b,c", *(f"{i}.png,{i % 2},{i % 3}" for i in range(6))]
+    (folder / "labels.csv").write_text("\n".join(lines))
+    refused = compress(folder, out, *budget)
+    assert refused.exit_code == 2 and "(--image-column)" in refused.stderr
+    chosen = compress(folder, out, *budget, "--image-column", "a", "--label-column", "c")
+    assert chosen.exit_code == 0 and "6 images of 3 classes" in chosen.stderr
+    assert "note: labels are those in labels.csv" in chosen.stderr
+    assert len(encoder) == 2
+
+
 def test_a_distilled_set_is_coded_as_it_is(
     source: Path, tmp_path: Path, encoder: list[dict[str, Any]]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_data import encoded, put, tones
 
 from rudcodec import DataError
 from rudcodec.data import load, splits
@@ -87,7 +89,7 @@ def test_npz_is_resized_as_files_are(tmp_path: Path) -> None:
     ("arrays", "why"),
     [
         ({"a": np.zeros(3)}, "has no images and labels (nor x_train and y_train), only a"),
-        ({"images": np.full((4, 2, 2), 1.5), "labels": np.zeros(4, int)}, "floats in 0..1, not 1.5..1.5"),
+        ({"images": np.full((4, 2, 2), 1.5), "labels": np.zeros(4, int)}, "0..255, not 1.5..1.5"),
         ({"images": np.full((4, 2, 2), "x"), "labels": np.zeros(4, int)}, "images must be uint8 or floats"),
         ({"images": np.full((4, 2, 2), 256), "labels": np.zeros(4, int)}, "0..255, not 256..256"),
         ({"images": noise(4, 2, 2, 4), "labels": np.zeros(4, int)}, "(4, 2, 2, 4)"),
@@ -342,7 +344,7 @@ def test_tensors_that_are_no_set(tmp_path: Path) -> None:
         ({"images": 3 * images - 1, "labels": labels}, "need entries mean and std"),
         ({"images": images * float("nan"), "labels": labels}, "nan"),
         ({"images": images, "labels": labels, "mean": torch.rand(2), "std": torch.rand(2)}, "mean must be 3"),
-        ({"images": images, "labels": torch.rand(6, 2)}, "labels must be one whole number"),
+        ({"images": images, "labels": torch.full((6, 2), 0.5)}, "labels must be one whole number"),
         (7, "but int"),
         (Path("code"), "not a file of tensors"),
     ):
@@ -351,3 +353,36 @@ def test_tensors_that_are_no_set(tmp_path: Path) -> None:
     for name in ("x.pt", "x.safetensors"):
         (tmp_path / name).write_bytes(b"nonsense")
         assert "not a file of tensors" in refusal(tmp_path / name)
+
+
+def test_torchvision_knows_every_named_set() -> None:
+    """Each is a class of torchvision that takes these arguments."""
+    datasets = pytest.importorskip("torchvision.datasets")
+    from rudcodec.data import named
+
+    for name in named.known_names()[1:]:
+        spec = named._SETS[name]  # noqa: SLF001  (nothing else says how a set that isn't here is asked for)
+        for arguments in spec.arguments.values():
+            signature = inspect.signature(getattr(datasets, spec.class_name))
+            bound = signature.bind(
+                "root", **{**arguments, "download": False} if name != "imagenet" else arguments
+            )
+            assert bound.arguments["root"] == "root", name
+
+
+def test_torchvision_sets_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchvision")
+    monkeypatch.setenv("RUDCODEC_DATA", str(tmp_path))
+    wnids = ("n01440764", "n02102040")
+    for split, first in (("train", 0), ("val", 100)):
+        for k, wnid in enumerate(wnids):
+            files = {f"{wnid}/{i}.JPEG": encoded(first + 10 * k + i, (8 + i, 9)) for i in range(3)}
+            put(tmp_path / "imagenette2-160" / split, files)
+    assert splits("imagenette-160") == ("train", "val")
+    found = load("imagenette-160", "train", 4)
+    assert found.images.shape == (6, 4, 4, 3) and tones(found) == [0, 1, 2, 10, 11, 12]
+    assert found.classes == ("tench", "English springer")
+    assert tones(load("Imagenette160", "val", 4)) == [100, 101, 102, 110, 111, 112]
+    assert "imagenette-160: train: item 1 is 9x9 pixels, but imagenette-160: train: item 0 is 8x9" in refusal(
+        "imagenette-160", "train"
+    )

@@ -249,3 +249,11 @@ def test_a_utility_has_options_of_its_own(colour: LabelledImages) -> None:
 def test_a_label_network_needs_a_budget(colour: LabelledImages) -> None:
     with pytest.raises(SettingError, match="lmbda: a label network needs a budget"):
         resolve_inputs(colour, None, Settings(lmbda=1, ipc=2, labels="network"))
+
+
+@pytest.mark.slow
+def test_a_set_that_is_a_python_object(colour: LabelledImages, tmp_path: Path) -> None:
+    pair = (colour.images, colour.labels)
+    settings: dict[str, Any] = {"ipc": 1, "bpc": 2000, "labels": "hard", "warmup": 2, "joint": 0, "tune": 2}
+    assert rudcodec.compress(pair, tmp_path / "a.rud", **settings).ipc == 1
+    assert rudcodec.load(tmp_path / "a.rud").classes == ("0", "1", "2")

@@ -46,13 +46,15 @@ def bounded(source: Path, split: str = "all") -> str:
     code = (
         "import resource, sys; from rudcodec import data, DataError\n"
         "if sys.argv[1].endswith('.pt'): import torch\n"
+        "if sys.argv[1].endswith('.parquet'): import pyarrow.parquet\n"
         "have = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         f"resource.setrlimit(resource.RLIMIT_AS, (have + ({MEGABYTES} << 20),) * 2)\n"
         "try: data.load(sys.argv[1], sys.argv[2])\n"
         "except DataError as error: print(error)"
     )
     command = [sys.executable, "-c", code, str(source), split]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # others reserve addresses in advance
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0 and done.stderr == "", done.stderr[-2000:]
     assert done.stdout.count("\n") == 1, done.stdout
     return done.stdout
@@ -313,3 +315,60 @@ def test_safetensors_whose_list_is_none(tmp_path: Path) -> None:
     for head in (b'{"a": 5}', b"[]", b"5", b'{"images": {}}', b"[" * 3000, b'{"a": {"dtype": {"a": 1}}}'):
         (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", len(head)) + head)
         assert "not a file of tensors, or a damaged one" in refusal(tmp_path / "x.safetensors", "all")
+
+
+# ---- files of other libraries
+
+
+def test_a_parquet_that_repeats_a_large_picture(tmp_path: Path) -> None:
+    """One picture of 20 MB stands in the file; a hundred thousand rows name it."""
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'rudcodec[hf]'")
+    from pyarrow import parquet
+
+    rows = 100_000
+    picture = pa.DictionaryArray.from_arrays(
+        np.zeros(rows, np.int32), pa.array([bytes(20 << 20)], pa.binary())
+    )
+    table = pa.table({"image": picture, "label": np.arange(rows) % 2})
+    parquet.write_table(table, tmp_path / "a.parquet", store_schema=False)
+    assert (tmp_path / "a.parquet").stat().st_size < 10 << 20
+    assert "row 0 is not a picture, but data of no known kind" in bounded(tmp_path / "a.parquet")
+
+
+def test_a_parquet_of_many_rows(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'rudcodec[hf]'")
+    from pyarrow import parquet
+
+    rows = 3_000_000
+    table = pa.table({"image": pa.nulls(rows, pa.binary()), "label": np.zeros(rows, np.int8)})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert "more than 2,097,152 rows; make it several files" in bounded(tmp_path / "a.parquet")
+
+
+def test_npy_and_mat_of_large_claims(tmp_path: Path) -> None:
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "|u1", "fortran_order": False, "shape": (1 << 40, 32, 32, 3)}
+    )
+    (tmp_path / "images.npy").write_bytes(head.getvalue() + bytes(1000))
+    np.save(tmp_path / "labels.npy", np.zeros(4, np.int64))
+    assert "it is damaged or cut short" in bounded(tmp_path / "images.npy")
+    scipy_io = pytest.importorskip("scipy.io")
+    scipy_io.savemat(tmp_path / "a.mat", {"X": np.zeros((4, 4, 3, 7), np.uint8), "y": np.zeros(7, np.uint8)})
+    data = bytearray((tmp_path / "a.mat").read_bytes())
+    at = data.index(struct.pack("<4i", 4, 4, 3, 7))
+    data[at : at + 4] = struct.pack("<i", 1 << 30)
+    (tmp_path / "a.mat").write_bytes(data)
+    assert "not a MATLAB file that can be read (damaged)" in bounded(tmp_path / "a.mat")
+
+
+def test_a_table_of_long_labels(tmp_path: Path) -> None:
+    files = {"0.png": encoded(0), "labels.csv": b"filename,label\n0.png," + b"x" * (70 << 20)}
+    assert "labels.csv is larger than 64 MiB" in bounded(put(tmp_path / "a", files))
+    files["labels.csv"] = b"filename,label\n0.png," + b"x" * (1 << 20)
+    assert "field larger than field limit" in bounded(put(tmp_path / "b", files))
+    files["labels.csv"] = b'"filename,label' + b"[" * (1 << 20)
+    assert "labels.csv, line 1: " in bounded(put(tmp_path / "c", files))
+    del files["labels.csv"]
+    files["metadata.jsonl"] = b"[" * (1 << 20)
+    assert "metadata.jsonl, line 1: is no JSON object" in bounded(put(tmp_path / "d", files))

@@ -186,7 +186,7 @@ def test_npz_of_floats_and_one_hot_labels(tmp_path: Path, kind: str) -> None:
         (
             np.full((2, 2, 2), 1.5),
             np.arange(2),
-            "floats in 0..1, not 1.5..1.5; normalised ones need",
+            "0..255, not 1.5..1.5; normalised ones need",
         ),
         (np.full((2, 2, 2), np.nan), np.arange(2), "not nan..nan"),
         (np.full((2, 2, 2), -0.1), np.arange(2), "not -0.1..-0.1"),

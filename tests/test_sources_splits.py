@@ -132,12 +132,15 @@ def test_pictures_of_other_endings_are_counted_or_refused(tmp_path: Path) -> Non
     ("files", "why"),
     [
         (["cat/1.heic", "dog/2.heic"], "holds 2 files .heic, no pictures; convert them to .png or .jpg"),
-        (["a.parquet", "b.parquet"], "holds 2 files .parquet, no pictures; write their pictures into"),
+        (["a.tfrecord", "b.tfrecord"], "holds 2 files .tfrecord, no pictures; write their pictures into"),
         (["train.zip"], "holds 1 file .zip, no pictures; name one of them"),
-        (["data_batch_1", "test_batch", "batches.meta"], "give the name cifar10, and set RUDCODEC_DATA"),
-        (["cifar-100-python/train", "cifar-100-python/test", "cifar-100-python/meta"], "the name cifar100"),
+        (["data_batch_1", "test_batch", "batches.meta"], "data_batch_2 is missing"),
+        (
+            ["cifar-100-python/train", "cifar-100-python/test", "cifar-100-python/meta"],
+            "is no pickled batch of CIFAR",
+        ),
         ([".hidden/x.png", "@eaDir/x.png"], "no images but what is passed over: 1 hidden, 1 junk"),
-        (["x/a.mat"], "for SVHN give the name svhn"),
+        (["a.h5"], "write their arrays into an .npz"),
     ],
 )
 @pytest.mark.parametrize("store", ["folder", "zip"])

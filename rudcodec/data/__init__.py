@@ -6,13 +6,14 @@ from __future__ import annotations
 from rudcodec.data.images import LabelledImages, digest, numbers_of
 from rudcodec.data.reading import Mode, Reading
 from rudcodec.data.report import SourceReport
-from rudcodec.data.source import load, splits
+from rudcodec.data.source import SourceLike, load, splits
 from rudcodec.data.splits import Split
 
 __all__ = [
     "LabelledImages",
     "Mode",
     "Reading",
+    "SourceLike",
     "SourceReport",
     "Split",
     "digest",

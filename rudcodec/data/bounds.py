@@ -21,6 +21,8 @@ MAX_HEAD = 1 << 20
 """Bytes that describe one entry of an archive."""
 MAX_FILE = 1 << 28
 """Bytes of a picture's file; a larger one is no picture of a sensible size."""
+MAX_TABLE = 1 << 26
+"""Bytes of a table of files and labels."""
 MAX_LIST = 1 << 24
 """Bytes of JSON that are parsed."""
 MAX_PIXELS = 1 << 26

@@ -49,10 +49,13 @@ class ImageSource(Protocol):
         """Index in ``rows`` and uint8 (H, W, C) of each, or why it can't be used, in any order."""
 
     def problems(self, split: SourceSplit) -> Iterator[str]:
-        """Other faults of the split, which can be left out."""
+        """Other faults of the split, which can be left out: a line for each, as messages begin."""
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """Files in these splits, and beside all splits, that are no part of the set."""
+
+    def notes(self, splits: Sequence[SourceSplit]) -> tuple[str, ...]:
+        """Choices that were made in reading these splits and that the user should know of."""
 
 
 class ImageArray:
@@ -76,8 +79,7 @@ class ImageArray:
         if not self._first:
             self.images = self._allocate(pixels.shape)
             self._first = where
-        elif pixels.shape != self.images.shape[1:]:
-            raise self._mismatch_error(where, pixels.shape)
+        check_alike(where, pixels.shape, self._first, self.images.shape[1:])
         self.images[index] = pixels
         self.arrived[index] = True
 
@@ -98,18 +100,22 @@ class ImageArray:
         )
         return np.empty((total, *shape), dtype=np.uint8)
 
-    def _mismatch_error(self, where: str, shape: tuple[int, ...]) -> DataError:
-        height, width, channels = self.images.shape[1:]
-        if shape[2] != channels:
-            kinds = {1: "grey", 3: "colour"}
-            return DataError(
-                f"{where} is {kinds[shape[2]]}, but {self._first} is {kinds[channels]}; "
-                "make them one kind (--mode rgb or --mode grey)"
-            )
-        return DataError(
-            f"{where} is {shape[1]}x{shape[0]} pixels, but {self._first} is {width}x{height}; "
-            "give a size (--size) to make them equal"
+
+def check_alike(where: str, shape: tuple[int, ...], first: str, first_shape: tuple[int, ...]) -> None:
+    """Raise DataError if an image hasn't the shape, (height, width, channels), of the first one."""
+    if shape == first_shape:
+        return
+    height, width, channels = first_shape
+    if shape[2] != channels:
+        kinds = {1: "grey", 3: "colour"}
+        raise DataError(
+            f"{where} is {kinds[shape[2]]}, but {first} is {kinds[channels]}; "
+            "make them one kind (--mode rgb or --mode grey)"
         )
+    raise DataError(
+        f"{where} is {shape[1]}x{shape[0]} pixels, but {first} is {width}x{height}; "
+        "give a size (--size) to make them equal"
+    )
 
 
 def collect_images(

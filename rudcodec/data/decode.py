@@ -32,6 +32,9 @@ EXTENSIONS = frozenset(
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "AVIF", "TIFF", "PPM", "JPEG2000")
 
 
+_DAMAGED = "can't be read as a picture: it is damaged or cut short"
+
+
 class PictureError(ValueError):
     """The picture can't be used. Says why, but not which, since only the caller knows."""
 
@@ -56,8 +59,6 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
         if size is not None:
             # lets a JPEG decoder skip detail that the resize would remove; twice the size, to miss nothing
             picture.draft(None, (2 * size, 2 * size))
-        picture.load()
-        pixels = np.asarray(_to_grey_or_rgb(picture, reading.background_rgb))
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -67,8 +68,32 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
     except Image.DecompressionBombError:
         raise PictureError(f"has more than {MAX_PIXELS} pixels") from None
     except Exception:  # noqa: BLE001  (Pillow raises all sorts of things at damaged files)
-        raise PictureError("can't be read as a picture: it is damaged or cut short") from None
+        raise PictureError(_DAMAGED) from None
+    return decode_picture(picture, reading)
+
+
+def decode_picture(picture: Image.Image, reading: Reading) -> NDArray[np.uint8]:
+    """Like :func:`decode`, of a picture that is open already."""
+    try:
+        picture.load()
+        pixels = np.asarray(_to_grey_or_rgb(picture, reading.background_rgb))
+    except PictureError:
+        raise
+    except Image.DecompressionBombError:
+        raise PictureError(f"has more than {MAX_PIXELS} pixels") from None
+    except Exception:  # noqa: BLE001  (as above)
+        raise PictureError(_DAMAGED) from None
     return fit(pixels, reading)
+
+
+def decode_or_refuse(contents: bytes | PictureError, reading: Reading) -> NDArray[np.uint8] | PictureError:
+    """Like :func:`decode`, with the refusal as a value."""
+    if isinstance(contents, PictureError):
+        return contents
+    try:
+        return decode(contents, reading)
+    except PictureError as refusal:
+        return refusal
 
 
 def _to_grey_or_rgb(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:

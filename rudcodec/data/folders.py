@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.decode import PictureError, decode
+from rudcodec.data.contents import Contents
+from rudcodec.data.decode import PictureError, decode_or_refuse
 from rudcodec.data.files import Files
 from rudcodec.data.images import check_classes
-from rudcodec.data.kinds import FOREIGN, NO_ENDING, pickled_batches, remedy_for
+from rudcodec.data.kinds import FOREIGN, NO_ENDING, remedy_for
 from rudcodec.data.layout import is_split_name, split_folders, splits_within
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
@@ -34,13 +35,12 @@ class FolderSource:
         DataError: no such order can be seen in the files.
     """
 
-    def __init__(self, files: Files, name: str) -> None:
-        self._files = files
-        self.name, self.where = name, files.where
-        names = sorted(files.names())  # the same messages wherever the files lie
-        self._root = build_tree(names, self.where)
+    def __init__(self, contents: Contents) -> None:
+        self._files = contents.files
+        self.name, self.where = contents.name, contents.where
+        self._root = build_tree(contents.names, self.where)
         if not self._root.is_filled:
-            raise _no_images_error(self._root, files, names)
+            raise _no_images_error(self._root, self._files)
         self._saved: dict[Folder, dict[str, str] | None] = {}
         self._rows_by_split: dict[SourceSplit, tuple[list[str], NDArray[np.int64]]] = {}
         self._folders = self._split_folders()
@@ -68,14 +68,7 @@ class FolderSource:
     ) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError]]:
         names = [self._rows(split)[0][row] for row in rows]
         for i, data in self._files.read(names):
-            if isinstance(data, PictureError):
-                yield i, data
-                continue
-            try:
-                pixels: NDArray[np.uint8] | PictureError = decode(data, reading)
-            except PictureError as refusal:
-                pixels = refusal
-            yield i, pixels
+            yield i, decode_or_refuse(data, reading)
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """The files that were passed over in these splits and beside all splits."""
@@ -89,6 +82,10 @@ class FolderSource:
                 result.add("beside the class folders", folder.images[0], len(folder.images))
         return result
 
+    def notes(self, splits: Sequence[SourceSplit]) -> tuple[str, ...]:
+        """None: folders say what they are."""
+        return ()
+
     def problems(self, split: SourceSplit) -> Iterator[str]:
         """Faults of the split's class folders that can be left out or left as they are."""
         self._class_folders(split)
@@ -98,9 +95,12 @@ class FolderSource:
             path = shown(folder.path or name)
             if not folder.is_filled:
                 contents = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
-                yield f"{path}/ lies among the class folders but has {contents}"
+                yield f"{self.where}: {path}/ lies among the class folders but has {contents}"
             elif foreign > (readable := sum(len(inner.images) for inner in folder.below())):
-                yield f"{path}/ has {readable} pictures that can be read, and {_counted(lacking)} that can't"
+                yield (
+                    f"{self.where}: {path}/ has {readable} pictures that can be read, and "
+                    f"{_counted(lacking)} that can't"
+                )
 
     def _split_folders(self) -> dict[SourceSplit, Folder]:
         """The folder of each split, in which its class folders lie."""
@@ -193,13 +193,8 @@ def _counted(endings: dict[str, int]) -> str:
     return ", ".join(f"{n:,} file{'s' * (n > 1)} {e}" for e, n in ranked[:3])
 
 
-def _no_images_error(root: Folder, files: Files, names: Sequence[str]) -> DataError:
+def _no_images_error(root: Folder, files: Files) -> DataError:
     """The error that says what is in a source without pictures."""
-    if batches := pickled_batches(names):
-        return DataError(
-            f"{files.where}: holds CIFAR's pickled batches, which aren't read here; give the name "
-            f"{batches[0]}, and set RUDCODEC_DATA to the folder that has {batches[1]}/ in it"
-        )
     others = root.all_others()
     if others:
         return DataError(f"{files.where}: holds {_counted(others)}, no pictures; {remedy_for(others)}")

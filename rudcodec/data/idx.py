@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from rudcodec.data.arrays import Arrays, ArraySource
 from rudcodec.data.bounds import check_memory
+from rudcodec.data.contents import Contents
+from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
@@ -27,6 +29,19 @@ FASHION_MNIST = (
 _NAME = re.compile(
     r"(?P<stem>.*?)(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE
 )
+
+
+def open_idx_file(path: Path, reading: Reading) -> ArraySource | None:
+    """The pairs that one IDX file belongs to; None if it isn't called like one. Raises DataError."""
+    stem = idx_stem(path)
+    return None if stem is None else open_idx(path.parent, stem)
+
+
+def open_idx_folder(contents: Contents) -> ArraySource | None:
+    """The IDX pairs in a folder on disk; None if there are none. Raises DataError."""
+    if contents.folder is None or (stem := idx_stem(contents.folder)) is None:
+        return None
+    return open_idx(contents.folder, stem)
 
 
 def idx_stem(path: Path) -> str | None:

@@ -15,6 +15,9 @@ from rudcodec.errors import DataError
 from rudcodec.payload import ImageShape
 from rudcodec.text import shown
 
+_NUMBER = re.compile(r"(new|class_?)?([0-9]{1,9})")
+"""A class name that says its number only."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
@@ -112,11 +115,19 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
             raise DataError(f"{where}: {name!r} can't be a class name (it could not name a folder)")
 
 
-def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    """Whether these are classes without names, 0, 1, 2, ..., that may stand for as many with ``names``, none
-    of which is such a number."""
-    all_numbers = tuple(str(number) for number in range(len(names)))
-    return numbers == all_numbers and not {*numbers} & {*names}
+def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int64] | None:
+    """The class numbers that classes without names stand for, such as 0, 1, 2, ..., or the folders 00000,
+    ... of RDED and new000, ... of SRe2L.
+
+    Returns:
+        int64 (K,): of each of ``numbers``, the index in ``names``; None unless these are as many, and none of
+        them is such a number.
+    """
+    matches = [_NUMBER.fullmatch(number) for number in numbers]
+    if not all(matches) or {*numbers} & {*names} or len({match[1] for match in matches if match}) != 1:
+        return None
+    values = np.array([int(match[2]) for match in matches if match], dtype=np.int64)
+    return values if sorted(values.tolist()) == [*range(len(names))] else None
 
 
 def as_class_name(label: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rudcodec.text import shown
@@ -20,11 +20,11 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x28\xb5\x2f\xfd", "a zstd file (unpack it first)"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive (unpack it first)"),
     (0, b"Rar!", "a rar archive (unpack it first)"),
-    (0, b"PAR1", "a parquet file (write its pictures into class folders, or arrays into an .npz)"),
-    (0, b"ARROW1", "an arrow file (write its pictures into class folders, or arrays into an .npz)"),
+    (0, b"PAR1", "a parquet file (give it the ending .parquet)"),
+    (0, b"ARROW1", "an arrow file (give it the ending .arrow)"),
     (0, b"\x89HDF", "an HDF5 file (write its arrays into an .npz)"),
-    (0, b"MATLAB", "a MATLAB file (write its arrays into an .npz)"),
-    (0, b"\x93NUMPY", "a single numpy array (write images and labels into an .npz)"),
+    (0, b"MATLAB", "a MATLAB file (give it the ending .mat)"),
+    (0, b"\x93NUMPY", "a numpy array (give it the ending .npy)"),
     (0, b"SQLite format 3", "an SQLite database"),
     (0, b"\x89PNG", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
@@ -53,17 +53,20 @@ FOREIGN = frozenset(
 )  # fmt: skip
 """Endings of pictures that aren't read."""
 
-_REMEDIES: Mapping[str, str] = {
-    ".parquet": "write their pictures into class folders, or arrays into an .npz",
-    ".arrow": "write their pictures into class folders, or arrays into an .npz",
-    ".tfrecord": "write their pictures into class folders, or arrays into an .npz",
-    ".mdb": "write their pictures into class folders, or arrays into an .npz",
-    ".h5": "write their arrays into an .npz",
-    ".mat": "write their arrays into an .npz; for SVHN give the name svhn",
-    ".npy": "write images and labels into one .npz",
-    ".rud": "decompress it first",
-} | dict.fromkeys(
-    (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".npz", ".pt", ".pth", ".safetensors"), "name one of them"
+_REMEDIES: Mapping[str, str] = (
+    {
+        ".tfrecord": "write their pictures into class folders, or arrays into an .npz",
+        ".mdb": "write their pictures into class folders, or arrays into an .npz",
+        ".h5": "write their arrays into an .npz",
+        ".rud": "decompress it first",
+    }
+    | dict.fromkeys(
+        (".parquet", ".arrow", ".npy", ".mat"), "unpack them: these are read from a folder on disk"
+    )
+    | dict.fromkeys(
+        (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".npz", ".pt", ".pth", ".safetensors"),
+        "name one of them",
+    )
 )
 
 
@@ -105,17 +108,6 @@ def is_zip(path: Path) -> bool:
 def ending_of(name: str) -> str:
     """The ending of a file's name in lower case, as it may stand in messages."""
     return shown(PurePosixPath(name).suffix.lower()) or NO_ENDING
-
-
-def pickled_batches(names: Iterable[str]) -> tuple[str, str] | None:
-    """The set whose pickled batches, as its authors publish them, are among these files: its name, and that
-    of the folder they come in."""
-    file_names = {name.rsplit("/", 1)[-1] for name in names}
-    if {"data_batch_1", "batches.meta"} <= file_names:
-        return "cifar10", "cifar-10-batches-py"
-    if {"train", "test", "meta"} <= file_names:
-        return "cifar100", "cifar-100-python"
-    return None
 
 
 def remedy_for(endings: Counter[str]) -> str:

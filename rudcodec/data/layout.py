@@ -83,6 +83,12 @@ def is_split_name(name: str) -> bool:
     return parsed is not None and parsed.split is not None and not parsed.rest
 
 
+def split_of_name(name: str) -> SourceSplit | None:
+    """The split that a name has as one of its words, whatever else it says: ``imagenet-train-0003``."""
+    parsed = _parse_name(name)
+    return parsed.split if parsed else None
+
+
 def _folders_by_split(
     root: Folder, candidates: Mapping[str, _SplitName], where: str
 ) -> dict[SourceSplit, Folder]:

@@ -18,7 +18,8 @@ _BLOCK = 1 << 22
 
 
 def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, 1 or 3) of integers in 0..255, floats in 0..1, or booleans of that shape.
+    """uint8 (N, H, W, 1 or 3) of integers in 0..255, floats in 0..1, whole floats in 0..255, or booleans of
+    that shape.
 
     Raises:
         DataError: another shape, kind of number or range; or nothing at all.
@@ -35,11 +36,12 @@ def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
     if kind not in "iufb":
         raise DataError(f"{where}: images must be uint8 or floats in 0..1, not {shown(str(images.dtype))}")
     levels = np.empty(images.shape, dtype=np.uint8)
+    scale = 255 if kind in "fb" and images.max() <= 1 else 1
     step = max(1, _BLOCK // images[0].size)
     for start in range(0, len(images), step):
         block = images[start : start + step]
         levels[start : start + step] = (
-            _check_bytes(block, where) if kind in "iu" else _scale_floats(block, where)
+            _check_bytes(block, where) if kind in "iu" else _scale_floats(block, scale, where)
         )
     return levels
 
@@ -70,14 +72,16 @@ def _check_bytes(images: NDArray[Any], where: str) -> NDArray[Any]:
     return images
 
 
-def _scale_floats(images: NDArray[Any], where: str) -> NDArray[Any]:
+def _scale_floats(images: NDArray[Any], scale: int, where: str) -> NDArray[Any]:
     low, high = float(images.min()), float(images.max())
-    if not (0 <= low and high <= 1):  # NaN is neither
-        raise DataError(
-            f"{where}: images must be uint8 or floats in 0..1, not {low:.3g}..{high:.3g}; normalised ones "
-            "need entries mean and std beside them"
-        )
-    return np.rint(255 * images.astype(np.float32))
+    # NaN is in no range
+    if 0 <= low and high <= 255 // scale and (scale > 1 or (images == np.rint(images)).all()):
+        return np.rint(scale * images.astype(np.float32))
+    raise DataError(
+        f"{where}: images must be uint8, floats in 0..1 or whole floats in 0..255, not "
+        f"{low:.3g}..{high:.3g}; normalised ones need entries mean and std beside them, or the name of their "
+        "set (--normalised cifar10)"
+    )
 
 
 def _per_channel(values: NDArray[Any], channels: int, where: str) -> NDArray[np.float32]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 
 import numpy as np
 
 from rudcodec.data.images import LabelledImages, numbers_of
-from rudcodec.data.source import load
+from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
 from rudcodec.errors import DataError
 
 
 def matching(
-    real: LabelledImages | str | os.PathLike[str],
+    real: LabelledImages | SourceLike,
     split: Split,
     shape: tuple[int, ...],
     classes: tuple[str, ...],
@@ -28,14 +28,15 @@ def matching(
     Raises:
         DataError: the images have another shape or other classes, or can't be read.
     """
-    if isinstance(real, str | os.PathLike):
+    if not isinstance(real, LabelledImages):
         real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)
     if real.images.shape[1:] != shape:
         raise DataError(
             f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
         )
-    if numbers_of(classes, real.classes):
-        return real
+    if (order := numbers_of(classes, real.classes)) is not None:
+        names = tuple(real.classes[number] for number in order)
+        return replace(real, labels=np.argsort(order)[real.labels], classes=names)
     if other := set(real.classes) ^ set(classes):
         raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")
     if real.classes == classes:

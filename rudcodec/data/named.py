@@ -14,6 +14,9 @@ import numpy as np
 
 from rudcodec.data.arrays import Arrays, ArraySource
 from rudcodec.data.idx import FASHION_MNIST
+from rudcodec.data.items import ItemSource
+from rudcodec.data.objects import ObjectItems, class_names
+from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
 
@@ -23,28 +26,66 @@ ROOT_VARIABLE = "RUDCODEC_DATA"
 _Arguments = Mapping[SourceSplit, dict[str, Any]]
 _BY_TRAIN: _Arguments = {"train": {"train": True}, "test": {"train": False}}
 _BY_SPLIT: _Arguments = {"train": {"split": "train"}, "test": {"split": "test"}}
+_TRAIN_VAL: _Arguments = {"train": {"split": "train"}, "val": {"split": "val"}}
+_WITH_VAL: _Arguments = {"train": {"split": "train"}, "val": {"split": "val"}, "test": {"split": "test"}}
 _DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True)
 class _TorchvisionSet:
-    """How a class of ``torchvision.datasets`` is asked for its splits and holds its labels."""
+    """How a class of ``torchvision.datasets`` is asked for its splits and holds its images and labels.
+
+    Attributes:
+        images, labels: the attributes that hold them as arrays; without ``images`` its items are asked for.
+        classes: the class names, or the attribute that holds them.
+        transposed: whether images lie on their side.
+    """
 
     class_name: str
     arguments: _Arguments
-    label_attribute: str = "targets"
-    classes: tuple[str, ...] | None = None
+    images: str = ""
+    labels: str = "targets"
+    classes: tuple[str, ...] | str = "classes"
+    transposed: bool = False
+
+
+def _arrays(class_name: str, arguments: _Arguments, **more: Any) -> _TorchvisionSet:
+    return _TorchvisionSet(class_name, arguments, "data", **more)
+
+
+def _with(arguments: _Arguments, **more: Any) -> _Arguments:
+    return {split: values | more for split, values in arguments.items()}
 
 
 _SETS = {
-    "cifar10": _TorchvisionSet("CIFAR10", _BY_TRAIN),
-    "cifar100": _TorchvisionSet("CIFAR100", _BY_TRAIN),
-    "mnist": _TorchvisionSet("MNIST", _BY_TRAIN, classes=_DIGITS),
-    "fashion-mnist": _TorchvisionSet("FashionMNIST", _BY_TRAIN, classes=FASHION_MNIST),
-    "kmnist": _TorchvisionSet("KMNIST", _BY_TRAIN),
-    "usps": _TorchvisionSet("USPS", _BY_TRAIN, classes=_DIGITS),
-    "svhn": _TorchvisionSet("SVHN", _BY_SPLIT, "labels", _DIGITS),
-    "stl10": _TorchvisionSet("STL10", _BY_SPLIT, "labels"),
+    "cifar10": _arrays("CIFAR10", _BY_TRAIN),
+    "cifar100": _arrays("CIFAR100", _BY_TRAIN),
+    "mnist": _arrays("MNIST", _BY_TRAIN, classes=_DIGITS),
+    "fashion-mnist": _arrays("FashionMNIST", _BY_TRAIN, classes=FASHION_MNIST),
+    "kmnist": _arrays("KMNIST", _BY_TRAIN),
+    "emnist-balanced": _arrays("EMNIST", _with(_BY_TRAIN, split="balanced"), transposed=True),
+    "emnist-digits": _arrays("EMNIST", _with(_BY_TRAIN, split="digits"), transposed=True),
+    "usps": _arrays("USPS", _BY_TRAIN, classes=_DIGITS),
+    "svhn": _arrays("SVHN", _BY_SPLIT, labels="labels", classes=_DIGITS),
+    "stl10": _arrays("STL10", _BY_SPLIT, labels="labels"),
+    "imagenette": _TorchvisionSet("Imagenette", _with(_TRAIN_VAL, size="full")),
+    "imagenette-320": _TorchvisionSet("Imagenette", _with(_TRAIN_VAL, size="320px")),
+    "imagenette-160": _TorchvisionSet("Imagenette", _with(_TRAIN_VAL, size="160px")),
+    "imagenet": _TorchvisionSet("ImageNet", _TRAIN_VAL, classes="wnids"),  # two classes are named crane
+    "flowers102": _TorchvisionSet("Flowers102", _WITH_VAL),
+    "food101": _TorchvisionSet("Food101", _BY_SPLIT),
+    "dtd": _TorchvisionSet("DTD", _WITH_VAL),
+    "eurosat": _TorchvisionSet("EuroSAT", {"train": {}}),
+    "gtsrb": _TorchvisionSet("GTSRB", _BY_SPLIT),
+    "oxford-pets": _TorchvisionSet(
+        "OxfordIIITPet", {"train": {"split": "trainval"}, "test": {"split": "test"}}
+    ),
+    "fgvc-aircraft": _TorchvisionSet("FGVCAircraft", _WITH_VAL),
+    "stanford-cars": _TorchvisionSet("StanfordCars", _BY_SPLIT),
+    "country211": _TorchvisionSet(
+        "Country211", {"train": {"split": "train"}, "val": {"split": "valid"}, "test": {"split": "test"}}
+    ),
+    "pcam": _TorchvisionSet("PCAM", _WITH_VAL),
 }
 
 
@@ -53,7 +94,7 @@ def known_names() -> tuple[str, ...]:
     return ("digits", *_SETS)
 
 
-def open_named(name: str) -> ArraySource | None:
+def open_named(name: str, reading: Reading) -> ItemSource | None:
     """The set of that name (case, dashes and underscores don't matter), or None if none is called so.
 
     Raises:
@@ -62,9 +103,8 @@ def open_named(name: str) -> ArraySource | None:
     normalized = _normalized_name(name)
     if normalized == "digits":
         return ArraySource("digits", "digits", {"train": _digits})
-    return next(
-        (_torchvision(set_name, name) for set_name in _SETS if _normalized_name(set_name) == normalized), None
-    )
+    known = {_normalized_name(set_name): set_name for set_name in _SETS}
+    return _torchvision(known[normalized], name, reading) if normalized in known else None
 
 
 def _normalized_name(name: str) -> str:
@@ -82,7 +122,7 @@ def _digits() -> Arrays:
     return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target
 
 
-def _torchvision(name: str, requested_name: str) -> ArraySource:
+def _torchvision(name: str, requested_name: str, reading: Reading) -> ItemSource:
     spec = _SETS[name]
     root = Path(os.environ.get(ROOT_VARIABLE) or "~/.cache/rudcodec").expanduser()
     if find_spec("torchvision") is None:
@@ -113,7 +153,17 @@ def _torchvision(name: str, requested_name: str) -> ArraySource:
 
     def arrays(split: SourceSplit) -> Arrays:
         dataset = open_split(split)
-        return np.asarray(dataset.data), np.asarray(getattr(dataset, spec.label_attribute))
+        images = np.asarray(getattr(dataset, spec.images))
+        labels = np.asarray(getattr(dataset, spec.labels))
+        return images.transpose(0, 2, 1) if spec.transposed else images, labels
 
-    classes = spec.classes or open_split("train").classes
-    return ArraySource(name, name, {split: partial(arrays, split) for split in spec.arguments}, classes)
+    classes = (
+        spec.classes if isinstance(spec.classes, tuple) else class_names(open_split("train"), spec.classes)
+    )
+    if spec.images:
+        return ArraySource(name, name, {split: partial(arrays, split) for split in spec.arguments}, classes)
+
+    def items(split: SourceSplit) -> ObjectItems:
+        return ObjectItems(open_split(split), f"{name}: {split}", reading)
+
+    return ItemSource(name, name, {split: partial(items, split) for split in spec.arguments}, classes)

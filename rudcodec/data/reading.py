@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from PIL import ImageColor
 
+from rudcodec.data.normalisation import parse_normalisation
 from rudcodec.errors import SettingError
 from rudcodec.text import shown
 
@@ -29,6 +30,10 @@ class Reading:
         background: the colour that transparent pixels are put on, "#rrggbb" or a name of CSS. Without it a
             picture with transparent pixels can't be used.
         skip_bad: leave out what can't be read (damaged pictures, folders without one) instead of giving up.
+        image_column, label_column: the columns, or fields, of tables and sets of Hugging Face ``datasets``
+            that hold images and labels, where the source leaves that open.
+        normalised: how floats beyond 0..1 were normalised: the name of a set (``cifar10``) or numbers for
+            each channel (``.49,.48,.45/.2,.2,.2``), see :mod:`rudcodec.data.normalisation`.
 
     Raises:
         SettingError: a value that makes no sense.
@@ -38,6 +43,9 @@ class Reading:
     mode: Mode = "auto"
     background: str | None = None
     skip_bad: bool = False
+    image_column: str | None = None
+    label_column: str | None = None
+    normalised: str | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= MAX_SIZE:
@@ -51,6 +59,9 @@ class Reading:
             raise SettingError(
                 f"background must be #rrggbb or a colour's name such as white, not {shown(self.background)}"
             )
+
+        if self.normalised is not None:
+            parse_normalisation(self.normalised)
 
     @property
     def background_rgb(self) -> tuple[int, ...] | None:

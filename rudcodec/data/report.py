@@ -47,6 +47,7 @@ class SourceReport:
         passed: files passed over: reason (an ending such as ".heic", "hidden", "junk", ...), number, and the
             first of them.
         bad: each picture that couldn't be read, with the reason; only if these may be skipped.
+        notes: choices that were made on the way, such as which column holds the labels.
     """
 
     source: str
@@ -57,6 +58,7 @@ class SourceReport:
     largest: tuple[str, int]
     passed: tuple[tuple[str, int, str], ...] = ()
     bad: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The report in a few lines of plain text, safe to print."""
@@ -72,6 +74,8 @@ class SourceReport:
             f"{shown(self.source)}, {self.split}: {self.images:,} images of {len(self.classes):,} classes "
             f"({names}{ellipsis}), {each}"
         )
+        for note in self.notes:
+            yield f"note: {note}"
         if self.passed:
             kinds = (f"{count:,} {reason} ({shown(example)})" for reason, count, example in self.passed)
             yield f"passed over: {', '.join(kinds)}"

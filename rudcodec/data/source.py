@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.archives import open_archive
 from rudcodec.data.collect import ImageSource, Progress, SplitRows, collect_images
+from rudcodec.data.contents import Contents
 from rudcodec.data.disk import DiskFiles
-from rudcodec.data.folders import FolderSource
-from rudcodec.data.idx import idx_stem, open_idx
 from rudcodec.data.images import LabelledImages
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.named import known_names, open_named
-from rudcodec.data.npz import SUFFIX as NPZ_SUFFIX
-from rudcodec.data.npz import open_npz
+from rudcodec.data.objects import Indexable, open_object
+from rudcodec.data.openers import open_file, open_tree
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import SourceReport
 from rudcodec.data.splits import SourceSplit, Split, available_splits, required_splits, split_rows
-from rudcodec.data.tensors import SUFFIXES as TENSOR_SUFFIXES
-from rudcodec.data.tensors import open_tensors
+from rudcodec.data.webdataset import open_pattern
 from rudcodec.errors import DataError
 from rudcodec.text import shown
 
+SourceLike = str | os.PathLike[str] | Mapping[str, Any] | tuple[Any, Any] | Indexable
+"""What a set is read from, see :func:`load`."""
+
 
 def load(
-    source: str | os.PathLike[str],
+    source: SourceLike,
     split: Split = "train",
     size: int | None = None,
     progress: Progress | None = None,
@@ -48,6 +50,9 @@ def load(
               the classes have names, ``classes``;
             - a .safetensors, .pt or .pth of tensors, see :func:`rudcodec.data.tensors.open_tensors`;
             - an IDX pair (MNIST and its family), gzipped or not: its folder, or one of its files;
+            - a table (.csv, .tsv, .jsonl) beside pictures, tar shards of a WebDataset, Parquet and Arrow
+              files, .npy, .mat, CIFAR's batches, distilled sets of published code: see ``docs/sources.md``;
+            - a Python object, see :func:`rudcodec.data.objects.open_object`;
             - ``digits`` (scikit-learn's), or the name of a torchvision data set, such as ``cifar10``: looked
               for in the folder ``$RUDCODEC_DATA``, else ``~/.cache/rudcodec``, and never downloaded. In a
               string, such a name wins over a file or folder of that name; give that as ``./cifar10``.
@@ -68,13 +73,9 @@ def load(
     reading = reading or Reading()
     if size is not None:
         reading = replace(reading, size=size)
-    image_source = _open(source)
+    image_source = _open(source, reading)
     required = required_splits(split, image_source.splits, image_source.where)
-    left_out = [
-        f"{image_source.where}: {line}"
-        for source_split in required
-        for line in image_source.problems(source_split)
-    ]
+    left_out = [line for source_split in required for line in image_source.problems(source_split)]
     if left_out and not reading.skip_bad:
         raise DataError(f"{left_out[0]}; mend it, or leave out what can't be read (--skip-bad)")
     classes = image_source.classes
@@ -97,42 +98,41 @@ def load(
     return replace(result, report=_report(image_source, split, result, left_out + bad))
 
 
-def splits(source: str | os.PathLike[str]) -> tuple[SourceSplit, ...]:
+def splits(source: SourceLike, *, reading: Reading | None = None) -> tuple[SourceSplit, ...]:
     """The splits that :func:`load` can give of a source, beside "all"; no picture is read.
+
+    ``reading`` matters where the source leaves something open that it says, such as the columns.
 
     Raises:
         DataError: as :func:`load`.
     """
-    return available_splits(_open(source).splits)
+    return available_splits(_open(source, reading or Reading()).splits)
 
 
-def _open(source: str | os.PathLike[str]) -> ImageSource:
+def _open(source: SourceLike, reading: Reading) -> ImageSource:
+    if not isinstance(source, str | os.PathLike):
+        return open_object(source, reading)
     path_text = os.fspath(source)
     if not path_text:
         raise DataError("the name of the image set is empty")
     # a Path is meant as one; a bare word is first of all a name, whatever lies in the current folder
-    if isinstance(source, str) and (named_source := open_named(source)):
+    if isinstance(source, str) and (named_source := open_named(source, reading)):
         return named_source
     path, where = Path(source), shown(path_text)
     if "\0" in path_text:
         raise DataError(f"{where}: no file or folder can have that name")
     try:
+        if shards := open_pattern(path_text, reading):
+            return shards
         if path.is_dir():
-            stem = idx_stem(path)
-            return open_idx(path, stem) if stem is not None else FolderSource(DiskFiles(path), _name(path))
+            return open_tree(Contents(DiskFiles(path), _name(path), path, reading))
         if not path.is_file():
             problem = "not a file or folder" if os.path.lexists(path) else "no such file or folder"
             raise DataError(
                 f"{where}: {problem}, nor one of the sets known by name ({', '.join(known_names())})"
             )
-        if path.suffix.lower() == NPZ_SUFFIX:
-            return open_npz(path)
-        if path.suffix.lower() in TENSOR_SUFFIXES:
-            return open_tensors(path)
-        if (stem := idx_stem(path)) is not None:
-            return open_idx(path.parent, stem)
-        if files := open_archive(path):
-            return FolderSource(files, path.name.split(".")[0] or path.name)
+        if file_source := open_file(path, reading):
+            return file_source
         kind = kind_of_file(path)
     except OSError as error:
         raise DataError(f"{where}: {error.strerror or 'can not be read'}") from None
@@ -163,7 +163,8 @@ def _readable_labels(
 def _report(source: ImageSource, split: Split, data: LabelledImages, bad: list[str]) -> SourceReport:
     counts = data.ipc_counts()
     few, many = (counts.index(extreme(counts)) for extreme in (min, max))
-    passed = source.passed(required_splits(split, source.splits, source.where))
+    required = required_splits(split, source.splits, source.where)
+    passed = source.passed(required)
     return SourceReport(
         source.where,
         split,
@@ -173,4 +174,5 @@ def _report(source: ImageSource, split: Split, data: LabelledImages, bad: list[s
         (data.classes[many], counts[many]),
         tuple((reason, count, passed.examples[reason]) for reason, count in passed.counts.most_common()),
         tuple(bad),
+        source.notes(required),
     )

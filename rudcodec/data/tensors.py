@@ -13,11 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rudcodec.data.array_keys import IMAGES, LABELS
 from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LIST, check_memory
+from rudcodec.data.contents import Contents
+from rudcodec.data.distilled import BEST_IMAGES, BEST_LABELS, label_file, normalisation_of
 from rudcodec.data.kinds import UNKNOWN, is_zip, kind_of_file
 from rudcodec.data.levels import denormalised
-from rudcodec.data.npz import IMAGES, LABELS
+from rudcodec.data.modules import import_reader
+from rudcodec.data.normalisation import with_chosen
+from rudcodec.data.reading import Reading
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
 
@@ -34,33 +39,67 @@ _REFUSED = {
     b"_rebuild_qtensor": "a quantized tensor; save it .dequantize()d",
 }
 """Functions by which a .pt restores tensors that are no arrays: torch warns of them, or fails, in loading."""
+SINGLE = ""
+"""The key of a tensor that is a file's only one."""
 _USED_KEYS = (*IMAGES, *LABELS, "mean", "std")
 
 Entries = Mapping[str, NDArray[Any]]
 
 
-def open_tensors(path: Path) -> ArraySource:
-    """The set in a .safetensors, .pt or .pth: ``images`` (N, C, H, W) or (N, H, W, C), ``labels`` (N,).
+def open_tensors(path: Path, reading: Reading) -> ArraySource | None:
+    """The set in a .safetensors, .pt or .pth, None of other files: ``images`` (N, C, H, W) or (N, H, W, C),
+    ``labels`` (N,).
 
     Images are uint8; or floats in 0..1; or, with entries ``mean`` and ``std`` (C,) beside them, floats that
-    were normalised by these. What is then beyond 0..1 is clipped: no picture has it. A .pt may also be a pair
-    (images, labels), or what the published code of DC, DSA and DM saves, if it has one set.
+    were normalised by these; or see :mod:`rudcodec.data.distilled`. What is then beyond 0..1 is clipped: no
+    picture has it. A .pt may also be a pair (images, labels), what the published code of DC, DSA and DM
+    saves, if it has one set, or a tensor of images with another of labels beside it (``labels_best.pt``
+    beside ``images_best.pt``).
 
     Raises:
         DataError: not such a file.
     """
+    if path.suffix.lower() not in SUFFIXES:
+        return None
     where = shown(str(path))
-    check_memory(path.stat().st_size, f"{where}: its tensors", "keep fewer images in one file")
-    entries = (_safetensors if path.suffix.lower() == SUFFIXES[0] else _pickled)(path, where)
-    images, labels = (next((key for key in keys if key in entries), None) for keys in (IMAGES, LABELS))
-    if images is None or labels is None:
+    entries = _entries(path, where)
+    if set(entries) == {SINGLE}:
+        labels_path = label_file(path, where)
+        labels = _entries(labels_path, shown(str(labels_path)))
+        if set(labels) != {SINGLE}:
+            raise DataError(f"{shown(str(labels_path))}: holds {listed(labels)}, not one tensor of labels")
+        entries = {"images": entries[SINGLE], "labels": labels[SINGLE]}
+    images, labels_key = (next((key for key in keys if key in entries), None) for keys in (IMAGES, LABELS))
+    if images is None or labels_key is None:
         raise DataError(f"{where}: has no images and labels, only {listed(entries)}")
-    pixels = denormalised(channels_last(entries[images]), entries, where)
-    return ArraySource(path.stem, where, {"train": lambda: (pixels, entries[labels])})
+    pixels = channels_last(entries[images])
+    norm, notes = normalisation_of(path, pixels, with_chosen(reading.normalised, entries))
+    pixels = denormalised(pixels, norm, where)
+    return ArraySource(path.stem, where, {"train": lambda: (pixels, entries[labels_key])}, None, notes)
+
+
+def open_tensors_folder(contents: Contents) -> ArraySource | None:
+    """The best set that MTT, TESLA or DATM left in a folder of logs: ``images_best.pt`` with
+    ``labels_best.pt``. None if there is none, or pictures beside them. Raises DataError."""
+    if contents.folder is None or contents.pictures or not (found := contents.called(BEST_IMAGES)):
+        return None
+    if len(found) > 1:
+        raise DataError(f"{contents.where}: holds several distilled sets ({listed(sorted(found))}); name one")
+    folder = next(iter(found))
+    source = open_tensors(contents.path(folder + BEST_IMAGES), contents.reading)
+    if source:
+        source.beside = contents.without({folder + BEST_IMAGES, folder + BEST_LABELS})
+    return source
+
+
+def _entries(path: Path, where: str) -> Entries:
+    """The arrays of a file by name; one alone is called SINGLE."""
+    check_memory(path.stat().st_size, f"{where}: its tensors", "keep fewer images in one file")
+    return (_safetensors if path.suffix.lower() == SUFFIXES[0] else _pickled)(path, where)
 
 
 def _safetensors(path: Path, where: str) -> Entries:
-    from_file = _import_module("safetensors.numpy", where).load_file
+    from_file = import_reader("safetensors.numpy", where).load_file
     for key, kind in _safetensors_types(path).items():
         if kind not in _TYPES and key.lower() in _USED_KEYS:
             raise DataError(f"{where}: {shown(key)} holds numbers of type {shown(kind)}; save it as float32")
@@ -82,7 +121,7 @@ def _safetensors_types(path: Path) -> dict[str, str]:
 
 
 def _pickled(path: Path, where: str) -> Entries:
-    torch = _import_module("torch", where)
+    torch = import_reader("torch", where)
     _check_stored_plainly(path, where)
     contents = _read(path, where, partial(torch.load, path, map_location="cpu", weights_only=True))
     if isinstance(contents, dict) and isinstance(
@@ -93,6 +132,8 @@ def _pickled(path: Path, where: str) -> Entries:
         contents = contents["data"][0]
     if isinstance(contents, list | tuple) and len(contents) == 2:
         contents = dict(zip(("images", "labels"), contents, strict=True))
+    if isinstance(contents, torch.Tensor):
+        return {SINGLE: tensor_array(contents, where)}
     if not isinstance(contents, dict):
         raise DataError(
             f"{where}: neither a dict nor a pair of images and labels, but {type(contents).__name__}"
@@ -100,10 +141,12 @@ def _pickled(path: Path, where: str) -> Entries:
     tensors = {str(key): value for key, value in contents.items() if isinstance(value, torch.Tensor)}
     used = {key: value for key, value in tensors.items() if key.lower() in _USED_KEYS}
     others = dict.fromkeys(tensors.keys() - used.keys(), np.empty(0))
-    return _lowercase_keys(others | {key: _array(value, f"{where}: {key}") for key, value in used.items()})
+    return _lowercase_keys(
+        others | {key: tensor_array(value, f"{where}: {key}") for key, value in used.items()}
+    )
 
 
-def _array(tensor: Any, where: str) -> NDArray[Any]:
+def tensor_array(tensor: Any, where: str) -> NDArray[Any]:
     """The numbers of a torch.Tensor. Raises DataError if it isn't a plain tensor."""
     import torch
 
@@ -143,16 +186,6 @@ def _check_stored_plainly(path: Path, where: str) -> None:
     for rebuild, kind in _REFUSED.items():
         if rebuild in text:
             raise DataError(f"{where}: holds {kind}")
-
-
-def _import_module(module: str, where: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(module)
-    except ImportError:
-        name = module.partition(".")[0]
-        raise DataError(f"{where}: is read by {name}, which is missing: pip install {name}") from None
 
 
 def _read(path: Path, where: str, read: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import torch
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, load
+from rudcodec.data import LabelledImages, SourceLike, Split, load
 from rudcodec.distill.estimate import Estimate, estimate
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.distill.pipeline import pipeline, run_pipeline
@@ -72,11 +72,11 @@ class CompressResult:
 
 
 def compress(
-    source: LabelledImages | str | os.PathLike[str] | None,
+    source: LabelledImages | SourceLike | None,
     path: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
-    distilled: LabelledImages | str | os.PathLike[str] | None = None,
+    distilled: LabelledImages | SourceLike | None = None,
     report: Reporter | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -90,7 +90,8 @@ def compress(
     In processes that ``torchrun`` has started, all of them call it alike; the first one writes and reports.
 
     Args:
-        source: a set, or what :func:`rudcodec.data.load` reads (its training split is used). None: there is
+        source: a set, or what :func:`rudcodec.data.load` reads, such as a path or a ``datasets.Dataset`` (its
+            training split is used). None: there is
             only the distilled set, which is coded by rate and distortion alone, with hard labels.
         path: of the file; it appears when it is complete, and replaces one that is there.
         settings: by default ``Settings(**overrides)``.
@@ -113,10 +114,7 @@ def compress(
         settings = Settings.preset("balanced", distilled is not None, **overrides)
     else:
         settings = replace(settings, **overrides)
-    real = load(source, "train") if isinstance(source, str | os.PathLike) else source
-    if isinstance(distilled, str | os.PathLike):
-        distilled = load(distilled, "all")
-    inputs = resolve_inputs(real, distilled, settings)
+    inputs = resolve_inputs(_loaded(source, "train"), _loaded(distilled, "all"), settings)
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         folder = None
         if checkpoints is not None and ranks.is_first:
@@ -139,6 +137,10 @@ def compress(
     ipc = sum(sum(segment.counts) for segment in payload.segments) // inputs.num_classes
     bpc = 8 * size / inputs.num_classes
     return CompressResult(Path(path), size, bpc, ipc, quality.initial, quality.targets, journal.seconds)
+
+
+def _loaded(source: LabelledImages | SourceLike | None, split: Split) -> LabelledImages | None:
+    return source if source is None or isinstance(source, LabelledImages) else load(source, split)
 
 
 def distill(

@@ -155,8 +155,8 @@ def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
 
     Raises DataError if it doesn't go with the real set, or one class has more images than another.
     """
-    if numbers_of(distilled.classes, real.classes):
-        distilled = replace(distilled, classes=real.classes)
+    if (order := numbers_of(distilled.classes, real.classes)) is not None:
+        distilled = replace(distilled, labels=order[distilled.labels], classes=real.classes)
     distilled = matching(distilled, "all", real.images.shape[1:], real.classes)
     counts = distilled.ipc_counts()
     for name, count in zip(distilled.classes, counts, strict=True):

@@ -1,0 +1,58 @@
+"""Names of arrays, in one file or as files of a folder: which are images, which are their labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from rudcodec.data.splits import ALIASES, SourceSplit
+
+IMAGES = ("images", "x", "data")
+"""Names that an array of images may have; the first that is there counts."""
+LABELS = ("labels", "y", "targets")
+_CLASSES = ("classes", "class_names", "label_names")
+_PARTNERS: Mapping[str, Sequence[str]] = {
+    "images": ("labels", "targets"), "image": ("label", "labels"), "imgs": ("labels", "targets"),
+    "data": ("labels", "targets", "label"), "x": ("y",), "X": ("y", "Y"),
+}  # fmt: skip
+_WORD = re.compile(r"(?<![A-Za-z])(images|image|imgs|data|x|X)(?![A-Za-z])")
+
+
+def pairs_by_split(keys: Mapping[str, str]) -> dict[SourceSplit, tuple[str, str]]:
+    """Images and labels of each split: ``images`` and ``labels``, ``x_train`` and ``y_train``,
+    ``train_images`` and ``train_labels``.
+
+    Args:
+        keys: of all arrays, by the same in lower case.
+    """
+    pairs: dict[SourceSplit, tuple[str, str]] = {}
+    for split in sorted(set(ALIASES.values())):
+        marks = [mark for mark, meant in ALIASES.items() if meant == split] + [""] * (split == "train")
+        images, labels = _find(keys, IMAGES, marks), _find(keys, LABELS, marks)
+        if images and labels:
+            pairs[split] = images, labels
+    return pairs
+
+
+def key_of_classes(keys: Mapping[str, str]) -> str | None:
+    """The array of class names, if there is one."""
+    return _find(keys, _CLASSES, [""])
+
+
+def label_partners(stem: str) -> list[str]:
+    """What the file of labels may be called beside one of images, without ending: ``labels_best`` beside
+    ``images_best``. None for a name without a word for images."""
+    match = _WORD.search(stem)
+    if match is None:
+        return []
+    return [stem[: match.start()] + partner + stem[match.end() :] for partner in _PARTNERS[match[1]]]
+
+
+def _find(keys: Mapping[str, str], kinds: Sequence[str], marks: Sequence[str]) -> str | None:
+    candidates = [
+        key
+        for kind in kinds
+        for mark in marks
+        for key in ((f"{kind}_{mark}", f"{mark}_{kind}") if mark else (kind,))
+    ]
+    return next((keys[key] for key in candidates if key in keys), None)

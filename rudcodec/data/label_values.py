@@ -1,0 +1,67 @@
+"""Labels that stand in texts: columns of tables, small files beside pictures, fields of JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.data.bounds import MAX_LABEL, check_memory
+from rudcodec.errors import DataError
+from rudcodec.text import listed, shown
+
+LABEL_NAMES = ("label", "labels", "class", "class_name", "target", "category")
+"""What a column or field of labels may be called."""
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
+def as_label(value: Any) -> str:
+    """A whole number or text as a text. Raises ValueError, which says why it is no label."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise ValueError("has a label that is neither a whole number nor a text")
+    label = str(value).strip()
+    if not label:
+        raise ValueError("has no label")
+    if len(label) > MAX_LABEL:
+        raise ValueError(f"has a label of more than {MAX_LABEL} characters")
+    return label
+
+
+def are_numbers(labels: Collection[str]) -> bool:
+    """Whether all of these are whole numbers, which then count as such."""
+    return all(_NUMBER.fullmatch(label) for label in labels)
+
+
+def label_values(labels: Sequence[str], numbers: bool, where: str) -> NDArray[Any]:
+    """int64 or str (N,). Raises DataError if the machine has too little memory for them."""
+    if numbers:
+        return np.array([int(label) for label in labels], dtype=np.int64)
+    # each takes as much as the longest
+    needed = 4 * len(labels) * max(map(len, labels), default=0)
+    check_memory(needed, f"{where}: its labels", "make them shorter")
+    return np.array(labels, dtype=np.str_)
+
+
+def find_label(names: Sequence[str], chosen: str | None, where: str) -> int | None:
+    """The index of the one name that stands for labels; None if there is none.
+
+    Args:
+        names: of columns or fields.
+        chosen: by the user.
+
+    Raises:
+        DataError: ``chosen`` isn't among them, or more than one may be meant.
+    """
+    if chosen is not None:
+        if chosen not in names:
+            raise DataError(f"{where}: has no column {shown(chosen)}, only {listed(names)}")
+        return names.index(chosen)
+    found = [index for index, name in enumerate(names) if name.strip().lower() in LABEL_NAMES]
+    if len(found) > 1:
+        several = listed(names[index] for index in found)
+        raise DataError(f"{where}: {several} may all be the label; say which (--label-column)")
+    return found[0] if found else None

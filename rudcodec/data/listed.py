@@ -1,0 +1,217 @@
+"""Sets whose labels stand in a table beside the pictures: a flat folder with labels.csv, or an
+``imagefolder`` of Hugging Face with metadata.csv or metadata.jsonl."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from rudcodec.data.bounds import MAX_TABLE
+from rudcodec.data.collect import ImageSource
+from rudcodec.data.contents import Contents
+from rudcodec.data.disk import DiskFiles
+from rudcodec.data.file_items import FileItems, Place
+from rudcodec.data.folders import FolderSource
+from rudcodec.data.items import ItemSource
+from rudcodec.data.label_values import are_numbers, as_label, label_values
+from rudcodec.data.layout import split_of_name
+from rudcodec.data.reading import Reading
+from rudcodec.data.splits import ALIASES, SourceSplit
+from rudcodec.data.tables import ENDINGS, ColumnError, Row, Table, parse_table
+from rudcodec.errors import DataError
+from rudcodec.text import shown
+
+_WORDS = frozenset({"labels", "label", "metadata", "annotations"})
+"""Words of a table's name; beside them it may have one that says the split."""
+
+
+def open_listed(contents: Contents) -> ImageSource | None:
+    """The set that the tables in a folder or archive list, None if there are none (or class folders, beside
+    tables of something else). Tables are called labels, metadata or annotations (.csv, .tsv, .jsonl), with
+    or without the name of a split, or by that alone.
+
+    Raises:
+        DataError: a table can't be used.
+    """
+    names = [name for name in contents.ending(*ENDINGS) if _is_table(name)]
+    if not names or not contents.pictures:
+        return None
+    pictures = _Pictures(contents.pictures)
+    tables: dict[str, Table] = {}
+    problem: ColumnError | None = None
+    for name in names:
+        try:
+            tables[name] = _parse(contents, name, pictures)
+        except ColumnError as error:
+            problem = problem or error
+    if not any(_lists_some(table, name, pictures) for name, table in tables.items()):
+        if _has_class_folders(contents):
+            return None  # it is a table of something else
+        if problem and not tables:
+            raise problem
+    return _source(contents, tables, pictures)
+
+
+def open_table_file(path: Path, reading: Reading) -> ImageSource | None:
+    """The set that this table lists; None of a file of another ending. Its pictures lie in the table's
+    folder.
+
+    Raises:
+        DataError: it can't be used.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        return None
+    folder = path.absolute().parent
+    contents = Contents(DiskFiles(path.parent), folder.name or str(folder), path.parent, reading)
+    pictures = _Pictures(contents.pictures)
+    return _source(contents, {path.name: _parse(contents, path.name, pictures)}, pictures)
+
+
+class _Pictures:
+    """Finds pictures by what a table calls them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._by_end: dict[str, str | None] = {}  # None: several
+        for name in self._names:
+            last = name.rpartition("/")[2]
+            for end in (last, last.rpartition(".")[0]):
+                self._by_end[end] = None if end in self._by_end else name
+
+    def find(self, text: str, folder: str) -> str | None:
+        """The picture of that path from ``folder`` or from the root, or else the only one of that file name,
+        with or without ending."""
+        path = text.strip().replace("\\", "/").removeprefix("./")
+        for name in (folder + path, path):
+            if name in self._names:
+                return name
+        return self._by_end.get(path.rpartition("/")[2])
+
+    def without(self, listed: Iterable[str]) -> list[str]:
+        """Those that aren't ``listed``, sorted."""
+        return sorted(self._names.difference(listed))
+
+
+def _is_table(name: str) -> bool:
+    words = re.findall(r"[a-z]+", name.rpartition("/")[2].rpartition(".")[0].lower())
+    splits = [word for word in words if word in ALIASES]
+    return bool(words) and len(splits) <= 1 and all(word in _WORDS or word in ALIASES for word in words)
+
+
+def _parse(contents: Contents, name: str, pictures: _Pictures) -> Table:
+    folder = _folder(name)
+    return parse_table(
+        contents.read(name, MAX_TABLE),
+        name,
+        contents.files.locate(name),
+        contents.reading,
+        lambda text: pictures.find(text, folder) is not None,
+    )
+
+
+def _lists_some(table: Table, name: str, pictures: _Pictures) -> bool:
+    return any(pictures.find(row.file, _folder(name)) for row in table.rows)
+
+
+def _has_class_folders(contents: Contents) -> bool:
+    try:
+        return bool(FolderSource(contents).classes)
+    except DataError:
+        return False
+
+
+def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -> ItemSource:
+    listing = _Listing(contents)
+    for name, table in tables.items():
+        listing.add(name, table, pictures)
+    listing.check_splits()
+    numbers = are_numbers({label for rows in listing.rows.values() for label in rows.values()})
+
+    def items(split: SourceSplit) -> FileItems:
+        rows = listing.rows[split]
+        result = FileItems(
+            [Place(contents.files, picture) for picture in rows],
+            label_values([*rows.values()], numbers, contents.where),
+        )
+        result.problems += listing.problems.get(split, [])
+        result.notes.append(f"labels are those in {', '.join(shown(name) for name in tables)}")
+        return result
+
+    source = ItemSource(
+        contents.name, contents.where, {split: partial(items, split) for split in listing.rows}
+    )
+    source.beside = contents.without({*tables, *contents.pictures})
+    if unlisted := pictures.without(picture for rows in listing.rows.values() for picture in rows):
+        source.beside.add("not in the table", unlisted[0], len(unlisted))
+    return source
+
+
+class _Listing:
+    """The pictures and labels of each split, and what is wrong with others."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._where = contents.where
+        self._lines: dict[str, str] = {}
+        self._unsplit = ""
+        self.rows: dict[SourceSplit, dict[str, str]] = {}
+        self.problems: dict[SourceSplit, list[str]] = {}
+
+    def add(self, name: str, table: Table, pictures: _Pictures) -> None:
+        of_table = split_of_name(name.rpartition("/")[2].rpartition(".")[0]) or _split_of_folders(
+            _folder(name)
+        )
+        for row in table.rows:
+            line = f"{table.where}, line {row.line}"
+            picture = pictures.find(row.file, _folder(name))
+            split = self._split(row, of_table, picture or row.file, line)
+            try:
+                if picture is None:
+                    raise ValueError(f"there is no picture {shown(row.file)}, or more than one")
+                label = as_label(row.label)
+            except ValueError as error:
+                self.problems.setdefault(split, []).append(f"{line}: {error}")
+                continue
+            self._add(split, picture, label, line)
+
+    def check_splits(self) -> None:
+        """Raise DataError if some rows belong to a split and others to none, or nothing is listed."""
+        if not self.rows:
+            first = next((problem for problems in self.problems.values() for problem in problems), "")
+            raise DataError(first or f"{self._where}: its tables list no pictures")
+        if self._unsplit and len(self.rows) > 1:
+            raise DataError(
+                f"{self._unsplit}: belongs to no split, but others do; give the table a column split, or one "
+                "table for each split"
+            )
+
+    def _add(self, split: SourceSplit, picture: str, label: str, line: str) -> None:
+        listed = self.rows.setdefault(split, {})
+        if picture in self._lines and listed.get(picture) != label:
+            raise DataError(
+                f"{line}: {shown(picture)} has another label or split than in {self._lines[picture]}; each "
+                "picture needs one"
+            )
+        self._lines.setdefault(picture, line)
+        listed[picture] = label
+
+    def _split(self, row: Row, of_table: SourceSplit | None, path: str, line: str) -> SourceSplit:
+        if row.split is not None:
+            if (split := ALIASES.get(row.split.strip().lower())) is None:
+                raise DataError(f"{line}: {shown(row.split)!r} is no split; there are train, val and test")
+            return split
+        if split := of_table or _split_of_folders(_folder(path)):
+            return split
+        self._unsplit = self._unsplit or line
+        return "train"
+
+
+def _folder(name: str) -> str:
+    outer, slash, _ = name.rpartition("/")
+    return outer + slash
+
+
+def _split_of_folders(folder: str) -> SourceSplit | None:
+    """The split that one of these folders is called by, the innermost first."""
+    return next((split for part in reversed(folder.split("/")) if (split := ALIASES.get(part.lower()))), None)

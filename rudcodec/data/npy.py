@@ -1,0 +1,116 @@
+"""Sets in .npy files: ``images.npy`` and ``labels.npy``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.data.array_keys import key_of_classes, label_partners, pairs_by_split
+from rudcodec.data.arrays import Arrays, ArraySource, channels_last
+from rudcodec.data.bounds import check_memory
+from rudcodec.data.contents import Contents
+from rudcodec.data.kinds import UNKNOWN, kind_of_file
+from rudcodec.data.levels import denormalised
+from rudcodec.data.normalisation import with_chosen
+from rudcodec.data.npz import DAMAGE, class_names, decoded_texts
+from rudcodec.data.reading import Reading
+from rudcodec.errors import DataError
+from rudcodec.text import listed, shown
+
+SUFFIX = ".npy"
+
+
+def open_npy_folder(contents: Contents) -> ArraySource | None:
+    """The set in a folder of .npy files, which are called like the arrays of an .npz. None if there are
+    none, or pictures beside them.
+
+    Raises:
+        DataError: they have other names, or can't be read.
+    """
+    names = contents.ending(SUFFIX)
+    if contents.folder is None or not names or contents.pictures:
+        return None
+    folders = {name.rpartition("/")[0] for name in names}
+    if len(folders) > 1:
+        raise DataError(
+            f"{contents.where}: holds .npy files in several folders ({listed(sorted(folders))}); name one"
+        )
+    paths = {Path(name).stem: contents.path(name) for name in names}
+    keys = {stem.lower(): stem for stem in paths}
+    pairs = pairs_by_split(keys)
+    if not pairs:
+        raise DataError(
+            f"{contents.where}: has no images.npy and labels.npy (nor x_train.npy and y_train.npy), only "
+            f"{listed(sorted(paths))}"
+        )
+    norm: dict[str, Path] = {key: paths[keys[key]] for key in ("mean", "std") if key in keys}
+    readers = {
+        split: partial(_read_both, paths[i], paths[j], norm, contents.reading)
+        for split, (i, j) in pairs.items()
+    }
+    names_key = key_of_classes(keys)
+    classes = None
+    if names_key:
+        classes = class_names(_read(paths[names_key]), shown(str(paths[names_key])))
+    source = ArraySource(contents.name, contents.where, readers, classes)
+    used = {stem for pair in pairs.values() for stem in pair} | {keys[key] for key in norm} | {names_key}
+    source.beside = contents.without({name for name in names if Path(name).stem in used})
+    return source
+
+
+def open_npy_file(path: Path, reading: Reading) -> ArraySource | None:
+    """The set of one .npy of images; the labels lie beside it, in a file of the same name but for the word:
+    ``toy_images.npy`` and ``toy_labels.npy``. None of other files.
+
+    Raises:
+        DataError: there is no such file, or one can't be read.
+    """
+    if path.suffix.lower() != SUFFIX:
+        return None
+    where = shown(str(path))
+    partners = [path.with_name(stem + path.suffix) for stem in label_partners(path.stem)]
+    labels = next((partner for partner in partners if partner.is_file()), None)
+    if labels is None:
+        hint = f"no {shown(partners[0].name)} beside it" if partners else "its name has no word images or x"
+        raise DataError(
+            f"{where}: the labels that go with it are missing ({hint}); name the file of the images"
+        )
+    return ArraySource(path.stem, where, {"train": partial(_read_both, path, labels, {}, reading)})
+
+
+def _read_both(images: Path, labels: Path, norm: Mapping[str, Path], reading: Reading) -> Arrays:
+    pixels = _read(images)
+    if pixels.dtype.kind == "f":
+        entries = {key: _read(path) for key, path in norm.items()}
+        pixels = denormalised(
+            channels_last(pixels), with_chosen(reading.normalised, entries), shown(str(images))
+        )
+    return pixels, _read(labels)
+
+
+def _read(path: Path) -> NDArray[Any]:
+    where = shown(str(path))
+    check_memory(path.stat().st_size, f"{where}: its numbers", "keep fewer images in one file")
+    try:
+        # mapped, so that a head of large claims takes no memory
+        with np.errstate(over="raise"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (*DAMAGE, FloatingPointError) as error:
+        kind = kind_of_file(path)
+        if kind != UNKNOWN and not kind.startswith("a numpy"):
+            why = f"it is {kind}"
+        elif isinstance(error, ValueError) and (
+            "allow_pickle" in str(error) or "Python objects" in str(error)
+        ):
+            why = "it holds Python objects, not numbers"
+        else:
+            why = "it is damaged or cut short"
+        raise DataError(f"{where} can't be read: {why}") from None
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{where} can't be read: it is {kind_of_file(path)}")
+    return decoded_texts(array, where)

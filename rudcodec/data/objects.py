@@ -1,0 +1,197 @@
+"""Sets that are Python objects: ``(images, labels)``, sequences of ``(image, label)`` such as torchvision's
+sets, and a dict of them by split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rudcodec.data.arrays import Arrays, ArraySource, channels_last
+from rudcodec.data.arrow import open_datasets_object
+from rudcodec.data.collect import ImageSource, check_alike
+from rudcodec.data.decode import PictureError, decode_picture, fit
+from rudcodec.data.items import Items, ItemSource, Picture
+from rudcodec.data.label_values import are_numbers, as_label, label_values
+from rudcodec.data.levels import denormalised, grey_levels
+from rudcodec.data.normalisation import with_chosen
+from rudcodec.data.reading import Reading
+from rudcodec.data.splits import ALIASES, Rows, SourceSplit
+from rudcodec.data.tensors import tensor_array
+from rudcodec.errors import DataError
+from rudcodec.text import listed, shown
+
+
+class Indexable(Protocol):
+    """What has a length and items."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+def open_object(source: Any, reading: Reading) -> ImageSource:
+    """The set in an object:
+
+    - a ``datasets.Dataset`` or ``DatasetDict``;
+    - a dict of the following by split, train, val and test;
+    - a pair ``(images, labels)`` of arrays, tensors, or lists;
+    - anything with ``len`` whose items are ``(image, label)``: pictures of Pillow, arrays or tensors, with
+      whole numbers or texts. Where it has ``classes``, these are the names.
+
+    Each item is asked for once, when the images are read.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    if found := open_datasets_object(source, reading):
+        return found
+    if not isinstance(source, Mapping):
+        return _source({"train": source}, type(source).__name__, reading)
+    splits = {name: ALIASES.get(str(name).lower()) for name in source}
+    by_split = {split: source[name] for name, split in splits.items() if split}
+    if not by_split or len(by_split) < len(splits):
+        raise DataError(
+            f"{type(source).__name__}: its keys must be train, val and test, not {listed(map(str, source))}"
+        )
+    return _source(by_split, type(source).__name__, reading)
+
+
+def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) -> ItemSource:
+    where = name
+    classes = next((names for value in by_split.values() if (names := class_names(value))), None)
+    if all(_is_pair(value) and _is_array(value[0]) for value in by_split.values()):
+        readers = {split: partial(_arrays, value, where, reading) for split, value in by_split.items()}
+        return ArraySource("arrays", where, readers, classes)
+    for value in by_split.values():
+        if not _is_pair(value) and not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+            raise DataError(
+                f"{shown(type(value).__name__)} is no image set: give a path or a name, (images, labels), or "
+                "an object with a length whose items are (image, label)"
+            )
+    items = {split: partial(ObjectItems, value, where, reading) for split, value in by_split.items()}
+    return ItemSource(name.lower(), where, items, classes)
+
+
+class ObjectItems(Items):
+    """Items of a sequence. They are all read at once, since labels come with images."""
+
+    def __init__(self, items: Any, where: str, reading: Reading) -> None:
+        self._where = where
+        self._pictures: list[Picture] = []
+        labels: list[str] = []
+        problems: list[str] = []
+        self._numbers: list[int] = []
+        self._first: tuple[int, tuple[int, ...]] | None = None
+        for number, (image, label) in enumerate(_pairs(items, where)):
+            try:
+                labels.append(as_label(_plain_label(label)))
+            except ValueError as error:
+                problems.append(f"{where}: item {number} {error}")
+                continue
+            self._numbers.append(number)
+            self._pictures.append(self._checked(_picture(image, f"{where}: item {number}", reading), number))
+        super().__init__(label_values(labels, are_numbers(set(labels)), where))
+        self.problems += problems
+
+    def _checked(self, picture: Picture, number: int) -> Picture:
+        """Raises DataError if it isn't of the first one's shape: others would be read for nothing."""
+        if not isinstance(picture, PictureError):
+            if self._first is None:
+                self._first = number, picture.shape
+            first, shape = self._first
+            check_alike(f"{self._where}: item {number}", picture.shape, f"{self._where}: item {first}", shape)
+        return picture
+
+    def locate(self, index: int) -> str:
+        return f"{self._where}: item {self._numbers[index]}"
+
+    def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, Picture]]:
+        for position, index in enumerate(indices):
+            yield position, self._pictures[index]
+
+
+def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:
+    """Each image and its label."""
+    if _is_pair(items):
+        images, labels = items
+        if len(images) != len(labels):
+            raise DataError(f"{where}: {len(images)} images but {len(labels)} labels")
+        yield from zip(images, labels, strict=True)
+        return
+    for number in range(len(items)):
+        try:
+            item = items[number]
+        except (KeyError, TypeError, IndexError) as error:
+            raise DataError(f"{where}: has no item {number}: {shown(repr(error))}") from error
+        if not isinstance(item, tuple | list) or len(item) < 2:
+            raise DataError(f"{where}: item {number} is no (image, label), but {shown(type(item).__name__)}")
+        yield item[0], item[1]
+
+
+def _picture(image: Any, where: str, reading: Reading) -> Picture:
+    if isinstance(image, Image.Image):
+        try:
+            return decode_picture(image, reading)
+        except PictureError as refusal:
+            return refusal
+    array = _array(image, where)
+    # one image is a set of one
+    pixels = channels_last(array[None] if array.ndim in (2, 3) else array)
+    pixels = denormalised(pixels, with_chosen(reading.normalised, {}), where)
+    return fit(grey_levels(pixels, where)[0], reading)
+
+
+def _arrays(pair: Any, where: str, reading: Reading) -> Arrays:
+    images, labels = (_array(value, where) for value in pair)
+    return denormalised(channels_last(images), with_chosen(reading.normalised, {}), where), labels
+
+
+def _array(value: Any, where: str) -> NDArray[Any]:
+    if type(value).__module__.partition(".")[0] == "torch":
+        return tensor_array(value, where)
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        raise DataError(f"{where}: is no array of numbers, but {shown(type(value).__name__)}") from None
+    return array
+
+
+def _plain_label(label: Any) -> Any:
+    """A Python number or text of what may be a number of numpy or torch."""
+    item = getattr(label, "item", None)
+    return (
+        item() if callable(item) and getattr(label, "size", None) is not None and _size(label) == 1 else label
+    )
+
+
+def _size(label: Any) -> int:
+    return int(label.numel()) if hasattr(label, "numel") else int(label.size)
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether this is (images, labels) rather than a sequence of two items."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(hasattr(part, "__len__") and not isinstance(part, str) for part in value)
+        and not all(isinstance(part, tuple) for part in value)
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def class_names(value: Any, attribute: str = "classes") -> list[str] | None:
+    """The class names of a set, as torchvision's have them; the set itself may lie in a ``Subset``."""
+    while not hasattr(value, attribute) and hasattr(value, "dataset"):
+        value = value.dataset
+    names = getattr(value, attribute, None)
+    if not isinstance(names, Sequence) or isinstance(names, str) or not names:
+        return None
+    # ImageNet's are tuples of synonyms
+    return [name if isinstance(name, str) else str(name[0]) for name in names]

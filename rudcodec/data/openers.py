@@ -1,0 +1,62 @@
+"""The kinds of source. Each has a module, and an opener here: a function that returns a source, or None for
+what is of another kind. The first that answers counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rudcodec.data import arrow, webdataset
+from rudcodec.data.archives import open_archive
+from rudcodec.data.cifar import open_cifar
+from rudcodec.data.collect import ImageSource
+from rudcodec.data.contents import Contents
+from rudcodec.data.folders import FolderSource
+from rudcodec.data.idx import open_idx_file, open_idx_folder
+from rudcodec.data.listed import open_listed, open_table_file
+from rudcodec.data.mat import open_mat_file, open_mat_folder
+from rudcodec.data.npy import open_npy_file, open_npy_folder
+from rudcodec.data.npz import open_npz
+from rudcodec.data.reading import Reading
+from rudcodec.data.tensors import open_tensors, open_tensors_folder
+
+FILES: tuple[Callable[[Path, Reading], ImageSource | None], ...] = (
+    open_npz,
+    open_tensors,
+    open_idx_file,
+    open_npy_file,
+    open_mat_file,
+    arrow.open_arrow_file,
+    open_table_file,
+)
+"""Of one file, which is no archive."""
+
+TREES: tuple[Callable[[Contents], ImageSource | None], ...] = (
+    open_idx_folder,
+    open_cifar,
+    open_listed,
+    webdataset.open_samples,
+    webdataset.open_shards_folder,
+    arrow.open_saved_folder,
+    arrow.open_shards_folder,
+    open_npy_folder,
+    open_tensors_folder,
+    open_mat_folder,
+    FolderSource,  # answers always
+)
+"""Of what lies in a folder or archive."""
+
+
+def open_file(path: Path, reading: Reading) -> ImageSource | None:
+    """The set in a file, or None if no kind is at home in it. Raises DataError, OSError."""
+    for opener in FILES:
+        if source := opener(path, reading):
+            return source
+    if files := open_archive(path):
+        return open_tree(Contents(files, path.name.split(".")[0] or path.name, None, reading))
+    return None
+
+
+def open_tree(contents: Contents) -> ImageSource:
+    """The set in a folder or archive. Raises DataError, OSError."""
+    return next(source for opener in TREES if (source := opener(contents)))

@@ -1,0 +1,231 @@
+"""WebDataset: tar archives of samples, ``key.jpg`` beside ``key.cls`` or ``key.json``; one, or several
+shards."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from rudcodec.data.archives import open_archive
+from rudcodec.data.bounds import MAX_LIST
+from rudcodec.data.contents import Contents
+from rudcodec.data.decode import EXTENSIONS, PictureError
+from rudcodec.data.file_items import FileItems, Place
+from rudcodec.data.files import Files
+from rudcodec.data.items import ItemSource
+from rudcodec.data.label_values import are_numbers, as_label, find_label, label_values
+from rudcodec.data.layout import split_of_name
+from rudcodec.data.reading import Reading
+from rudcodec.data.report import Passed
+from rudcodec.data.splits import SourceSplit
+from rudcodec.errors import DataError
+from rudcodec.names import is_hidden, is_junk
+from rudcodec.text import shown
+
+SHARD_ENDINGS = (".tar", ".tgz", ".tar.gz")
+MAX_SHARDS = 1 << 16
+
+_NAME_FILES = ("classnames.txt", "classes.txt")
+"""Files beside shards with the name of a class in each line."""
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
+
+
+@dataclass
+class _Shard:
+    """The items of one archive: their pictures, and the files that hold the labels."""
+
+    pictures: list[Place] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    passed: Passed = field(default_factory=Passed)
+
+
+def open_samples(contents: Contents) -> ItemSource | None:
+    """The set in one archive, or in a folder of what was unpacked from one; None if there is no .cls, nor a
+    .json for each picture of a single folder. Raises DataError."""
+    if not contents.pictures or not (contents.ending(".cls") or _all_have_json(contents)):
+        return None
+    read = partial(_items, contents.where, lambda: [contents.files], contents.reading)
+    return ItemSource(contents.name, contents.where, {"train": read})
+
+
+def open_shards_folder(contents: Contents) -> ItemSource | None:
+    """The set in a folder of shards; the names of the archives, or of folders below, say the split. None if
+    there are none, or pictures beside them.
+
+    Raises:
+        DataError: these are no shards of a WebDataset.
+    """
+    if contents.folder is None or contents.pictures:
+        return None
+    names = [name for name in contents.visible if name.lower().endswith(SHARD_ENDINGS)]
+    if not names:
+        return None
+    name_files = [name for name in contents.visible if name.rpartition("/")[2].lower() in _NAME_FILES]
+    classes = _class_names(contents, name_files[0]) if name_files else None
+    paths = [contents.path(name) for name in names]
+    source = _shards(contents.name, contents.where, paths, contents.folder, classes, contents.reading)
+    source.beside = contents.without({*names, *name_files[:1]})
+    return source
+
+
+def open_pattern(pattern: str, reading: Reading) -> ItemSource | None:
+    """The set in the shards that a pattern with braces names, such as ``train-{000..012}.tar``; None if
+    there is no brace, or a file of that very name.
+
+    Raises:
+        DataError: a shard is missing, or they are no shards of a WebDataset.
+    """
+    if not _BRACES.search(pattern) or Path(pattern).exists():
+        return None
+    where = shown(pattern)
+    paths = [Path(text) for text in _expanded(pattern, where)]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise DataError(f"{where}: there is no file {shown(str(missing[0]))}")
+    name = re.split(r"[-_.]*\{", Path(pattern).name)[0] or Path(pattern).absolute().parent.name
+    return _shards(name, where, paths, paths[0].parent, None, reading)
+
+
+def _shards(
+    name: str, where: str, paths: Sequence[Path], root: Path, classes: list[str] | None, reading: Reading
+) -> ItemSource:
+    if len(paths) > MAX_SHARDS:
+        raise DataError(f"{where}: more than {MAX_SHARDS:,} shards; make it several sets")
+    by_split: dict[SourceSplit, list[Path]] = {}
+    without = None
+    for path in paths:
+        parts = path.relative_to(root).parts if path.is_relative_to(root) else path.parts[-1:]
+        split = next((s for part in reversed(parts) if (s := split_of_name(part.split(".")[0]))), None)
+        without = without or (None if split else path)
+        by_split.setdefault(split or "train", []).append(path)
+    if without and len(by_split) > 1:
+        raise DataError(f"{where}: {shown(str(without))} names no split, but other shards do")
+
+    def files(split: SourceSplit) -> Iterator[Files]:
+        for path in by_split[split]:
+            if (archive := open_archive(path)) is None:
+                raise DataError(f"{shown(str(path))}: is no tar archive")
+            yield archive
+
+    readers = {split: partial(_items, where, partial(files, split), reading) for split in by_split}
+    return ItemSource(name, where, readers, classes)
+
+
+def _items(where: str, archives: Callable[[], Iterable[Files]], reading: Reading) -> FileItems:
+    pictures: list[Place] = []
+    labels: list[str] = []
+    problems: list[str] = []
+    passed = Passed()
+    for files in archives():
+        shard = _read_shard(files, reading)
+        pictures += shard.pictures
+        labels += shard.labels
+        problems += shard.problems
+        passed.merge(shard.passed)
+    if not pictures:
+        raise DataError(problems[0] if problems else f"{where}: no pictures with a .cls or .json beside them")
+    items = FileItems(pictures, label_values(labels, are_numbers(set(labels)), where))
+    items.problems, items.passed = problems, passed
+    return items
+
+
+def _read_shard(files: Files, reading: Reading) -> _Shard:
+    shard = _Shard()
+    pictures: dict[str, str] = {}
+    label_files: dict[str, str] = {}
+    for name in sorted(files.names()):
+        if name.endswith("/") or any(is_hidden(part) or is_junk(part) for part in name.split("/")):
+            continue
+        key, ending = _key(name)
+        if ending in EXTENSIONS:
+            if key in pictures:
+                raise DataError(f"{files.locate(name)}: the item has another picture, {shown(pictures[key])}")
+            pictures[key] = name
+        elif ending == ".cls" or (ending == ".json" and not label_files.get(key, "").endswith(".cls")):
+            label_files[key] = name
+        else:
+            shard.passed.add(shown(ending) or "without ending", name)
+    lacking = [name for key, name in pictures.items() if key not in label_files]
+    shard.problems += [f"{files.locate(name)}: has no .cls or .json beside it" for name in lacking]
+    keys = [key for key in pictures if key in label_files]
+    names = [label_files[key] for key in keys]
+    found: dict[int, str] = {}
+    for i, data in files.read(names):
+        try:
+            found[i] = _label(data, names[i], files.locate(names[i]), reading)
+        except ValueError as error:
+            shard.problems.append(f"{files.locate(names[i])} {error}")
+    for i, key in enumerate(keys):
+        if i in found:
+            shard.pictures.append(Place(files, pictures[key]))
+            shard.labels.append(found[i])
+    return shard
+
+
+def _label(data: bytes | PictureError, name: str, where: str, reading: Reading) -> str:
+    """Raises ValueError, which says why there is none."""
+    if isinstance(data, PictureError):
+        raise data
+    if len(data) > MAX_LIST:
+        raise ValueError(f"is larger than {MAX_LIST >> 20} MiB")
+    text = data.decode("utf-8", "replace")
+    if name.lower().endswith(".cls"):
+        return as_label(text)
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("is no JSON") from None
+    if not isinstance(fields, dict):
+        raise ValueError("is no JSON object")
+    keys = [str(key) for key in fields]
+    index = find_label(keys, reading.label_column, where)
+    if index is None:
+        raise ValueError("has no field label")
+    return as_label(fields[keys[index]])
+
+
+def _key(name: str) -> tuple[str, str]:
+    """Key and ending, which begins at the first dot of the file's name."""
+    outer, slash, last = name.rpartition("/")
+    key, dot, ending = last.partition(".")
+    return outer + slash + key, (dot + ending).lower()
+
+
+def _all_have_json(contents: Contents) -> bool:
+    """Whether all pictures lie in one folder, with a .json beside each."""
+    keys = {_key(name)[0] for name in contents.ending(".json")}
+    folders = {name.rpartition("/")[0] for name in contents.pictures}
+    return len(folders) == 1 and all(_key(name)[0] in keys for name in contents.pictures)
+
+
+def _class_names(contents: Contents, name: str) -> list[str]:
+    lines = contents.read(name, MAX_LIST).decode("utf-8-sig", "replace").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _expanded(pattern: str, where: str) -> list[str]:
+    """All texts of a pattern, in order: {000..012} and {a,b} may stand in it."""
+    pieces = _BRACES.split(pattern)  # every second one was in braces
+    choices: list[Sequence[str]] = []
+    total = 1
+    for number, piece in enumerate(pieces):
+        if number % 2 == 0:
+            choices.append([piece])
+            continue
+        if match := _RANGE.fullmatch(piece):
+            first, last = int(match[1]), int(match[2])
+            total *= max(0, last - first + 1)
+        else:
+            total *= piece.count(",") + 1
+        if not 0 < total <= MAX_SHARDS:
+            raise DataError(f"{where}: stands for {total:,} files; braces are {{000..012}} or {{a,b}}")
+        width = len(match[1]) if match else 0
+        texts = [f"{n:0{width}}" for n in range(first, last + 1)] if match else piece.split(",")
+        choices.append(texts)
+    return ["".join(texts) for texts in product(*choices)]
