@@ -65,7 +65,7 @@ def code_labels(
 def _code_network(
     fields: Fields, size: ImageShape, classes: int, network: LabelNetwork | None
 ) -> LabelNetwork:
-    mirror = bool(fields.byte("flags of the label network", network.mirror if network else 0, 0, 1))
+    mirror = bool(fields.byte("flags of the label network", int(network.mirror) if network else 0, 0, 1))
     count = fields.byte("label layers", len(network.layers) if network else 0, 1, limits.LABEL_LAYERS)
     layers: list[LabelLayer] = []
     for i in range(count):
