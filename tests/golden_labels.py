@@ -70,7 +70,7 @@ def _working(flags: int, width: int) -> bytes:
     """Layers that ask for 2^30 multiply-accumulates and a few more, flags apart."""
     payload = random_payload(replace(GREY, height=64, width=64), [(1, 1)], seed=38)
     head, *between, segment = split(bitstream.encode(payload))
-    layers = bytes([2, 2]) + varint(512) + bytes([2]) + varint(width)
+    layers = bytes([2, 2]) + varint(512) + bytes([50]) + varint(width)
     labels = bytes([2, flags]) + layers + b"\x20\1\1\1\1"
     return join([head, *between, (LABELS, labels), segment])
 
