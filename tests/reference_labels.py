@@ -1,132 +1,167 @@
-"""A label network of a .rud file in plain Python integers: section 10 of bitstream_spec.md.
+"""Label networks and views of .rud files in plain Python: section 17 and annex A of bitstream_spec.md.
 
-Beside ``reference_decoder.py``, which decodes the images and finds the section.
+Beside reference_decoder.py, which decodes the images and finds the fields.
 """
 
 from __future__ import annotations
 
-from math import isqrt, prod
-from types import SimpleNamespace as Network
-from typing import NamedTuple
+from math import isqrt
+from types import SimpleNamespace as Fields
 
-from reference_decoder import Bytes, Head, Stream, clamp, make_tables, require, rshift
+from reference_decoder import (
+    Grid,
+    Stream,
+    clamp,
+    convolve,
+    dense,
+    each,
+    make_tables,
+    read_layer,
+    require,
+    rshift,
+)
 
-Plane = list[list[int]]
+View = list[list[list[int]]]  # rows of pixels of channels
+PHI, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
-class Parameters(NamedTuple):
-    weight: list[int]
-    bias: list[int]
-    fine: int  # the bias's exponent
-    exponent: int  # the weight's
-
-
-def read_labels(head: Head) -> Network:
-    """The network of a file with this head; one without has hard labels, and none."""
-    require(head.labelled, "no label network")
-    body, tables = head.labels, make_tables()
-    b, network = Bytes(body), Network()
-    network.layers, before, work, count = [], head.channels, 0, 0
-    height, width = head.height, head.width
-    for i in range(b.byte(1, 16)):
-        out, shape = b.number(1, 512), b.byte(0, 3)
-        require(not shape & 2 or (i > 0 and out == before), "residual layer changes shape")
-        network.layers.append((out, before, shape & 1, shape & 2))
-        work += out * before * 9 * height * width
-        count += out * before * 9 + out
-        if shape & 1:
-            height, width = height // 2, width // 2
-        require(height * width > 0, "pooled to nothing")
+# Section 7, kind 2; section 17
+def read_labels(head: Fields) -> Fields | None:
+    """The network of a file with these fields; None if it has none."""
+    if head.labels is None:
+        return None
+    b, h, w, before, k = head.labels, head.height, head.width, head.channels, len(head.classes)
+    net, values, products = Fields(mirror=b.byte(0, 1), layers=[], parameters=[]), 0, 0
+    for i in range(b.byte(1, 32)):
+        shape = b.byte(0, 127)
+        kernel, pool, residual = shape & 3, shape >> 4 & 3, shape >> 6
+        out = before if kernel == 1 else b.number(1, 512)
+        require(kernel < 3 and (not residual or (i > 0 and out == before)), "shape of a layer")
+        fan = (1 if kernel == 1 else before) * (1 if kernel == 2 else 9)
+        net.layers.append((shape, out, fan))
+        values, products = values + out * (fan + 1 + (shape >> 2 & 1)), products + out * fan * h * w
+        h, w = (h, w) if pool == 0 else (1, 1) if pool == 3 else (h >> 1, w >> 1)
+        require(h * w > 0, "pooled to nothing")
         before = out
-    count += (before * height * width + 1) * len(head.classes)
-    require(count <= 1 << 20 and work <= 1 << 30, "label network too large")
-    network.temperature = b.byte(1)
-    low = b.byte(1, 127)
-    network.views = [low, b.byte(low, 127), b.byte(0, 64), b.byte(), b.byte(0, 1), b.byte(), b.byte()]
-    mixup, cutmix = b.byte(), b.byte()
-    require(mixup + cutmix <= 256, "chances")
-    network.views += [mixup, cutmix]
-    stream = Stream(body[b.at :], tables)
-    shapes = [(out, inputs, 9) for out, inputs, _, _ in network.layers] + [
-        (len(head.classes), before, height * width)
-    ]
-    network.parameters = [
-        read_parameters(stream, shape, i + 1 == len(shapes)) for i, shape in enumerate(shapes)
-    ]
+    net.temperature, inputs = b.byte(1), before * h * w
+    require(values + k * (inputs + 1) <= 1 << 20 and products << net.mirror <= 1 << 30, "network too large")
+    stream = Stream(b.rest(), make_tables())
+    for shape, out, fan in net.layers:
+        exponent, weight = stream.tensor(out * fan)
+        rows = [weight[i : i + fan] for i in range(0, len(weight), fan)]
+        require(exponent == 0 and max(sum(map(abs, row)) for row in rows) <= 4096, "weight of a convolution")
+        factor = stream.tensor(out) if shape & 4 else None
+        fine, bias = stream.tensor(out)
+        require(fine <= 4, "bias too fine")
+        net.parameters.append((rows, factor, [v << (4 - fine) for v in bias]))
+    net.last = read_layer(stream, ((k, inputs), (k,), 4, 12))
     stream.finish()
-    return network
+    return net
 
 
-def read_parameters(stream: Stream, shape: tuple[int, ...], last: bool) -> Parameters:
-    exponents, tensors = [], []
-    for size in (prod(shape), shape[0]):
-        exponents.append(stream.bits(4))
-        row = 256 + stream.bits(6)
-        tensors.append(stream.batch([row] * size))
-        require(all(abs(w) <= 2047 for w in tensors[-1]), "weight out of range")
-    (weight, bias), (coarse, fine) = tensors, exponents
-    if not last:
-        each = prod(shape[1:])
-        rows = [weight[i : i + each] for i in range(0, len(weight), each)]
-        require(coarse == 0, "exponent of a convolution")
-        require(all(sum(map(abs, row)) <= 4096 for row in rows), "sum of a row")
-    require(fine <= (4 + coarse if last else 4), "bias too fine")
-    return Parameters(weight, bias, fine, coarse)
-
-
-def logits(network: Network, view: list[list[list[int]]]) -> list[int]:
-    """Logits in units of 2**-12 of a view: rows of pixels of channels, 0..255."""
-    planes = [[[pixel[c] - 128 for pixel in row] for row in view] for c in range(len(view[0][0]))]
-    for (_, _, pool, residual), parameters in zip(network.layers, network.parameters, strict=False):
-        results = [activate(acc, b, parameters.fine) for acc, b in convolve(planes, parameters)]
-        if residual:
-            results = [
-                [[min(a + b, 255) for a, b in zip(u, v, strict=True)] for u, v in zip(p, q, strict=True)]
-                for p, q in zip(results, planes, strict=True)
-            ]
-        planes = [halve(plane) for plane in results] if pool else results
-    last, seen = network.parameters[-1], [x for plane in planes for row in plane for x in row]
-    total, found = 4 + last.exponent, []
-    for k, bias in enumerate(last.bias):
-        row = last.weight[k * len(seen) : (k + 1) * len(seen)]
-        acc = sum(w * x for w, x in zip(row, seen, strict=True)) + (bias << (total - last.fine))
-        found.append(rshift(acc, total - 12))
-    return found
-
-
-def convolve(planes: list[Plane], parameters: Parameters) -> list[tuple[Plane, int]]:
-    """For each output the sums at all positions, and its bias."""
-    h, w = len(planes[0]), len(planes[0][0])
-    found = []
-    for o, bias in enumerate(parameters.bias):
-        acc = [[0] * w for _ in range(h)]
-        for i, plane in enumerate(planes):
-            for tap in range(9):
-                weight = parameters.weight[(o * len(planes) + i) * 9 + tap]
-                dy, dx = tap // 3 - 1, tap % 3 - 1
-                for y in range(max(0, -dy), min(h, h - dy)) if weight else ():
-                    for x in range(max(0, -dx), min(w, w - dx)):
-                        acc[y][x] += weight * plane[y + dy][x + dx]
-        found.append((acc, bias))
-    return found
-
-
-def activate(acc: Plane, bias: int, fine: int) -> Plane:
-    n = len(acc) * len(acc[0])
-    mean = (2 * sum(map(sum, acc)) + n) // (2 * n)
-    variance = sum((a - mean) ** 2 for row in acc for a in row) // n
-    reciprocal = (1 << 32) // max(1, isqrt(256 * variance))
-    shift = bias << (4 - fine)
-    return [
-        [clamp((((a - mean) * reciprocal + (1 << 23)) >> 24) + shift, 0, 255) for a in row] for row in acc
-    ]
-
-
-def halve(plane: Plane) -> Plane:
-    return [
-        [
-            (plane[y][x] + plane[y][x + 1] + plane[y + 1][x] + plane[y + 1][x + 1] + 2) >> 2
-            for x in range(0, len(plane[0]) - 1, 2)
+def logits(net: Fields, view: View) -> list[int]:
+    """In units of 2**-12."""
+    results = apply(net, view)
+    if net.mirror:
+        results = [
+            (a + b + 1) >> 1 for a, b in zip(results, apply(net, [row[::-1] for row in view]), strict=True)
         ]
-        for y in range(0, len(plane) - 1, 2)
+    return results
+
+
+def apply(net: Fields, view: View) -> list[int]:
+    planes = [[[pixel[c] - 128 for pixel in row] for row in view] for c in range(len(view[0][0]))]
+    for (shape, _, _), (rows, factor, bias) in zip(net.layers, net.parameters, strict=True):
+        results, low = [], -256 if shape & 8 else 0
+        for o, row in enumerate(rows):
+            acc = convolve(planes[o : o + 1] if shape & 3 == 1 else planes, 1 if shape & 3 == 2 else 3, row)
+            value = scaled(acc, factor[0], factor[1][o]) if factor else normalized(acc)
+            value = each(lambda v, b=bias[o], lo=low: clamp(v + b, lo, 255), value)
+            if shape & 64:
+                value = each(lambda v, x, lo=low: clamp(v + x, lo, 255), value, planes[o])
+            results.append(pooled(value, shape >> 4 & 3))
+        planes = results
+    return dense(net.last, [v for plane in planes for row in plane for v in row])
+
+
+def scaled(acc: Grid, exponent: int, factor: int) -> Grid:
+    return each(lambda a: rshift(a * factor, exponent), acc)
+
+
+def normalized(acc: Grid) -> Grid:
+    area = len(acc) * len(acc[0])
+    mean = (2 * sum(map(sum, acc)) + area) // (2 * area)
+    variance = sum((a - mean) ** 2 for row in acc for a in row) // area
+    reciprocal = (1 << 32) // max(1, isqrt(256 * variance))
+    return each(lambda a: ((a - mean) * reciprocal + (1 << 23)) >> 24, acc)
+
+
+def pooled(plane: Grid, pool: int) -> Grid:
+    h, w = len(plane), len(plane[0])
+    if pool == 3:
+        return [[(2 * sum(map(sum, plane)) + h * w) // (2 * h * w)]]
+    fours = [
+        [plane[y][x : x + 2] + plane[y + 1][x : x + 2] for x in range(0, w - 1, 2)]
+        for y in range(0, h - 1, 2)
     ]
+    return [[max(v) if pool == 2 else (sum(v) + 2) >> 2 for v in row] for row in fours] if pool else plane
+
+
+# Annex A
+def mix(z: int) -> int:
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
+    return z ^ z >> 31
+
+
+def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> View:
+    """View ``number`` of a seed, of images of a file's shape, by the file's VIEWS."""
+    zoom_min, zoom_max, shift, rotate, flip, contrast, brightness, mixup, cutmix = head.views
+    height, width, channels, origin = head.height, head.width, head.channels, mix(seed + PHI & MASK)
+
+    def below(j: int, n: int) -> int:
+        return (mix(origin + (32 * number + j + 1) * PHI & MASK) >> 32) * n >> 32
+
+    def within(j: int, n: int) -> int:
+        return below(j, 2 * n + 1) - n
+
+    def part(j: int) -> View:
+        image, zoom = (
+            pixels[below(j, len(pixels))],
+            1024 * zoom_min + below(j + 1, 1024 * (zoom_max - zoom_min) + 1),
+        )
+        sine, reach = within(j + 2, 256 * rotate), 1024 * shift + (max(0, 65536 - zoom) >> 1)
+        cosine, sine = zoom * isqrt((1 << 32) - sine * sine) >> 16, zoom * sine >> 16
+        centre_x, centre_y, turned = (
+            within(j + 3, reach) * width,
+            within(j + 4, reach) * height,
+            below(j + 5, 1 + flip),
+        )
+        gain, lift = 256 + within(j + 6, contrast), within(j + 7, brightness)
+
+        def sample(y: int, x: int, c: int) -> int:
+            across, down = (-1 if turned else 1) * (2 * x + 1 - width), 2 * y + 1 - height
+            u = (across * cosine - down * sine + 2 * centre_x + ((width - 1) << 16)) >> 9
+            v = (across * sine + down * cosine + 2 * centre_y + ((height - 1) << 16)) >> 9
+            u, v = clamp(u, 0, (width - 1) << 8), clamp(v, 0, (height - 1) << 8)
+            total = 1 << 15
+            for row, a in ((v >> 8, 256 - (v & 255)), (min((v >> 8) + 1, height - 1), v & 255)):
+                for column, b in ((u >> 8, 256 - (u & 255)), (min((u >> 8) + 1, width - 1), u & 255)):
+                    total += a * b * image[(row * width + column) * channels + c]
+            return clamp(128 + ((((total >> 16) - 128) * gain + 128) >> 8) + lift, 0, 255)
+
+        return [[[sample(y, x, c) for c in range(channels)] for x in range(width)] for y in range(height)]
+
+    first, kind, amount = part(8), below(0, 256), below(1, 257)
+    if kind >= mixup + cutmix:
+        return first
+    share, rows, columns = amount, height, width
+    if kind >= mixup:
+        side = isqrt(256 * amount)
+        share, rows, columns = 0, (height * side + 128) >> 8, (width * side + 128) >> 8
+    top, left, second = below(2, height - rows + 1), below(3, width - columns + 1), part(16)
+    for y in range(top, top + rows):
+        for x in range(left, left + columns):
+            pairs = zip(first[y][x], second[y][x], strict=True)
+            first[y][x] = [(share * a + (256 - share) * b + 128) >> 8 for a, b in pairs]
+    return first
