@@ -8,10 +8,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from decimal import Decimal
-from math import exp, perm, prod
+from math import exp, isqrt, perm, prod
 from types import SimpleNamespace as Fields
 
-Grid = list[list[int]]
+Grid = list[list[int]]  # rows
 
 
 def require(condition: bool, rule: str) -> None:
@@ -62,32 +62,32 @@ class Bytes:
         require(all(ord(c) >= 160 or 32 <= ord(c) < 127 for c in text), "control character")
         return text
 
-
-# Section 4: container
-def take_section(file: Bytes) -> tuple[int, Bytes]:
-    """Tag and body."""
-    start = file.at
-    tag, body = file.byte(), file.take(file.number(0, 1 << 30))
-    framed = file.data[start : file.at]
-    require(zlib.crc32(framed) == int.from_bytes(file.take(4), "little"), "section checksum")
-    return tag, Bytes(body)
+    def section(self) -> tuple[int, Bytes]:
+        """Tag and body of a section, section 4."""
+        start = self.at
+        tag, body = self.byte(), self.take(self.number(0, 1 << 30))
+        checksum = zlib.crc32(self.data[start : self.at])
+        require(checksum == int.from_bytes(self.take(4), "little"), "section checksum")
+        return tag, Bytes(body)
 
 
+# Sections 4, 5, 7: a file without what its streams hold
 def read_file(data: bytes) -> Fields:
-    """All fields of a file; its streams as bytes."""
     file = Bytes(data)
     require(len(data) <= 1 << 30 and file.take(4) == b"RUD\2", "not a version 2 .rud file")
-    tag, b = take_section(file)
+    tag, b = file.section()
     require(tag == 1, "HEAD is not the first section")
-    head = Fields(height=b.number(1, 1024), width=b.number(1, 1024), channels=b.byte(1, 3))  # section 5
+    head = Fields(height=b.number(1, 1024), width=b.number(1, 1024), channels=b.byte(1, 3))
     head.classes, count = [b.name() for _ in range(b.number(1, 65535))], b.number(1, 65535)
     require(head.channels != 2 and len(set(head.classes)) == len(head.classes) and not b.rest(), "HEAD")
     head.models, head.segments, head.work, head.views, head.soft, head.labels = [], [], 0, None, None, None
     lowest = 2  # the next critical section's tag
     while file.at < len(data):
-        tag, b = take_section(file)
-        if tag == 129 and head.views is None:
-            head.views = read_views(b)
+        tag, b = file.section()
+        if tag == 129 and head.views is None and len(b.data) >= 9:  # section 9
+            v = list(b.data[:9])
+            known = 1 <= v[0] <= v[1] <= 127 and v[2] <= 64 and v[4] <= 1 and v[7] + v[8] <= 256
+            head.views = v if known else None
         if tag >= 128:
             continue
         require(lowest <= tag <= 4 and (tag == 2 or len(head.models) > 0), "unexpected tag")
@@ -96,19 +96,23 @@ def read_file(data: bytes) -> Fields:
             head.models.append(read_model(b, head))
         elif tag == 4:
             head.segments.append(read_segment(b, head))
-        elif b.byte(1, 2) == 1:
-            head.soft = read_soft_fields(b, len(head.classes))
+        elif b.byte(1, 2) == 2:
+            head.labels = b
         else:
-            head.labels = b  # for reference_labels.py
+            k = len(head.classes)
+            head.soft = soft = Fields(kept=b.byte(1, min(16, k - 1)), step=b.byte(1), temperature=b.byte(1))
+            soft.ways = perm(k - 1, soft.kept)
+            require(soft.ways <= 1 << 60 and not b.rest(), "classes kept, or bytes behind LABELS")
+            soft.bits = (soft.ways - 1).bit_length()
     require(len(head.segments) == count, "number of segments")
     return head
 
 
+# Sections 6 and 10
 def read_model(b: Bytes, head: Fields) -> Fields:
-    """Section 6, and the limits of section 10."""
     b.byte(1, 1)
-    sharing, classes = b.byte(0, 2), range(len(head.classes))
-    owners = [b.number(0, classes[-1]) for _ in range(b.number(1, len(classes)))] if sharing == 2 else classes
+    sharing, area, k = b.byte(0, 2), head.height * head.width, len(head.classes)
+    owners = [b.number(0, k - 1) for _ in range(b.number(1, k))] if sharing == 2 else list(range(k))
     m = Fields(group={k: i if sharing else 0 for i, k in enumerate(owners)}, grids=[], layers=[])
     require(len(m.group) == len(owners), "two groups for one class")
     for i in range(b.byte(1, 12)):
@@ -117,70 +121,46 @@ def read_model(b: Bytes, head: Fields) -> Fields:
     for _ in m.grids[1:]:
         m.sizes.insert(0, tuple((side + 1) >> 1 for side in m.sizes[0]))
     m.hidden = [b.number(1, 128) for _ in range(b.byte(0, 8))]
-    before = sum(m.grids)
+    channels = [sum(m.grids)]
     for i in range(b.byte(1, 8)):
         out, shape = b.number(1, 256), b.byte(0, 7)
-        require(not shape & 4 or (i > 0 and out == before), "residual layer changes shape")
+        require(not shape & 4 or (i > 0 and out == channels[-1]), "residual layer changes shape")
         m.layers.append((out, 3 if shape & 1 else 1, bool(shape & 2), bool(shape & 4)))
-        before = out
-    require(before == head.channels and not m.layers[-1][2], "last layer")
+        channels.append(out)
+    require(out == head.channels and not shape & 2, "last layer")
     m.ymax, m.stream, m.groups = b.number(0, 32767), b.rest(), max(m.group.values()) + 1
-    m.parameters = m.groups * sum(prod(weight) + prod(bias) for weight, bias, _, _ in layer_shapes(m))
-    m.batches = sum(c * (w + 3 * (h - 1)) for c, (h, w) in zip(m.grids, m.sizes, strict=True))
-    groups, parameters = (sum(getattr(n, a) for n in [*head.models, m]) for a in ("groups", "parameters"))
-    require(groups <= 1 << 11 and parameters <= 1 << 22 and m.batches <= 1 << 14, "model too large")
-    widest = max(sum(m.grids), *[out for out, _, _, _ in m.layers])
-    require(head.height * head.width * widest <= 1 << 25, "layer too wide")
+    m.parameters, m.batches, latents, latent, pixel = 0, 0, 0, 1 << 11, (1 << 10) + (channels[0] << 6)
+    for weight, bias, _, _ in layer_shapes(m):
+        m.parameters += m.groups * (prod(weight) + prod(bias))
+        latent += prod(weight) if len(weight) == 2 else 0
+        pixel += prod(weight) + (sum(weight[:2]) << 6) if len(weight) == 4 else 0
+    for c, (h, w) in zip(m.grids, m.sizes, strict=True):
+        m.batches, latents = m.batches + c * (w + 3 * (h - 1)), latents + c * h * w
+    m.image = (1 << 15) + latents * latent + area * pixel
+    require(sum(n.groups for n in [*head.models, m]) <= 1 << 11, "too many groups")
+    require(sum(n.parameters for n in [*head.models, m]) <= 1 << 22, "too many parameters")
+    require(area * max(channels) <= 1 << 25 and m.batches <= 1 << 14, "model too large")
     return m
 
 
-def read_soft_fields(b: Bytes, k: int) -> Fields:
-    """Section 7, kind 1."""
-    soft = Fields(kept=b.byte(1, min(16, k - 1)), step=b.byte(1), temperature=b.byte(1))
-    soft.ways = perm(k - 1, soft.kept)
-    soft.bits = (soft.ways - 1).bit_length()
-    require(soft.ways <= 1 << 60 and not b.rest(), "too many classes to name, or bytes behind LABELS")
-    return soft
-
-
+# Sections 8 and 10
 def read_segment(b: Bytes, head: Fields) -> Fields:
-    """Section 8, and the work of section 10."""
-    k, number = len(head.classes), b.number(0, len(head.models) - 1) if len(head.models) > 1 else 0
+    k, m = len(head.classes), head.models[b.number(0, len(head.models) - 1) if len(head.models) > 1 else 0]
     if same := b.number(0, 1 << 24):
         runs = [(c, same) for c in range(k)]
     elif listed := b.number(0, k):
         runs = [(b.number(0, k - 1), b.number(1, 1 << 24)) for _ in range(listed)]
     else:
         runs = [(c, n) for c in range(k) if (n := b.number(0, 1 << 24))]
-    segment = Fields(model=head.models[number], runs=runs, digest=b.take(4), stream=b.rest())
-    m, classes = segment.model, {c for c, _ in runs}
+    classes = {c for c, _ in runs}
     require(0 < len(classes) == len(runs), "no images, or two runs of one class")
     require(classes <= m.group.keys(), "a class without a group")
-    latents, pixel, latent = 0, (1 << 10) + (sum(m.grids) << 6), 1 << 11
-    for c, (h, w) in zip(m.grids, m.sizes, strict=True):
-        latents += c * h * w
-    for weight, _, _, _ in layer_shapes(m):
-        if len(weight) == 2:
-            latent += prod(weight)
-        else:
-            pixel += prod(weight) + ((weight[0] + weight[1]) << 6)
-    image = (1 << 15) + latents * latent + head.height * head.width * pixel
-    image += (k + head.soft.bits + head.soft.kept) << 11 if head.soft else 0
     used, images = len({m.group[c] for c in classes}), sum(n for _, n in runs)
+    image = m.image + ((k + head.soft.bits + head.soft.kept) << 11 if head.soft else 0)
     work = (1 << 20) + (k << 12) + (m.batches * (8 + used) << 15) + images * image
     head.work += max(0, work - (len(b.data) << 15))
     require(head.work <= 1 << 36, "too much work")
-    return segment
-
-
-def read_views(b: Bytes) -> list[int] | None:
-    """Section 9. The other ancillary sections have nothing to decode."""
-    try:
-        low = b.byte(1, 127)
-        views = [low, b.byte(low, 127), b.byte(0, 64), b.byte(), b.byte(0, 1), *(b.byte() for _ in range(4))]
-    except ValueError:
-        return None
-    return views if views[7] + views[8] <= 256 else None
+    return Fields(model=m, runs=runs, digest=b.take(4), stream=b.rest())
 
 
 # Section 11: frequency tables
@@ -205,13 +185,12 @@ class Stream:
     def __init__(self, data: bytes, tables: list[list[int]]) -> None:
         require(len(data) > 0 and len(data) % 4 == 0, "coded stream's length")
         require(len(data) == 4 or any(data[-4:]), "coded stream ends with a zero word")
-        self.words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, len(data), 4)]
-        self.tables, self.low, self.range, self.taken = tables, 0, (1 << 64) - 1, 0
+        self.data, self.tables, self.low, self.range, self.taken = data, tables, 0, (1 << 64) - 1, 0
         self.point = self.word() << 32 | self.word()
 
     def word(self) -> int:
-        self.taken += 1
-        return self.words[self.taken - 1] if self.taken <= len(self.words) else 0
+        self.taken += 4
+        return int.from_bytes(self.data[self.taken - 4 : self.taken], "little")  # 0 behind the end
 
     def symbol(self, frequencies: list[int]) -> int:
         unit = self.range >> 24
@@ -252,14 +231,12 @@ class Stream:
 
     def finish(self) -> None:
         spare = (self.point - self.low) % (1 << 64)
-        require(self.taken > len(self.words) and spare < 1 << 32, "coded stream's end")
+        require(self.taken > len(self.data) and spare < 1 << 32, "coded stream's end")
 
 
 # Section 13: tensors and layers
 Shape = tuple[tuple[int, ...], tuple[int, ...], int, int]  # of weight, of bias; F, R
-Layer = tuple[
-    list[list[int]], list[int], int
-]  # a row of weights for each output; bias, shift of the accumulator
+Layer = tuple[list[list[int]], list[int], int]  # a row of weights for each output; bias and shift of acc
 
 
 def layer_shapes(m: Fields) -> list[Shape]:
@@ -268,8 +245,8 @@ def layer_shapes(m: Fields) -> list[Shape]:
     for n, (i, o) in enumerate(zip(widths, widths[1:], strict=False)):
         bias = (o,) if n else (channels[0], o)
         shapes.append(((o, i), bias, 7 if n else 0, 7 if n < len(m.hidden) else 3))
-    for n, (i, layer) in enumerate(zip(channels, m.layers, strict=False)):
-        shapes.append(((layer[0], i, layer[1], layer[1]), (layer[0],), 7 if n else 6, 7))
+    for n, (i, (o, kernel, _, _)) in enumerate(zip(channels, m.layers, strict=False)):
+        shapes.append(((o, i, kernel, kernel), (o,), 7 if n else 6, 7))
     return shapes
 
 
@@ -310,21 +287,22 @@ def each(function: Callable[..., int], *planes: Grid) -> Grid:
 Grids = dict[tuple[int, int], Grid]
 
 
-def near(y: int) -> int:
-    """Y' of y, or X' of x."""
-    return (y >> 1) + (1 if y & 1 else -1)
+def coarse(y: int, x: int) -> list[tuple[int, int]]:
+    """(Y, X), (Y, X'), (Y', X), (Y', X')."""
+    rows, columns = ((a >> 1, (a >> 1) + (1 if a & 1 else -1)) for a in (y, x))
+    return [(row, column) for row in rows for column in columns]
 
 
 def context(grids: Grids, level: int, component: int, y: int, x: int) -> list[int]:
-    def at(grid: Grid | None, y: int, x: int) -> int:
-        inside = grid is not None and 0 <= y < len(grid) and 0 <= x < len(grid[0])
-        return clamp(grid[y][x], -127, 127) if grid and inside else 0
+    def at(level: int, component: int, y: int, x: int) -> int:
+        grid = grids.get((level, component), [[]])
+        return clamp(grid[y][x], -127, 127) if 0 <= y < len(grid) and 0 <= x < len(grid[0]) else 0
 
-    here, coarse, other = (grids.get((level - a, component - b)) for a, b in ((0, 0), (1, 0), (0, 1)))
-    inputs = [at(here, y, x - 1), at(here, y, x - 2)]
-    inputs += [at(here, y + dy, x + dx) for dy in (-1, -2) for dx in (-2, -1, 0, 1, 2)]
-    inputs += [at(coarse, cy, cx) for cy in (y >> 1, near(y)) for cx in (x >> 1, near(x))]
-    return inputs + [at(other, y + dy, x + dx) for dy, dx in ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))]
+    steps = [(0, -1), (0, -2), *((dy, dx) for dy in (-1, -2) for dx in (-2, -1, 0, 1, 2))]
+    inputs = [at(level, component, y + dy, x + dx) for dy, dx in steps]
+    inputs += [at(level - 1, component, row, column) for row, column in coarse(y, x)]
+    steps = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
+    return inputs + [at(level, component - 1, y + dy, x + dx) for dy, dx in steps]
 
 
 def predict(layers: list[Layer], inputs: list[int], grid: int) -> tuple[int, int]:
@@ -345,31 +323,31 @@ def read_latents(stream: Stream, m: Fields, networks: list[list[Layer]]) -> list
         for grids in images:
             grids[level, component] = [[0] * w for _ in range(h)]
         for t in range(w + 3 * (h - 1)):
-            cells = [(grids, net, y) for y in range(h) if 0 <= t - 3 * y < w
-                     for grids, net in zip(images, networks, strict=True)]  # fmt: skip
-            found = [predict(net, context(grids, level, component, y, t - 3 * y), len(grids) - 1)
-                     for grids, net, y in cells]  # fmt: skip
-            differences = stream.batch([table for table, _ in found])
-            for (grids, _, y), (_, whole), d in zip(cells, found, differences, strict=True):
-                grids[level, component][y][t - 3 * y] = whole + d
-                require(abs(whole + d) <= m.ymax, "latent out of range")
+            cells, tables = [], []
+            for y in (y for y in range(h) if 0 <= t - 3 * y < w):
+                for grids, net in zip(images, networks, strict=True):
+                    inputs = context(grids, level, component, y, t - 3 * y)
+                    table, whole = predict(net, inputs, len(grids) - 1)
+                    cells.append((grids[level, component][y], t - 3 * y, whole))
+                    tables.append(table)
+            for (row, x, whole), d in zip(cells, stream.batch(tables), strict=True):
+                row[x] = whole + d
+                require(abs(row[x]) <= m.ymax, "latent out of range")
     return images
 
 
 # Section 15: synthesis
 def upsample(old: Grid, h: int, w: int) -> Grid:
-    def at(y: int, x: int) -> int:
-        return old[max(0, min(y, len(old) - 1))][max(0, min(x, len(old[0]) - 1))]
+    last_y, last_x = len(old) - 1, len(old[0]) - 1
 
     def new(y: int, x: int) -> int:
-        a, b, c, d = (at(cy, cx) for cy in (y >> 1, near(y)) for cx in (x >> 1, near(x)))
+        a, b, c, d = (old[max(0, min(i, last_y))][max(0, min(j, last_x))] for i, j in coarse(y, x))
         return (9 * a + 3 * b + 3 * c + d + 8) >> 4
 
     return [[new(y, x) for x in range(w)] for y in range(h)]
 
 
 def synthesize(m: Fields, grids: Grids, layers: list[Layer]) -> bytes:
-    """The samples of an image."""
     planes: list[Grid] = []
     for level, (h, w) in enumerate(m.sizes):
         planes = [upsample(plane, h, w) for plane in planes]
@@ -385,9 +363,8 @@ def synthesize(m: Fields, grids: Grids, layers: list[Layer]) -> bytes:
     return bytes(v for rows in zip(*planes, strict=True) for pixel in zip(*rows, strict=True) for v in pixel)
 
 
-# Section 16: soft labels
+# Section 16: soft labels; probabilities of each image of a segment, whose classes are ``own``
 def read_soft_labels(stream: Stream, soft: Fields, own: list[int], k: int) -> list[list[float]]:
-    """Probabilities of each image of a segment, whose classes are ``own``."""
     ranks = [stream.bits(soft.bits) for _ in own]
     odds, found = [[0] * len(own)], []
     for column in range(soft.kept + (soft.kept < k - 1)):
@@ -395,24 +372,23 @@ def read_soft_labels(stream: Stream, soft: Fields, own: list[int], k: int) -> li
         rise = [base + d for d in stream.batch([row] * len(own))]
         require(column == 0 or min(rise) >= 0, "odds fall")
         odds.append(list(map(int.__add__, rise, odds[-1])))
-    require(
-        max(ranks) < soft.ways and all(abs(a) <= 2047 for a in sum(odds, [])), "rank or odds out of range"
-    )
-    for rank, mine, image in zip(ranks, own, zip(*odds[1:], strict=True), strict=True):
-        digits, left, row = [], [c for c in range(k) if c != mine], [image[-1]] * k
+    require(max(ranks) < soft.ways, "rank out of range")
+    require(all(abs(a) <= 2047 for column in odds for a in column), "odds out of range")
+    for image, (mine, rank) in enumerate(zip(own, ranks, strict=True)):
+        mixed, digits, left = rank, [], [c for c in range(k) if c != mine]
         for j in range(soft.kept, 0, -1):
-            rank, digit = divmod(rank, k - j)
+            mixed, digit = divmod(mixed, k - j)
             digits.insert(0, digit)
-        row[mine] = 0
-        for digit, value in zip(digits, image, strict=False):
-            row[left.pop(digit)] = value
+        row = [odds[-1][image] if c != mine else 0 for c in range(k)]
+        for digit, column in zip(digits, odds[1:], strict=False):
+            row[left.pop(digit)] = column[image]
         powers = [exp(-soft.step * (a - min(row)) / 64) for a in row]
         found.append([p / sum(powers) for p in powers])
     return found
 
 
 def decode(data: bytes) -> tuple[Fields, list[bytes], list[int]]:
-    """Fields, samples of each image, and each image's class. A label network is left to reference_labels.py."""
+    """Fields, samples of each image, and each image's class. A label network is read by read_labels."""
     head, tables = read_file(data), make_tables()
     for m in head.models:
         stream, shapes = Stream(m.stream, tables), layer_shapes(m)
@@ -420,11 +396,8 @@ def decode(data: bytes) -> tuple[Fields, list[bytes], list[int]]:
         stream.finish()
     pixels, labels, head.probabilities = [], [], []
     for segment in head.segments:
-        m, own, stream = (
-            segment.model,
-            [k for k, n in segment.runs for _ in range(n)],
-            Stream(segment.stream, tables),
-        )
+        m, stream = segment.model, Stream(segment.stream, tables)
+        own = [k for k, n in segment.runs for _ in range(n)]
         nets, depth = [m.networks[m.group[k]] for k in own], len(m.hidden) + 1
         if head.soft:
             head.probabilities += read_soft_labels(stream, head.soft, own, len(head.classes))
@@ -432,6 +405,132 @@ def decode(data: bytes) -> tuple[Fields, list[bytes], list[int]]:
         stream.finish()
         images = [synthesize(m, grids, net[depth:]) for grids, net in zip(latents, nets, strict=True)]
         require(zlib.crc32(b"".join(images)) == int.from_bytes(segment.digest, "little"), "pixel digest")
-        pixels += images
-        labels += own
+        pixels, labels = pixels + images, labels + own
     return head, pixels, labels
+
+
+# Sections 7 and 17: the label network
+def read_labels(head: Fields) -> Fields | None:
+    """The network of a file with these fields; None if it has none."""
+    if head.labels is None:
+        return None
+    b, h, w, before, k = head.labels, head.height, head.width, head.channels, len(head.classes)
+    net, values, products = Fields(mirror=b.byte(0, 1), layers=[], parameters=[]), 0, 0
+    for i in range(b.byte(1, 32)):
+        shape = b.byte(0, 127)
+        kernel, pool = shape & 3, shape >> 4 & 3
+        out = before if kernel == 1 else b.number(1, 512)
+        require(kernel < 3 and (shape < 64 or (i > 0 and out == before)), "shape of a layer")
+        fan = (1 if kernel == 1 else before) * (1 if kernel == 2 else 9)
+        net.layers.append((shape, out, fan))
+        values, products = values + out * (fan + 1 + (shape >> 2 & 1)), products + out * fan * h * w
+        h, w, before = *((h, w) if pool == 0 else (1, 1) if pool == 3 else (h >> 1, w >> 1)), out
+        require(h * w > 0, "pooled to nothing")
+    net.temperature, inputs = b.byte(1), before * h * w
+    require(values + k * (inputs + 1) <= 1 << 20 and products << net.mirror <= 1 << 30, "network too large")
+    stream = Stream(b.rest(), make_tables())
+    for shape, out, fan in net.layers:
+        exponent, weight = stream.tensor(out * fan)
+        rows = [weight[i : i + fan] for i in range(0, len(weight), fan)]
+        require(exponent == 0 and max(sum(map(abs, row)) for row in rows) <= 4096, "weight of a layer")
+        factor = stream.tensor(out) if shape & 4 else None
+        fine, bias = stream.tensor(out)
+        require(fine <= 4, "bias too fine")
+        net.parameters.append((rows, factor, [v << (4 - fine) for v in bias]))
+    net.last = read_layer(stream, ((k, inputs), (k,), 4, 12))
+    stream.finish()
+    return net
+
+
+def logits(net: Fields, view: list[Grid], mirrored: bool = False) -> list[int]:
+    """In units of 2**-12."""
+    if net.mirror and not mirrored:
+        both = zip(logits(net, view, True), logits(net, [row[::-1] for row in view], True), strict=True)
+        return [(a + b + 1) >> 1 for a, b in both]
+    planes = [[[pixel[c] - 128 for pixel in row] for row in view] for c in range(len(view[0][0]))]
+    for (shape, _, _), (rows, factor, bias) in zip(net.layers, net.parameters, strict=True):
+        results, low = [], -256 if shape & 8 else 0
+        for o, row in enumerate(rows):
+            acc = convolve(planes[o : o + 1] if shape & 3 == 1 else planes, 1 if shape & 3 == 2 else 3, row)
+            acc = each(lambda a, n=factor[1][o]: a * n, acc) if factor else normalize(acc)
+            shift = factor[0] if factor else 0
+            value = each(lambda a, n=shift, b=bias[o], lo=low: clamp(rshift(a, n) + b, lo, 255), acc)
+            if shape & 64:
+                value = each(lambda v, x, lo=low: clamp(v + x, lo, 255), value, planes[o])
+            results.append(pooled(value, shape >> 4 & 3))
+        planes = results
+    return dense(net.last, [v for plane in planes for row in plane for v in row])
+
+
+def normalize(acc: Grid) -> Grid:
+    area = len(acc) * len(acc[0])
+    mean = (2 * sum(map(sum, acc)) + area) // (2 * area)
+    variance = sum((a - mean) ** 2 for row in acc for a in row) // area
+    reciprocal = (1 << 32) // max(1, isqrt(256 * variance))
+    return each(lambda a: ((a - mean) * reciprocal + (1 << 23)) >> 24, acc)
+
+
+def pooled(plane: Grid, pool: int) -> Grid:
+    if pool == 3:
+        area = len(plane) * len(plane[0])
+        return [[(2 * sum(map(sum, plane)) + area) // (2 * area)]]
+    pairs, columns = zip(plane[::2], plane[1::2], strict=False), range(0, len(plane[0]) - 1, 2)
+    fours = [[a[x : x + 2] + b[x : x + 2] for x in columns] for a, b in pairs]
+    return [[max(v) if pool == 2 else (sum(v) + 2) >> 2 for v in row] for row in fours] if pool else plane
+
+
+# Annex A: views
+PHI, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+
+
+def mix(z: int) -> int:
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
+    return z ^ z >> 31
+
+
+def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> list[Grid]:
+    """View ``number`` of a seed, of images of a file's shape, by the file's VIEWS."""
+    zoom_min, zoom_max, shift, rotate, flip, contrast, light, mixup, cutmix = head.views
+    h, w, origin = head.height, head.width, mix(seed + PHI & MASK)
+
+    def below(j: int, n: int) -> int:
+        return (mix(origin + (32 * number + j + 1) * PHI & MASK) >> 32) * n >> 32
+
+    def within(j: int, n: int) -> int:
+        return below(j, 2 * n + 1) - n
+
+    def taps(at: int, size: int) -> list[tuple[int, int]]:
+        """Two places and their weights."""
+        at = clamp(at, 0, (size - 1) << 8)
+        return [(at >> 8, 256 - at % 256), (min((at >> 8) + 1, size - 1), at % 256)]
+
+    def part(j: int) -> list[Grid]:
+        image = pixels[below(j, len(pixels))]
+        zoom = 1024 * zoom_min + below(j + 1, 1024 * (zoom_max - zoom_min) + 1)
+        turn, reach = within(j + 2, 256 * rotate), 1024 * shift + (max(0, 65536 - zoom) >> 1)
+        cosine, sine = zoom * isqrt((1 << 32) - turn * turn) >> 16, zoom * turn >> 16
+        centre_x, centre_y = 2 * w * within(j + 3, reach), 2 * h * within(j + 4, reach)
+        sign, gain, lift = 1 - 2 * below(j + 5, 1 + flip), 256 + within(j + 6, contrast), within(j + 7, light)
+
+        def sample(y: int, x: int, c: int) -> int:
+            px, py, mean = sign * (2 * x + 1 - w), 2 * y + 1 - h, 1 << 15
+            for row, a in taps((px * sine + py * cosine + centre_y + ((h - 1) << 16)) >> 9, h):
+                for column, b in taps((px * cosine - py * sine + centre_x + ((w - 1) << 16)) >> 9, w):
+                    mean += a * b * image[(row * w + column) * head.channels + c]
+            return clamp(128 + ((((mean >> 16) - 128) * gain + 128) >> 8) + lift, 0, 255)
+
+        return [[[sample(y, x, c) for c in range(head.channels)] for x in range(w)] for y in range(h)]
+
+    view, chance, amount = part(8), below(0, 256), below(1, 257)
+    if chance >= mixup + cutmix:
+        return view
+    share, rows, columns = amount, h, w
+    if chance >= mixup:
+        share, rows, columns = 0, *((side * isqrt(256 * amount) + 128) >> 8 for side in (h, w))
+    top, left, second = below(2, h - rows + 1), below(3, w - columns + 1), part(16)
+    for y in range(top, top + rows):
+        for x in range(left, left + columns):
+            both = zip(view[y][x], second[y][x], strict=True)
+            view[y][x] = [(share * a + (256 - share) * b + 128) >> 8 for a, b in both]
+    return view
