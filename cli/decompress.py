@@ -45,8 +45,8 @@ def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: 
         check_numbers(seed, 0, views)
     data = read_input(file)
     with naming(file):
-        head = bitstream.head_of(data, damaged=salvage)
-        size = output.of_folder(head) if views is None else output.of_views(head, views)
+        outline = bitstream.recover(data)[0] if salvage else bitstream.parse(data)
+        size = output.of_folder(outline) if views is None else output.of_views(outline, views)
         if not force:
             size.check()
         if views is not None:
@@ -54,7 +54,7 @@ def decompress(file: str, folder: Path, salvage: bool, views: int | None, seed: 
             click.echo(f"rudcodec: {folder}: writing {size}", err=True)
             save_batches(batches, views, folder)
             click.echo(
-                f"{folder}: {views:,} views of seed {seed} with soft labels, {len(head.classes)} classes"
+                f"{folder}: {views:,} views of seed {seed} with soft labels, {len(outline.classes)} classes"
             )
             return
         click.echo(f"rudcodec: {folder}: writing {size}", err=True)

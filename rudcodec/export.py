@@ -65,7 +65,7 @@ def _write(data: SyntheticSet, folder: Path) -> None:
         "folder_of": dict(zip(data.classes, names, strict=True)),
         "size_bytes": data.size,
         "bits_per_class": data.bpc,
-        "recipe": asdict(data.recipe),
+        "recipe": data.recipe and asdict(data.recipe),
         "labels": files,
     }
     if data.probs is not None:

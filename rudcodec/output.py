@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rudcodec.errors import BudgetError, DataError
 
 if TYPE_CHECKING:
-    from rudcodec.bitstream import Head
+    from rudcodec.bitstream import Outline
 
 MOST_FILES = 200_000
 MOST_BYTES = 8_000_000_000
@@ -47,22 +47,22 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
         raise DataError(f"{target}: exists already and is not an empty folder")
 
 
-def of_folder(head: Head) -> Output:
+def of_folder(outline: Outline) -> Output:
     """Class folders of PNG files, and labels.json."""
-    images, a = sum(map(sum, head.counts)), head.architecture
-    picture = a.height * (a.width * a.channels + 1)
-    picture = _blocks(picture + picture // 1000 + _PNG)
-    names = [len(name.encode()) for name in head.classes]
-    line = _ENTRY + 2 * max(names) + _PROBABILITY * len(names) * (head.soft is not None)
+    images, (height, width, channels) = outline.num_images, outline.image_shape
+    image = height * (width * channels + 1)
+    image = _blocks(image + image // 1000 + _PNG)
+    names = [len(name.encode()) for name in outline.classes]
+    line = _ENTRY + 2 * max(names) + _PROBABILITY * len(names) * (outline.soft is not None)
     table = _BLOCK + 6 * (sum(names) + _ENTRY * len(names))
-    return Output(images + 1, images * picture + _blocks(images * line + table))
+    return Output(images + 1, images * image + _blocks(images * line + table))
 
 
-def of_views(head: Head, count: int) -> Output:
+def of_views(outline: Outline, count: int) -> Output:
     """An .npz file of views."""
-    a = head.architecture
-    view = a.height * a.width * a.channels + 4 * len(head.classes) + 8
-    return Output(1, _blocks(count * view + 1024 + 4 * len(head.classes) * max(map(len, head.classes))))
+    (height, width, channels), classes = outline.image_shape, outline.classes
+    view = height * width * channels + 4 * len(classes) + 8
+    return Output(1, _blocks(count * view + 1024 + 4 * len(classes) * max(map(len, classes))))
 
 
 def _blocks(size: int) -> int:

@@ -34,7 +34,7 @@ class SyntheticSet:
         labels: int64 (N,), indices into ``classes``.
         classes: class names.
         size: bytes of the file it came from.
-        recipe: how to train on it.
+        recipe: how to train on it; None: the file has no recipe, or none that this version understands.
         network: the label network the file carries, or None.
         probs: float32 (N, classes), soft labels of the images, if the file has some; ``temperature`` of the
             softmax they come from (1.0 else), which a student's should have too.
@@ -44,7 +44,7 @@ class SyntheticSet:
     labels: np.ndarray
     classes: tuple[str, ...]
     size: int
-    recipe: Recipe
+    recipe: Recipe | None
     network: LabelNetwork | None = None
     probs: np.ndarray | None = None
     temperature: float = 1.0
@@ -66,6 +66,12 @@ class SyntheticSet:
     def ipc(self) -> float:
         """Images per class, on average."""
         return len(self) / len(self.classes)
+
+    def training_recipe(self) -> Recipe:
+        """The recipe. Raises SettingError if there is none."""
+        if self.recipe is None:
+            raise SettingError("the file has no training recipe that this version understands: give one")
+        return self.recipe
 
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.
@@ -183,7 +189,7 @@ def decompress(path: File, folder: str | os.PathLike[str], *, force: bool = Fals
     check_folder(folder)
     with bitstream.opened(path) as data:
         if not force:
-            of_folder(bitstream.head_of(data)).check()
+            of_folder(bitstream.parse(data)).check()
         payload, images = bitstream.decode_images(data)
         result = _wrap(payload, images, len(data))
     result.save(folder)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rudcodec.errors import SettingError
-from rudcodec.payload import ViewRecipe
+from rudcodec.payload import LabelNetwork, ViewRecipe
 
 LIMIT = 1 << 58
 """Seeds and numbers of views lie below it."""
@@ -66,6 +66,15 @@ class Draw:
     left: Array
     bottom: Array
     right: Array
+
+
+def recipe_of(network: LabelNetwork) -> ViewRecipe:
+    """How views for a label network are drawn. Raises SettingError if its file doesn't say."""
+    if network.views is None:
+        raise SettingError(
+            "the file doesn't say, in words that this version understands, how views are drawn"
+        )
+    return network.views
 
 
 def check_numbers(seed: int, start: int, count: int) -> None:

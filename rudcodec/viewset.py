@@ -62,10 +62,11 @@ class ViewMaker:
 
     def _batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         height, width = self.images.shape[1:3]
+        recipe = views.recipe_of(self.network)
         most = max(1, _PIXELS // (height * width))
         for first in range(start, start + count, most):
             n = min(most, start + count - first)
-            drawn = views.draw(self.network.views, self.images.shape, seed, first, n)
+            drawn = views.draw(recipe, self.images.shape, seed, first, n)
             pictures = views.render(self.images, drawn, np)
             yield Views(pictures, probabilities(self.network, pictures).astype(np.float32), self.classes)
 

@@ -127,7 +127,7 @@ def _most_allowed(demand: Demand, architecture: Architecture, budget_bits: float
 
     def check(ipc: int) -> None:
         counts = tuple((size,) * demand.num_classes for size in segment_sizes(ipc))
-        check_limits(architecture, counts, demand.share, file_bytes, demand.bits_per_label > 0)
+        check_limits(architecture, counts, demand.num_groups, file_bytes, math.ceil(demand.bits_per_label))
 
     def is_refused(ipc: int) -> bool:
         try:
