@@ -39,7 +39,7 @@ def broken_files() -> dict[str, bytes]:
     whole = bitstream.encode(small_payload())
     victim = Victim(whole)
     head, recipe, model, first, second = victim.sections
-    at_model = whole.index(model[1]) - 2
+    at_model = whole.index(model[1]) - 3
 
     def with_byte(offset: int, value: int) -> bytes:
         return whole[:offset] + bytes([value]) + whole[offset + 1 :]
@@ -56,6 +56,7 @@ def broken_files() -> dict[str, bytes]:
         "cut-in-model": whole[: at_model + 40],
         "cut-at-segment": join([head, recipe, model, first]),
         "trailing": whole + b"\0",
+        "trailing-ancillary": whole + b"\x80",
         "flipped-head": with_byte(10, whole[10] ^ 1),
         "flipped-recipe": with_byte(whole.index(recipe[1]), 1),
         "flipped-segment": with_byte(len(whole) - 6, whole[-6] ^ 128),
@@ -68,9 +69,9 @@ def broken_files() -> dict[str, bytes]:
         "tag-0": join([head, recipe, model, (0, b""), first, second]),
         "tag-5": join([head, recipe, model, first, (5, b"unknown"), second]),
         "length-not-shortest": whole[: at_model + 1]
-        + bytes([whole[at_model + 1] | 128, 0])
-        + whole[at_model + 2 :],
-        "length-beyond": whole[: at_model + 1] + varint((1 << 30) + 1) + whole[at_model + 2 :],
+        + bytes([whole[at_model + 1], whole[at_model + 2] | 128, 0])
+        + whole[at_model + 3 :],
+        "length-beyond": whole[: at_model + 1] + varint((1 << 30) + 1) + whole[at_model + 3 :],
         "length-endless": whole[: at_model + 1] + b"\xff" * 9,
     }
 
@@ -230,11 +231,11 @@ def broken_segments() -> dict[str, bytes]:
 def beyond_networks() -> dict[str, bytes]:
     """Files that end behind networks that ask for too much."""
     widest = (*[layer(256, 3)] * 7, layer(1, 3, False))
-    names = tuple(f"{k:x}" for k in range(2049))
+    names = tuple(f"{k:x}" for k in range(1025))
     flat = Architecture(1, 1, 1, (1,), (), (layer(1, relu=False),))
     large = Architecture(1, 1, 1, (8,), (128,) * 8, widest)
     return {
-        "groups-2049": _asking([flat], names, shared=False),
+        "groups-1025": _asking([flat], names, shared=False),
         "parameters-beyond": _asking([large], ("a", "b"), shared=False),
         "parameters-beyond-together": _asking([replace(large, grids=(1,), context_hidden=()), large]),
         "widest-beyond": _asking([Architecture(1024, 1024, 1, (1,), (), (layer(33), layer(1, relu=False)))]),

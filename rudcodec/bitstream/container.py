@@ -192,10 +192,17 @@ def start(data: Source) -> int:
     return 4
 
 
+def tag_at(data: Source, offset: int, name: str) -> int:
+    """The tag of the section at ``offset``, ``name`` in errors."""
+    tag = data[offset : offset + 1]
+    if not tag:
+        raise FormatError(name, offset, "missing, the file ends here")
+    return tag[0]
+
+
 def frame(data: Source, offset: int, name: str) -> Section:
     """Find the section at ``offset``, ``name`` in errors: it lies within the file."""
-    if offset >= len(data):
-        raise FormatError(name, offset, "missing, the file ends here")
+    tag_at(data, offset, name)
     reader = Reader(data, name, offset, min(offset + LONGEST_FRAME, len(data)))
     tag = reader.byte("tag", 0, 0, 255)
     length = reader.number("length", 0, 0, LARGEST_FILE)

@@ -142,9 +142,11 @@ def parse(data: Source, wanted: Collection[int] | None = None) -> Outline:
 
 def read_head(data: Source) -> Outline:
     """The outline as far as HEAD tells."""
-    section = container.frame(data, container.start(data), "head")
-    if section.tag != HEAD:
-        raise FormatError("head", section.offset, f"expected a section with tag {HEAD}, found {section.tag}")
+    offset = container.start(data)
+    tag = container.tag_at(data, offset, "head")
+    if tag != HEAD:
+        raise FormatError("head", offset, f"expected a section with tag {HEAD}, found {tag}")
+    section = container.frame(data, offset, "head")
     container.check(data, section, "head")
     reader = Reader(data, "head", section.start, section.end)
     head = code_head(reader, None)
@@ -165,17 +167,29 @@ def _sections(data: Source, outline: Outline) -> Iterator[Section]:
 def next_section(data: Source, outline: Outline, offset: int, segments: int) -> Section:
     """The section at ``offset``, ``segments`` of them behind; all but a segment is read into the outline."""
     expected = _expected(outline, segments)
+    tag = container.tag_at(data, offset, expected)
+    if not _is_allowed(tag, outline, segments):
+        raise FormatError(expected, offset, f"unexpected section with tag {tag}")
     section = container.frame(data, offset, expected)
-    if section.tag >= ANCILLARY:
+    if tag >= ANCILLARY:
         container.check(data, section, "ancillary section")
         outline.ancillary.read(data, section, outline.image_shape.channels)
-    elif section.tag == MODEL and outline.labels is None and not segments:
+    elif tag == MODEL:
         _read_model(data, outline, section)
-    elif section.tag == LABELS and outline.models and outline.labels is None and not segments:
+    elif tag == LABELS:
         _read_labels(data, outline, section)
-    elif section.tag != SEGMENT or not outline.models or segments == outline.head.num_segments:
-        raise FormatError(expected, offset, f"unexpected section with tag {section.tag}")
     return section
+
+
+def _is_allowed(tag: int, outline: Outline, segments: int) -> bool:
+    """Whether a section with this tag may come next, behind so many segments."""
+    if tag == MODEL:
+        return outline.labels is None and not segments
+    if tag == LABELS:
+        return bool(outline.models) and outline.labels is None and not segments
+    if tag == SEGMENT:
+        return bool(outline.models) and segments < outline.head.num_segments
+    return tag >= ANCILLARY
 
 
 def _expected(outline: Outline, segments: int) -> str:

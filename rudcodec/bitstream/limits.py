@@ -24,7 +24,7 @@ SEGMENTS = 65535
 IMAGES = 1 << 24  # of a class in a segment
 WEIGHT = 2047
 EXPONENT = 15
-GROUPS = 1 << 11  # of all models
+GROUPS = 1 << 10  # of all models
 PARAMETERS = 1 << 22  # of all groups of all models
 WIDEST = 1 << 25  # pixels of an image, times the widest layer's channels
 BATCHES = 1 << 14  # of a segment
@@ -110,9 +110,9 @@ def batches(architecture: Architecture) -> int:
 def image_work(architecture: Architecture) -> int:
     """What an image adds to the work of its segment, soft labels apart."""
     context, synthesis = network_shapes(architecture)
-    latent = (1 << 11) + sum(product(shape.weight) for shape in context)
+    latent = (1 << 11) + 2 * sum(product(shape.weight) for shape in context)
     pixel = (1 << 10) + 64 * sum(architecture.grids)
-    pixel += sum(product(shape.weight) + 64 * sum(shape.weight[:2]) for shape in synthesis)
+    pixel += sum(2 * product(shape.weight) + 64 * sum(shape.weight[:2]) for shape in synthesis)
     area = architecture.height * architecture.width
     return (1 << 15) + latents_per_image(architecture) * latent + area * pixel
 
@@ -125,7 +125,7 @@ def segment_work(
     ``groups``: those that its images use; ``soft_symbols``: of an image's soft label, 0 with hard ones.
     """
     soft = (classes + soft_symbols) << 11 if soft_symbols else 0
-    fixed = (1 << 20) + (classes << 12) + (batches(architecture) * (8 + groups) << 15)
+    fixed = (1 << 20) + (classes << 14) + (batches(architecture) * (8 + groups) << 18)
     return fixed + images * (image_work(architecture) + soft)
 
 
@@ -136,12 +136,11 @@ class WorkLimit:
     excess: int = 0
 
     def add(self, work: int, size: int) -> str | None:
-        """Add a segment with a body of ``size`` bytes; what is wrong with the sum, None if nothing."""
-        self.excess += max(0, work - size * WORK_PER_BYTE)
-        if self.excess > WORK:
-            return (
-                f"asks for {self.excess} units of work more than its bytes pay for, at most {WORK} are free"
-            )
+        """Add a segment with a body of ``size`` bytes; or say what would be wrong with the sum, and don't."""
+        excess = self.excess + max(0, work - size * WORK_PER_BYTE)
+        if excess > WORK:
+            return f"asks for {excess} units of work more than its bytes pay for, at most {WORK} are free"
+        self.excess = excess
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.container import Fields
@@ -25,6 +26,11 @@ class ModelFields:
     architecture: Architecture
     classes: tuple[int, ...] | None
     ymax: int
+
+    @cached_property
+    def class_set(self) -> frozenset[int] | None:
+        """The classes that may have images; None: all."""
+        return None if self.classes is None else frozenset(self.classes)
 
     @property
     def num_groups(self) -> int:

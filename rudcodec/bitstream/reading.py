@@ -11,7 +11,6 @@ import numpy as np
 from rudcodec.bitstream.codec import digests
 from rudcodec.bitstream.contents import Contents
 from rudcodec.bitstream.files import Source, read_bytes
-from rudcodec.bitstream.latents import columns_of
 from rudcodec.bitstream.layout import Outline, parse
 from rudcodec.bitstream.limits import latents_per_image
 from rudcodec.bitstream.recovery import recover
@@ -148,20 +147,17 @@ def _restrict(segment: Segment, kept_classes: np.ndarray) -> Segment:
 
 
 def _batches(contents: Contents) -> Iterator[list[int]]:
-    """The segments one by one, or several small ones of a model together: each batch costs the same steps."""
+    """The segments one by one, or several small ones together: each batch costs the same steps."""
     batch: list[int] = []
-    groups: list[np.ndarray] = []
+    elements = 0
     for i, outline in contents.outline.segments.items():
-        model = contents.networks.models[outline.fields.model]
-        a = model.architecture
-        max_columns = _TOGETHER // (latents_per_image(a) + a.height * a.width * a.channels)
-        own_groups = model.group_of(outline.fields.labels)
-        same_model = batch and contents.outline.segments[batch[-1]].fields.model == outline.fields.model
-        if batch and not (same_model and columns_of([*groups, own_groups]).total <= max_columns):
+        a = contents.models[outline.fields.model].architecture
+        own = outline.fields.images * (latents_per_image(a) + a.height * a.width * a.channels)
+        if batch and elements + own > _TOGETHER:
             yield batch
-            batch, groups = [], []
+            batch, elements = [], 0
         batch.append(i)
-        groups.append(own_groups)
+        elements += own
     if batch:
         yield batch
 

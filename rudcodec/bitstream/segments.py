@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,11 +27,12 @@ class SegmentFields:
     model: int = 0
     order: tuple[int, ...] | None = None
 
-    @property
+    @cached_property
     def images(self) -> int:
+        """In all classes."""
         return sum(self.counts)
 
-    @property
+    @cached_property
     def labels(self) -> np.ndarray:
         """The class of each image, int64 (images,)."""
         return image_classes(self.counts, self.order)
@@ -51,9 +53,7 @@ def code_segment(
         model = fields.number("model", segment.model if segment else 0, 0, len(models) - 1)
     if segment and len(segment.counts) != classes:
         raise fields.fail(f"has {len(segment.counts)} counts for {classes} classes")
-    group_classes = models[model].classes
-    known = frozenset(range(classes) if group_classes is None else group_classes)
-    counts, order = _Counts(fields, classes, known).code(segment)
+    counts, order = _Counts(fields, classes, models[model].class_set).code(segment)
     if not sum(counts):
         raise fields.fail("has no images")
     return SegmentFields(counts, model, order)
@@ -61,11 +61,11 @@ def code_segment(
 
 @dataclass(frozen=True)
 class _Counts:
-    """Codes counts of ``classes`` classes, of which those in ``known`` may have images."""
+    """Codes counts of ``classes`` classes, of which those in ``allowed`` may have images; None: all."""
 
     fields: Fields
     classes: int
-    known: frozenset[int]
+    allowed: frozenset[int] | None
 
     def code(self, segment: SegmentFields | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
         """Counts of all classes, and the order of those that have images where it isn't ascending."""
@@ -76,8 +76,8 @@ class _Counts:
         same = counts[0] if counts and order is None and len(set(counts)) == 1 else 0
         same = self.fields.number("images of each class", same, 0, limits.IMAGES)
         if same:
-            for k in range(self.classes):
-                self._check(k, same)
+            if self.allowed is not None and len(self.allowed) < self.classes:
+                raise self.fields.fail("its model has no networks for some classes")
             return (same,) * self.classes, None
         runs = self.fields.number("number of runs", len(order) if order else 0, 0, self.classes)
         return self._code_runs(runs, counts, order or ()) if runs else (self._code_each(counts), None)
@@ -102,10 +102,13 @@ class _Counts:
             self._check(k, 1)
             coded[k] = self.fields.number("images of a run", counts[k] if counts else 0, 1, limits.IMAGES)
         ascending = list(coded) == sorted(coded)
-        return tuple(coded.get(k, 0) for k in range(self.classes)), None if ascending else tuple(coded)
+        counted = [0] * self.classes
+        for k, count in coded.items():
+            counted[k] = count
+        return tuple(counted), None if ascending else tuple(coded)
 
     def _check(self, k: int, count: int) -> None:
-        if count and k not in self.known:
+        if count and self.allowed is not None and k not in self.allowed:
             raise self.fields.fail(f"its model has no networks for class {k}")
 
 
