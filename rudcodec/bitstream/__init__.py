@@ -14,6 +14,7 @@ from rudcodec.bitstream.codec import (
     write,
 )
 from rudcodec.bitstream.description import Description, Part, Row, code_length, describe
+from rudcodec.bitstream.extraction import extract
 from rudcodec.bitstream.files import opened, read_bytes
 from rudcodec.bitstream.labelnet import logits, probabilities
 from rudcodec.bitstream.layout import Outline, parse
@@ -36,6 +37,7 @@ __all__ = [
     "describe",
     "encode",
     "encoded_size",
+    "extract",
     "hard_labels",
     "labels_size",
     "logits",

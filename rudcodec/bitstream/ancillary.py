@@ -36,6 +36,7 @@ class Ancillary:
     views: ViewRecipe | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     sections: list[tuple[Section, str | None]] = field(default_factory=list)
+    _has_metadata: bool = False
 
     def read(self, data: Source, section: Section, channels: int) -> None:
         """Read one more section, whose checksum is right."""
@@ -46,8 +47,9 @@ class Ancillary:
                 self.recipe = code_recipe(reader, channels, None)
             elif section.tag == VIEWS and self.views is None:
                 self.views = code_views(reader, None)
-            elif section.tag == METADATA and not self.metadata:
+            elif section.tag == METADATA and not self._has_metadata:
                 self.metadata = read_metadata(reader)
+                self._has_metadata = True
             else:
                 reason = "another one is used" if section.tag in NAMES else "unknown"
         except FormatError as error:

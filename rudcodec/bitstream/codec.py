@@ -13,7 +13,7 @@ from rudcodec.bitstream.ancillary import pack_ancillary
 from rudcodec.bitstream.coder import Encoder
 from rudcodec.bitstream.container import Place, Writer
 from rudcodec.bitstream.header import Head, code_head
-from rudcodec.bitstream.labels import code_labels, code_parameters, shapes
+from rudcodec.bitstream.labels import code_labels, code_parameters, network_excess, shapes
 from rudcodec.bitstream.latents import SegmentCoder, code_latents
 from rudcodec.bitstream.models import ModelFields, code_model
 from rudcodec.bitstream.networks import Networks, largest_latents, networks_of
@@ -97,6 +97,8 @@ def labels_size(network: LabelNetwork, shape: ImageShape, classes: int) -> int:
 def _labels_section(labels: LabelNetwork | SoftScale, shape: ImageShape, classes: int) -> bytes:
     stream = b""
     if isinstance(labels, LabelNetwork):
+        if reason := network_excess(labels, shape, classes):
+            raise FormatError("labels", -1, reason)
         coder = Encoder()
         layer_shapes = shapes(labels.layers, shape, classes)
         code_parameters(coder, layer_shapes, labels.parameters, Place("labels"))

@@ -69,18 +69,14 @@ def _code_network(
     count = fields.byte("label layers", len(network.layers) if network else 0, 1, limits.LABEL_LAYERS)
     layers: list[LabelLayer] = []
     for i in range(count):
-        layers.append(_code_layer(fields, network.layers[i] if network else None, i, size.channels, layers))
-        if reason := _excess(layers, size, classes, mirror, i == count - 1):
-            raise fields.fail(reason)
+        input_size = inputs(layers, size)[-1]
+        layers.append(_code_layer(fields, network.layers[i] if network else None, i, input_size))
     temperature = fields.byte("temperature", network.temperature if network else 0, 1, 255)
     return LabelNetwork(tuple(layers), (), temperature, None, mirror)
 
 
-def _code_layer(
-    fields: Fields, layer: LabelLayer | None, index: int, channels: int, before: Sequence[LabelLayer]
-) -> LabelLayer:
-    name = f"label layer {index}"
-    in_channels = before[-1].out_channels if before else channels
+def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, input_size: ImageShape) -> LabelLayer:
+    name, in_channels = f"label layer {index}", input_size.channels
     shape = 0
     if layer:
         if layer.kernel not in _KERNELS or layer.norm not in _NORMS or layer.pool not in _POOLS:
@@ -90,9 +86,11 @@ def _code_layer(
     shape = fields.byte(f"shape of {name}", shape, 0, 127)
     if shape & 3 == len(_KERNELS):
         raise fields.fail(f"kernel {shape & 3} of {name} is reserved")
-    kernel = _KERNELS[shape & 3]
-    if shape & 64 and not before:
+    kernel, pool = _KERNELS[shape & 3], _POOLS[shape >> 4 & 3]
+    if shape & 64 and not index:
         raise fields.fail(f"{name} can't be residual, it is the first")
+    if not limits.product(_pooled(input_size, pool)):
+        raise fields.fail(f"{name} pools images to nothing")
     out_channels = in_channels
     if kernel != "depthwise":
         out_channels = fields.number(
@@ -104,7 +102,7 @@ def _code_layer(
         raise fields.fail(f"{name} can't be residual, it changes the number of channels")
     return LabelLayer(
         out_channels,
-        _POOLS[shape >> 4 & 3],
+        pool,
         bool(shape & 64),
         kernel,
         _NORMS[shape >> 2 & 1],
@@ -114,15 +112,17 @@ def _code_layer(
 
 def inputs(layers: Sequence[LabelLayer], size: ImageShape) -> list[ImageShape]:
     """The size of the input of each convolution, and of the linear layer at the end."""
-    height, width, _ = size
     sizes = [size]
     for layer in layers:
-        if layer.pool == "global":
-            height = width = 1
-        elif layer.pool is not None:
-            height, width = height // 2, width // 2
-        sizes.append(ImageShape(height, width, layer.out_channels))
+        sizes.append(_pooled(sizes[-1], layer.pool)._replace(channels=layer.out_channels))
     return sizes
+
+
+def _pooled(size: ImageShape, pool: Pool | None) -> ImageShape:
+    height, width, channels = size
+    if pool is None:
+        return size
+    return ImageShape(1, 1, channels) if pool == "global" else ImageShape(height // 2, width // 2, channels)
 
 
 def shapes(layers: Sequence[LabelLayer], size: ImageShape, classes: int) -> list[Shapes]:
@@ -143,22 +143,20 @@ def label_parameters(layers: Sequence[LabelLayer], size: ImageShape, classes: in
     return sum(shape.parameters for shape in shapes(layers, size, classes))
 
 
-def _excess(
-    layers: Sequence[LabelLayer], size: ImageShape, classes: int, mirror: bool, is_last: bool
-) -> str | None:
-    """What is wrong with the first layers; all of them if ``is_last``. None if nothing is."""
-    *convolution_inputs, linear_input = inputs(layers, size)
-    if not limits.product(linear_input):
-        return "label network pools images to nothing"
-    *convolutions, linear = shapes(layers, size, classes)
+def network_excess(network: LabelNetwork, size: ImageShape, classes: int) -> str | None:
+    """What a label network asks for beyond a limit; None if nothing."""
+    convolution_inputs, layer_shapes = inputs(network.layers, size), shapes(network.layers, size, classes)
     work = sum(
         limits.product(shape.weight) * height * width
-        for shape, (height, width, _) in zip(convolutions, convolution_inputs, strict=True)
+        for shape, (height, width, _) in zip(layer_shapes[:-1], convolution_inputs, strict=False)
     )
-    count = sum(shape.parameters for shape in convolutions) + linear.parameters * is_last
     return limits.beyond(
-        ("parameters of a label network", count, limits.LABEL_PARAMETERS),
-        ("units of work for a label", work << mirror, limits.LABEL_WORK),
+        (
+            "parameters of a label network",
+            label_parameters(network.layers, size, classes),
+            limits.LABEL_PARAMETERS,
+        ),
+        ("units of work for a label", work << network.mirror, limits.LABEL_WORK),
     )
 
 

@@ -11,7 +11,7 @@ from rudcodec.bitstream.ancillary import Ancillary
 from rudcodec.bitstream.container import ANCILLARY, HEAD, LABELS, MODEL, SEGMENT, Reader, Section
 from rudcodec.bitstream.files import Source
 from rudcodec.bitstream.header import Head, code_head
-from rudcodec.bitstream.labels import code_labels
+from rudcodec.bitstream.labels import code_labels, network_excess
 from rudcodec.bitstream.models import ModelFields, code_model
 from rudcodec.bitstream.segments import SegmentFields, code_segment
 from rudcodec.bitstream.soft import soft_symbols
@@ -199,9 +199,12 @@ def _read_model(data: Source, outline: Outline, section: Section) -> None:
 def _read_labels(data: Source, outline: Outline, section: Section) -> None:
     container.check(data, section, "labels")
     reader = Reader(data, "labels", section.start, section.end)
-    labels = code_labels(reader, outline.image_shape, len(outline.classes), None)
+    shape, classes = outline.image_shape, len(outline.classes)
+    labels = code_labels(reader, shape, classes, None)
     if isinstance(labels, SoftScale):
         reader.finish()
+    elif reason := network_excess(labels, shape, classes):
+        raise FormatError("labels", section.start, reason)
     outline.labels = LabelsOutline(section, labels, reader.position)
 
 

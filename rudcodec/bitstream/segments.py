@@ -51,43 +51,67 @@ def code_segment(
         model = fields.number("model", segment.model if segment else 0, 0, len(models) - 1)
     if segment and len(segment.counts) != classes:
         raise fields.fail(f"has {len(segment.counts)} counts for {classes} classes")
-    counts, order = _code_counts(fields, classes, segment)
-    coded = SegmentFields(counts, model, order)
-    if not coded.images:
-        raise fields.fail("has no images")
     group_classes = models[model].classes
-    if group_classes is not None:
-        missing = {k for k, count in enumerate(counts) if count}.difference(group_classes)
-        if missing:
-            raise fields.fail(f"model {model} has no networks for class {min(missing)}")
-    return coded
+    known = frozenset(range(classes) if group_classes is None else group_classes)
+    counts, order = _Counts(fields, classes, known).code(segment)
+    if not sum(counts):
+        raise fields.fail("has no images")
+    return SegmentFields(counts, model, order)
 
 
-def _code_counts(
-    fields: Fields, classes: int, segment: SegmentFields | None
-) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Counts of all classes, and the order of those that have images where it isn't ascending."""
-    counts = segment.counts if segment else ()
-    order = segment.order if segment else None
-    same = counts[0] if counts and order is None and len(set(counts)) == 1 else 0
-    same = fields.number("images of each class", same, 0, limits.IMAGES)
-    if same:
-        return (same,) * classes, None
-    with_images = tuple(k for k, count in enumerate(counts) if count)
-    if order is not None and sorted(order) != list(with_images):
-        raise fields.fail("order must name each class that has images once")
-    if order is None and 2 * len(with_images) < classes:
-        order = with_images  # shorter than all counts
-    runs = fields.number("number of runs", len(order) if order else 0, 0, classes)
-    if not runs:
-        values = counts or (0,) * classes
-        return tuple(fields.number("images of a class", n, 0, limits.IMAGES) for n in values), None
-    coded: dict[int, int] = {}
-    for i in range(runs):
-        number = fields.number("class of a run", order[i] if order else 0, 0, classes - 1)
-        if number in coded:
-            raise fields.fail(f"class {number} has two runs")
-        coded[number] = fields.number("images of a run", counts[number] if counts else 0, 1, limits.IMAGES)
-    coded_order = tuple(coded)
-    ascending = coded_order == tuple(sorted(coded_order))
-    return tuple(coded.get(k, 0) for k in range(classes)), None if ascending else coded_order
+@dataclass(frozen=True)
+class _Counts:
+    """Codes counts of ``classes`` classes, of which those in ``known`` may have images."""
+
+    fields: Fields
+    classes: int
+    known: frozenset[int]
+
+    def code(self, segment: SegmentFields | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        """Counts of all classes, and the order of those that have images where it isn't ascending."""
+        counts = segment.counts if segment else ()
+        order = _written_order(segment) if segment else None
+        if order is not None and sorted(order) != [k for k, count in enumerate(counts) if count]:
+            raise self.fields.fail("order must name each class that has images once")
+        same = counts[0] if counts and order is None and len(set(counts)) == 1 else 0
+        same = self.fields.number("images of each class", same, 0, limits.IMAGES)
+        if same:
+            for k in range(self.classes):
+                self._check(k, same)
+            return (same,) * self.classes, None
+        runs = self.fields.number("number of runs", len(order) if order else 0, 0, self.classes)
+        return self._code_runs(runs, counts, order or ()) if runs else (self._code_each(counts), None)
+
+    def _code_each(self, counts: tuple[int, ...]) -> tuple[int, ...]:
+        coded = []
+        for k in range(self.classes):
+            coded.append(
+                self.fields.number("images of a class", counts[k] if counts else 0, 0, limits.IMAGES)
+            )
+            self._check(k, coded[-1])
+        return tuple(coded)
+
+    def _code_runs(
+        self, runs: int, counts: tuple[int, ...], order: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        coded: dict[int, int] = {}
+        for i in range(runs):
+            k = self.fields.number("class of a run", order[i] if order else 0, 0, self.classes - 1)
+            if k in coded:
+                raise self.fields.fail(f"class {k} has two runs")
+            self._check(k, 1)
+            coded[k] = self.fields.number("images of a run", counts[k] if counts else 0, 1, limits.IMAGES)
+        ascending = list(coded) == sorted(coded)
+        return tuple(coded.get(k, 0) for k in range(self.classes)), None if ascending else tuple(coded)
+
+    def _check(self, k: int, count: int) -> None:
+        if count and k not in self.known:
+            raise self.fields.fail(f"its model has no networks for class {k}")
+
+
+def _written_order(segment: SegmentFields) -> tuple[int, ...] | None:
+    """The classes of the runs that say the counts shortest; None: counts of all classes."""
+    if segment.order is not None:
+        return segment.order
+    with_images = tuple(k for k, count in enumerate(segment.counts) if count)
+    return with_images if 2 * len(with_images) < len(segment.counts) else None

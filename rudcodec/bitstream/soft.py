@@ -71,10 +71,10 @@ def code_soft(
 
 
 def soft_symbols(scale: SoftScale | None, classes: int) -> int:
-    """Symbols of the label of an image, bits of its rank and odds; 0 without soft labels."""
+    """Symbols of the label of an image, bits of its rank and classes; 0 without soft labels."""
     if scale is None:
         return 0
-    return (math.perm(classes - 1, scale.kept) - 1).bit_length() + columns(scale, classes)
+    return (math.perm(classes - 1, scale.kept) - 1).bit_length() + scale.kept
 
 
 def columns(scale: SoftScale, classes: int) -> int:
