@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from rudcodec.bitstream import limits
 from rudcodec.bitstream.labels import shapes
 from rudcodec.bitstream.soft import quantized
 from rudcodec.payload import (
@@ -130,6 +131,21 @@ def small_payload(seed: int = 0) -> Payload:
     """Two segments of 4 x 5 colour images of two classes; a file of some 400 bytes."""
     architecture = Architecture(4, 5, 3, (2, 1), (3,), (layer(4, 3), layer(3, 1, relu=False)))
     return random_payload(architecture, [(2, 2), (1, 0)], seed=seed)
+
+
+def quiet_group(architecture: Architecture, double: bool = False) -> Group:
+    """Networks of zeros that expect zeros, which then take next to no bits; ``double``: biases that need sums
+    in double precision."""
+    context, synthesis = limits.network_shapes(architecture)
+    quietest, exponent = (-2047, 15) if double else (-4, 0)
+
+    def quiet(shape: limits.LayerShape, bias: int) -> QLayer:
+        weight = QTensor(np.zeros(shape.weight, np.int32), exponent)
+        return QLayer(weight, QTensor(np.full(shape.bias, bias, np.int32), 0))
+
+    layers = [quiet(shape, 0) for shape in context]
+    layers[-1].bias.values[..., 1] = quietest
+    return Group(tuple(layers), tuple(quiet(shape, quietest if double else 0) for shape in synthesis))
 
 
 def example_payload() -> Payload:

@@ -142,14 +142,14 @@ class TrainableLabelNetwork(nn.Module):
         return total + BIAS_BITS * sum(bias.numel() for bias in biases)
 
     def quantized(self, temperature: int, views: ViewRecipe) -> LabelNetwork:
-        """The network as it goes into a file."""
+        """The network as it goes into a file; where views are mirrored, it labels both ways."""
         parameters = [
             QLayer(to_integers(_clamped_rows(weight.detach()), 0), to_integers(bias, BIAS_EXPONENT))
             for weight, bias in zip(self.weights, self.biases, strict=True)
         ]
         linear = QTensor(to_integers(self.linear, 0).values, LINEAR_EXPONENT)
         last = QLayer(linear, to_integers(self.linear_bias, 8))
-        return LabelNetwork(self.layers, (*parameters, last), temperature, views)
+        return LabelNetwork(self.layers, (*parameters, last), temperature, views, mirror=views.flip)
 
 
 class FloatLabelNetwork(nn.Module):
