@@ -1,7 +1,8 @@
 """Views: any number of crops, turns and mixtures of a set's images, drawn by a seed.
 
 Everything is integer arithmetic on the number of a view, so that view ``i`` of seed ``s`` is the same picture
-wherever it is made: in numpy or torch, in any batch, by any worker. ``docs/views.md`` states the arithmetic.
+wherever it is made: in numpy or torch, in any batch, by any worker. Annex A of ``bitstream_spec.md`` states
+the arithmetic.
 """
 
 from __future__ import annotations

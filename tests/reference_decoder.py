@@ -1,6 +1,6 @@
-"""A decoder for .rud files in plain Python, to be read beside bitstream_spec.md, whose sections it names.
+"""A decoder for .rud files in plain Python integers: slow, and as close to bitstream_spec.md as can be.
 
-No numpy, no range coder library, nothing of rudcodec: slow, and as close to the specification as can be.
+It uses nothing of rudcodec, no numpy and no range coder library. Its sections are those of the specification.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from math import exp, isqrt, perm, prod
 from types import SimpleNamespace as Fields
 
 Grid = list[list[int]]  # rows
+Grids = dict[tuple[int, int], Grid]  # of an image, by level and component, in coding order
+Shape = tuple[tuple[int, ...], tuple[int, ...], int, int]  # of a layer's weight, of its bias; F, R
+Layer = tuple[list[list[int]], list[int], int]  # a row of weights for each output; bias and shift of acc
 
 
 def require(condition: bool, rule: str) -> None:
@@ -34,13 +37,11 @@ class Bytes:
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def take(self, count: int) -> bytes:
-        self.at += count
+    def take(self, count: int | None = None) -> bytes:
+        """So many bytes, or all that are left."""
+        start, self.at = self.at, len(self.data) if count is None else self.at + count
         require(self.at <= len(self.data), "file or section ends early")
-        return self.data[self.at - count : self.at]
-
-    def rest(self) -> bytes:
-        return self.take(len(self.data) - self.at)
+        return self.data[start : self.at]
 
     def byte(self, low: int = 0, high: int = 255) -> int:
         (value,) = self.take(1)
@@ -62,49 +63,44 @@ class Bytes:
         require(all(ord(c) >= 160 or 32 <= ord(c) < 127 for c in text), "control character")
         return text
 
-    def section(self) -> tuple[int, Bytes]:
-        """Tag and body of a section, section 4."""
-        start = self.at
-        tag, body = self.byte(), self.take(self.number(0, 1 << 30))
-        checksum = zlib.crc32(self.data[start : self.at])
-        require(checksum == int.from_bytes(self.take(4), "little"), "section checksum")
-        return tag, Bytes(body)
-
 
 # Sections 4, 5, 7: a file without what its streams hold
 def read_file(data: bytes) -> Fields:
-    file = Bytes(data)
+    file, head = Bytes(data), Fields(count=0, models=[], segments=[], groups=0, parameters=0, work=0)
     require(len(data) <= 1 << 30 and file.take(4) == b"RUD\2", "not a version 2 .rud file")
-    tag, b = file.section()
-    require(tag == 1, "HEAD is not the first section")
-    head = Fields(height=b.number(1, 1024), width=b.number(1, 1024), channels=b.byte(1, 3))
-    head.classes, count = [b.name() for _ in range(b.number(1, 65535))], b.number(1, 65535)
-    require(head.channels != 2 and len(set(head.classes)) == len(head.classes) and not b.rest(), "HEAD")
-    head.models, head.segments, head.work, head.views, head.soft, head.labels = [], [], 0, None, None, None
-    lowest = 2  # the next critical section's tag
+    head.views, head.soft, head.labels = None, None, None
+    lowest = 1  # the next critical section's tag
     while file.at < len(data):
-        tag, b = file.section()
-        if tag == 129 and head.views is None and len(b.data) >= 9:  # section 9
-            v = list(b.data[:9])
-            known = 1 <= v[0] <= v[1] <= 127 and v[2] <= 64 and v[4] <= 1 and v[7] + v[8] <= 256
-            head.views = v if known else None
-        if tag >= 128:
-            continue
-        require(lowest <= tag <= 4 and (tag == 2 or len(head.models) > 0), "unexpected tag")
-        lowest = 4 if tag == 3 else tag
-        if tag == 2:
+        start, tag, b = file.at, file.byte(), Bytes(file.take(file.number(0, 1 << 30)))
+        checksum = zlib.crc32(data[start : file.at])
+        require(checksum == int.from_bytes(file.take(4), "little"), "section checksum")
+        last = 4 if head.models else lowest
+        require(lowest <= tag <= last or (tag >= 128 and lowest > 1), "unexpected tag")
+        if tag == 1:
+            head.height, head.width, head.channels = b.number(1, 1024), b.number(1, 1024), b.byte(1, 3)
+            head.classes = [b.name() for _ in range(b.number(1, 65535))]
+            head.count, k = b.number(1, 65535), len(head.classes)
+            require(head.channels != 2 and len(set(head.classes)) == k, "channels, or class name used twice")
+        elif tag == 2:
             head.models.append(read_model(b, head))
+        elif tag == 3:
+            if b.byte(1, 2) == 1:
+                head.soft = Fields(kept=b.byte(1, min(16, k - 1)), step=b.byte(1), temperature=b.byte(1))
+                head.soft.ways = perm(k - 1, head.soft.kept)
+                require(head.soft.ways <= 1 << 60, "too many classes to name")
+            else:
+                head.labels, b = b, Bytes(b"")
         elif tag == 4:
             head.segments.append(read_segment(b, head))
-        elif b.byte(1, 2) == 2:
-            head.labels = b
         else:
-            k = len(head.classes)
-            head.soft = soft = Fields(kept=b.byte(1, min(16, k - 1)), step=b.byte(1), temperature=b.byte(1))
-            soft.ways = perm(k - 1, soft.kept)
-            require(soft.ways <= 1 << 60 and not b.rest(), "classes kept, or bytes behind LABELS")
-            soft.bits = (soft.ways - 1).bit_length()
-    require(len(head.segments) == count, "number of segments")
+            if tag == 129 and head.views is None and len(b.data) >= 9:  # section 9
+                v = list(b.data[:9])
+                known = 1 <= v[0] <= v[1] <= 127 and v[2] <= 64 and v[4] <= 1 and v[7] + v[8] <= 256
+                head.views = v if known else None
+            b = Bytes(b"")
+        require(b.at == len(b.data), "bytes behind the last field")
+        lowest = (1, 2, 2, 4, 4)[tag] if tag < 128 else lowest
+    require(len(head.segments) == head.count > 0, "number of segments")
     return head
 
 
@@ -113,32 +109,37 @@ def read_model(b: Bytes, head: Fields) -> Fields:
     b.byte(1, 1)
     sharing, area, k = b.byte(0, 2), head.height * head.width, len(head.classes)
     owners = [b.number(0, k - 1) for _ in range(b.number(1, k))] if sharing == 2 else list(range(k))
-    m = Fields(group={k: i if sharing else 0 for i, k in enumerate(owners)}, grids=[], layers=[])
+    group = {k: i if sharing else 0 for i, k in enumerate(owners)}
+    m = Fields(group=group, groups=max(group.values()) + 1, grids=[], layers=[], shapes=[])
     require(len(m.group) == len(owners), "two groups for one class")
     for i in range(b.byte(1, 12)):
         m.grids.append(b.byte(1, m.grids[-1] if i else 8))
-    m.sizes = [(head.height, head.width)]
-    for _ in m.grids[1:]:
-        m.sizes.insert(0, tuple((side + 1) >> 1 for side in m.sizes[0]))
-    m.hidden = [b.number(1, 128) for _ in range(b.byte(0, 8))]
-    channels = [sum(m.grids)]
+    halvings = reversed(range(len(m.grids)))  # rounded up
+    m.sizes = [(-(-head.height >> j), -(-head.width >> j)) for j in halvings]
+    m.hidden, widths, channels = [b.number(1, 128) for _ in range(b.byte(0, 8))], [21], [sum(m.grids)]
+    for i, out in enumerate([*m.hidden, 2]):
+        bias = (out,) if i else (channels[0], out)
+        m.shapes.append(((out, widths[-1]), bias, 7 if i else 0, 7 if i < len(m.hidden) else 3))
+        widths.append(out)
     for i in range(b.byte(1, 8)):
         out, shape = b.number(1, 256), b.byte(0, 7)
         require(not shape & 4 or (i > 0 and out == channels[-1]), "residual layer changes shape")
-        m.layers.append((out, 3 if shape & 1 else 1, bool(shape & 2), bool(shape & 4)))
+        kernel = 3 if shape & 1 else 1
+        m.layers.append((out, kernel, bool(shape & 2), bool(shape & 4)))
+        m.shapes.append(((out, channels[-1], kernel, kernel), (out,), 7 if i else 6, 7))
         channels.append(out)
     require(out == head.channels and not shape & 2, "last layer")
-    m.ymax, m.stream, m.groups = b.number(0, 32767), b.rest(), max(m.group.values()) + 1
+    m.ymax, m.stream = b.number(0, 32767), b.take()
     m.parameters, m.batches, latents, latent, pixel = 0, 0, 0, 1 << 11, (1 << 10) + (channels[0] << 6)
-    for weight, bias, _, _ in layer_shapes(m):
+    for weight, bias, _, _ in m.shapes:
         m.parameters += m.groups * (prod(weight) + prod(bias))
         latent += prod(weight) if len(weight) == 2 else 0
         pixel += prod(weight) + (sum(weight[:2]) << 6) if len(weight) == 4 else 0
     for c, (h, w) in zip(m.grids, m.sizes, strict=True):
         m.batches, latents = m.batches + c * (w + 3 * (h - 1)), latents + c * h * w
     m.image = (1 << 15) + latents * latent + area * pixel
-    require(sum(n.groups for n in [*head.models, m]) <= 1 << 11, "too many groups")
-    require(sum(n.parameters for n in [*head.models, m]) <= 1 << 22, "too many parameters")
+    head.groups, head.parameters = head.groups + m.groups, head.parameters + m.parameters
+    require(head.groups <= 1 << 11 and head.parameters <= 1 << 22, "too many groups or parameters")
     require(area * max(channels) <= 1 << 25 and m.batches <= 1 << 14, "model too large")
     return m
 
@@ -156,11 +157,11 @@ def read_segment(b: Bytes, head: Fields) -> Fields:
     require(0 < len(classes) == len(runs), "no images, or two runs of one class")
     require(classes <= m.group.keys(), "a class without a group")
     used, images = len({m.group[c] for c in classes}), sum(n for _, n in runs)
-    image = m.image + ((k + head.soft.bits + head.soft.kept) << 11 if head.soft else 0)
+    image = m.image + ((k + (head.soft.ways - 1).bit_length() + head.soft.kept) << 11 if head.soft else 0)
     work = (1 << 20) + (k << 12) + (m.batches * (8 + used) << 15) + images * image
     head.work += max(0, work - (len(b.data) << 15))
     require(head.work <= 1 << 36, "too much work")
-    return Fields(model=m, runs=runs, digest=b.take(4), stream=b.rest())
+    return Fields(model=m, runs=runs, digest=b.take(4), stream=b.take())
 
 
 # Section 11: frequency tables
@@ -183,8 +184,7 @@ def make_tables() -> list[list[int]]:
 # Section 12: coded streams
 class Stream:
     def __init__(self, data: bytes, tables: list[list[int]]) -> None:
-        require(len(data) > 0 and len(data) % 4 == 0, "coded stream's length")
-        require(len(data) == 4 or any(data[-4:]), "coded stream ends with a zero word")
+        require(len(data) % 4 == 0 and (len(data) == 4 or any(data[-4:])), "length of a stream, or zero word")
         self.data, self.tables, self.low, self.range, self.taken = data, tables, 0, (1 << 64) - 1, 0
         self.point = self.word() << 32 | self.word()
 
@@ -207,10 +207,7 @@ class Stream:
         return symbol
 
     def bits(self, count: int) -> int:
-        value = 0
-        for _ in range(count):
-            value = value << 1 | self.symbol([1 << 23, 1 << 23])
-        return value
+        return sum(self.symbol([1 << 23, 1 << 23]) << i for i in reversed(range(count)))
 
     def batch(self, rows: list[int]) -> list[int]:
         """Differences coded with the given tables, escapes resolved."""
@@ -235,21 +232,6 @@ class Stream:
 
 
 # Section 13: tensors and layers
-Shape = tuple[tuple[int, ...], tuple[int, ...], int, int]  # of weight, of bias; F, R
-Layer = tuple[list[list[int]], list[int], int]  # a row of weights for each output; bias and shift of acc
-
-
-def layer_shapes(m: Fields) -> list[Shape]:
-    widths, channels = [21, *m.hidden, 2], [sum(m.grids), *(layer[0] for layer in m.layers)]
-    shapes: list[Shape] = []
-    for n, (i, o) in enumerate(zip(widths, widths[1:], strict=False)):
-        bias = (o,) if n else (channels[0], o)
-        shapes.append(((o, i), bias, 7 if n else 0, 7 if n < len(m.hidden) else 3))
-    for n, (i, (o, kernel, _, _)) in enumerate(zip(channels, m.layers, strict=False)):
-        shapes.append(((o, i, kernel, kernel), (o,), 7 if n else 6, 7))
-    return shapes
-
-
 def read_layer(stream: Stream, shape: Shape) -> Layer:
     exponent, weight = stream.tensor(prod(shape[0]))
     fine, bias = stream.tensor(prod(shape[1]))
@@ -261,9 +243,9 @@ def read_layer(stream: Stream, shape: Shape) -> Layer:
 
 def dense(layer: Layer, inputs: list[int], row: int = 0) -> list[int]:
     """Results of a layer whose bias has rows."""
-    weight, biases, shift = layer
-    bias = biases[row * len(weight) : (row + 1) * len(weight)]
-    return [rshift(sum(map(int.__mul__, w, inputs)) + b, shift) for w, b in zip(weight, bias, strict=True)]
+    weight, bias, shift = layer
+    rows = zip(weight, bias[row * len(weight) :], strict=False)
+    return [rshift(sum(map(int.__mul__, w, inputs)) + b, shift) for w, b in rows]
 
 
 def convolve(planes: list[Grid], kernel: int, weight: list[int], bias: int = 0) -> Grid:
@@ -283,36 +265,29 @@ def each(function: Callable[..., int], *planes: Grid) -> Grid:
     return [list(map(function, *rows)) for rows in zip(*planes, strict=True)]
 
 
-# Section 14: latents. An image's grids are found by level and component, in coding order.
-Grids = dict[tuple[int, int], Grid]
-
-
+# Section 14: latents
 def coarse(y: int, x: int) -> list[tuple[int, int]]:
     """(Y, X), (Y, X'), (Y', X), (Y', X')."""
     rows, columns = ((a >> 1, (a >> 1) + (1 if a & 1 else -1)) for a in (y, x))
     return [(row, column) for row in rows for column in columns]
 
 
-def context(grids: Grids, level: int, component: int, y: int, x: int) -> list[int]:
+def predict(layers: list[Layer], grids: Grids, level: int, component: int, y: int, x: int) -> tuple[int, int]:
     def at(level: int, component: int, y: int, x: int) -> int:
         grid = grids.get((level, component), [[]])
         return clamp(grid[y][x], -127, 127) if 0 <= y < len(grid) and 0 <= x < len(grid[0]) else 0
 
-    steps = [(0, -1), (0, -2), *((dy, dx) for dy in (-1, -2) for dx in (-2, -1, 0, 1, 2))]
-    inputs = [at(level, component, y + dy, x + dx) for dy, dx in steps]
+    near = [(0, -1), (0, -2), *((dy, dx) for dy in (-1, -2) for dx in (-2, -1, 0, 1, 2))]
+    inputs = [at(level, component, y + dy, x + dx) for dy, dx in near]
     inputs += [at(level - 1, component, row, column) for row, column in coarse(y, x)]
-    steps = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
-    return inputs + [at(level, component - 1, y + dy, x + dx) for dy, dx in steps]
-
-
-def predict(layers: list[Layer], inputs: list[int], grid: int) -> tuple[int, int]:
-    """Table, and ``whole``."""
-    results = dense(layers[0], inputs, grid)
+    near = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
+    inputs += [at(level, component - 1, y + dy, x + dx) for dy, dx in near]
+    results = dense(layers[0], inputs, len(grids) - 1)
     for layer in layers[1:]:
         results = dense(layer, [clamp(a, 0, 4095) for a in results])
     place, s = clamp(results[0], -32768, 32767), clamp(results[1] + 32, 0, 63)
     whole = (place + 4) >> 3
-    return (place - 8 * whole + 4) * 64 + s, whole
+    return (place - 8 * whole + 4) * 64 + s, whole  # table
 
 
 def read_latents(stream: Stream, m: Fields, networks: list[list[Layer]]) -> list[Grids]:
@@ -326,8 +301,7 @@ def read_latents(stream: Stream, m: Fields, networks: list[list[Layer]]) -> list
             cells, tables = [], []
             for y in (y for y in range(h) if 0 <= t - 3 * y < w):
                 for grids, net in zip(images, networks, strict=True):
-                    inputs = context(grids, level, component, y, t - 3 * y)
-                    table, whole = predict(net, inputs, len(grids) - 1)
+                    table, whole = predict(net, grids, level, component, y, t - 3 * y)
                     cells.append((grids[level, component][y], t - 3 * y, whole))
                     tables.append(table)
             for (row, x, whole), d in zip(cells, stream.batch(tables), strict=True):
@@ -338,10 +312,8 @@ def read_latents(stream: Stream, m: Fields, networks: list[list[Layer]]) -> list
 
 # Section 15: synthesis
 def upsample(old: Grid, h: int, w: int) -> Grid:
-    last_y, last_x = len(old) - 1, len(old[0]) - 1
-
     def new(y: int, x: int) -> int:
-        a, b, c, d = (old[max(0, min(i, last_y))][max(0, min(j, last_x))] for i, j in coarse(y, x))
+        a, b, c, d = (old[clamp(i, 0, len(old) - 1)][clamp(j, 0, len(old[0]) - 1)] for i, j in coarse(y, x))
         return (9 * a + 3 * b + 3 * c + d + 8) >> 4
 
     return [[new(y, x) for x in range(w)] for y in range(h)]
@@ -365,23 +337,19 @@ def synthesize(m: Fields, grids: Grids, layers: list[Layer]) -> bytes:
 
 # Section 16: soft labels; probabilities of each image of a segment, whose classes are ``own``
 def read_soft_labels(stream: Stream, soft: Fields, own: list[int], k: int) -> list[list[float]]:
-    ranks = [stream.bits(soft.bits) for _ in own]
+    ranks = [stream.bits((soft.ways - 1).bit_length()) for _ in own]
     odds, found = [[0] * len(own)], []
     for column in range(soft.kept + (soft.kept < k - 1)):
-        base, row = stream.bits(8), 256 + stream.bits(6)
-        rise = [base + d for d in stream.batch([row] * len(own))]
+        base, table = stream.bits(8), 256 + stream.bits(6)
+        rise = [base + d for d in stream.batch([table] * len(own))]
         require(column == 0 or min(rise) >= 0, "odds fall")
         odds.append(list(map(int.__add__, rise, odds[-1])))
-    require(max(ranks) < soft.ways, "rank out of range")
-    require(all(abs(a) <= 2047 for column in odds for a in column), "odds out of range")
-    for image, (mine, rank) in enumerate(zip(own, ranks, strict=True)):
-        mixed, digits, left = rank, [], [c for c in range(k) if c != mine]
-        for j in range(soft.kept, 0, -1):
-            mixed, digit = divmod(mixed, k - j)
-            digits.insert(0, digit)
-        row = [odds[-1][image] if c != mine else 0 for c in range(k)]
-        for digit, column in zip(digits, odds[1:], strict=False):
-            row[left.pop(digit)] = column[image]
+    require(max(ranks) < soft.ways and max(map(abs, sum(odds, []))) <= 2047, "rank or odds out of range")
+    for image, mine in enumerate(own):
+        left, row = [c for c in range(k) if c != mine], [odds[-1][image] * (c != mine) for c in range(k)]
+        for j in range(1, soft.kept + 1):
+            digit, ranks[image] = divmod(ranks[image], perm(k - 1 - j, soft.kept - j))
+            row[left.pop(digit)] = odds[j][image]
         powers = [exp(-soft.step * (a - min(row)) / 64) for a in row]
         found.append([p / sum(powers) for p in powers])
     return found
@@ -391,10 +359,10 @@ def decode(data: bytes) -> tuple[Fields, list[bytes], list[int]]:
     """Fields, samples of each image, and each image's class. A label network is read by read_labels."""
     head, tables = read_file(data), make_tables()
     for m in head.models:
-        stream, shapes = Stream(m.stream, tables), layer_shapes(m)
-        m.networks = [[read_layer(stream, shape) for shape in shapes] for _ in range(m.groups)]
+        stream = Stream(m.stream, tables)
+        m.networks = [[read_layer(stream, shape) for shape in m.shapes] for _ in range(m.groups)]
         stream.finish()
-    pixels, labels, head.probabilities = [], [], []
+    pixels, labels, head.probabilities = list[bytes](), list[int](), []
     for segment in head.segments:
         m, stream = segment.model, Stream(segment.stream, tables)
         own = [k for k, n in segment.runs for _ in range(n)]
@@ -424,16 +392,17 @@ def read_labels(head: Fields) -> Fields | None:
         fan = (1 if kernel == 1 else before) * (1 if kernel == 2 else 9)
         net.layers.append((shape, out, fan))
         values, products = values + out * (fan + 1 + (shape >> 2 & 1)), products + out * fan * h * w
-        h, w, before = *((h, w) if pool == 0 else (1, 1) if pool == 3 else (h >> 1, w >> 1)), out
+        h, w = (h, w) if pool == 0 else (1, 1) if pool == 3 else (h >> 1, w >> 1)
+        before = out
         require(h * w > 0, "pooled to nothing")
     net.temperature, inputs = b.byte(1), before * h * w
     require(values + k * (inputs + 1) <= 1 << 20 and products << net.mirror <= 1 << 30, "network too large")
-    stream = Stream(b.rest(), make_tables())
+    stream = Stream(b.take(), make_tables())
     for shape, out, fan in net.layers:
         exponent, weight = stream.tensor(out * fan)
         rows = [weight[i : i + fan] for i in range(0, len(weight), fan)]
         require(exponent == 0 and max(sum(map(abs, row)) for row in rows) <= 4096, "weight of a layer")
-        factor = stream.tensor(out) if shape & 4 else None
+        factor = stream.tensor(out) if shape & 4 else (0, [])
         fine, bias = stream.tensor(out)
         require(fine <= 4, "bias too fine")
         net.parameters.append((rows, factor, [v << (4 - fine) for v in bias]))
@@ -452,56 +421,50 @@ def logits(net: Fields, view: list[Grid], mirrored: bool = False) -> list[int]:
         results, low = [], -256 if shape & 8 else 0
         for o, row in enumerate(rows):
             acc = convolve(planes[o : o + 1] if shape & 3 == 1 else planes, 1 if shape & 3 == 2 else 3, row)
-            acc = each(lambda a, n=factor[1][o]: a * n, acc) if factor else normalize(acc)
-            shift = factor[0] if factor else 0
-            value = each(lambda a, n=shift, b=bias[o], lo=low: clamp(rshift(a, n) + b, lo, 255), acc)
+            acc = each(lambda a, n=factor[1][o]: a * n, acc) if shape & 4 else normalize(acc)
+            value = each(lambda a, n=factor[0], b=bias[o], lo=low: clamp(rshift(a, n) + b, lo, 255), acc)
             if shape & 64:
                 value = each(lambda v, x, lo=low: clamp(v + x, lo, 255), value, planes[o])
-            results.append(pooled(value, shape >> 4 & 3))
+            pool = shape >> 4 & 3
+            results.append([[mean(value)]] if pool == 3 else pooled(value, pool) if pool else value)
         planes = results
     return dense(net.last, [v for plane in planes for row in plane for v in row])
 
 
+def mean(plane: Grid) -> int:
+    area = len(plane) * len(plane[0])
+    return (2 * sum(map(sum, plane)) + area) // (2 * area)
+
+
 def normalize(acc: Grid) -> Grid:
-    area = len(acc) * len(acc[0])
-    mean = (2 * sum(map(sum, acc)) + area) // (2 * area)
-    variance = sum((a - mean) ** 2 for row in acc for a in row) // area
-    reciprocal = (1 << 32) // max(1, isqrt(256 * variance))
-    return each(lambda a: ((a - mean) * reciprocal + (1 << 23)) >> 24, acc)
+    centre, area = mean(acc), len(acc) * len(acc[0])
+    deviation = max(1, isqrt(256 * (sum((a - centre) ** 2 for row in acc for a in row) // area)))
+    return each(lambda a: ((a - centre) * ((1 << 32) // deviation) + (1 << 23)) >> 24, acc)
 
 
 def pooled(plane: Grid, pool: int) -> Grid:
-    if pool == 3:
-        area = len(plane) * len(plane[0])
-        return [[(2 * sum(map(sum, plane)) + area) // (2 * area)]]
     pairs, columns = zip(plane[::2], plane[1::2], strict=False), range(0, len(plane[0]) - 1, 2)
     fours = [[a[x : x + 2] + b[x : x + 2] for x in columns] for a, b in pairs]
-    return [[max(v) if pool == 2 else (sum(v) + 2) >> 2 for v in row] for row in fours] if pool else plane
+    return [[max(v) if pool == 2 else (sum(v) + 2) >> 2 for v in row] for row in fours]
 
 
-# Annex A: views
-PHI, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
-
-
-def mix(z: int) -> int:
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
-    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
-    return z ^ z >> 31
-
-
+# Annex A: view ``number`` of a seed, of images of a file's shape, by the file's VIEWS
 def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> list[Grid]:
-    """View ``number`` of a seed, of images of a file's shape, by the file's VIEWS."""
     zoom_min, zoom_max, shift, rotate, flip, contrast, light, mixup, cutmix = head.views
-    h, w, origin = head.height, head.width, mix(seed + PHI & MASK)
+    h, w, phi, mask = head.height, head.width, 0x9E3779B97F4A7C15, (1 << 64) - 1
+
+    def mix(z: int) -> int:
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & mask
+        z = (z ^ z >> 27) * 0x94D049BB133111EB & mask
+        return z ^ z >> 31
 
     def below(j: int, n: int) -> int:
-        return (mix(origin + (32 * number + j + 1) * PHI & MASK) >> 32) * n >> 32
+        return (mix(mix(seed + phi & mask) + (32 * number + j + 1) * phi & mask) >> 32) * n >> 32
 
     def within(j: int, n: int) -> int:
         return below(j, 2 * n + 1) - n
 
-    def taps(at: int, size: int) -> list[tuple[int, int]]:
-        """Two places and their weights."""
+    def taps(at: int, size: int) -> list[tuple[int, int]]:  # two places and their weights
         at = clamp(at, 0, (size - 1) << 8)
         return [(at >> 8, 256 - at % 256), (min((at >> 8) + 1, size - 1), at % 256)]
 
