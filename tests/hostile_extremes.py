@@ -14,7 +14,7 @@ from golden_payloads import join, layer, quiet_group, random_payload, split, var
 
 from rudcodec import bitstream
 from rudcodec.bitstream import limits
-from rudcodec.bitstream.container import METADATA, SEGMENT
+from rudcodec.bitstream.container import METADATA
 from rudcodec.bitstream.soft import soft_symbols
 from rudcodec.payload import Architecture, Model, Payload, Segment, SoftLabels, SoftScale
 
@@ -27,13 +27,13 @@ def plain(height: int, width: int, grids: tuple[int, ...], hidden: tuple[int, ..
     return Architecture(height, width, 1, grids, hidden, (layer(1, 1, False),))
 
 
-def wide(height: int, width: int, kernel: int = 3, channels: int = 256) -> Architecture:
-    """The largest synthesis network."""
-    return Architecture(height, width, 1, (1,), (), (*[layer(channels, kernel)] * 7, layer(1, kernel, False)))
+def wide(height: int, width: int, kernel: int = 3, channels: int = 256, layers: int = 7) -> Architecture:
+    """The largest synthesis network, unless it is to have fewer channels or layers."""
+    synthesis = (*[layer(channels, kernel)] * layers, layer(1, kernel, False))
+    return Architecture(height, width, 1, (1,), (), synthesis)
 
 
 PIXEL = plain(1, 1, (1,))
-STEPS = plain(1024, 1, (3,) + (2,) * 1)
 WIDE_CONTEXT = (128,) * 8
 
 
@@ -137,8 +137,8 @@ def soft(work: int, kept: int, classes: int) -> Payload:
     each = limits.segment_work(PIXEL, 1, 1, classes, symbols) - fixed
     # the rank of the first classes is 0
     count = (work - fixed) // each
-    bits = symbols - kept - 1
-    count = min(count, 8 * SMALL * 9 // 10 // bits, limits.IMAGES)
+    bits = symbols - kept
+    count = min(count, 8 * SMALL * 9 // 10 // max(1, bits), limits.IMAGES)
     own = quiet_segment(model, (count, *[0] * (classes - 1)))
     others = np.tile(np.arange(1, kept + 1, dtype=np.int32), (count, 1))
     odds = np.zeros((count, kept + (kept < classes - 1)), np.int32)
@@ -170,16 +170,13 @@ def noise(work: int) -> bytes:
     return bitstream.truncate(data, bpc=8 * SMALL).data
 
 
-def runs(work: int) -> bytes:
-    """Long lists of runs."""
-    data = bitstream.encode(images(PIXEL, 1))
-    (head, *between, (_, body)) = split(data)
-    names = b"".join(varint(len(n)) + n for n in (b"%x" % k for k in range(limits.CLASSES)))
-    many = b"\1\1\1" + varint(limits.CLASSES) + names
-    fields = b"\0" + varint(20_000) + b"".join(varint(limits.CLASSES - 1 - k) + b"\1" for k in range(20_000))
-    segment = (SEGMENT, fields + body[1:])
-    count = (SMALL - len(many)) // (len(fields) + 20)
-    return join([(1, many + varint(count)), *between, *[segment] * count])
+def runs(work: int) -> Payload:
+    """Long lists of runs, from the last class to the first."""
+    model, length = quiet_model(PIXEL), 5000
+    counts = (0,) * (limits.CLASSES - length) + (1,) * length
+    order = tuple(range(limits.CLASSES - 1, limits.CLASSES - 1 - length, -1))
+    segment = quiet_segment(model, counts, 0, order)
+    return payload_of([model], [segment] * (600_000 // (4 * length)), limits.CLASSES)
 
 
 SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
@@ -193,7 +190,7 @@ SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
     "one64 double": lambda w: images(wide(64, 64), w, True),
     "64x64, wide 1x1 double": lambda w: images(wide(64, 64, 1), w, True),
     "1024x1024, thin 3x3 double": lambda w: images(wide(1024, 1024, 3, 1), w, True),
-    "1024x1024, 32 channels double": lambda w: images(wide(1024, 1024, 3, 32), w, True),
+    "1024x1024, 32 channels double": lambda w: images(wide(1024, 1024, 1, 32, 4), w, True),
     "1024x1024, 22 grids": lambda w: images(plain(1024, 1024, (2,) * 11), w),
     "8x8, thin 3x3 double": lambda w: images(wide(8, 8, 3, 1), w, True),
     "32x32, wide context": lambda w: images(plain(32, 32, (8,) * 6, WIDE_CONTEXT), w),
@@ -207,7 +204,7 @@ SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
     "segA64: segments 1x1, wide 3x3": lambda w: segments([quiet_model(wide(1, 1))], [(1,)], w),
     "segments 1x1": lambda w: segments([quiet_model(PIXEL)], [(1,)], w),
     "segments 1x1, 2 models": lambda w: segments([quiet_model(PIXEL)] * 2, [(1,)], w),
-    "segments 1x1, wide 3x3, 2 models": lambda w: segments([quiet_model(wide(1, 1))] * 2, [(1,)], w),
+    "segments 1x1, wide 3x3, 2 models": lambda w: segments([quiet_model(wide(1, 1, 3, 128))] * 2, [(1,)], w),
     "refolded": refolded,
     "grouped": grouped,
     "small tensors": small_tensors,

@@ -138,7 +138,7 @@ def merged(rng: random.Random) -> bytes:
     files = [data]
     if outline.label_mode == "hard":
         for _ in range(rng.randint(1, 2)):
-            counts = [tuple(rng.choice([0, 1, 1]) for _ in range(2)) + (1,) for _ in range(rng.randint(1, 2))]
+            counts = [(rng.choice([0, 1]), rng.choice([0, 1]), 1) for _ in range(rng.randint(1, 2))]
             share = rng.choice(["dataset", "class"])
             payload = random_payload(other, counts, seed=rng.randrange(9), share=share)
             files.insert(rng.randint(0, len(files)), bitstream.encode(payload))
@@ -250,8 +250,8 @@ def fitting(
 ) -> list[SegmentFields]:
     """As many of the segments, with images halved, as so much work allows; one at least."""
     left, kept = most, []
-    for segment in segments:
-        model = models[segment.model]
+    for whole in segments:
+        segment, model = whole, models[whole.model]
         while True:
             work = limits.segment_work(model.architecture, segment.images, segment.num_groups(model), classes)
             smaller = tuple(n - n // 2 for n in segment.counts)

@@ -133,13 +133,13 @@ def read_model(b: Bytes, head: Fields) -> Fields:
     m.parameters, m.batches, latents, latent, pixel = 0, 0, 0, 1 << 11, (1 << 10) + (channels[0] << 6)
     for weight, bias, _, _ in m.shapes:
         m.parameters += m.groups * (prod(weight) + prod(bias))
-        latent += prod(weight) if len(weight) == 2 else 0
-        pixel += prod(weight) + (sum(weight[:2]) << 6) if len(weight) == 4 else 0
+        latent += 2 * prod(weight) if len(weight) == 2 else 0
+        pixel += 2 * prod(weight) + (sum(weight[:2]) << 6) if len(weight) == 4 else 0
     for c, (h, w) in zip(m.grids, m.sizes, strict=True):
         m.batches, latents = m.batches + c * (w + 3 * (h - 1)), latents + c * h * w
     m.image = (1 << 15) + latents * latent + area * pixel
     head.groups, head.parameters = head.groups + m.groups, head.parameters + m.parameters
-    require(head.groups <= 1 << 11 and head.parameters <= 1 << 22, "too many groups or parameters")
+    require(head.groups <= 1 << 10 and head.parameters <= 1 << 22, "too many groups or parameters")
     require(area * max(channels) <= 1 << 25 and m.batches <= 1 << 14, "model too large")
     return m
 

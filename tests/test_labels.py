@@ -34,11 +34,11 @@ from rudcodec.label_network.model import to_network_input
 from rudcodec.labels.network import NetworkLabels, label_fraction
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
-from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.payload import Architecture, ImageShape, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe, predict, student_views, view_recipe
 
-LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
+LAYERS = (LabelLayer(12, "mean"), LabelLayer(12, residual=True))
 GENTLE = ViewRecipe(zoom_min=54, zoom_max=74, rotate=24, flip=False, mixup=20, cutmix=0)
 
 
@@ -109,7 +109,7 @@ def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: py
 def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...], used: float) -> None:
     spec = label_network_spec(bits, 32, 32, 1000)
     assert tuple(layer.out_channels for layer in spec.layers) == widths
-    assert all(layer.pool for layer in spec.layers)
+    assert all(layer.pool == "mean" for layer in spec.layers)
     assert spec.bits == used
 
 
@@ -153,8 +153,8 @@ def test_the_network_of_a_small_file_has_more_of_it(digits: data.LabelledImages)
 
 
 def test_plans_suit_small_images() -> None:
-    assert [one.pool for one in label_network_spec(1e4, 8, 8, 1000).layers] == [False, True, True, False]
-    assert [one.pool for one in label_network_spec(1e5, 28, 28, 1000).layers] == [True, True, True, False]
+    pools = [[one.pool for one in label_network_spec(b, s, s, 1000).layers] for b, s in ((1e4, 8), (1e5, 28))]
+    assert pools == [[None, "mean", "mean", None], ["mean", "mean", "mean", None]]
 
 
 def test_a_file_carries_its_network(tmp_path: Path) -> None:
@@ -178,7 +178,9 @@ def test_rows_explain_the_network_too(tmp_path: Path) -> None:
     description = bitstream.describe(data)
     assert sum(row.bytes for row in description.rows) == len(data)
     mine = sum(row.bytes for row in description.rows if row.section == "labels")
-    assert payload.labels is not None and mine == bitstream.labels_size(payload.labels, (8, 8, 1), 2)
+    assert payload.labels is not None and mine == bitstream.labels_size(
+        payload.labels, payload.image_shape, 2
+    )
     (part,) = (part for part in description.parts if part.name.startswith("labels"))
     assert 0 <= 8 * mine - part.bits < 8 * (17 + 6 + 8)
 
@@ -200,7 +202,7 @@ def test_views_need_a_network() -> None:
 
 
 def rudcodec_recipe() -> Recipe:
-    return labelled_payload().recipe
+    return Recipe(mean=(128,), std=(64,))
 
 
 def test_streams_are_the_same_with_workers() -> None:
@@ -239,12 +241,12 @@ def compressed(digits: data.LabelledImages, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.slow
 def test_compress_with_a_network(compressed: Path) -> None:
     loaded = rudcodec.load(compressed)
-    assert loaded.network is not None and loaded.recipe.optimizer == "muon"
+    assert loaded.network is not None and loaded.training_recipe().optimizer == "muon"
     assert loaded.network.views == student_views((8, 8, 1), flip=False)
-    spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
+    spent = bitstream.labels_size(loaded.network, ImageShape(8, 8, 1), 10)
     assert spent == pytest.approx(0.5 * loaded.size, rel=0.3)
     real = data.load("digits", "val")
-    quick = replace(loaded.recipe, steps=400, lr=0.005)
+    quick = replace(loaded.training_recipe(), steps=400, lr=0.005)
     found = rudcodec.evaluate(loaded, real, recipe=quick, seeds=1, width=32)
     assert found.mean > 0.5
     hard = rudcodec.evaluate(loaded, real, hard=True, seeds=1, steps=20, width=16)
@@ -260,7 +262,7 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
     with np.load(out) as stored:
         pictures, probs = torch.from_numpy(stored["images"]), torch.from_numpy(stored["probs"])
     assert loaded.network is not None
-    recipe, temperature = loaded.recipe, loaded.network.temperature / 16
+    recipe, temperature = loaded.training_recipe(), loaded.network.temperature / 16
     live = ViewStream(loaded.images, loaded.network, batch=batch, batches=steps)
 
     def accuracy(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
