@@ -239,6 +239,7 @@ def beyond_networks() -> dict[str, bytes]:
         "parameters-beyond": _asking([large], ("a", "b"), shared=False),
         "parameters-beyond-together": _asking([replace(large, grids=(1,), context_hidden=()), large]),
         "widest-beyond": _asking([Architecture(1024, 1024, 1, (1,), (), (layer(33), layer(1, relu=False)))]),
+        "models-beyond": _asking([Architecture(1024, 1024, 1, (2,) * 11, (), (layer(1, relu=False),))] * 3),
         "batches-beyond": _asking([Architecture(1024, 1024, 1, (3,) * 10, (), (layer(1, relu=False),))]),
     }
 

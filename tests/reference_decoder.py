@@ -133,14 +133,16 @@ def read_model(b: Bytes, head: Fields) -> Fields:
     m.parameters, m.batches, latents, latent, pixel = 0, 0, 0, 1 << 11, (1 << 10) + (channels[0] << 6)
     for weight, bias, _, _ in m.shapes:
         m.parameters += m.groups * (prod(weight) + prod(bias))
-        latent += 2 * prod(weight) if len(weight) == 2 else 0
-        pixel += 2 * prod(weight) + (sum(weight[:2]) << 6) if len(weight) == 4 else 0
+        latent += prod(weight) if len(weight) == 2 else 0
+        pixel += prod(weight) + 16 * (1 + weight[2]) * sum(weight[:2]) if len(weight) == 4 else 0
     for c, (h, w) in zip(m.grids, m.sizes, strict=True):
         m.batches, latents = m.batches + c * (w + 3 * (h - 1)), latents + c * h * w
     m.image = (1 << 15) + latents * latent + area * pixel
     head.groups, head.parameters = head.groups + m.groups, head.parameters + m.parameters
+    head.work += m.batches << 21
     require(head.groups <= 1 << 10 and head.parameters <= 1 << 22, "too many groups or parameters")
     require(area * max(channels) <= 1 << 25 and m.batches <= 1 << 14, "model too large")
+    require(head.work <= 1 << 36, "too much work")
     return m
 
 
@@ -158,7 +160,7 @@ def read_segment(b: Bytes, head: Fields) -> Fields:
     require(classes <= m.group.keys(), "a class without a group")
     used, images = len({m.group[c] for c in classes}), sum(n for _, n in runs)
     image = m.image + ((k + (head.soft.ways - 1).bit_length() + head.soft.kept) << 11 if head.soft else 0)
-    work = (1 << 20) + (k << 14) + (m.batches * (8 + used) << 18) + images * image
+    work = (1 << 20) + (k << 14) + (m.batches * used << 18) + images * image
     head.work += max(0, work - (len(b.data) << 15))
     require(head.work <= 1 << 36, "too much work")
     return Fields(model=m, runs=runs, digest=b.take(4), stream=b.take())

@@ -68,6 +68,7 @@ class Outline:
     labels: LabelsOutline | None = None
     segments: dict[int, SegmentOutline] = field(default_factory=dict)
     ancillary: Ancillary = field(default_factory=Ancillary)
+    total_work: limits.WorkLimit = field(default_factory=limits.WorkLimit)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -124,16 +125,13 @@ def parse(data: Source, wanted: Collection[int] | None = None) -> Outline:
     Order, lengths and limits are checked. Of segments that aren't ``wanted`` (None: all are), nothing but
     tag and length is read. Raises FormatError.
     """
-    outline = read_head(data)
-    work, number = limits.WorkLimit(), 0
+    outline, number = read_head(data), 0
     for section in _sections(data, outline):
         if section.tag != SEGMENT:
             continue
         if wanted is None or number in wanted:
-            name = f"segment {number}"
-            container.check(data, section, name)
-            outline.segments[number] = read_segment(data, outline, section, name)
-            add_work(work, outline, number)
+            container.check(data, section, f"segment {number}")
+            add_segment(data, outline, section, number)
         number += 1
     if number < outline.head.num_segments:
         raise FormatError(f"segment {number}", len(data), "missing, the file ends here")
@@ -206,7 +204,8 @@ def _read_model(data: Source, outline: Outline, section: Section) -> None:
     fields = code_model(reader, outline.image_shape, len(outline.classes), None)
     outline.models.append(ModelOutline(section, fields, reader.position))
     groups = ((model.fields.architecture, model.fields.num_groups) for model in outline.models)
-    if reason := limits.model_excess(fields.architecture) or limits.networks_excess(groups):
+    reason = limits.model_excess(fields.architecture) or limits.networks_excess(groups)
+    if reason := reason or outline.total_work.add(limits.model_work(fields.architecture)):
         raise FormatError(name, section.start, reason)
 
 
@@ -222,19 +221,14 @@ def _read_labels(data: Source, outline: Outline, section: Section) -> None:
     outline.labels = LabelsOutline(section, labels, reader.position)
 
 
-def read_segment(data: Source, outline: Outline, section: Section, name: str) -> SegmentOutline:
-    """The fields of a segment whose checksum is right."""
+def add_segment(data: Source, outline: Outline, section: Section, number: int) -> None:
+    """Read the fields of a segment, whose checksum is right, into the outline. Raises FormatError."""
+    name = f"segment {number}"
     end = min(section.end, section.start + _MOST_FIELDS)
     reader = Reader(data, name, section.start, end)
     fields = code_segment(reader, len(outline.classes), outline.model_fields, None)
     if section.end - reader.position < 4:
         raise FormatError(name, reader.position, "ends inside the pixel digest")
-    return SegmentOutline(section, fields, reader.position)
-
-
-def add_work(work: limits.WorkLimit, outline: Outline, number: int) -> None:
-    """Add a segment of the outline to the work of a file. Raises FormatError at the limit."""
-    segment = outline.segments[number]
-    size = segment.section.end - segment.section.start
-    if reason := work.add(outline.work(segment.fields), size):
-        raise FormatError(f"segment {number}", segment.section.start, reason)
+    if reason := outline.total_work.add(outline.work(fields), section.end - section.start):
+        raise FormatError(name, section.start, reason)
+    outline.segments[number] = SegmentOutline(section, fields, reader.position)

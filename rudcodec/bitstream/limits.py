@@ -110,9 +110,11 @@ def batches(architecture: Architecture) -> int:
 def image_work(architecture: Architecture) -> int:
     """What an image adds to the work of its segment, soft labels apart."""
     context, synthesis = network_shapes(architecture)
-    latent = (1 << 11) + 2 * sum(product(shape.weight) for shape in context)
+    latent = (1 << 11) + sum(product(shape.weight) for shape in context)
     pixel = (1 << 10) + 64 * sum(architecture.grids)
-    pixel += sum(2 * product(shape.weight) + 64 * sum(shape.weight[:2]) for shape in synthesis)
+    for shape in synthesis:
+        out_channels, in_channels, kernel, _ = shape.weight
+        pixel += product(shape.weight) + 16 * (1 + kernel) * (in_channels + out_channels)
     area = architecture.height * architecture.width
     return (1 << 15) + latents_per_image(architecture) * latent + area * pixel
 
@@ -125,18 +127,24 @@ def segment_work(
     ``groups``: those that its images use; ``soft_symbols``: of an image's soft label, 0 with hard ones.
     """
     soft = (classes + soft_symbols) << 11 if soft_symbols else 0
-    fixed = (1 << 20) + (classes << 14) + (batches(architecture) * (8 + groups) << 18)
+    fixed = (1 << 20) + (classes << 14) + (batches(architecture) * groups << 18)
     return fixed + images * (image_work(architecture) + soft)
+
+
+def model_work(architecture: Architecture) -> int:
+    """The work of a model, whatever its segments: that of going through the batches of latents."""
+    return batches(architecture) << 21
 
 
 @dataclass
 class WorkLimit:
-    """The work of segments so far, as far as their own bytes don't allow it."""
+    """The work of models and segments so far, as far as their own bytes don't pay for it."""
 
     excess: int = 0
 
-    def add(self, work: int, size: int) -> str | None:
-        """Add a segment with a body of ``size`` bytes; or say what would be wrong with the sum, and don't."""
+    def add(self, work: int, size: int = 0) -> str | None:
+        """Add a model, or a segment with a body of ``size`` bytes; or say what would be wrong with the sum,
+        and don't."""
         excess = self.excess + max(0, work - size * WORK_PER_BYTE)
         if excess > WORK:
             return f"asks for {excess} units of work more than its bytes pay for, at most {WORK} are free"

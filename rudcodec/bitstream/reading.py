@@ -12,7 +12,7 @@ from rudcodec.bitstream.codec import digests
 from rudcodec.bitstream.contents import Contents
 from rudcodec.bitstream.files import Source, read_bytes
 from rudcodec.bitstream.layout import Outline, parse
-from rudcodec.bitstream.limits import latents_per_image
+from rudcodec.bitstream.limits import batches, latents_per_image
 from rudcodec.bitstream.recovery import recover
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import Payload, Segment, SoftLabels
@@ -153,7 +153,8 @@ def _batches(contents: Contents) -> Iterator[list[int]]:
     for i, outline in contents.outline.segments.items():
         a = contents.models[outline.fields.model].architecture
         own = outline.fields.images * (latents_per_image(a) + a.height * a.width * a.channels)
-        if batch and elements + own > _TOGETHER:
+        # steps cost the same for few images as for many
+        if batch and elements + own > max(_TOGETHER, batches(a) << 10):
             yield batch
             batch, elements = [], 0
         batch.append(i)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rudcodec.bitstream import limits
 from rudcodec.bitstream.container import ANCILLARY, SEGMENT, Section, check, frame
-from rudcodec.bitstream.layout import Outline, add_work, next_section, read_head, read_segment
+from rudcodec.bitstream.layout import Outline, add_segment, next_section, read_head
 from rudcodec.errors import FormatError
 
 _TAG = bytes([SEGMENT])
@@ -30,16 +29,13 @@ def recover(data: bytes) -> tuple[Outline, dict[int, FormatError]]:
         raise FormatError("model 0", offset, "missing, the file ends here")
     located = _locate(data, offset, outline.head.num_segments)
     errors: dict[int, FormatError] = {}
-    work = limits.WorkLimit()
     for number, location in enumerate(located):
         if isinstance(location, FormatError):
             errors[number] = location
             continue
         try:
-            outline.segments[number] = read_segment(data, outline, location, f"segment {number}")
-            add_work(work, outline, number)
+            add_segment(data, outline, location, number)
         except FormatError as error:
-            outline.segments.pop(number, None)
             errors[number] = error
     return outline, errors
 
