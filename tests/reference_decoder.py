@@ -130,19 +130,17 @@ def read_model(b: Bytes, head: Fields) -> Fields:
         channels.append(out)
     require(out == head.channels and not shape & 2, "last layer")
     m.ymax, m.stream = b.number(0, 32767), b.take()
-    m.parameters, m.batches, latents, latent, pixel = 0, 0, 0, 1 << 11, (1 << 10) + (channels[0] << 6)
+    m.batches, latents, latent, pixel = 0, 0, 1 << 11, (1 << 10) + (channels[0] << 6)
     for weight, bias, _, _ in m.shapes:
-        m.parameters += m.groups * (prod(weight) + prod(bias))
+        head.parameters += m.groups * (prod(weight) + prod(bias))
         latent += prod(weight) if len(weight) == 2 else 0
         pixel += prod(weight) + 16 * (1 + weight[2]) * sum(weight[:2]) if len(weight) == 4 else 0
     for c, (h, w) in zip(m.grids, m.sizes, strict=True):
         m.batches, latents = m.batches + c * (w + 3 * (h - 1)), latents + c * h * w
     m.image = (1 << 15) + latents * latent + area * pixel
-    head.groups, head.parameters = head.groups + m.groups, head.parameters + m.parameters
-    head.work += m.batches << 21
-    require(head.groups <= 1 << 10 and head.parameters <= 1 << 22, "too many groups or parameters")
+    head.groups, head.work = head.groups + m.groups, head.work + (m.batches << 21)
+    require(head.groups <= 1 << 10 and head.parameters <= 1 << 22 and head.work <= 1 << 36, "too large in all")
     require(area * max(channels) <= 1 << 25 and m.batches <= 1 << 14, "model too large")
-    require(head.work <= 1 << 36, "too much work")
     return m
 
 
