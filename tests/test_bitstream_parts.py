@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import rudcodec
 from rudcodec import DataError, FormatError, SettingError, bitstream
-from rudcodec.bitstream import intnet, networks
+from rudcodec.bitstream import intnet, networks, reading
 from rudcodec.bitstream.container import METADATA, RECIPE, SEGMENT
 from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.payload import Architecture, Payload
@@ -179,10 +179,11 @@ def test_many_small_segments(tmp_path: Path, share: str) -> None:
     np.testing.assert_array_equal(rudcodec.load(path).images, images)
 
 
-def test_streaming_takes_the_memory_of_a_segment(tmp_path: Path) -> None:
+def test_streaming_takes_the_memory_of_a_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_TOGETHER", 1 << 20)
     architecture = Architecture(20, 20, 3, (1, 1), (), (layer(3, relu=False),))
     path = tmp_path / "set.rud"
-    bitstream.write(random_payload(architecture, [(600,)] * 20, seed=1), path)
+    bitstream.write(random_payload(architecture, [(300,)] * 12, seed=1), path)
     rudcodec.load(path)  # tables are made once
     peaks = []
     for read in (rudcodec.load, lambda file: [len(part) for part in rudcodec.stream(file)]):
