@@ -66,7 +66,7 @@ def _forward(
         y = rounded(y.clamp(lowest, MAX_ACTIVATION) if layer.linear else F.relu(y))
         if layer.residual:
             y = y + x
-        y = y.clamp(lowest if layer.linear else None, MAX_ACTIVATION)
+        y = y.clamp(lowest, MAX_ACTIVATION)
         x = _pooled(y, layer.pool, rounded)
     return F.linear(x.flatten(1), parameters[-1].weight, parameters[-1].bias).float()
 
