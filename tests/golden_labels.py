@@ -70,7 +70,7 @@ def _working(flags: int, width: int) -> bytes:
     """Layers that ask for 2^30 multiply-accumulates and a few more, flags apart."""
     payload = random_payload(replace(GREY, height=64, width=64), [(1, 1)], seed=38)
     head, *between, segment = split(bitstream.encode(payload))
-    layers = bytes([2, 2]) + varint(512) + bytes([50]) + varint(width)
+    layers = bytes([2, 0]) + varint(512) + bytes([48]) + varint(width)
     labels = bytes([2, flags]) + layers + b"\x20\1\1\1\1"
     return join([head, *between, (LABELS, labels), segment])
 
@@ -134,7 +134,7 @@ def broken() -> dict[str, bytes]:
         "labels-residual-wider": with_layers((0, 6), (64, 7)),
         "labels-pooled-away": with_layers((16, 6), (16, 6), (16, 6), (16, 6), (0, 6)),
         "labels-pooled-away-last": with_layers((16, 6), (16, 6), (16, 6), (16, 6)),
-        "labels-too-many-weights": with_layers((2, 512), (0, 512)),
+        "labels-too-many-weights": with_layers((0, 512), (1, 512)),
         "labels-too-much-work": _working(0, 512),
         "labels-too-much-work-mirrored": _working(1, 256),
         "labels-temperature-0": edited(9, 1, 0),

@@ -139,7 +139,7 @@ def read_model(b: Bytes, head: Fields) -> Fields:
         m.batches, latents = m.batches + c * (w + 3 * (h - 1)), latents + c * h * w
     m.image = (1 << 15) + latents * latent + area * pixel
     head.groups, head.work = head.groups + m.groups, head.work + (m.batches << 21)
-    require(head.groups <= 1 << 10 and head.parameters <= 1 << 22 and head.work <= 1 << 36, "too large in all")
+    require(head.groups <= 1 << 10 and head.parameters <= 1 << 22 and head.work <= 1 << 36, "too much")
     require(area * max(channels) <= 1 << 25 and m.batches <= 1 << 14, "model too large")
     return m
 
@@ -387,9 +387,9 @@ def read_labels(head: Fields) -> Fields | None:
     for i in range(b.byte(1, 32)):
         shape = b.byte(0, 127)
         kernel, pool = shape & 3, shape >> 4 & 3
-        out = before if kernel == 1 else b.number(1, 512)
+        out = before if kernel == 2 else b.number(1, 512)
         require(kernel < 3 and (shape < 64 or (i > 0 and out == before)), "shape of a layer")
-        fan = (1 if kernel == 1 else before) * (1 if kernel == 2 else 9)
+        fan = (1 if kernel == 2 else before) * (9 if kernel else 1)
         net.layers.append((shape, out, fan))
         values, products = values + out * (fan + 1 + (shape >> 2 & 1)), products + out * fan * h * w
         h, w = (h, w) if pool == 0 else (1, 1) if pool == 3 else (h >> 1, w >> 1)
@@ -418,9 +418,9 @@ def logits(net: Fields, view: list[Grid], mirrored: bool = False) -> list[int]:
         return [(a + b + 1) >> 1 for a, b in both]
     planes = [[[pixel[c] - 128 for pixel in row] for row in view] for c in range(len(view[0][0]))]
     for (shape, _, _), (rows, factor, bias) in zip(net.layers, net.parameters, strict=True):
-        results, low = [], -256 if shape & 8 else 0
+        results, low = [], 0 if shape & 8 else -256
         for o, row in enumerate(rows):
-            acc = convolve(planes[o : o + 1] if shape & 3 == 1 else planes, 1 if shape & 3 == 2 else 3, row)
+            acc = convolve(planes[o : o + 1] if shape & 3 == 2 else planes, 3 if shape & 3 else 1, row)
             acc = each(lambda a, n=factor[1][o]: a * n, acc) if shape & 4 else normalize(acc)
             value = each(lambda a, n=factor[0], b=bias[o], lo=low: clamp(rshift(a, n) + b, lo, 255), acc)
             if shape & 64:

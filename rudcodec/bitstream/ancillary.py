@@ -143,6 +143,8 @@ def write_metadata(writer: Writer, metadata: dict[str, str]) -> None:
     for key, value in metadata.items():
         writer.text("key", key, limits.KEY)
         writer.text(f"value of {key}", value, limits.VALUE, 0)
+    if len(metadata) > limits.PAIRS:
+        raise writer.fail(f"has {len(metadata)} pairs, at most {limits.PAIRS} are allowed")
     if len(writer.data) > limits.METADATA:
         raise writer.fail(f"has {len(writer.data)} bytes, at most {limits.METADATA} are allowed")
 
@@ -153,6 +155,8 @@ def read_metadata(reader: Reader) -> dict[str, str]:
         raise reader.fail(f"has more than {limits.METADATA} bytes")
     metadata: dict[str, str] = {}
     while reader.position < reader.end:
+        if len(metadata) == limits.PAIRS:
+            raise reader.fail(f"has more than {limits.PAIRS} pairs")
         key = reader.text("key", "", limits.KEY)
         if key in metadata:
             raise reader.fail(f"key {key!r} is used twice")

@@ -28,7 +28,7 @@ from rudcodec.payload import (
 )
 
 SOFT, NETWORK = 1, 2  # kinds of labels
-_KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+_KERNELS: tuple[Kernel, ...] = ("pointwise", "full", "depthwise")
 _NORMS: tuple[Norm, ...] = get_args(Norm)
 _POOLS: tuple[Pool | None, ...] = (None, *get_args(Pool))
 
@@ -81,7 +81,7 @@ def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, input_size
     if layer:
         if layer.kernel not in _KERNELS or layer.norm not in _NORMS or layer.pool not in _POOLS:
             raise fields.fail(f"{name} is unknown: {layer}")
-        shape = _KERNELS.index(layer.kernel) + 4 * _NORMS.index(layer.norm) + 8 * layer.linear
+        shape = _KERNELS.index(layer.kernel) + 4 * _NORMS.index(layer.norm) + 8 * (not layer.linear)
         shape += 16 * _POOLS.index(layer.pool) + 64 * layer.residual
     shape = fields.byte(f"shape of {name}", shape, 0, 127)
     if shape & 3 == len(_KERNELS):
@@ -106,7 +106,7 @@ def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, input_size
         bool(shape & 64),
         kernel,
         _NORMS[shape >> 2 & 1],
-        bool(shape & 8),
+        not shape & 8,
     )
 
 

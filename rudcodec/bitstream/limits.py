@@ -41,6 +41,7 @@ LABEL_WORK = 1 << 30  # multiply-accumulates of a view
 SOFT_KEPT = 16  # classes besides its own that a soft label names
 SOFT_CHOICES = 1 << 60  # of such classes
 METADATA = 1 << 16  # bytes
+PAIRS = 256  # of metadata
 KEY = 64  # bytes
 VALUE = 4096  # bytes
 
