@@ -1,8 +1,8 @@
 """Time and memory of files at the limits of the format: ``python benchmarks/extremes.py [SHAPE ...]``
 
 Each shape of ``tests/hostile_extremes.py`` is made and read in a process of its own, on one thread, by
-``load`` and by ``stream``. A row tells the file's bytes, its units of work (and how many of them its bytes don't pay
-for), CPU seconds, picoseconds a unit, and the largest memory.
+``load`` and by ``stream``. A row tells the file's bytes, its units of work (and how many of them its bytes
+don't pay for), CPU seconds, picoseconds a unit, and the largest memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def make(shape: str, work: int, path: Path) -> dict[str, int]:
     data = data_of(shape, work)
     path.write_bytes(data)
     outline, total = bitstream.parse(data), limits.WorkLimit()
-    all_work = 0
+    all_work = sum(limits.model_work(model.architecture) for model in outline.model_fields)
+    total.add(all_work)
     for one in outline.segments.values():
         all_work += outline.work(one.fields)
         total.add(outline.work(one.fields), one.section.end - one.section.start)
@@ -86,12 +87,12 @@ def main(shapes: tuple[str, ...], work: float, seconds: int, step: tuple[str, st
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         for shape in shapes or SHAPES:
-            path = str(Path(folder) / "shape.rud")
-            made = child(shape, "--work", str(work), "--step", "make", path, seconds=600)
+            file = str(Path(folder) / "shape.rud")
+            made = child(shape, "--work", str(work), "--step", "make", file, seconds=600)
             if made is None:
                 print(f"| {shape} | can't be made |", flush=True)
                 continue
-            found = [child(shape, "--step", reader, path, seconds=seconds) for reader in READERS]
+            found = [child(shape, "--step", reader, file, seconds=seconds) for reader in READERS]
             times = [f"{one['seconds']:.2f}" if one else f"> {seconds}" for one in found]
             sizes = [f"{one['memory']:.0f}" if one else "" for one in found]
             slowest = max(one["seconds"] if one else seconds for one in found)

@@ -53,7 +53,10 @@ class Pictures:
 
 def parse_layers(text: str) -> tuple[LabelLayer, ...]:
     """``"40p 80pr"``: channels of each layer, ``p``: pooled, ``r``: residual."""
-    return tuple(LabelLayer(int(word.rstrip("pr")), "p" in word, "r" in word) for word in text.split())
+    return tuple(
+        LabelLayer(int(word.rstrip("pr")), "mean" if "p" in word else None, "r" in word)
+        for word in text.split()
+    )
 
 
 def new_label_network(train: LabelledImages, asked: dict[str, Any], run: RunContext) -> LabelNetwork:
@@ -139,7 +142,7 @@ def main(
             recipe = view_recipe(default_recipe(train), train.height, train.width)
             network = new_label_network(train, asked, run_of(seed, view))
         elif data.network is not None:
-            recipe, network = data.recipe, data.network
+            recipe, network = data.training_recipe(), data.network
         else:
             raise click.BadParameter(f"{file} has no label network")
         size = labels_size(network, train.image_shape, len(train.classes))

@@ -10,7 +10,7 @@ import rudcodec
 from rudcodec.data import load
 
 data = rudcodec.load(sys.argv[1])
-recipe, (_, size, _, channels) = data.recipe, data.images.shape
+recipe, (_, size, _, channels) = data.training_recipe(), data.images.shape
 real = load(sys.argv[2], split="val", size=size)
 mean, std = torch.tensor(recipe.mean), torch.tensor(recipe.std)  # in grey levels
 images, tests = (((torch.from_numpy(s.images) - mean) / std).permute(0, 3, 1, 2) for s in (data, real))

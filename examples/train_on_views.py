@@ -15,7 +15,7 @@ from rudcodec.students import optimizers_for, predict
 data = rudcodec.load(sys.argv[1])
 if data.network is None:
     sys.exit("the file has no label network")
-recipe, (_, size, _, channels) = data.recipe, data.images.shape
+recipe, (_, size, _, channels) = data.training_recipe(), data.images.shape
 real = load(sys.argv[2], split="val", size=size)
 temperature = data.network.temperature / 16
 

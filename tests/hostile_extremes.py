@@ -40,7 +40,7 @@ WIDE_CONTEXT = (128,) * 8
 def quiet_model(architecture: Architecture, groups: int | None = None, double: bool = False) -> Model:
     """All zeros; ``groups``: the classes 0, 1, ... that have one each, None: one for all."""
     group = quiet_group(architecture, double)
-    return Model(architecture, (group,) * (groups or 1), groups and tuple(range(groups)))
+    return Model(architecture, (group,) * (groups or 1), None if groups is None else tuple(range(groups)))
 
 
 def quiet_segment(model: Model, counts: Counts, number: int = 0, order: Counts | None = None) -> Segment:
@@ -71,7 +71,7 @@ def payload_of(
 def images(architecture: Architecture, work: int, double: bool = False) -> Payload:
     """One segment with as many images as so much work allows."""
     model = quiet_model(architecture, double=double)
-    fixed = limits.segment_work(architecture, 0, 1, 1)
+    fixed = limits.model_work(architecture) + limits.segment_work(architecture, 0, 1, 1)
     count = max(1, (work - fixed) // limits.image_work(architecture))
     return payload_of([model], [quiet_segment(model, (count,))])
 
@@ -85,15 +85,16 @@ def segments(models: Sequence[Model], counts: Sequence[Counts], work: int) -> Pa
     ]
     empty = payload_of(models, made, classes)
     each = sum(cost(empty, one) for one in made) / len(made)
+    work -= sum(limits.model_work(model.architecture) for model in models)
     # a segment's own bytes, 16 of them, pay for some of it
     most = min(int(work / max(1, each - 16 * limits.WORK_PER_BYTE)), limits.SEGMENTS, SMALL // 17)
     return payload_of(models, list(islice(cycle(made), max(1, most))), classes)
 
 
 def steps(work: int, different: int = 1, groups: bool = False) -> Payload:
-    """As many steps as there may be in each segment; ``different`` models; ``groups``: of eight sizes."""
+    """As many steps as there may be, in ``different`` models; ``groups``: of eight sizes."""
     counts = tuple(1 << k for k in range(8)) if groups else (1,)
-    tall = plain(1024, 1, (3, 3, 2))
+    tall = plain(1024 // different, 1, (3, 3, 2))
     models = [quiet_model(tall, 8 if groups else None)] * different
     return segments(models, [counts], work)
 
@@ -107,8 +108,8 @@ def refolded(work: int) -> Payload:
 
 def grouped(work: int) -> Payload:
     """An image of each of very many groups in each segment, and two models in turn."""
-    models = [quiet_model(PIXEL, 1024)] * 2
-    return segments(models, [(1,) * 1024], work)
+    groups = limits.GROUPS // 2
+    return segments([quiet_model(PIXEL, groups)] * 2, [(1,) * groups], work)
 
 
 def small_tensors(work: int) -> Payload:
@@ -133,6 +134,7 @@ def soft(work: int, kept: int, classes: int) -> Payload:
     """Soft labels of some of so many classes, of a single segment of 1x1 pixels."""
     model, scale = quiet_model(PIXEL), SoftScale(kept, 1, 16)
     symbols = soft_symbols(scale, classes)
+    work -= limits.model_work(PIXEL)
     fixed = limits.segment_work(PIXEL, 0, 1, classes, symbols)
     each = limits.segment_work(PIXEL, 1, 1, classes, symbols) - fixed
     # the rank of the first classes is 0
@@ -199,7 +201,7 @@ SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
     "32x32, 48 grids": lambda w: images(plain(32, 32, (8,) * 6), w),
     "steps": steps,
     "steps, 2 models": lambda w: steps(w, 2),
-    "steps, 14 models": lambda w: steps(w, 14),
+    "steps, 8 models": lambda w: steps(w, 8),
     "steps, 8 groups": lambda w: steps(w, 1, True),
     "segA64: segments 1x1, wide 3x3": lambda w: segments([quiet_model(wide(1, 1))], [(1,)], w),
     "segments 1x1": lambda w: segments([quiet_model(PIXEL)], [(1,)], w),

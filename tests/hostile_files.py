@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from golden_payloads import join, layer, quiet_group, random_labels, random_payload, split, varint
@@ -19,10 +20,24 @@ from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_labels, network_excess
 from rudcodec.bitstream.models import ModelFields, code_model
 from rudcodec.bitstream.segments import SegmentFields, code_segment
-from rudcodec.payload import Architecture, ImageShape, LabelLayer, LabelNetwork, Model, Payload, Segment
+from rudcodec.payload import (
+    Architecture,
+    ImageShape,
+    Kernel,
+    LabelLayer,
+    LabelNetwork,
+    Model,
+    Norm,
+    Payload,
+    Pool,
+    Segment,
+)
 
 FOLDER = Path(__file__).parent / "golden"
 NUMBERS = [0, 1, 2, 3, 7, 8, 127, 128, 255, 256, 1023, 1024, 65535, 65536, 1 << 20, 1 << 24, 1 << 30, 1 << 34]
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+NORMS: tuple[Norm, ...] = get_args(Norm)
+POOLS: tuple[Pool | None, ...] = (None, *get_args(Pool))
 Counts = tuple[int, ...]
 
 
@@ -249,7 +264,8 @@ def fitting(
     classes: int, models: Sequence[ModelFields], segments: list[SegmentFields], most: int
 ) -> list[SegmentFields]:
     """As many of the segments, with images halved, as so much work allows; one at least."""
-    left, kept = most, []
+    left = most
+    kept: list[SegmentFields] = []
     for whole in segments:
         segment, model = whole, models[whole.model]
         while True:
@@ -296,11 +312,10 @@ def some_layers(rng: random.Random, channels: int) -> tuple[LabelLayer, ...]:
     layers: list[LabelLayer] = []
     before = channels
     for _ in range(rng.choice([1, 2, 3, 4, 16])):
-        kernel = rng.choice(["full", "depthwise", "pointwise"])
+        kernel = rng.choice(KERNELS)
         residual = bool(layers) and rng.random() < 0.3
         before = before if residual or kernel == "depthwise" else spread(rng, 512)
-        pool = rng.choice([None, None, "mean", "max", "global"])
-        norm = rng.choice(["instance", "scale"])
+        pool, norm = rng.choice(POOLS), rng.choice(NORMS)
         layers.append(LabelLayer(before, pool, residual, kernel, norm, rng.random() < 0.3))
     return tuple(layers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import get_args
 
 from golden_payloads import layer, random_labels, random_payload, random_soft
 from hypothesis import strategies as st
@@ -12,9 +13,12 @@ from rudcodec.payload import (
     AUGMENTATIONS,
     Architecture,
     ImageShape,
+    Kernel,
     LabelLayer,
     Model,
+    Norm,
     Payload,
+    Pool,
     Recipe,
     Segment,
     SoftScale,
@@ -23,6 +27,10 @@ from rudcodec.payload import (
 )
 
 SHAPES = st.builds(ImageShape, st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]))
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+NORMS: tuple[Norm, ...] = get_args(Norm)
+POOLS: tuple[Pool | None, ...] = (None, None, *get_args(Pool))
+WHOLE: tuple[Pool | None, ...] = (None, "global")
 NAMES = ("ant", "bee", "cat", "œuf 卵", "e")
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=12)
 
@@ -82,12 +90,11 @@ def label_layers(draw: st.DrawFn, shape: ImageShape) -> tuple[LabelLayer, ...]:
     layers: list[LabelLayer] = []
     height, width, before = shape
     for _ in range(draw(st.integers(1, 4))):
-        kernel = draw(st.sampled_from(["full", "depthwise", "pointwise"]))
+        kernel = draw(st.sampled_from(KERNELS))
         out = before if kernel == "depthwise" else draw(st.sampled_from([1, 4, before]))
         residual = bool(layers) and out == before and draw(st.booleans())
-        halves = ["mean", "max"] if min(height, width) > 1 else []
-        pool = draw(st.sampled_from([None, None, "global", *halves]))
-        norm = draw(st.sampled_from(["instance", "scale"]))
+        pool = draw(st.sampled_from(POOLS if min(height, width) > 1 else WHOLE))
+        norm = draw(st.sampled_from(NORMS))
         layers.append(LabelLayer(out, pool, residual, kernel, norm, draw(st.booleans())))
         if pool == "global":
             height = width = 1

@@ -139,6 +139,7 @@ def test_golden_views_and_logits(name: str) -> None:
         head.views = list(asdict(ViewRecipe()).values())
     assert [reference_decoder.make_view(head, pixels, 0, i) for i in range(len(views))] == views.tolist()
     network = reference_decoder.read_labels(head)
+    assert network is not None
     assert (network.temperature, bool(network.mirror)) == (payload.labels.temperature, payload.labels.mirror)
     assert [reference_decoder.logits(network, view.tolist()) for view in views] == MANIFEST["logits"][name]
 

@@ -79,10 +79,11 @@ def test_reference_decoder_gives_the_same_pixels(payload: Payload) -> None:
     images = bitstream.synthesize(payload)
     assert b"".join(pixels) == images.tobytes()
     assert labels == bitstream.hard_labels(payload).tolist()
-    if payload.soft is not None:
-        np.testing.assert_allclose(head.probabilities, bitstream.soft_labels(payload), rtol=0, atol=1e-12)
+    if (probabilities := bitstream.soft_labels(payload)) is not None:
+        np.testing.assert_allclose(head.probabilities, probabilities, rtol=0, atol=1e-12)
     if payload.labels is not None:
         network, view = reference_decoder.read_labels(head), images[0]
+        assert network is not None
         assert [reference_decoder.logits(network, view.tolist())] == bitstream.logits(
             payload.labels, view[None]
         ).tolist()

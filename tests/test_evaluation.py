@@ -72,12 +72,12 @@ def test_same_seed_same_student(small: SyntheticSet, real: LabelledImages, resul
 def test_accuracy_is_that_of_the_last_step(
     small: SyntheticSet, real: LabelledImages, result: EvalResult
 ) -> None:
-    net = train_student(TrainingSet.with_own_labels(small), small.recipe, StudentSpec(width=16), 0)
-    assert accuracy(net, real, small.recipe) == result.accuracies[0]
+    net = train_student(TrainingSet.with_own_labels(small), small.training_recipe(), StudentSpec(width=16), 0)
+    assert accuracy(net, real, small.training_recipe()) == result.accuracies[0]
 
 
 def test_seeds_differ(small: SyntheticSet) -> None:
-    recipe = dataclasses.replace(small.recipe, steps=1)
+    recipe = dataclasses.replace(small.training_recipe(), steps=1)
     one, two = (
         train_student(TrainingSet.with_own_labels(small), recipe, StudentSpec(width=4), seed)
         for seed in (0, 1)
@@ -113,12 +113,12 @@ def test_progress_and_steps(small: SyntheticSet, real: LabelledImages) -> None:
 
 
 def test_batch_is_the_whole_set_where_that_is_smaller(small: SyntheticSet, real: LabelledImages) -> None:
-    recipe = dataclasses.replace(small.recipe, batch=1000, steps=2)
+    recipe = dataclasses.replace(small.training_recipe(), batch=1000, steps=2)
     assert evaluate(small, real, recipe=recipe, seeds=1, width=4).batch == len(small)
 
 
 def test_sgd_learns_too(small: SyntheticSet, real: LabelledImages) -> None:
-    recipe = dataclasses.replace(small.recipe, optimizer="sgd", lr=0.05, weight_decay=0.0005)
+    recipe = dataclasses.replace(small.training_recipe(), optimizer="sgd", lr=0.05, weight_decay=0.0005)
     assert evaluate(small, real, recipe=recipe, seeds=1, width=16).mean > 0.5
 
 
@@ -146,7 +146,7 @@ def test_mistakes(small: SyntheticSet, real: LabelledImages, train: LabelledImag
     with pytest.raises(SettingError, match="3 channels"):
         evaluate(small, real, recipe=Recipe((1, 2, 3), (1, 1, 1)))
     with pytest.raises(SettingError, match="'blur'"):
-        evaluate(small, real, recipe=dataclasses.replace(small.recipe, augment=("blur",)))
+        evaluate(small, real, recipe=dataclasses.replace(small.training_recipe(), augment=("blur",)))
     strange = LabelledImages(real.images, real.labels, ("nil", *real.classes[1:]), "strange")
     with pytest.raises(DataError, match="strange: its classes are not the set's: '0'"):
         evaluate(small, strange)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -34,7 +35,18 @@ from rudcodec.label_network.model import to_network_input
 from rudcodec.labels.network import NetworkLabels, label_fraction
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
-from rudcodec.payload import Architecture, ImageShape, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.payload import (
+    Architecture,
+    ImageShape,
+    Kernel,
+    LabelLayer,
+    LabelNetwork,
+    Norm,
+    Payload,
+    Pool,
+    Recipe,
+    ViewRecipe,
+)
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe, predict, student_views, view_recipe
 
@@ -84,6 +96,48 @@ def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.Label
     assert np.abs(exact - twin).mean() < 0.05
     softened = torch.from_numpy(twin / 2).softmax(1).numpy()
     assert np.abs(bitstream.probabilities(trained, images) - softened).mean() < 0.01
+
+
+def networks_of_a_kind(kernel: Kernel, norm: Norm) -> Iterator[LabelNetwork]:
+    """With a layer of this kind and any pooling, with and without residual, ReLU and mirror images."""
+    architecture = Architecture(12, 10, 3, (1,), (), (layer(3, relu=False),))
+    base = random_payload(architecture, [(1, 1, 1)], seed=0)
+    for pool, residual, linear in product((None, *get_args(Pool)), (False, True), (False, True)):
+        layers = (LabelLayer(6, linear=True), LabelLayer(6, pool, residual, kernel, norm, linear))
+        network = random_labels(base, layers, seed=3).labels
+        assert network is not None
+        yield from (network, replace(network, mirror=True))
+
+
+def smooth_pictures(count: int) -> np.ndarray:
+    steps = np.random.default_rng(0).normal(0, 6, (count, 12, 10, 3))
+    pictures: np.ndarray = np.clip(128 + steps.cumsum(1).cumsum(2), 0, 255).astype(np.uint8)
+    return pictures
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+@pytest.mark.parametrize("kernel", get_args(Kernel))
+def test_the_twin_agrees_on_layers_of_every_kind(kernel: Kernel, norm: Norm) -> None:
+    """They differ by roundings of activations, which are a fraction of what logits differ by."""
+    pictures = smooth_pictures(10)
+    for network in networks_of_a_kind(kernel, norm):
+        exact = bitstream.logits(network, pictures) / 4096
+        with torch.no_grad():
+            twin = FloatLabelNetwork(network)(to_network_input(torch.from_numpy(pictures))).numpy()
+        assert np.abs(exact - twin).mean() < 0.04 * exact.std(), network
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+def test_mirrored_logits_are_means(norm: Norm) -> None:
+    """Of the two ways, halves rounded up; so that a picture and its mirror image have the same."""
+    pictures = smooth_pictures(6)
+    mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
+    for network in networks_of_a_kind("full", norm):
+        one_way = replace(network, mirror=False)
+        both = bitstream.logits(one_way, pictures) + bitstream.logits(one_way, mirrored)
+        if network.mirror:
+            np.testing.assert_array_equal(bitstream.logits(network, pictures), (both + 1) >> 1)
+            np.testing.assert_array_equal(bitstream.logits(network, mirrored), (both + 1) >> 1)
 
 
 @pytest.mark.parametrize("elements", [1, 3000, 50_000])

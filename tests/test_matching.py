@@ -198,6 +198,6 @@ def test_experts_and_both_utilities_by_command(tmp_path: Path, data: LabelledIma
         out = tmp_path / f"{utility}.rud"
         options = ("--set", f"tm.experts={folder}") if utility == "tm" else ()
         run("compress", source, out, *quick, "--utility", utility, *options)
-        recipes[utility] = rudcodec.load(out).recipe
+        recipes[utility] = rudcodec.load(out).training_recipe()
     assert recipes["dm"] == recipes["gm"]
     assert recipes["tm"].lr != recipes["dm"].lr  # the step size that was learned
