@@ -31,6 +31,7 @@ from rudcodec.memory import peak_memory
 from rudcodec.payload import (
     Architecture,
     Group,
+    Model,
     Payload,
     QLayer,
     QTensor,
@@ -77,7 +78,7 @@ def random_payload(side: int, images: int, levels: int) -> Payload:
     names = tuple(f"class {k}" for k in range(10))
     recipe = Recipe(mean=(120,) * 3, std=(60,) * 3)
     group = Group(tuple(context), tuple(synthesis))
-    return Payload(architecture, names, "dataset", (group,), tuple(segments), recipe)
+    return Payload(names, (Model(architecture, (group,)),), tuple(segments), recipe)
 
 
 def random_tensor(rng: np.random.Generator, shape: tuple[int, ...], spread: float, exponent: int) -> QTensor:
@@ -152,7 +153,7 @@ def print_report(path: Path) -> None:
     measured = Measured(*json.loads(run_python(__file__, "--measure", str(path))))
     num_decoded, slow_seconds = SlowDecoder(data).run(SLOW_SECONDS)
     payload = bitstream.decode(data)
-    a = payload.architecture
+    a = payload.models[0].architecture
     images = sum(sum(segment.counts) for segment in payload.segments)
     latents = sum(grid.size for segment in payload.segments for grid in segment.latents)
     pixels = images * a.height * a.width

@@ -27,6 +27,7 @@ from rudcodec.label_network import label_network_spec, train_label_network
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import Within
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe
+from rudcodec.views import recipe_of
 
 COLUMNS = (">bpc", ">fraction", ">layers", ">network's bytes", ">images a class", ">network", ">student")
 
@@ -70,7 +71,8 @@ class Splits:
         """The table's row of one split."""
         train, num_classes, shape = self.train, len(self.train.classes), self.train.image_shape
         network, accuracy = self._network(round(fraction * bpc * num_classes))
-        network = replace(network, views=student_views(shape, network.views.flip, bpc))
+        flips = recipe_of(network).flip
+        network = replace(network, views=student_views(shape, flips, bpc))
         network_bytes = labels_size(network, shape, num_classes)
         image_bytes = int(bpc * num_classes / 8 - network_bytes)
         demand = Demand(train.classes, shape, min(train.ipc_counts()), for_views=True)

@@ -53,7 +53,10 @@ class Pictures:
 
 def parse_layers(text: str) -> tuple[LabelLayer, ...]:
     """``"40p 80pr"``: channels of each layer, ``p``: pooled, ``r``: residual."""
-    return tuple(LabelLayer(int(word.rstrip("pr")), "p" in word, "r" in word) for word in text.split())
+    return tuple(
+        LabelLayer(int(word.rstrip("pr")), "mean" if "p" in word else None, "r" in word)
+        for word in text.split()
+    )
 
 
 def new_label_network(train: LabelledImages, asked: dict[str, Any], run: RunContext) -> LabelNetwork:

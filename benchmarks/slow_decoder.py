@@ -33,8 +33,8 @@ class SlowDecoder:
 
     def __init__(self, data: bytes) -> None:
         self._payload = bitstream.decode(data)  # for the networks, and to compare with
-        row = next(row for row in bitstream.describe(data).rows if "latents" in row.note)
-        words = np.frombuffer(data[row.offset : row.offset + row.bytes], "<u4").astype(np.uint32)
+        segment = bitstream.parse(data).segments[0]
+        words = np.frombuffer(data[segment.digest + 4 : segment.section.end], "<u4").astype(np.uint32)
         self._coder = constriction.stream.queue.RangeDecoder(words)
         self._model = constriction.stream.model.Categorical(perfect=False)
         self._bit = constriction.stream.model.Uniform(2)
@@ -43,7 +43,8 @@ class SlowDecoder:
 
     def run(self, seconds: float) -> tuple[int, float]:
         """Decode the first segment for so long; latents decoded and processor time taken."""
-        architecture, segment = self._payload.architecture, self._payload.segments[0]
+        segment = self._payload.segments[0]
+        architecture = self._payload.models[segment.model].architecture
         images = sum(segment.counts)
         num_decoded = 0
         grids: Grids = {}
@@ -102,11 +103,10 @@ class SlowDecoder:
         return location, (eighths - 8 * location + 4) * 64 + scale
 
     def _group_of(self, image: int) -> Group:
-        payload = self._payload
-        if payload.share != "class":
-            return payload.groups[0]
-        ends = np.cumsum(payload.segments[0].counts)
-        return payload.groups[int(np.searchsorted(ends, image, side="right"))]
+        segment = self._payload.segments[0]
+        model = self._payload.models[segment.model]
+        own_class = int(segment.labels[image])
+        return model.groups[0 if model.classes is None else model.classes.index(own_class)]
 
     def _decode_escapes(self, grid: NDArray[np.int64], escaped: list[tuple[Place, int]]) -> None:
         """Latents too far from their locations for a symbol of their own."""

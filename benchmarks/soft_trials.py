@@ -42,7 +42,7 @@ def soft_labels(
     teacher = replace(network, temperature=scale.temperature)
     labels = soft_labels_of(teacher, images.images, images.labels, scale)
     meter = Meter()
-    code_soft(meter, scale, images.ipc_counts(), labels, Place("segment"))
+    code_soft(meter, scale, images.labels, len(images.classes), labels, Place("segment"))
     probs = restored(labels, images.labels, scale, len(images.classes))
     return probs.astype(np.float32), meter.bits / len(images)
 

@@ -95,7 +95,7 @@ def main(source: str, bpc: float, ipc: int, warmup: int, seed: int) -> None:
     file = bitstream.encode(payload)
     selected = encoding.initial_images
     real = selected.images[np.concatenate(segment_rows(len(selected), ipc))]
-    print_tensors(payload.groups)
+    print_tensors(payload.models[0].groups)
     print(f"before    {before.bpp:.4f} bpp of latents, {before.psnr:.2f} dB")
     print(f"after     {after.bpp:.4f} bpp of latents, {after.psnr:.2f} dB, {seconds:.0f} s of CPU time")
     print(

@@ -61,8 +61,7 @@ def decompress(
     if out == "-" and format_name in (None, "folder"):
         raise click.UsageError("standard output needs --format, and takes no folder")
     import rudcodec
-    from rudcodec import output
-    from rudcodec.bitstream import head_of
+    from rudcodec import bitstream, output
     from rudcodec.export import Contents, save
     from rudcodec.views import check_numbers
 
@@ -77,8 +76,8 @@ def decompress(
         check_numbers(seed, 0, views)
     data = read_input(file)
     with naming(file), ExitStack() as stack:
-        head = head_of(data, damaged=salvage)
-        size = output.of_saving(head, chosen, views)
+        outline = bitstream.recover(data)[0] if salvage else bitstream.parse(data)
+        size = output.of_saving(outline, chosen, views)
         if not force:
             size.check()
         dash = path == STANDARD_OUTPUT
@@ -93,7 +92,7 @@ def decompress(
         text = f"{len(decoded):,} images, {len(decoded.classes)} classes, {short(decoded.bpc)} bpc"
         if views is not None:
             contents = Contents.of_views(decoded.view_batches(views, seed=seed), views)
-            text = f"{views:,} views of seed {seed} with soft labels, {len(head.classes)} classes"
+            text = f"{views:,} views of seed {seed} with soft labels, {len(outline.classes)} classes"
         note(f"rudcodec: {shown_output(path)}: writing {size}")
         if chosen is None and force:
             output.clear_folder(path)

@@ -94,10 +94,10 @@ def evaluate(
     Each begins from scratch and follows FILE's recipe; the accuracy is that after its last step. --baseline
     does the same with random real images of SRC's train split, as one picture of FILE's size.
     """
-    from rudcodec.synthetic import load_bytes
+    from rudcodec.synthetic import load
 
     with naming(file):
-        data = load_bytes(read_input(file))
+        data = load(read_input(file))
 
     require("torch")
     if baseline != "none":

@@ -16,7 +16,9 @@ from .tables import print_table
 from .values import naming, read_input, short
 
 if TYPE_CHECKING:
-    from rudcodec.bitstream import Part
+    from rudcodec.bitstream import Outline, Part
+    from rudcodec.bitstream.models import ModelFields
+    from rudcodec.payload import Recipe
 
 
 _LABELS = {"hard": "hard labels", "soft": "soft labels", "network": "labels from a network"}
@@ -37,22 +39,23 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     with naming(file):
         description = bitstream.describe(data)
         parts = description.parts if bits else ()
-    head, rows = description.head, description.rows
-    architecture, classes = head.architecture, head.classes
-    images = sum(map(sum, head.counts))
+    outline, rows = description.outline, description.rows
+    classes, images, shape = outline.classes, outline.num_images, outline.image_shape
+    recipe = outline.recipe
     facts: dict[str, Any] = {
         "file": file,
         "bytes": len(data),
         "bpc": 8 * len(data) / len(classes),
         "images": images,
         "ipc": images / len(classes),
-        "height": architecture.height,
-        "width": architecture.width,
-        "channels": architecture.channels,
-        "share": head.share,
-        "labels": head.labels,
+        "height": shape.height,
+        "width": shape.width,
+        "channels": shape.channels,
+        "models": [_model(fields) for fields in outline.model_fields],
+        "labels": outline.label_mode,
         "classes": list(classes),
-        "recipe": dataclasses.asdict(head.recipe),
+        "recipe": recipe and dataclasses.asdict(recipe),
+        "metadata": outline.metadata,
     }
     if as_json:
         facts["sections"] = [row._asdict() for row in rows]
@@ -61,15 +64,40 @@ def info(file: str, bits: bool, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=1))
         return
 
-    recipe = head.recipe
     names = listed(classes)
-    colour = "grey" if architecture.channels == 1 else "colour"
+    colour = "grey" if shape.channels == 1 else "colour"
     click.echo(f"{shown(Path(file).name)}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
-        f"{images:,} {colour} images of {architecture.width}x{architecture.height}, "
-        f"{facts['ipc']:,.10g} a class; networks per {head.share}; {_LABELS[head.labels]}"
+        f"{images:,} {colour} images of {shape.width}x{shape.height}, "
+        f"{facts['ipc']:,.10g} a class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
     )
     click.echo(f"{len(classes)} classes: {names}")
+    _print_recipe(recipe)
+    for key, value in outline.metadata.items():
+        click.echo(f"{key}: {value}")
+    table = [(f"{row.offset:,}", f"{row.bytes:,}", row.section, row.note) for row in rows]
+    click.echo()
+    print_table((">offset", ">bytes", "section", "contents"), table, ("", f"{len(data):,}", "total", ""))
+    if bits:
+        _print_parts(parts, len(data))
+
+
+def _model(fields: ModelFields) -> dict[str, Any]:
+    a = fields.architecture
+    share = "dataset" if fields.classes is None else "class"
+    return {"share": share, "grids": a.grids, "context": a.context_hidden, "synthesis": len(a.synthesis)}
+
+
+def _sharing(outline: Outline) -> str:
+    if len(outline.models) > 1:
+        return f"{len(outline.models)} models"
+    return f"networks per {_model(outline.model_fields[0])['share']}"
+
+
+def _print_recipe(recipe: Recipe | None) -> None:
+    if recipe is None:
+        click.echo("recipe: none that this version understands")
+        return
     click.echo(
         f"recipe: {recipe.steps} steps of {recipe.batch}, {recipe.optimizer}, lr {recipe.lr:g}, "
         f"weight decay {recipe.weight_decay:g}, momentum {recipe.momentum:g}"
@@ -78,11 +106,6 @@ def info(file: str, bits: bool, as_json: bool) -> None:
         f"        mean {_numbers(recipe.mean)}, std {_numbers(recipe.std)}, "
         f"augmentation {' '.join(recipe.augment) or 'none'}"
     )
-    table = [(f"{row.offset:,}", f"{row.bytes:,}", row.section, row.note) for row in rows]
-    click.echo()
-    print_table((">offset", ">bytes", "section", "contents"), table, ("", f"{len(data):,}", "total", ""))
-    if bits:
-        _print_parts(parts, len(data))
 
 
 def _numbers(values: tuple[int, ...]) -> str:

@@ -26,7 +26,9 @@ from .compress import compress
 from .decompress import decompress
 from .evaluate import evaluate
 from .experts import experts
+from .extract import extract
 from .info import info
+from .merge import merge
 from .truncate import truncate
 from .verify import verify
 
@@ -137,5 +139,5 @@ def main() -> None:
     """
 
 
-for command in (compress, info, decompress, truncate, evaluate, experts, verify):
+for command in (compress, info, decompress, truncate, merge, extract, evaluate, experts, verify):
     main.add_command(command)

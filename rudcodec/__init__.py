@@ -16,6 +16,7 @@ from rudcodec.errors import (
     RudError,
     SettingError,
 )
+from rudcodec.rearrange import extract, merge
 from rudcodec.synthetic import SyntheticSet, decompress, load, salvage, stream, truncate
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ __all__ = [
     "compress",
     "decompress",
     "evaluate",
+    "extract",
     "load",
+    "merge",
     "salvage",
     "stream",
     "truncate",

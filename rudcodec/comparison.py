@@ -18,7 +18,7 @@ from rudcodec.baselines import (
 )
 from rudcodec.data import LabelledImages
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
-from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, Within, no_progress
 from rudcodec.students import Panel, Trainer, TrainingSet, check_request, hard_recipe
 from rudcodec.synthetic import SyntheticSet
@@ -120,8 +120,8 @@ class Comparison:
         """Bytes of the set's label network; 0 where there is none."""
         if self.data.network is None:
             return 0
-        height, width, channels = self.data.images.shape[1:]
-        return bitstream.labels_size(self.data.network, (height, width, channels), len(self.data.classes))
+        shape = ImageShape(*self.data.images.shape[1:])
+        return bitstream.labels_size(self.data.network, shape, len(self.data.classes))
 
     def _judge(self, labelled: TrainingSet, recipe: Recipe, note: str) -> tuple[EvalResult, ...]:
         """Students of each kind."""

@@ -192,5 +192,5 @@ def _with_labels(
 def _own_recipe(synthetic: SyntheticSet | LabelledImages, hard: bool) -> Recipe:
     if not isinstance(synthetic, SyntheticSet):
         raise SettingError("labelled images bring no recipe: give one")
-    views = synthetic.network is not None
-    return hard_recipe(synthetic.recipe) if hard and views else synthetic.recipe
+    recipe = synthetic.recipe
+    return hard_recipe(recipe) if hard and synthetic.network is not None else recipe

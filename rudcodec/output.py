@@ -15,8 +15,9 @@ from rudcodec.names import LABELS_FILE, on_disk
 from rudcodec.text import shown
 
 if TYPE_CHECKING:
-    from rudcodec.bitstream import Head
+    from rudcodec.bitstream import Outline
     from rudcodec.export import FileFormat
+    from rudcodec.payload import ImageShape
 
 MOST_FILES = 200_000
 MOST_BYTES = 8_000_000_000
@@ -88,24 +89,24 @@ def _foreign_file(folder: Path) -> str | None:
     return None
 
 
-def of_saving(head: Head, chosen: FileFormat | None, views: int | None = None) -> Output:
+def of_saving(outline: Outline, chosen: FileFormat | None, views: int | None = None) -> Output:
     """What saving a file's images, or a number of views of them, takes in a format; None is class folders."""
-    images = sum(map(sum, head.counts)) if views is None else views
-    numbers = len(head.classes) * (head.soft is not None or views is not None)
-    names = [len(name.encode()) for name in head.classes]
+    images = outline.num_images if views is None else views
+    classes, image = outline.classes, _png_bytes(outline.image_shape)
+    numbers = len(classes) * (outline.soft is not None or views is not None)
+    names = [len(name.encode()) for name in classes]
     table = _BLOCK + 6 * (sum(names) + _ENTRY * len(names))
     if chosen is None:
         line = _ENTRY + 2 * max(names) + _PROBABILITY * numbers
-        return Output(images + 1, images * _blocks(_png_bytes(head)) + _blocks(images * line + table))
-    image = _png_bytes(head) + chosen.image_bytes + chosen.number_bytes * numbers
-    longest = 4 * max(map(len, head.classes)) * len(names)  # as numpy stores texts
+        return Output(images + 1, images * _blocks(image) + _blocks(images * line + table))
+    image += chosen.image_bytes + chosen.number_bytes * numbers
+    longest = 4 * max(map(len, classes)) * len(names)  # as numpy stores texts
     return Output(1, _blocks(images * image + table + longest))
 
 
-def _png_bytes(head: Head) -> int:
+def _png_bytes(shape: ImageShape) -> int:
     """Bytes of an image as PNG, at most, and so of its pixels."""
-    a = head.architecture
-    image = a.height * (a.width * a.channels + 1)
+    image = shape.height * (shape.width * shape.channels + 1)
     return image + image // 1000 + _PNG
 
 

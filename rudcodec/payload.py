@@ -1,5 +1,5 @@
-"""The hand-over between encoder and bitstream: frozen dataclasses of integer numpy arrays, without behaviour
-(but that a recipe makes what torch trains with).
+"""The hand-over between encoder and bitstream: frozen dataclasses of integer numpy arrays, almost without
+behaviour: a recipe makes what torch trains with.
 
 Everything a decoder needs to reproduce the synthetic set bit for bit. Shapes and limits are stated here,
 checked in :mod:`rudcodec.bitstream`, and specified in ``bitstream_spec.md``.
@@ -7,7 +7,8 @@ checked in :mod:`rudcodec.bitstream`, and specified in ``bitstream_spec.md``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -48,11 +49,13 @@ class QTensor:
 class QLayer:
     """One layer: ``weight`` (out, in) or (out, in, kernel, kernel); ``bias`` (out,).
 
-    The first context layer has one bias row for each grid: (number of grids, out).
+    The first context layer has one bias row for each grid: (number of grids, out). ``scale`` (out,): of a
+    label network's layer whose norm is ``"scale"``, else None.
     """
 
     weight: QTensor
     bias: QTensor
+    scale: QTensor | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,31 @@ class Group:
     synthesis: tuple[QLayer, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The networks that some segments are decoded with.
+
+    Attributes:
+        architecture: of all groups; height, width and channels are the same in all models of a set.
+        groups: of networks.
+        classes: the class of each group's images; None: there is one group, for the images of all classes.
+    """
+
+    architecture: Architecture
+    groups: tuple[Group, ...]
+    classes: tuple[int, ...] | None = None
+
+    @property
+    def share(self) -> Share:
+        """Which images share networks."""
+        return "dataset" if self.classes is None else "class"
+
+
+def grouped_classes(share: str, num_classes: int) -> tuple[int, ...] | None:
+    """``classes`` of a :class:`Model` whose groups are those of all classes, or one of the whole set."""
+    return tuple(range(num_classes)) if share == "class" else None
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a student should be trained on the set: what the encoder itself evaluated with.
@@ -102,9 +130,9 @@ class Recipe:
         augment: DSA operations, a subset of :data:`AUGMENTATIONS` in that order.
         optimizer: one of :data:`OPTIMIZERS`.
         steps, batch: optimizer steps and images per step.
-        lr, weight_decay, momentum: decimal numbers with at most 9 significant digits. ``momentum`` is SGD's;
-            AdamW takes it as its first beta. ``"muon"`` is Muon for inner weights and AdamW for the rest
-            (:mod:`rudcodec.nets.muon`).
+        lr, weight_decay: multiples of one millionth, up to 1000. ``momentum``: a multiple of one thousandth,
+            0..1; it is SGD's, and AdamW takes it as its first beta. ``"muon"`` is Muon for inner weights and
+            AdamW for the rest (:mod:`rudcodec.nets.muon`).
     """
 
     mean: tuple[int, ...]
@@ -168,14 +196,27 @@ class ViewRecipe:
     cutmix: int = 40
 
 
+Kernel = Literal["full", "depthwise", "pointwise"]
+"""Of a label network's convolution: 3x3, 3x3 on each channel by itself, or 1x1."""
+
+Norm = Literal["instance", "scale"]
+"""Of a label network's layer: over the positions of an image, or a stored scale for each channel."""
+
+Pool = Literal["mean", "max", "global"]
+"""Behind a label network's layer: mean or maximum of 2x2 positions, or the mean of all of them."""
+
+
 @dataclass(frozen=True)
 class LabelLayer:
-    """A 3x3 convolution, instance norm, bias, ReLU; then ``residual`` adds the layer's input and ``pool``
-    takes means of 2x2."""
+    """A convolution, ``norm``, bias and, unless it is ``linear``, a ReLU; then ``residual`` adds the layer's
+    input, and ``pool`` takes fewer positions. A depthwise layer has as many outputs as inputs."""
 
     out_channels: int
-    pool: bool
-    residual: bool
+    pool: Pool | None = None
+    residual: bool = False
+    kernel: Kernel = "full"
+    norm: Norm = "instance"
+    linear: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,16 +225,18 @@ class LabelNetwork:
 
     Attributes:
         layers: the convolutions; behind the last one comes a linear layer that sees all its positions.
-        parameters: weight and bias of each of ``layers``, then of the linear one (classes, channels *
+        parameters: weight, scale and bias of each of ``layers``, then of the linear one (classes, channels *
             height * width). The norm takes convolutions' scale away: their weights have exponent 0.
         temperature: of the softmax that makes probabilities of logits, in 1/16; 1..255.
-        views: how those are drawn that students train on.
+        views: how those are drawn that students train on; None: the file doesn't say.
+        mirror: a view's logits are the mean of its own and its mirror image's.
     """
 
     layers: tuple[LabelLayer, ...]
     parameters: tuple[QLayer, ...]
     temperature: int
-    views: ViewRecipe
+    views: ViewRecipe | None
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,24 +277,52 @@ class Segment:
         latents: one int32 array (images, h, w) per grid in coding order: coarse level first, components
             ascending.
         soft: the images' labels, where the set has soft ones.
+        model: number of the model it is decoded with.
+        order: the classes that have images, in the order in which these lie; None: ascending.
     """
 
     counts: tuple[int, ...]
     latents: tuple[np.ndarray, ...]
     soft: SoftLabels | None = None
+    model: int = 0
+    order: tuple[int, ...] | None = None
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The class of each image, int64 (images,)."""
+        return image_classes(self.counts, self.order)
+
+
+def image_classes(counts: tuple[int, ...], order: tuple[int, ...] | None = None) -> np.ndarray:
+    """Class of each image, int64 (n,): those of a class together, classes ascending or in a given order."""
+    classes = np.arange(len(counts)) if order is None else np.array(order, dtype=np.int64)
+    return np.repeat(classes, np.array(counts, dtype=np.int64)[classes])
 
 
 @dataclass(frozen=True, eq=False)
 class Payload:
-    """A whole set. ``share="class"``: images of class k use ``groups[k]``; ``"dataset"``: ``groups[0]``.
-    ``labels``: a label network; ``soft``: how images' soft labels are quantized; neither: images have their
-    class for a label."""
+    """A whole set.
 
-    architecture: Architecture
+    Attributes:
+        classes: their names.
+        models: networks; a segment names the one it is decoded with.
+        segments: the images.
+        recipe: for students; None: the file has none, or none that is understood.
+        labels: a label network; ``soft``: how images' soft labels are quantized; neither: images have their
+            class for a label.
+        metadata: what the file says of itself, in words.
+    """
+
     classes: tuple[str, ...]
-    share: Share
-    groups: tuple[Group, ...]
+    models: tuple[Model, ...]
     segments: tuple[Segment, ...]
-    recipe: Recipe
+    recipe: Recipe | None = None
     labels: LabelNetwork | None = None
     soft: SoftScale | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def image_shape(self) -> ImageShape:
+        """Of every image."""
+        architecture = self.models[0].architecture
+        return ImageShape(architecture.height, architecture.width, architecture.channels)

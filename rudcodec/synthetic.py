@@ -44,7 +44,8 @@ class SyntheticSet:
         labels: int64 (N,), indices into ``classes``.
         classes: class names.
         size: bytes of the file it came from.
-        recipe: how to train on it.
+        stored_recipe: how to train on it; None: the file doesn't say, or not in a way that this version
+            understands. See :attr:`recipe`.
         network: the label network the file carries, or None.
         probs: float32 (N, classes), soft labels of the images, if the file has some; ``temperature`` of the
             softmax they come from (1.0 else), which a student's should have too.
@@ -54,7 +55,7 @@ class SyntheticSet:
     labels: np.ndarray
     classes: tuple[str, ...]
     size: int
-    recipe: Recipe
+    stored_recipe: Recipe | None
     network: LabelNetwork | None = None
     probs: np.ndarray | None = None
     temperature: float = 1.0
@@ -112,6 +113,13 @@ class SyntheticSet:
         """Images per class, on average."""
         return len(self) / len(self.classes)
 
+    @property
+    def recipe(self) -> Recipe:
+        """How to train on the set. Raises SettingError if the file doesn't say."""
+        if self.stored_recipe is None:
+            raise SettingError("the file has no training recipe that this version understands: give one")
+        return self.stored_recipe
+
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.
 
@@ -142,7 +150,7 @@ class SyntheticSet:
             raise SettingError("the file has no label network to label views with: its labels are hard")
         if not len(self):
             raise SettingError("there are no images to make views of")
-        return ViewMaker(self.images, self.network, self.classes, self.recipe)
+        return ViewMaker(self.images, self.network, self.classes, self.stored_recipe)
 
     def torch(
         self,
@@ -210,7 +218,7 @@ class SyntheticSet:
 
 
 def load(
-    path: File | bytes,
+    path: File | bytes | list[File | bytes] | tuple[File | bytes, ...],
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
@@ -221,22 +229,26 @@ def load(
     classes in the rest are not synthesized. Labels stay indices into all classes, ``size`` is the file's.
     The digest of a segment's pixels is checked where all of them are wanted.
 
-    ``path`` may also be an open binary file, or a whole file's contents. Raises DataError (no such file),
-    FormatError (bad contents) or SettingError (no such class or segment).
+    ``path`` may also be an open binary file, or a whole file's contents; or a list of these, whose images
+    become one set as :func:`rudcodec.merge` has it. Raises DataError (no such file), FormatError (bad
+    contents) or SettingError (no such class or segment, or files that don't go together).
     """
     from rudcodec import bitstream
 
+    if isinstance(path, list | tuple):
+        contents = [_contents(one) for one in path]
+        payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes)
+        return _wrap(payload, images, sum(map(len, contents)))
     with bitstream.opened(io.BytesIO(path) if isinstance(path, bytes) else path) as data:
         payload, images = bitstream.decode_images(data, segments, classes)
         return _wrap(payload, images, len(data))
 
 
-def load_bytes(data: bytes) -> SyntheticSet:
-    """As :func:`load`, of a whole file's contents."""
+def _contents(path: File | bytes) -> bytes:
     from rudcodec import bitstream
 
-    payload, images = bitstream.decode_images(data)
-    return _wrap(payload, images, len(data))
+    with bitstream.opened(io.BytesIO(path) if isinstance(path, bytes) else path) as data:
+        return data[:]
 
 
 def stream(
@@ -294,7 +306,7 @@ def decompress(
         check_writable(out)
     with bitstream.opened(path) as data:
         if not force:
-            of_saving(bitstream.head_of(data), chosen).check()
+            of_saving(bitstream.parse(data), chosen).check()
         payload, images = bitstream.decode_images(data)
         result = _wrap(payload, images, len(data))
     save_contents(Contents.of_set(result), out, chosen)

@@ -1,7 +1,8 @@
 """Views: any number of crops, turns and mixtures of a set's images, drawn by a seed.
 
 Everything is integer arithmetic on the number of a view, so that view ``i`` of seed ``s`` is the same image
-wherever it is made: in numpy or torch, in any batch, by any worker. ``docs/views.md`` states the arithmetic.
+wherever it is made: in numpy or torch, in any batch, by any worker. Annex A of ``bitstream_spec.md`` states
+the arithmetic.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rudcodec.errors import SettingError
-from rudcodec.payload import ViewRecipe
+from rudcodec.payload import LabelNetwork, ViewRecipe
 
 LIMIT = 1 << 58
 """Seeds and numbers of views lie below it."""
@@ -66,6 +67,15 @@ class ViewParameters:
     left: Array
     bottom: Array
     right: Array
+
+
+def recipe_of(network: LabelNetwork) -> ViewRecipe:
+    """How views for a label network are drawn. Raises SettingError if its file doesn't say."""
+    if network.views is None:
+        raise SettingError(
+            "the file doesn't say, in words that this version understands, how views are drawn"
+        )
+    return network.views
 
 
 def check_numbers(seed: int, start: int, count: int) -> None:

@@ -26,14 +26,14 @@ class Views:
         images: uint8 (n, H, W, C).
         probs: float32 (n, classes), the label network's probabilities at its temperature.
         classes: class names.
-        recipe: how to train on them.
+        recipe: how to train on them, None where the file doesn't say.
         temperature: of the softmax that ``probs`` come from, which a student's should have too.
     """
 
     images: np.ndarray
     probs: np.ndarray
     classes: tuple[str, ...]
-    recipe: Recipe
+    recipe: Recipe | None
     temperature: float = 1.0
 
     @property
@@ -54,7 +54,7 @@ class ViewMaker:
     images: np.ndarray
     network: LabelNetwork
     classes: tuple[str, ...]
-    recipe: Recipe
+    recipe: Recipe | None
 
     def batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         """Views ``start .. start + count - 1`` of a seed, some at a time. Raises SettingError."""
@@ -63,10 +63,11 @@ class ViewMaker:
 
     def _batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         height, width = self.images.shape[1:3]
+        recipe = views.recipe_of(self.network)
         most = max(1, _PIXELS // (height * width))
         for first in range(start, start + count, most):
             n = min(most, start + count - first)
-            parameters = views.draw(self.network.views, self.images.shape, seed, first, n)
+            parameters = views.draw(recipe, self.images.shape, seed, first, n)
             images = views.render(self.images, parameters, np)
             yield self._labelled(images, probabilities(self.network, images).astype(np.float32))
 

@@ -15,7 +15,17 @@ import pytest
 
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
-from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor, Recipe, Segment, SynthesisLayer
+from rudcodec.payload import (
+    Architecture,
+    Group,
+    Model,
+    Payload,
+    QLayer,
+    QTensor,
+    Recipe,
+    Segment,
+    SynthesisLayer,
+)
 
 
 class TestModule(pytest.Module):
@@ -78,10 +88,8 @@ def small_payload(seed: int = 0, *, channels: int = 3, segments: int = 2, size: 
         for _ in range(segments)
     )
     return Payload(
-        architecture=Architecture(size, size, channels, grids, (4,), synthesis),
         classes=("ant", "bee", "cicada"),
-        share="dataset",
-        groups=(group,),
+        models=(Model(Architecture(size, size, channels, grids, (4,), synthesis), (group,)),),
         segments=parts,
         recipe=Recipe(mean=(128,) * channels, std=(64,) * channels, steps=4, batch=8),
     )

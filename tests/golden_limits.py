@@ -1,17 +1,17 @@
-"""Payloads that reach one limit or clamp of the format each, and files that go one step beyond."""
+"""Payloads that reach one limit or clamp of the format each; ``golden_errors.py`` goes one step beyond."""
 
 from __future__ import annotations
 
-import numpy as np
-from golden_payloads import join, layer, random_payload, small_payload, split
+from dataclasses import replace
 
-from rudcodec import bitstream
-from rudcodec.bitstream.coder import Encoder
-from rudcodec.bitstream.constants import SCALES
+import numpy as np
+from golden_payloads import layer, random_payload
+
 from rudcodec.payload import (
     AUGMENTATIONS,
     Architecture,
     Group,
+    Model,
     Payload,
     QLayer,
     QTensor,
@@ -50,10 +50,8 @@ def line(
 ) -> Payload:
     """One grey image of one line of pixels, one grid."""
     return Payload(
-        architecture=Architecture(1, len(latents), 1, (1,), hidden, layers),
         classes=("a",),
-        share="dataset",
-        groups=(Group(context, synthesis),),
+        models=(Model(Architecture(1, len(latents), 1, (1,), hidden, layers), (Group(context, synthesis),)),),
         segments=(Segment((1,), (np.array([[latents]], dtype=np.int32),)),),
         recipe=Recipe(mean=(128,), std=(64,)),
     )
@@ -77,11 +75,9 @@ def sparse(payload: Payload) -> Payload:
             tuple(QLayer(thin(one.weight), one.bias) for one in group.context),
             tuple(QLayer(thin(one.weight), one.bias) for one in group.synthesis),
         )
-        for group in payload.groups
+        for group in payload.models[0].groups
     )
-    return Payload(
-        payload.architecture, payload.classes, payload.share, groups, payload.segments, payload.recipe
-    )
+    return replace(payload, models=(replace(payload.models[0], groups=groups),))
 
 
 def limits() -> dict[str, Payload]:
@@ -93,9 +89,9 @@ def limits() -> dict[str, Payload]:
         optimizer="adamw",
         steps=10**9,
         batch=10**9,
-        lr=999999999.0,
-        weight_decay=9.99999999e-12,
-        momentum=1e-20,
+        lr=1000.0,
+        weight_decay=1e-6,
+        momentum=1.0,
     )
     two = (layer(1, relu=False), layer(1, relu=True, residual=True), layer(1, relu=False))
     deep = Architecture(
@@ -142,62 +138,4 @@ def limits() -> dict[str, Payload]:
             classes=("n" * 255, "é" * 127),
             recipe=recipe,
         ),
-    }
-
-
-def beyond() -> dict[str, bytes]:
-    """Files one step beyond a limit, and streams other than the one of their symbols."""
-    whole = bitstream.encode(small_payload())
-    head, weights, *segments = split(whole)
-    begin = whole.index(head[1])
-    at = {row.note.split(":")[0]: row.offset - begin for row in bitstream.describe(whole).rows}
-    last = len(segments) - 1
-
-    def edited(offset: int, old: int, new: bytes) -> bytes:
-        body = head[1][:offset] + new + head[1][offset + old :]
-        return join([(1, body), weights, *segments])
-
-    def with_stream(change: int, extra: bytes = b"") -> bytes:
-        tag, body = segments[last]
-        word = int.from_bytes(body[-4:], "little") + change
-        return join([head, weights, *segments[:last], (tag, body[:-4] + word.to_bytes(4, "little") + extra)])
-
-    def with_difference(difference: int) -> bytes:
-        """The first latent of the only segment differs by this much from what is predicted, 0."""
-        sections = split(bitstream.encode(line([1, 0], output(0, 0))))
-        coder = Encoder()
-        for value in (difference, 0):
-            coder.code(np.array([4 * SCALES + 40]), np.array([value], dtype=np.int32))
-        return join([*sections[:2], (4, sections[2][1][:4] + coder.finish())])
-
-    def with_weight(value: int) -> bytes:
-        """The first weight of all is this one."""
-        coder = Encoder()
-        coder.number(4, 5)
-        coder.number(6, 40)
-        coder.code(np.full(63, 4 * SCALES + 40), np.array([value] + [0] * 62, dtype=np.int32))
-        return join([head, (2, coder.finish() + b"\1\1\1\1"), *segments])
-
-    steps = at["recipe"] + 8
-    return {
-        "word-more": with_stream(0, b"\1\0\0\0"),
-        "last-word-larger": with_stream(1),
-        "words-missing": join([head, (2, weights[1][:-4]), *segments]),
-        "difference-131094": with_difference(131094),
-        "difference-below": with_difference(-131094),
-        "weight-2048": with_weight(2048),
-        "weight-below": with_weight(-2048),
-        "levels-13": edited(4, 1, b"\x0d"),
-        "components-9": edited(5, 1, b"\x09"),
-        "hidden-9": edited(7, 1, b"\x09"),
-        "layers-9": edited(9, 1, b"\x09"),
-        "channels-257": edited(10, 1, b"\x81\2"),
-        "largest-32768": edited(at["recipe"] - 1, 1, b"\x80\x80\2"),
-        "steps-0": edited(steps, 2, b"\0"),
-        "steps-beyond": edited(steps, 2, b"\x81\x94\xeb\xdc\3"),
-        "digits-10": edited(head[1].index(bytes([1, 2, 5, 4, 9, 1])), 1, b"\x80\x94\xeb\xdc\3"),
-        "name-256": edited(at["classes"] + 1, 8, b"\x80\2" + b"n" * 256),
-        "classes-65536": edited(at["classes"], 1, b"\x80\x80\4"),
-        "segments-65536": edited(at["segments"], 1, b"\x80\x80\4"),
-        "count-beyond": edited(at["segments"] + 1, 1, b"\x81\x80\x80\x08"),
     }

@@ -9,12 +9,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from rudcodec.bitstream import limits
+from rudcodec.bitstream.labels import shapes
 from rudcodec.bitstream.soft import quantized
 from rudcodec.payload import (
     Architecture,
     Group,
     LabelLayer,
     LabelNetwork,
+    Model,
     Payload,
     QLayer,
     QTensor,
@@ -23,6 +26,7 @@ from rudcodec.payload import (
     SoftScale,
     SynthesisLayer,
     ViewRecipe,
+    grouped_classes,
 )
 
 
@@ -76,11 +80,11 @@ def random_payload(
         ]
         segments.append(Segment(images, tuple(grids)))
     k = len(counts[0])
+    group_classes = grouped_classes(share, k)
+    groups = tuple(group() for _ in group_classes or (0,))
     return Payload(
-        architecture=a,
         classes=classes or tuple(f"class {i}" for i in range(k)),
-        share="class" if share == "class" else "dataset",
-        groups=tuple(group() for _ in range(k if share == "class" else 1)),
+        models=(Model(a, groups, group_classes),),
         segments=tuple(segments),
         recipe=recipe or Recipe(mean=(120,) * a.channels, std=(60,) * a.channels),
     )
@@ -96,15 +100,16 @@ def random_labels(
         values = np.clip(np.rint(rng.laplace(size=shape) * spread), -2047, 2047)
         return QTensor(values.astype(np.int32), exponent)
 
-    a = payload.architecture
-    parameters, before, height, width = [], a.channels, a.height, a.width
-    for layer in layers:
-        weight = tensor((layer.out_channels, before, 3, 3), 0, spread)
-        parameters.append(QLayer(weight, tensor((layer.out_channels,), min(exponent, 4), 4.0)))
-        before, halvings = layer.out_channels, int(layer.pool)
-        height, width = height >> halvings, width >> halvings
-    last = tensor((len(payload.classes), before * height * width), exponent, 4.0)
-    parameters.append(QLayer(last, tensor((len(payload.classes),), exponent + 4, 100.0)))
+    parameters = []
+    *convolutions, linear = shapes(layers, payload.image_shape, len(payload.classes))
+    for shape in convolutions:
+        weight = tensor(shape.weight, 0, spread)
+        bias = tensor(shape.bias, min(exponent, 4), 4.0)
+        # about as much as makes the sums fit an activation
+        scale = None if shape.scale is None else tensor(shape.scale, 9, 20.0)
+        parameters.append(QLayer(weight, bias, scale))
+    last = tensor(linear.weight, exponent, 4.0)
+    parameters.append(QLayer(last, tensor(linear.bias, exponent + 4, 100.0)))
     return replace(payload, labels=LabelNetwork(layers, tuple(parameters), 32, ViewRecipe()))
 
 
@@ -113,7 +118,7 @@ def random_soft(payload: Payload, scale: SoftScale, *, seed: int, spread: float 
     rng = np.random.default_rng(seed)
     classes, segments = len(payload.classes), []
     for segment in payload.segments:
-        own = np.repeat(np.arange(classes), segment.counts)
+        own = segment.labels
         logits = rng.normal(size=(len(own), classes)) * spread
         logits[np.arange(len(own)), own] += 3
         logits -= logits.max(1, keepdims=True)
@@ -126,6 +131,21 @@ def small_payload(seed: int = 0) -> Payload:
     """Two segments of 4 x 5 colour images of two classes; a file of some 400 bytes."""
     architecture = Architecture(4, 5, 3, (2, 1), (3,), (layer(4, 3), layer(3, 1, relu=False)))
     return random_payload(architecture, [(2, 2), (1, 0)], seed=seed)
+
+
+def quiet_group(architecture: Architecture, double: bool = False) -> Group:
+    """Networks of zeros that expect zeros, which then take next to no bits; ``double``: biases that need sums
+    in double precision."""
+    context, synthesis = limits.network_shapes(architecture)
+    quietest, exponent = (-2047, 15) if double else (-4, 0)
+
+    def quiet(shape: limits.LayerShape, bias: int) -> QLayer:
+        weight = QTensor(np.zeros(shape.weight, np.int32), exponent)
+        return QLayer(weight, QTensor(np.full(shape.bias, bias, np.int32), 0))
+
+    layers = [quiet(shape, 0) for shape in context]
+    layers[-1].bias.values[..., 1] = quietest
+    return Group(tuple(layers), tuple(quiet(shape, quietest if double else 0) for shape in synthesis))
 
 
 def example_payload() -> Payload:
@@ -141,10 +161,8 @@ def example_payload() -> Payload:
     )
     latents = (np.array([[[5]]], dtype=np.int32), np.array([[[7, 0], [-2, 40]]], dtype=np.int32))
     return Payload(
-        architecture=architecture,
         classes=("a",),
-        share="dataset",
-        groups=(networks,),
+        models=(Model(architecture, (networks,)),),
         segments=(Segment((1,), latents),),
         recipe=Recipe(mean=(128,), std=(64,), augment=("flip",)),
     )
@@ -168,12 +186,58 @@ def split(data: bytes) -> list[tuple[int, bytes]]:
 
 def join(sections: list[tuple[int, bytes]]) -> bytes:
     """A file of these sections, with the right lengths and checksums."""
-    data = b"RUD\x01"
+    data = b"RUD\x02"
     for tag, body in sections:
-        length, rest = b"", len(body)
-        while rest > 127:
-            length += bytes([rest & 127 | 128])
-            rest >>= 7
-        framed = bytes([tag]) + length + bytes([rest]) + body
+        framed = bytes([tag]) + varint(len(body)) + body
         data += framed + zlib.crc32(framed).to_bytes(4, "little")
     return data
+
+
+class Victim:
+    """The sections of an intact file, of which one is changed."""
+
+    def __init__(self, data: bytes) -> None:
+        self.sections = split(data)
+
+    def body(self, tag: int, number: int = 0) -> bytes:
+        """Body of a section, the ``number``-th one with this tag."""
+        return [body for other, body in self.sections if other == tag][number]
+
+    def with_body(self, tag: int, body: bytes, number: int = 0) -> bytes:
+        """The file with another body of a section."""
+        return join([(t, body if i == self._index(tag, number) else b) for i, (t, b) in self._numbered()])
+
+    def edited(self, tag: int, offset: int, old: int, *new: int, number: int = 0) -> bytes:
+        """The file with ``old`` bytes of a section's body, from ``offset`` on, replaced."""
+        body = self.body(tag, number)
+        at = offset % len(body)
+        return self.with_body(tag, body[:at] + bytes(new) + body[at + old :], number)
+
+    def without(self, tag: int) -> bytes:
+        """The file without the sections with a tag."""
+        return join([(other, body) for other, body in self.sections if other != tag])
+
+    def ordered(self, *tags: int) -> bytes:
+        """The file with its sections in this order of tags; of several with a tag, the next each time."""
+        left = list(self.sections)
+        found = []
+        for tag in tags:
+            section = next(one for one in left if one[0] == tag)
+            left.remove(section)
+            found.append(section)
+        return join(found)
+
+    def _numbered(self) -> list[tuple[int, tuple[int, bytes]]]:
+        return list(enumerate(self.sections))
+
+    def _index(self, tag: int, number: int) -> int:
+        return [i for i, (other, _) in self._numbered() if other == tag][number]
+
+
+def varint(value: int) -> bytes:
+    """A number as the format codes it."""
+    digits = b""
+    while value > 127:
+        digits += bytes([value & 127 | 128])
+        value >>= 7
+    return digits + bytes([value])

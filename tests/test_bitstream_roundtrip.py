@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,99 +14,54 @@ import reference_decoder
 from click.testing import CliRunner
 from golden_payloads import layer, random_payload, small_payload
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from payload_strategies import payloads
 
 from rudcodec import DataError, FormatError, bitstream
+from rudcodec.bitstream import limits
 from rudcodec.cli.main import main
-from rudcodec.payload import (
-    AUGMENTATIONS,
-    Architecture,
-    Group,
-    Payload,
-    QLayer,
-    QTensor,
-    Recipe,
-    Segment,
-    SynthesisLayer,
-)
-
-
-@st.composite
-def architectures(draw: st.DrawFn) -> Architecture:
-    channels = draw(st.sampled_from([1, 3]))
-    grids = sorted(draw(st.lists(st.integers(1, 3), min_size=1, max_size=4)), reverse=True)
-    before = sum(grids)
-    layers: list[SynthesisLayer] = []
-    for _ in range(draw(st.integers(0, 2))):
-        out = draw(st.sampled_from([2, 5, before]))
-        residual = bool(layers) and out == before and draw(st.booleans())
-        layers.append(layer(out, draw(st.sampled_from([1, 3])), draw(st.booleans()), residual))
-        before = out
-    residual = bool(layers) and before == channels and draw(st.booleans())
-    layers.append(layer(channels, draw(st.sampled_from([1, 3])), False, residual))
-    hidden = tuple(draw(st.lists(st.integers(1, 6), max_size=2)))
-    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    return Architecture(height, width, channels, tuple(grids), hidden, tuple(layers))
-
-
-@st.composite
-def recipes(draw: st.DrawFn, channels: int) -> Recipe:
-    grey = st.integers(1, 255)
-    decimals = st.builds(
-        lambda digits, places: float(f"{digits}e-{places}"), st.integers(0, 10**9 - 1), st.integers(0, 9)
-    )
-    chosen = draw(st.sets(st.sampled_from(AUGMENTATIONS)))
-    return Recipe(
-        mean=tuple(draw(grey) for _ in range(channels)),
-        std=tuple(draw(grey) for _ in range(channels)),
-        augment=tuple(name for name in AUGMENTATIONS if name in chosen),
-        optimizer=draw(st.sampled_from(["sgd", "adamw", "muon"])),
-        steps=draw(st.integers(1, 10**9)),
-        batch=draw(st.integers(1, 10**9)),
-        lr=draw(decimals),
-        weight_decay=draw(decimals),
-        momentum=draw(decimals),
-    )
-
-
-@st.composite
-def payloads(draw: st.DrawFn) -> Payload:
-    architecture = draw(architectures())
-    classes = draw(st.integers(1, 4))
-    row = st.tuples(*[st.integers(0, 3)] * classes).filter(any)
-    return random_payload(
-        architecture,
-        draw(st.lists(row, min_size=1, max_size=3)),
-        seed=draw(st.integers(0, 2**32)),
-        share=draw(st.sampled_from(["dataset", "class"])),
-        weights=draw(st.sampled_from([0.0, 1.0, 8.0, 60.0, 3000.0])),
-        latents=draw(st.sampled_from([0.0, 0.3, 4.0, 100.0, 30000.0])),
-        exponent=draw(st.integers(0, 15)),
-        recipe=draw(recipes(architecture.channels)),
-    )
+from rudcodec.payload import Architecture, Group, Payload, QLayer, QTensor, Segment
 
 
 def tensors(payload: Payload) -> list[QTensor]:
-    layers = [layer for group in payload.groups for layer in (*group.context, *group.synthesis)]
-    return [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
+    layers = [
+        one
+        for model in payload.models
+        for group in model.groups
+        for one in (*group.context, *group.synthesis)
+    ]
+    layers += payload.labels.parameters if payload.labels else ()
+    found = [tensor for one in layers for tensor in (one.weight, one.scale, one.bias)]
+    return [tensor for tensor in found if tensor is not None]
 
 
 def assert_same(a: Payload, b: Payload) -> None:
-    assert (a.architecture, a.classes, a.share, a.recipe) == (b.architecture, b.classes, b.share, b.recipe)
-    assert len(a.groups) == len(b.groups) and len(a.segments) == len(b.segments)
+    """Of a decoded payload, which has no views where nothing says how they are drawn."""
+    assert (a.classes, a.recipe, a.soft, a.metadata) == (b.classes, b.recipe, b.soft, b.metadata)
+    assert [(m.architecture, m.classes, len(m.groups)) for m in a.models] == [
+        (m.architecture, m.classes, len(m.groups)) for m in b.models
+    ]
+    assert (a.labels is None) == (b.labels is None)
+    if a.labels is not None and b.labels is not None:
+        for field in ("layers", "temperature", "views", "mirror"):
+            assert getattr(a.labels, field) == getattr(b.labels, field)
     for x, y in zip(tensors(a), tensors(b), strict=True):
         assert x.exponent == y.exponent and x.values.dtype == y.values.dtype == np.int32
         np.testing.assert_array_equal(x.values, y.values)
     for s, t in zip(a.segments, b.segments, strict=True):
-        assert s.counts == t.counts
+        assert (s.counts, s.model, s.order) == (t.counts, t.model, t.order)
         for p, q in zip(s.latents, t.latents, strict=True):
             assert q.dtype == np.int32
             np.testing.assert_array_equal(p, q)
+        assert (s.soft is None) == (t.soft is None)
+        if s.soft is not None and t.soft is not None:
+            np.testing.assert_array_equal(s.soft.others, t.soft.others)
+            np.testing.assert_array_equal(s.soft.odds, t.soft.odds)
 
 
 @settings(max_examples=60, deadline=None)
 @given(payloads())
 def test_round_trip(payload: Payload) -> None:
+    """Several models, classes in any order, all kinds of labels, with and without what may be left out."""
     data = bitstream.encode(payload)
     assert bitstream.encoded_size(payload) == len(data)
     decoded, images = bitstream.decode_images(data)
@@ -118,9 +75,18 @@ def test_round_trip(payload: Payload) -> None:
 def test_reference_decoder_gives_the_same_pixels(payload: Payload) -> None:
     """Integers against floats: single and double precision, shared and batched networks."""
     data = bitstream.encode(payload)
-    _, pixels, labels = reference_decoder.decode(data)
-    assert b"".join(pixels) == bitstream.synthesize(payload).tobytes()
+    head, pixels, labels = reference_decoder.decode(data)
+    images = bitstream.synthesize(payload)
+    assert b"".join(pixels) == images.tobytes()
     assert labels == bitstream.hard_labels(payload).tolist()
+    if (probabilities := bitstream.soft_labels(payload)) is not None:
+        np.testing.assert_allclose(head.probabilities, probabilities, rtol=0, atol=1e-12)
+    if payload.labels is not None:
+        network, view = reference_decoder.read_labels(head), images[0]
+        assert network is not None
+        assert [reference_decoder.logits(network, view.tolist())] == bitstream.logits(
+            payload.labels, view[None]
+        ).tolist()
 
 
 @settings(max_examples=25, deadline=None)
@@ -137,10 +103,12 @@ def test_size_is_near_the_ideal_and_fully_explained(payload: Payload) -> None:
     streams = sum(row.bytes for row in rows if "latents of" in row.note or "parameters" in row.note)
     ideal = sum(part.bits for part in parts) / 8
     # no lower bound: a stream along the edge of the coder's interval leaves out its last words
-    assert streams <= 1.005 * ideal + 8 * (1 + len(payload.segments))
+    assert streams <= 1.005 * ideal + 8 * (1 + len(payload.models) + len(payload.segments))
     latents = sum(grid.size for segment in payload.segments for grid in segment.latents)
     weights = sum(tensor.values.size for tensor in tensors(payload))
-    assert sum(part.symbols for part in parts) == latents + weights
+    soft = [segment.soft for segment in payload.segments if segment.soft is not None]
+    labels = sum(one.odds.size + len(one.odds) for one in soft)
+    assert sum(part.symbols for part in parts) == latents + weights + labels
     assert parts == bitstream.code_length(payload)
 
 
@@ -209,22 +177,36 @@ def test_unreadable_and_unwritable_paths_are_named(tmp_path: Path) -> None:
         bitstream.write(small_payload(), tmp_path / "nowhere" / "set.rud")
 
 
+def with_model(payload: Payload, **changes: Any) -> Payload:
+    (model,) = payload.models
+    return replace(payload, models=(replace(model, **changes),))
+
+
 def with_tensor(payload: Payload, tensor: QTensor) -> Payload:
-    group = payload.groups[0]
+    (group,) = payload.models[0].groups
     first = QLayer(tensor, group.context[0].bias)
-    return replace(payload, groups=(Group((first, *group.context[1:]), group.synthesis),))
+    return with_model(payload, groups=(Group((first, *group.context[1:]), group.synthesis),))
 
 
-def with_architecture(payload: Payload, **changes: object) -> Payload:
-    return replace(payload, architecture=replace(payload.architecture, **changes))  # type: ignore[arg-type]
+def with_architecture(payload: Payload, **changes: Any) -> Payload:
+    """With networks of that architecture, so that nothing else is wrong."""
+    architecture = replace(payload.models[0].architecture, **changes)
+    return replace(payload, models=random_payload(architecture, [(1, 1)], seed=0).models)
 
 
-def with_recipe(payload: Payload, **changes: object) -> Payload:
-    return replace(payload, recipe=replace(payload.recipe, **changes))  # type: ignore[arg-type]
+def with_recipe(payload: Payload, **changes: Any) -> Payload:
+    assert payload.recipe is not None
+    return replace(payload, recipe=replace(payload.recipe, **changes))
+
+
+def with_segment(payload: Payload, **changes: Any) -> Payload:
+    return replace(payload, segments=(replace(payload.segments[0], **changes),))
 
 
 SMALL = small_payload()
-WEIGHT = SMALL.groups[0].context[0].weight
+MODEL = SMALL.models[0]
+GROUP = MODEL.groups[0]
+WEIGHT = GROUP.context[0].weight
 LATENTS = SMALL.segments[0].latents
 REFUSED = [
     ("height is 0", with_architecture(SMALL, height=0)),
@@ -234,15 +216,18 @@ REFUSED = [
     ("width of context layer 0", with_architecture(SMALL, context_hidden=(1000,))),
     ("kernel of synthesis layer 0", with_architecture(SMALL, synthesis=(layer(3, 5, False),))),
     ("can't be residual", with_architecture(SMALL, synthesis=(layer(3, 3, False, True),))),
-    ("3 channels and no ReLU", with_architecture(SMALL, synthesis=(layer(4, 3, False),))),
+    ("4 channels, must have 3", with_architecture(SMALL, synthesis=(layer(4, 3, False),))),
     ("no ReLU", with_architecture(SMALL, synthesis=(layer(3, 3, True),))),
     ("must have the shapes", with_architecture(SMALL, height=5)),
     ("mean and std", with_recipe(SMALL, mean=(1,))),
     ("augment is", with_recipe(SMALL, augment=("flip", "color"))),
     ("optimizer is", with_recipe(SMALL, optimizer="lbfgs")),
     ("learning rate is", with_recipe(SMALL, lr=float("nan"))),
-    ("learning rate is", with_recipe(SMALL, lr=1 / 3)),
-    ("decimal places", with_recipe(SMALL, weight_decay=1e-30)),
+    ("learning rate is 1001", with_recipe(SMALL, lr=1001.0)),
+    ("multiple of 1e-06", with_recipe(SMALL, lr=1 / 3)),
+    ("multiple of 0.001", with_recipe(SMALL, momentum=0.9999)),
+    ("momentum is 1.5", with_recipe(SMALL, momentum=1.5)),
+    ("weight decay is -1", with_recipe(SMALL, weight_decay=-1.0)),
     ("steps is 0", with_recipe(SMALL, steps=0)),
     ("used twice", replace(SMALL, classes=("a", "a"))),
     ("control characters", replace(SMALL, classes=("a", "b\n"))),
@@ -250,20 +235,37 @@ REFUSED = [
     ("length of name of class 0", replace(SMALL, classes=("", "x"))),
     ("not valid Unicode", replace(SMALL, classes=("a", "\ud800"))),
     ("counts for 3 classes", replace(SMALL, classes=("a", "b", "c"))),
-    ("share is", replace(SMALL, share="pair")),  # type: ignore[arg-type]
-    ("1 groups, must be 2", replace(SMALL, share="class")),
+    ("missing", replace(SMALL, models=())),
+    ("1 groups, must be 2", with_model(SMALL, classes=(0, 1))),
+    ("class of a group is 1 twice", with_model(SMALL, classes=(1, 1), groups=(GROUP, GROUP))),
+    ("class of a group is 2", with_model(SMALL, classes=(2,))),
+    ("number of groups is 0", with_model(SMALL, classes=(), groups=())),
+    ("no networks for some classes", with_model(SMALL, classes=(1,))),
+    (
+        "images of another shape",
+        replace(SMALL, models=(MODEL, replace(MODEL, architecture=replace(MODEL.architecture, height=5)))),
+    ),
+    ("model 1 isn't there", with_segment(SMALL, model=1)),
+    ("order must name each class", with_segment(SMALL, order=(1,))),
+    ("order must name each class", with_segment(SMALL, order=(1, 1))),
     ("number of segments", replace(SMALL, segments=())),
-    ("is empty", replace(SMALL, segments=(Segment((0, 0), tuple(grid[:0] for grid in LATENTS)),))),
-    ("must be integers", replace(SMALL, segments=(Segment((2, 2), tuple(grid * 1.0 for grid in LATENTS)),))),
-    ("largest latent", replace(SMALL, segments=(Segment((2, 2), tuple(grid + 40000 for grid in LATENTS)),))),
+    ("has no images", with_segment(SMALL, counts=(0, 0), latents=tuple(grid[:0] for grid in LATENTS))),
+    ("images of a class is -1", with_segment(SMALL, counts=(5, -1))),
+    ("must be integers", with_segment(SMALL, latents=tuple(grid * 1.0 for grid in LATENTS))),
+    ("largest latent", with_segment(SMALL, latents=tuple(grid + 40000 for grid in LATENTS))),
     ("must be integers of shape", with_tensor(SMALL, QTensor(WEIGHT.values[:1], 5))),
     ("exponent of weight", with_tensor(SMALL, QTensor(WEIGHT.values, 16))),
     ("values beyond", with_tensor(SMALL, QTensor(WEIGHT.values + 2047, 5))),
     ("bias of context layer 0 has exponent", with_tensor(SMALL, QTensor(WEIGHT.values, 0))),
     (
         "synthesis network has 1 layers",
-        replace(SMALL, groups=(Group(SMALL.groups[0].context, SMALL.groups[0].synthesis[:1]),)),
+        with_model(SMALL, groups=(Group(GROUP.context, GROUP.synthesis[:1]),)),
     ),
+    ("control characters", replace(SMALL, metadata={"name": "a\x1b[0m"})),
+    ("length of key", replace(SMALL, metadata={"k" * 65: ""})),
+    ("length of key", replace(SMALL, metadata={"": "x"})),
+    ("length of value of k", replace(SMALL, metadata={"k": "v" * 4097})),
+    ("at most 65536", replace(SMALL, metadata={f"k{i}": "v" * 4000 for i in range(17)})),
 ]
 
 
@@ -277,10 +279,37 @@ def test_what_the_format_cannot_express_is_refused(reason: str, payload: Payload
 
 def test_limits_are_the_same_for_both_sides() -> None:
     architecture = Architecture(1024, 1024, 3, (1, 1), (4,), (layer(3, 3, relu=False),))
-    with pytest.raises(FormatError, match="samples, at most"):
-        bitstream.check_limits(architecture, ((6, 6),), "dataset")
-    bitstream.check_limits(architecture, ((1, 1),), "dataset")
-    bitstream.check_limits(architecture, ((6, 6),), "dataset", size=4 << 20)
+    counts = ((40, 40),)
+    with pytest.raises(FormatError, match="units of work"):
+        bitstream.check_limits(architecture, counts, 1)
+    bitstream.check_limits(architecture, ((1, 1),), 1)
+    bitstream.check_limits(architecture, counts, 1, size=16 << 20)
     wide = replace(architecture, synthesis=(layer(200), layer(3, relu=False)))
     with pytest.raises(FormatError, match="widest layer"):
-        bitstream.check_limits(wide, ((1, 1),), "dataset")
+        bitstream.check_limits(wide, ((1, 1),), 1)
+    with pytest.raises(FormatError, match="groups of networks"):
+        bitstream.check_limits(architecture, ((1, 1),), limits.GROUPS + 1)
+
+
+def test_an_encoder_is_held_to_the_limit_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the same limit, to the unit, as a reader."""
+    data = bitstream.encode(SMALL)
+
+    def least(function: Callable[[], object]) -> int:
+        """The smallest limit with which a function does."""
+        low, high = 0, 1 << 36
+        while low < high:
+            middle = (low + high) // 2
+            monkeypatch.setattr(limits, "WORK", middle)
+            try:
+                function()
+            except FormatError:
+                low = middle + 1
+            else:
+                high = middle
+        monkeypatch.setattr(limits, "WORK", low - 1)
+        with pytest.raises(FormatError, match="units of work"):
+            function()
+        return low
+
+    assert 0 < least(lambda: bitstream.encode(SMALL)) == least(lambda: bitstream.decode(data))

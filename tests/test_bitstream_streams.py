@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rudcodec import FormatError, bitstream
 from rudcodec.bitstream import tables
 from rudcodec.bitstream.coder import Decoder, Encoder
-from rudcodec.bitstream.container import Place
+from rudcodec.bitstream.container import ANCILLARY, Place
 
 Batch = list[tuple[int, int]]  # table row, difference
 
@@ -140,6 +140,8 @@ def test_files_with_another_last_word_are_refused(change: int) -> None:
     outcomes = []
     for i in range(1, len(sections)):
         tag, body = sections[i]
+        if tag >= ANCILLARY:
+            continue
         last = int.from_bytes(body[-4:], "little") + change
         for changed in (
             body[:-4] + (last & 0xFFFFFFFF).to_bytes(4, "little"),

@@ -66,11 +66,11 @@ def test_standard_input_is_a_file_like_any(rud: Path, folder: Path) -> None:
 
 
 def test_a_label_network_is_judged_with_its_set_and_with_real_images(tmp_path: Path, folder: Path) -> None:
-    payload = random_labels(small_payload(), (LabelLayer(4, True, False),), seed=1)
+    payload = random_labels(small_payload(), (LabelLayer(4, "mean"),), seed=1)
     file = tmp_path / "labelled.rud"
     bitstream.write(payload, file)
     assert payload.labels is not None
-    beside = bitstream.labels_size(payload.labels, (8, 8, 3), 3)
+    beside = bitstream.labels_size(payload.labels, payload.image_shape, 3)
     # small files have no room for pictures: a longer recipe of segments would only be slower
     big = replace(small_payload(segments=40), labels=payload.labels)
     bitstream.write(big, file)

@@ -81,7 +81,8 @@ def test_same_seed_same_bytes(colour: LabelledImages, share: Literal["dataset", 
 @pytest.mark.slow
 def test_networks_per_class_where_a_chunk_does_not_hold_every_class(colour: LabelledImages) -> None:
     settings = Settings(bpc=5000, ipc=2, share="class", chunk=2, warmup=4, joint=0, tune=2)
-    assert len(distill(colour, settings).groups) == 3
+    (model,) = distill(colour, settings).models
+    assert (len(model.groups), model.classes) == (3, (0, 1, 2))
 
 
 @pytest.mark.slow
@@ -160,7 +161,7 @@ def test_no_more_images_than_a_file_may_ask_for() -> None:
     planned = allocate(demand, 1e6, None)
 
     def check(ipc: int) -> None:
-        check_limits(planned.architecture, ((ipc,) * 10,), "dataset", 625_000)
+        check_limits(planned.architecture, ((ipc,) * 10,), 1, 625_000)
 
     check(planned.ipc)
     with pytest.raises(FormatError):

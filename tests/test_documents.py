@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     architecture = Architecture(8, 8, 3, (2, 1), (3,), (layer(3, relu=False),))
     recipe = Recipe(mean=(128,) * 3, std=(64,) * 3, augment=("flip",), steps=2, batch=4)
     images = random_payload(architecture, [(2, 2)], seed=1, classes=data.classes, recipe=recipe)
-    bitstream.write(random_labels(images, (LabelLayer(4, True, False),), seed=1), tmp_path / "cifar10.rud")
+    bitstream.write(random_labels(images, (LabelLayer(4, "mean"),), seed=1), tmp_path / "cifar10.rud")
     return tmp_path
 
 

@@ -39,11 +39,12 @@ def source(real: LabelledImages, tmp_path: Path) -> Path:
 
 def payload_with(**recipe: Any) -> Payload:
     payload = small_payload()
+    assert payload.recipe is not None
     return replace(payload, recipe=replace(payload.recipe, **recipe))
 
 
 def labelled_with(**recipe: Any) -> Payload:
-    return random_labels(payload_with(**recipe), (LabelLayer(4, True, False),), seed=1)
+    return random_labels(payload_with(**recipe), (LabelLayer(4, "mean"),), seed=1)
 
 
 def run_eval(payload: Payload, folder: Path, source: Path, *options: str) -> Result:
@@ -57,8 +58,8 @@ def run_eval(payload: Payload, folder: Path, source: Path, *options: str) -> Res
     ("recipe", "text", "remedy"),
     [
         ({"steps": 10**9}, "1,000,000,000 steps; no file may have more than 1,000,000", "steps=3"),
-        ({"lr": 1e8}, "a learning rate of 1e+08; no file may have more than 100", "lr=0.01"),
-        ({"momentum": 5.0}, "a momentum of 5; no file may have more than 0.9999", "momentum=0.9"),
+        ({"lr": 1000.0}, "a learning rate of 1000; no file may have more than 100", "lr=0.01"),
+        ({"momentum": 1.0}, "a momentum of 1; no file may have more than 0.9999", "momentum=0.9"),
     ],
 )
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])

@@ -82,7 +82,7 @@ def test_weights_take_five_bits_and_do_little_harm(share: str, monkeypatch: pyte
 def test_the_model_computes_with_the_integers_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Observed(monkeypatch, "dataset")
     networks = seen.encoder.model.of(0)
-    (group,) = seen.payload.groups
+    (group,) = seen.payload.models[0].groups
     for network, layers in ((networks.context, group.context), (networks.synthesis, group.synthesis)):
         for weight, bias, layer in zip(network.weights, network.biases, layers, strict=True):
             for parameter, tensor in ((weight, layer.weight), (bias, layer.bias)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -34,11 +35,22 @@ from rudcodec.label_network.model import to_network_input
 from rudcodec.labels.network import NetworkLabels, label_fraction
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
-from rudcodec.payload import Architecture, LabelLayer, LabelNetwork, Payload, Recipe, ViewRecipe
+from rudcodec.payload import (
+    Architecture,
+    ImageShape,
+    Kernel,
+    LabelLayer,
+    LabelNetwork,
+    Norm,
+    Payload,
+    Pool,
+    Recipe,
+    ViewRecipe,
+)
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe, predict, student_views, view_recipe
 
-LAYERS = (LabelLayer(12, True, False), LabelLayer(12, False, True))
+LAYERS = (LabelLayer(12, "mean"), LabelLayer(12, residual=True))
 GENTLE = ViewRecipe(zoom_min=54, zoom_max=74, rotate=24, flip=False, mixup=20, cutmix=0)
 
 
@@ -86,6 +98,48 @@ def test_the_twin_agrees_with_the_file(trained: LabelNetwork, digits: data.Label
     assert np.abs(bitstream.probabilities(trained, images) - softened).mean() < 0.01
 
 
+def networks_of_a_kind(kernel: Kernel, norm: Norm) -> Iterator[LabelNetwork]:
+    """With a layer of this kind and any pooling, with and without residual, ReLU and mirror images."""
+    architecture = Architecture(12, 10, 3, (1,), (), (layer(3, relu=False),))
+    base = random_payload(architecture, [(1, 1, 1)], seed=0)
+    for pool, residual, linear in product((None, *get_args(Pool)), (False, True), (False, True)):
+        layers = (LabelLayer(6, linear=True), LabelLayer(6, pool, residual, kernel, norm, linear))
+        network = random_labels(base, layers, seed=3).labels
+        assert network is not None
+        yield from (network, replace(network, mirror=True))
+
+
+def smooth_pictures(count: int) -> np.ndarray:
+    steps = np.random.default_rng(0).normal(0, 6, (count, 12, 10, 3))
+    pictures: np.ndarray = np.clip(128 + steps.cumsum(1).cumsum(2), 0, 255).astype(np.uint8)
+    return pictures
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+@pytest.mark.parametrize("kernel", get_args(Kernel))
+def test_the_twin_agrees_on_layers_of_every_kind(kernel: Kernel, norm: Norm) -> None:
+    """They differ by roundings of activations, which are a fraction of what logits differ by."""
+    pictures = smooth_pictures(10)
+    for network in networks_of_a_kind(kernel, norm):
+        exact = bitstream.logits(network, pictures) / 4096
+        with torch.no_grad():
+            twin = FloatLabelNetwork(network)(to_network_input(torch.from_numpy(pictures))).numpy()
+        assert np.abs(exact - twin).mean() < 0.04 * exact.std(), network
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+def test_mirrored_logits_are_means(norm: Norm) -> None:
+    """Of the two ways, halves rounded up; so that a picture and its mirror image have the same."""
+    pictures = smooth_pictures(6)
+    mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
+    for network in networks_of_a_kind("full", norm):
+        one_way = replace(network, mirror=False)
+        both = bitstream.logits(one_way, pictures) + bitstream.logits(one_way, mirrored)
+        if network.mirror:
+            np.testing.assert_array_equal(bitstream.logits(network, pictures), (both + 1) >> 1)
+            np.testing.assert_array_equal(bitstream.logits(network, mirrored), (both + 1) >> 1)
+
+
 @pytest.mark.parametrize("elements", [1, 3000, 50_000])
 def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
     network = labelled_payload().labels
@@ -109,7 +163,7 @@ def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: py
 def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...], used: float) -> None:
     spec = label_network_spec(bits, 32, 32, 1000)
     assert tuple(layer.out_channels for layer in spec.layers) == widths
-    assert all(layer.pool for layer in spec.layers)
+    assert all(layer.pool == "mean" for layer in spec.layers)
     assert spec.bits == used
 
 
@@ -153,8 +207,8 @@ def test_the_network_of_a_small_file_has_more_of_it(digits: data.LabelledImages)
 
 
 def test_plans_suit_small_images() -> None:
-    assert [one.pool for one in label_network_spec(1e4, 8, 8, 1000).layers] == [False, True, True, False]
-    assert [one.pool for one in label_network_spec(1e5, 28, 28, 1000).layers] == [True, True, True, False]
+    pools = [[one.pool for one in label_network_spec(b, s, s, 1000).layers] for b, s in ((1e4, 8), (1e5, 28))]
+    assert pools == [[None, "mean", "mean", None], ["mean", "mean", "mean", None]]
 
 
 def test_a_file_carries_its_network(tmp_path: Path) -> None:
@@ -178,7 +232,9 @@ def test_rows_explain_the_network_too(tmp_path: Path) -> None:
     description = bitstream.describe(data)
     assert sum(row.bytes for row in description.rows) == len(data)
     mine = sum(row.bytes for row in description.rows if row.section == "labels")
-    assert payload.labels is not None and mine == bitstream.labels_size(payload.labels, (8, 8, 1), 2)
+    assert payload.labels is not None and mine == bitstream.labels_size(
+        payload.labels, payload.image_shape, 2
+    )
     (part,) = (part for part in description.parts if part.name.startswith("labels"))
     assert 0 <= 8 * mine - part.bits < 8 * (17 + 6 + 8)
 
@@ -200,7 +256,7 @@ def test_views_need_a_network() -> None:
 
 
 def rudcodec_recipe() -> Recipe:
-    return labelled_payload().recipe
+    return Recipe(mean=(128,), std=(64,))
 
 
 def test_streams_are_the_same_with_workers() -> None:
@@ -241,7 +297,7 @@ def test_compress_with_a_network(compressed: Path) -> None:
     loaded = rudcodec.load(compressed)
     assert loaded.network is not None and loaded.recipe.optimizer == "muon"
     assert loaded.network.views == student_views((8, 8, 1), flip=False)
-    spent = bitstream.labels_size(loaded.network, (8, 8, 1), 10)
+    spent = bitstream.labels_size(loaded.network, ImageShape(8, 8, 1), 10)
     assert spent == pytest.approx(0.5 * loaded.size, rel=0.3)
     real = data.load("digits", "val")
     quick = replace(loaded.recipe, steps=400, lr=0.005)

@@ -22,7 +22,7 @@ from rudcodec.model.context import laplace_bits
 from rudcodec.model.latents import Shard, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize, soft_round
 from rudcodec.model.synthesis import to_grey_levels
-from rudcodec.payload import Group, Payload, Recipe, Share
+from rudcodec.payload import Group, Model, Payload, Recipe, Share, grouped_classes
 from rudcodec.runs import RunContext
 
 CLASSES = ("left", "right")
@@ -52,7 +52,9 @@ def quantized(
     integers = integer_groups(model, quantize_networks(encoder))
     latents = [level.numpy() for level in model.latents()]
     recipe = Recipe(mean=(128,) * channels, std=(64,) * channels)
-    payload = with_latents(Payload(architecture, CLASSES, share, integers, (), recipe), latents)
+    payload = with_latents(
+        Payload(CLASSES, (Model(architecture, integers, grouped_classes(share, 2)),), (), recipe), latents
+    )
     return model, encoder, integers, payload
 
 

@@ -13,16 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from golden_payloads import layer, random_labels, random_payload
+from golden_payloads import layer, quiet_group, random_labels, random_payload
 
 import rudcodec
 from rudcodec import BudgetError, SettingError, bitstream, output, viewset
 from rudcodec.bitstream import labelnet
 from rudcodec.cli.main import main
-from rudcodec.payload import Architecture, LabelLayer, QLayer, QTensor, Segment
+from rudcodec.payload import Architecture, LabelLayer, Model, Segment
 
 SOFT = Path(__file__).parent / "golden" / "soft-300.rud"
-SURE = np.array([[0, -2047]], np.int32)
 
 
 def run(*args: str | Path, stdin: bytes = b"") -> Result:
@@ -39,11 +38,8 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A valid file of some 150 bytes with a million pictures."""
     architecture = Architecture(1, 1, 1, (1,), (), (layer(1, relu=False),))
     payload = random_payload(architecture, [(1, 1)], seed=1)
-    (group,), counts = payload.groups, (1 << 19, 1 << 19)
-    (context,) = group.context  # the smallest scale: a zero takes next to no bits
-    sure = QLayer(replace(context.weight, values=0 * context.weight.values), QTensor(SURE, 0))
-    payload = replace(payload, groups=(replace(group, context=(sure,)),))
-    segment = Segment(counts, (np.zeros((1 << 20, 1, 1), np.int32),))
+    payload = replace(payload, models=(Model(architecture, (quiet_group(architecture),)),))
+    segment = Segment((1 << 19, 1 << 19), (np.zeros((1 << 20, 1, 1), np.int32),))
     path = tmp_path_factory.mktemp("million") / "million.rud"
     size = bitstream.write(replace(payload, segments=(segment,)), path)
     assert size < 200
@@ -53,7 +49,7 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def labelled_file(folder: Path, side: int = 9) -> Path:
     """Six pictures in two classes and a network that labels views of them."""
     architecture = Architecture(side, side, 3, (1,), (), (layer(3, relu=False),))
-    layers = (LabelLayer(5, True, False), LabelLayer(5, False, True))
+    layers = (LabelLayer(5, "mean"), LabelLayer(5, residual=True))
     payload = random_labels(random_payload(architecture, [(3, 3)], seed=1), layers, seed=2)
     bitstream.write(payload, folder / "views.rud")
     return folder / "views.rud"
@@ -98,7 +94,7 @@ def test_what_will_be_written_is_an_upper_bound(rud: Path, tmp_path: Path) -> No
         folder = tmp_path / path.stem
         result = run("decompress", path, folder)
         files = [file for file in folder.rglob("*") if file.is_file()]
-        bound = output.of_saving(bitstream.head_of(path.read_bytes()), None)
+        bound = output.of_saving(bitstream.parse(path.read_bytes()), None)
         assert bound.files == len(files)
         assert sum(-(-file.stat().st_size // 4096) * 4096 for file in files) <= bound.size
         assert f"writing {bound}" in result.stderr

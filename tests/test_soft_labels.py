@@ -106,7 +106,7 @@ REFUSED = [
     ("values beyond", changed(lambda soft: replace(soft, odds=soft.odds + 2048))),
     ("where the set has not", replace(TEN, soft=None)),
     ("where the set has not", replace(TEN, segments=(TEN.segments[0], replace(TEN.segments[1], soft=None)))),
-    ("both soft labels and", random_labels(TEN, (LabelLayer(2, False, False),), seed=1)),
+    ("both soft labels and", random_labels(TEN, (LabelLayer(2),), seed=1)),
     ("classes kept is 10", replace(TEN, soft=SoftScale(10, 32, 32))),
 ]
 

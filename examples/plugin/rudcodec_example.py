@@ -64,7 +64,7 @@ class SmoothedLabels(LabelMode):
     def attach(self, payload: Payload, labels: State, results: Results) -> Payload:
         segments = []
         for segment in payload.segments:
-            own = np.repeat(np.arange(len(segment.counts)), segment.counts)
+            own = segment.labels
             other = (own + 1) % len(segment.counts)  # the format wants one by name, beside the rest
             odds = np.full((len(own), 2), 2, np.int32)
             segments.append(replace(segment, soft=SoftLabels(other[:, None].astype(np.int32), odds)))

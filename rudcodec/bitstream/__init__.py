@@ -14,17 +14,19 @@ from rudcodec.bitstream.codec import (
     write,
 )
 from rudcodec.bitstream.description import Description, Part, Row, code_length, describe
+from rudcodec.bitstream.extraction import extract
 from rudcodec.bitstream.files import opened, read_bytes
-from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.labelnet import logits, probabilities
-from rudcodec.bitstream.layout import head_of
+from rudcodec.bitstream.layout import Outline, parse
+from rudcodec.bitstream.merging import merge
 from rudcodec.bitstream.reading import decode, decode_images, read, salvage, stream
+from rudcodec.bitstream.recovery import recover
 from rudcodec.bitstream.soft import soft_labels
 from rudcodec.bitstream.truncation import Truncation, truncate
 
 __all__ = [
     "Description",
-    "Head",
+    "Outline",
     "Part",
     "Row",
     "Truncation",
@@ -35,14 +37,17 @@ __all__ = [
     "describe",
     "encode",
     "encoded_size",
+    "extract",
     "hard_labels",
-    "head_of",
     "labels_size",
     "logits",
+    "merge",
     "opened",
+    "parse",
     "probabilities",
     "read",
     "read_bytes",
+    "recover",
     "salvage",
     "soft_labels",
     "stream",

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from rudcodec.bitstream import container, limits
+from rudcodec.bitstream.ancillary import pack_ancillary
 from rudcodec.bitstream.coder import Encoder
-from rudcodec.bitstream.container import Place
+from rudcodec.bitstream.container import Place, Writer
 from rudcodec.bitstream.header import Head, code_head
-from rudcodec.bitstream.labels import code_fields, code_parameters, shapes
+from rudcodec.bitstream.labels import code_labels, code_parameters, network_excess, shapes
 from rudcodec.bitstream.latents import SegmentCoder, code_latents
-from rudcodec.bitstream.networks import Networks, largest_latent, networks_of
-from rudcodec.bitstream.soft import code_soft
+from rudcodec.bitstream.models import ModelFields, code_model
+from rudcodec.bitstream.networks import Networks, largest_latents, networks_of
+from rudcodec.bitstream.segments import SegmentFields, code_segment
+from rudcodec.bitstream.soft import code_soft, soft_symbols
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError
 from rudcodec.files import write_bytes
-from rudcodec.payload import Architecture, LabelNetwork, Payload
+from rudcodec.payload import Architecture, ImageShape, LabelNetwork, Payload, Segment, SoftScale
+
+Counts = Sequence[tuple[int, ...]]
+"""For each segment, its images of each class."""
 
 
 def encode(payload: Payload) -> bytes:
@@ -34,37 +40,113 @@ def encoded_size(payload: Payload) -> int:
 
 def _file(payload: Payload, with_digests: bool) -> bytes:
     """The file; without digests of its images it has zeros there, which are as long."""
-    head = _head_of(payload)
-    writer = container.Writer("head")
-    code_head(writer, head)
-    _check_segments(payload)
-    groups, weights = limits.group_count(head.share, len(head.classes)), Encoder()
-    if len(payload.groups) != groups:
-        raise FormatError("weights", -1, f"{len(payload.groups)} groups, must be {groups}")
-    for group in payload.groups:
-        code_group(weights, head.architecture, group, Place("weights"))
-    networks = Networks(head.architecture, payload.groups, head.share, head.ymax)
-    coders = [Encoder() for _ in payload.segments]
-    segments = []
-    for i, (coder, segment) in enumerate(zip(coders, payload.segments, strict=True)):
-        place = Place(f"segment {i}")
-        if payload.soft is not None:
-            code_soft(coder, payload.soft, segment.counts, segment.soft, place)
-        segments.append(SegmentCoder(coder, segment.counts, place, segment.latents))
-    code_latents(networks, segments)
-    sections = [container.MAGIC + bytes([container.VERSION])]
-    sections.append(container.pack(container.HEAD, bytes(writer.data)))
-    sections.append(container.pack(container.WEIGHTS, weights.finish()))
+    _check_consistent(payload)
+    ymax = largest_latents(payload)
+    models = tuple(
+        ModelFields(model.architecture, model.classes, largest)
+        for model, largest in zip(payload.models, ymax, strict=True)
+    )
+    sections = [file_start(head_of(payload)), *pack_ancillary(payload)]
+    sections += [_model_section(payload, models, i) for i in range(len(models))]
     if payload.labels is not None:
-        sections.append(_labels_section(payload.labels, image_size(head.architecture), len(head.classes)))
-    checksums = [0] * len(coders)
+        sections.append(_labels_section(payload.labels, payload.image_shape, len(payload.classes)))
+    if payload.soft is not None:
+        sections.append(_labels_section(payload.soft, payload.image_shape, len(payload.classes)))
+    return b"".join(sections + _segment_sections(payload, models, with_digests))
+
+
+def head_of(payload: Payload) -> Head:
+    """The head of a payload's file."""
+    return Head(payload.image_shape, payload.classes, len(payload.segments))
+
+
+def file_start(head: Head) -> bytes:
+    """Magic, version and HEAD."""
+    opening = container.MAGIC + bytes([container.VERSION])
+    return opening + _section(container.HEAD, "head", lambda fields: code_head(fields, head))
+
+
+def _section(tag: int, name: str, code: Callable[[Writer], object], stream: bytes = b"") -> bytes:
+    """A section of fields, and a stream behind them."""
+    writer = Writer(name)
+    code(writer)
+    return container.pack(tag, bytes(writer.data) + stream)
+
+
+def _model_section(payload: Payload, models: tuple[ModelFields, ...], number: int) -> bytes:
+    name, fields, groups = f"model {number}", models[number], payload.models[number].groups
+    place, coder = Place(name), Encoder()
+    if len(groups) != fields.num_groups:
+        raise place.error(f"{len(groups)} groups, must be {fields.num_groups}")
+    totals = ((model.architecture, model.num_groups) for model in models[: number + 1])
+    if reason := limits.model_excess(fields.architecture) or limits.networks_excess(totals):
+        raise place.error(reason)
+    for group in groups:
+        code_group(coder, fields.architecture, group, place)
+    shape, classes = payload.image_shape, len(payload.classes)
+    return _section(
+        container.MODEL, name, lambda writer: code_model(writer, shape, classes, fields), coder.finish()
+    )
+
+
+def labels_size(network: LabelNetwork, shape: ImageShape, classes: int) -> int:
+    """Bytes that a label network takes in a file. Raises FormatError."""
+    return len(_labels_section(network, shape, classes))
+
+
+def _labels_section(labels: LabelNetwork | SoftScale, shape: ImageShape, classes: int) -> bytes:
+    stream = b""
+    if isinstance(labels, LabelNetwork):
+        if reason := network_excess(labels, shape, classes):
+            raise FormatError("labels", -1, reason)
+        coder = Encoder()
+        layer_shapes = shapes(labels.layers, shape, classes)
+        code_parameters(coder, layer_shapes, labels.parameters, Place("labels"))
+        stream = coder.finish()
+    return _section(
+        container.LABELS, "labels", lambda fields: code_labels(fields, shape, classes, labels), stream
+    )
+
+
+def _segment_sections(payload: Payload, models: tuple[ModelFields, ...], with_digests: bool) -> list[bytes]:
+    networks = Networks(payload.models, [model.ymax for model in models])
+    classes, work = len(payload.classes), limits.WorkLimit()
+    for i, model in enumerate(models):
+        if reason := work.add(limits.model_work(model.architecture)):
+            raise FormatError(f"model {i}", -1, reason)
+    coders: list[Encoder] = []
+    segments = []
+    headers = []
+    for i, segment in enumerate(payload.segments):
+        place, coder = Place(f"segment {i}"), Encoder()
+        writer = Writer(place.section)
+        fields = code_segment(writer, classes, models, _fields_of(segment))
+        _check_latents(segment, models[fields.model].architecture, place)
+        if payload.soft is not None:
+            code_soft(coder, payload.soft, fields.labels, classes, segment.soft, place)
+        coders.append(coder)
+        headers.append(bytes(writer.data))
+        segments.append(SegmentCoder(coder, fields, place, segment.latents))
+    code_latents(networks, segments)
+    checksums = [0] * len(segments)
     if with_digests:
-        checksums = digests(head.counts, networks.images(payload.segments))
-    for coder, digest in zip(coders, checksums, strict=True):
-        sections.append(container.pack(container.SEGMENT, digest.to_bytes(4, "little") + coder.finish()))
-    data = b"".join(sections)
-    check_limits(head.architecture, head.counts, head.share, len(data), head.soft is not None)
-    return data
+        checksums = digests([one.fields.images for one in segments], networks.images(payload.segments))
+    sections = []
+    for one, header, digest, coder in zip(segments, headers, checksums, coders, strict=True):
+        body = header + digest.to_bytes(4, "little") + coder.finish()
+        model = models[one.fields.model]
+        symbols = soft_symbols(payload.soft, classes)
+        cost = limits.segment_work(
+            model.architecture, one.fields.images, one.fields.num_groups(model), classes, symbols
+        )
+        if reason := work.add(cost, len(body)):
+            raise one.place.error(reason)
+        sections.append(container.pack(container.SEGMENT, body))
+    return sections
+
+
+def _fields_of(segment: Segment) -> SegmentFields:
+    return SegmentFields(tuple(int(n) for n in segment.counts), segment.model, segment.order)
 
 
 def synthesize(payload: Payload) -> np.ndarray:
@@ -74,9 +156,7 @@ def synthesize(payload: Payload) -> np.ndarray:
 
 def hard_labels(payload: Payload) -> np.ndarray:
     """Class index of each image of :func:`synthesize`, int64 (N,)."""
-    classes = np.arange(len(payload.classes))
-    labels = [np.repeat(classes, segment.counts) for segment in payload.segments]
-    return np.concatenate([classes[:0], *labels]).astype(np.int64)
+    return np.concatenate([np.empty(0, np.int64), *(segment.labels for segment in payload.segments)])
 
 
 def write(payload: Payload, path: str | os.PathLike[str]) -> int:
@@ -90,74 +170,55 @@ def write(payload: Payload, path: str | os.PathLike[str]) -> int:
 
 
 def check_limits(
-    architecture: Architecture, counts: limits.Counts, share: str, size: int = 1, soft: bool = False
+    architecture: Architecture, counts: Counts, groups: int, size: int = 0, label_symbols: int = 0
 ) -> None:
-    """Raise FormatError if a file of ``size`` bytes may not ask for as much as this; an encoder's early
-    warning.
+    """Raise FormatError if no file of ``size`` bytes may ask for as much as this; an encoder's early warning.
 
-    ``counts``: per segment, images of each class; ``soft``: with soft labels.
+    ``counts``: per segment, images of each class; ``groups``: of networks, each of which every segment uses;
+    ``label_symbols``: of an image's soft label.
     """
-    if reason := limits.excess(architecture, counts, share, size, soft):
-        raise FormatError("head", -1, reason)
+    reason = limits.model_excess(architecture) or limits.networks_excess([(architecture, groups)])
+    work = limits.WorkLimit()
+    reason = reason or work.add(limits.model_work(architecture))
+    for segment in counts:
+        cost = limits.segment_work(architecture, sum(segment), groups, len(segment), label_symbols)
+        reason = reason or work.add(cost, size // len(counts))
+    if reason:
+        raise FormatError("file", -1, reason)
 
 
-def image_size(architecture: Architecture) -> tuple[int, int, int]:
-    """Height, width and channels of the images."""
-    return architecture.height, architecture.width, architecture.channels
-
-
-def _head_of(payload: Payload) -> Head:
-    if payload.share not in ("dataset", "class"):
-        raise FormatError("head", -1, f"share is {payload.share!r}, must be 'dataset' or 'class'")
-    counts = tuple(tuple(int(n) for n in segment.counts) for segment in payload.segments)
-    ymax = largest_latent(payload.segments)
-    return Head(
-        payload.architecture,
-        payload.recipe,
-        payload.classes,
-        payload.share,
-        ymax,
-        counts,
-        "network" if payload.labels is not None else "hard" if payload.soft is None else "soft",
-        payload.soft,
-    )
-
-
-def labels_size(network: LabelNetwork, size: tuple[int, int, int], classes: int) -> int:
-    """Bytes that a label network takes in a file; ``size``: height, width, channels. Raises FormatError."""
-    return len(_labels_section(network, size, classes))
-
-
-def _labels_section(network: LabelNetwork, size: tuple[int, int, int], classes: int) -> bytes:
-    writer = container.Writer("labels")
-    code_fields(writer, size, classes, network)
-    coder = Encoder()
-    code_parameters(coder, shapes(network.layers, size, classes), network.parameters, Place("labels"))
-    return container.pack(container.LABELS, bytes(writer.data) + coder.finish())
-
-
-def _check_segments(payload: Payload) -> None:
-    """Check that latents are integers of the shapes that architecture and counts ask for."""
-    levels = zip(limits.level_sizes(payload.architecture), payload.architecture.grids, strict=True)
-    sizes = [size for size, components in levels for _ in range(components)]
+def _check_consistent(payload: Payload) -> None:
+    """Check what no single section can tell."""
+    if not payload.models:
+        raise FormatError("model 0", -1, "missing")
+    for i, model in enumerate(payload.models):
+        a = model.architecture
+        if ImageShape(a.height, a.width, a.channels) != payload.image_shape:
+            raise FormatError(f"model {i}", -1, "makes images of another shape than the first model")
+    if payload.soft is not None and payload.labels is not None:
+        raise FormatError("labels", -1, "there can't be both soft labels and a label network")
     for i, segment in enumerate(payload.segments):
-        expected = [(sum(segment.counts), *size) for size in sizes]
-        if [grid.shape for grid in segment.latents] != expected:
-            raise FormatError(f"segment {i}", -1, f"latents must have the shapes {expected}")
-        if any(grid.dtype.kind not in "iu" for grid in segment.latents):
-            raise FormatError(f"segment {i}", -1, "latents must be integers")
         if (segment.soft is None) != (payload.soft is None):
             raise FormatError(
                 f"segment {i}", -1, "has soft labels where the set has not, or the other way round"
             )
-    if payload.soft is not None and payload.labels is not None:
-        raise FormatError("head", -1, "there can't be both soft labels and a label network")
 
 
-def digests(counts: Iterable[tuple[int, ...]], images: np.ndarray) -> list[int]:
-    """CRC-32 of the pixels of each segment with these counts."""
+def _check_latents(segment: Segment, architecture: Architecture, place: Place) -> None:
+    """Check that latents are integers of the shapes that architecture and counts ask for."""
+    levels = zip(limits.level_sizes(architecture), architecture.grids, strict=True)
+    sizes = [size for size, components in levels for _ in range(components)]
+    expected = [(sum(segment.counts), *size) for size in sizes]
+    if [grid.shape for grid in segment.latents] != expected:
+        raise place.error(f"latents must have the shapes {expected}")
+    if any(grid.dtype.kind not in "iu" for grid in segment.latents):
+        raise place.error("latents must be integers")
+
+
+def digests(counts: Iterable[int], images: np.ndarray) -> list[int]:
+    """CRC-32 of the pixels of each of some segments with so many images."""
     checksums, end = [], 0
-    for segment in counts:
-        start, end = end, end + sum(segment)
+    for count in counts:
+        start, end = end, end + count
         checksums.append(zlib.crc32(np.ascontiguousarray(images[start:end]).data))
     return checksums

@@ -34,9 +34,9 @@ UNIT_SCALE = 32
 PIXEL_SHIFT = 1
 
 # The label network.
-LABEL_KERNEL = 3
 LABEL_BITS = 4  # fractional, of an activation
 LABEL_CEILING = 255  # of an activation, in its last place
+LABEL_FLOOR = -256  # of an activation without a ReLU
 LOGIT_BITS = 12  # fractional
 TEMPERATURE_BITS = 4  # fractional
 

@@ -14,8 +14,10 @@ from rudcodec.bitstream.files import LARGEST_FILE, Source
 from rudcodec.errors import FormatError
 
 MAGIC = b"RUD"
-VERSION = 1
-HEAD, WEIGHTS, LABELS, SEGMENT = 1, 2, 3, 4
+VERSION = 2
+HEAD, MODEL, LABELS, SEGMENT = 1, 2, 3, 4
+ANCILLARY = 128  # the first of the tags that a decoder may skip
+RECIPE, VIEWS, METADATA = 128, 129, 130
 LONGEST_FRAME = 6  # bytes of tag and length
 
 
@@ -30,12 +32,17 @@ class Place:
         return FormatError(self.section, self.offset, reason)
 
 
+def has_controls(text: str) -> bool:
+    """Whether there are characters in it that a terminal takes for commands."""
+    return any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in text)
+
+
 class Fields(Protocol):
     """The fields of a structure: each method checks the limits, codes the value and returns it."""
 
     def number(self, name: str, value: int, low: int, high: int) -> int: ...
     def byte(self, name: str, value: int, low: int, high: int) -> int: ...
-    def text(self, name: str, value: str, longest: int) -> str: ...
+    def text(self, name: str, value: str, longest: int, shortest: int = 1) -> str: ...
     def mark(self, name: str) -> None: ...
     def fail(self, reason: str) -> FormatError: ...
 
@@ -67,12 +74,14 @@ class Writer:
         self.data.append(int(value))
         return int(value)
 
-    def text(self, name: str, value: str, longest: int) -> str:
+    def text(self, name: str, value: str, longest: int, shortest: int = 1) -> str:
         try:
             raw = value.encode("utf-8")
         except UnicodeEncodeError:
             raise self.fail(f"{name} is not valid Unicode") from None
-        self.number(f"length of {name}", len(raw), 1, longest)
+        if has_controls(value):
+            raise self.fail(f"{name} has control characters")
+        self.number(f"length of {name}", len(raw), shortest, longest)
         self.data += raw
         return value
 
@@ -119,13 +128,17 @@ class Reader:
         self._field = self.position
         return self._check(name, self._take(name, 1)[0], low, high)
 
-    def text(self, name: str, value: str, longest: int) -> str:
-        length = self.number(f"length of {name}", 0, 1, longest)
-        self._field = self.position
+    def text(self, name: str, value: str, longest: int, shortest: int = 1) -> str:
+        start = self.position
+        length = self.number(f"length of {name}", 0, shortest, longest)
+        self._field = start
         try:
-            return self._take(name, length).decode("utf-8")
+            text = self._take(name, length).decode("utf-8")
         except UnicodeDecodeError:
             raise self.fail(f"{name} is not UTF-8") from None
+        if has_controls(text):
+            raise self.fail(f"{name} has control characters")
+        return text
 
     def finish(self) -> None:
         """Raise FormatError if bytes are left."""
@@ -179,14 +192,19 @@ def start(data: Source) -> int:
     return 4
 
 
-def frame(data: Source, offset: int, tag: int, name: str) -> Section:
-    """Find the section ``name`` at ``offset``: its tag is the expected one and it lies within the file."""
-    if offset >= len(data):
+def tag_at(data: Source, offset: int, name: str) -> int:
+    """The tag of the section at ``offset``, ``name`` in errors."""
+    tag = data[offset : offset + 1]
+    if not tag:
         raise FormatError(name, offset, "missing, the file ends here")
+    return tag[0]
+
+
+def frame(data: Source, offset: int, name: str) -> Section:
+    """Find the section at ``offset``, ``name`` in errors: it lies within the file."""
+    tag_at(data, offset, name)
     reader = Reader(data, name, offset, min(offset + LONGEST_FRAME, len(data)))
-    actual = reader.byte("tag", 0, 0, 255)
-    if actual != tag:
-        raise FormatError(name, offset, f"expected a section with tag {tag}, found {actual}")
+    tag = reader.byte("tag", 0, 0, 255)
     length = reader.number("length", 0, 0, LARGEST_FILE)
     first = reader.position
     if length + 4 > len(data) - first:
@@ -199,10 +217,3 @@ def check(data: Source, section: Section, name: str) -> None:
     stored = int.from_bytes(data[section.end : section.end + 4], "little")
     if zlib.crc32(data[section.offset : section.end]) != stored:
         raise FormatError(name, section.offset, "checksum does not match, the file is damaged")
-
-
-def unpack(data: Source, offset: int, tag: int, name: str) -> Section:
-    """Find the section ``name`` at ``offset`` and check tag, length and checksum."""
-    section = frame(data, offset, tag, name)
-    check(data, section, name)
-    return section

@@ -1,4 +1,4 @@
-"""The LABELS section: a label network's sizes, how views are drawn, and its parameters.
+"""The LABELS section: how soft labels are quantized, or a label network with its parameters.
 
 As elsewhere, one description serves both directions.
 """
@@ -6,113 +6,158 @@ As elsewhere, one description serves both directions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.coder import Coder
-from rudcodec.bitstream.constants import LABEL_KERNEL
 from rudcodec.bitstream.container import Fields, Place
+from rudcodec.bitstream.soft import code_scale
 from rudcodec.bitstream.weights import code_tensor
-from rudcodec.payload import LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
+from rudcodec.payload import (
+    ImageShape,
+    Kernel,
+    LabelLayer,
+    LabelNetwork,
+    Norm,
+    Pool,
+    QLayer,
+    QTensor,
+    SoftScale,
+)
 
-Size = tuple[int, int, int]
-"""Height, width, channels of the images."""
+SOFT, NETWORK = 1, 2  # kinds of labels
+_KERNELS: tuple[Kernel, ...] = ("pointwise", "full", "depthwise")
+_NORMS: tuple[Norm, ...] = get_args(Norm)
+_POOLS: tuple[Pool | None, ...] = (None, *get_args(Pool))
 
-Shapes = tuple[tuple[int, ...], tuple[int]]
-"""The shapes of a layer's weight and bias."""
+
+class Shapes(NamedTuple):
+    """The shapes of a layer's tensors; ``scale`` is None where there is none."""
+
+    weight: tuple[int, ...]
+    bias: tuple[int]
+    scale: tuple[int] | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Values of all tensors."""
+        return limits.product(self.weight) + self.bias[0] * (1 if self.scale is None else 2)
 
 
-def code_fields(fields: Fields, size: Size, classes: int, network: LabelNetwork | None) -> LabelNetwork:
-    """Code all but the parameters, which are missing in the result; ``network`` is None when reading."""
-    fields.mark("label network")
+def code_labels(
+    fields: Fields, size: ImageShape, classes: int, labels: SoftScale | LabelNetwork | None
+) -> SoftScale | LabelNetwork:
+    """Code all but a network's parameters, which are missing in the result, as views' recipe is.
+
+    ``labels`` is None when reading.
+    """
+    kind = 0 if labels is None else SOFT if isinstance(labels, SoftScale) else NETWORK
+    kind = fields.byte("kind of labels", kind, 0, 255)
+    if kind == SOFT:
+        return code_scale(fields, classes, labels if isinstance(labels, SoftScale) else None)
+    if kind == NETWORK:
+        return _code_network(fields, size, classes, labels if isinstance(labels, LabelNetwork) else None)
+    raise fields.fail(f"kind of labels is {kind}, must be {SOFT} or {NETWORK}")
+
+
+def _code_network(
+    fields: Fields, size: ImageShape, classes: int, network: LabelNetwork | None
+) -> LabelNetwork:
+    mirror = bool(fields.byte("flags of the label network", int(network.mirror) if network else 0, 0, 1))
     count = fields.byte("label layers", len(network.layers) if network else 0, 1, limits.LABEL_LAYERS)
     layers: list[LabelLayer] = []
-    in_channels = 0
     for i in range(count):
-        layer = network.layers[i] if network else None
-        layers.append(_code_layer(fields, layer, i, in_channels))
-        in_channels = layers[-1].out_channels
-    _check_cost(fields, tuple(layers), size, classes)
+        input_size = inputs(layers, size)[-1]
+        layers.append(_code_layer(fields, network.layers[i] if network else None, i, input_size))
     temperature = fields.byte("temperature", network.temperature if network else 0, 1, 255)
-    fields.mark("views")
-    views = _code_views(fields, network.views if network else None)
-    return LabelNetwork(tuple(layers), (), temperature, views)
+    return LabelNetwork(tuple(layers), (), temperature, None, mirror)
 
 
-def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, in_channels: int) -> LabelLayer:
-    name = f"label layer {index}"
-    out_channels = fields.number(
-        f"channels of {name}", layer.out_channels if layer else 0, 1, limits.LABEL_WIDTH
+def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, input_size: ImageShape) -> LabelLayer:
+    name, in_channels = f"label layer {index}", input_size.channels
+    shape = 0
+    if layer:
+        if layer.kernel not in _KERNELS or layer.norm not in _NORMS or layer.pool not in _POOLS:
+            raise fields.fail(f"{name} is unknown: {layer}")
+        shape = _KERNELS.index(layer.kernel) + 4 * _NORMS.index(layer.norm) + 8 * (not layer.linear)
+        shape += 16 * _POOLS.index(layer.pool) + 64 * layer.residual
+    shape = fields.byte(f"shape of {name}", shape, 0, 127)
+    if shape & 3 == len(_KERNELS):
+        raise fields.fail(f"kernel {shape & 3} of {name} is reserved")
+    kernel, pool = _KERNELS[shape & 3], _POOLS[shape >> 4 & 3]
+    if shape & 64 and not index:
+        raise fields.fail(f"{name} can't be residual, it is the first")
+    if not limits.product(_pooled(input_size, pool)):
+        raise fields.fail(f"{name} pools images to nothing")
+    out_channels = in_channels
+    if kernel != "depthwise":
+        out_channels = fields.number(
+            f"channels of {name}", layer.out_channels if layer else 0, 1, limits.LABEL_WIDTH
+        )
+    elif layer and layer.out_channels != in_channels:
+        raise fields.fail(f"{name} is depthwise, must have {in_channels} channels")
+    if shape & 64 and out_channels != in_channels:
+        raise fields.fail(f"{name} can't be residual, it changes the number of channels")
+    return LabelLayer(
+        out_channels,
+        pool,
+        bool(shape & 64),
+        kernel,
+        _NORMS[shape >> 2 & 1],
+        not shape & 8,
     )
-    shape = fields.byte(f"shape of {name}", layer.pool + 2 * layer.residual if layer else 0, 0, 3)
-    if shape & 2 and out_channels != in_channels:
-        raise fields.fail(f"{name} can't be residual: it is the first, or changes the number of channels")
-    return LabelLayer(out_channels, bool(shape & 1), bool(shape & 2))
 
 
-def _code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
-    recipe = recipe or ViewRecipe()
-    zoom_min = fields.byte("smallest zoom", recipe.zoom_min, 1, 127)
-    views = ViewRecipe(
-        zoom_min=zoom_min,
-        zoom_max=fields.byte("largest zoom", recipe.zoom_max, zoom_min, 127),
-        shift=fields.byte("shift", recipe.shift, 0, 64),
-        rotate=fields.byte("rotation", recipe.rotate, 0, 255),
-        flip=bool(fields.byte("flip", int(recipe.flip), 0, 1)),
-        contrast=fields.byte("contrast", recipe.contrast, 0, 255),
-        brightness=fields.byte("brightness", recipe.brightness, 0, 255),
-        mixup=fields.byte("chance of mixup", recipe.mixup, 0, 255),
-        cutmix=fields.byte("chance of cutmix", recipe.cutmix, 0, 255),
-    )
-    if views.mixup + views.cutmix > 256:
-        raise fields.fail("chances of mixup and cutmix exceed 256 together")
-    return views
-
-
-def inputs(layers: Sequence[LabelLayer], size: Size) -> list[Size]:
+def inputs(layers: Sequence[LabelLayer], size: ImageShape) -> list[ImageShape]:
     """The size of the input of each convolution, and of the linear layer at the end."""
-    height, width, _ = size
     sizes = [size]
     for layer in layers:
-        if layer.pool:
-            height, width = height // 2, width // 2
-        sizes.append((height, width, layer.out_channels))
+        sizes.append(_pooled(sizes[-1], layer.pool)._replace(channels=layer.out_channels))
     return sizes
 
 
-def shapes(layers: Sequence[LabelLayer], size: Size, classes: int) -> list[Shapes]:
-    """Shapes of weight and bias of each convolution, and of the linear layer at the end."""
+def _pooled(size: ImageShape, pool: Pool | None) -> ImageShape:
+    height, width, channels = size
+    if pool is None:
+        return size
+    return ImageShape(1, 1, channels) if pool == "global" else ImageShape(height // 2, width // 2, channels)
+
+
+def shapes(layers: Sequence[LabelLayer], size: ImageShape, classes: int) -> list[Shapes]:
+    """Shapes of the tensors of each layer, the linear one included."""
     *convolution_inputs, linear_input = inputs(layers, size)
-    convolutions: list[Shapes] = [
-        ((layer.out_channels, channels, LABEL_KERNEL, LABEL_KERNEL), (layer.out_channels,))
-        for layer, (_, _, channels) in zip(layers, convolution_inputs, strict=True)
-    ]
-    return [*convolutions, ((classes, limits.product(linear_input)), (classes,))]
+    result = []
+    for layer, (_, _, channels) in zip(layers, convolution_inputs, strict=True):
+        side = 1 if layer.kernel == "pointwise" else 3
+        fan_in = 1 if layer.kernel == "depthwise" else channels
+        outs = (layer.out_channels,)
+        weight = (layer.out_channels, fan_in, side, side)
+        result.append(Shapes(weight, outs, outs if layer.norm == "scale" else None))
+    return [*result, Shapes((classes, limits.product(linear_input)), (classes,))]
 
 
-def label_parameters(layers: Sequence[LabelLayer], size: Size, classes: int) -> int:
-    """Weights and biases of a label network."""
-    return sum(limits.product(weight) + bias[0] for weight, bias in shapes(layers, size, classes))
+def label_parameters(layers: Sequence[LabelLayer], size: ImageShape, classes: int) -> int:
+    """Weights, scales and biases of a label network."""
+    return sum(shape.parameters for shape in shapes(layers, size, classes))
 
 
-def _check_cost(fields: Fields, layers: Sequence[LabelLayer], size: Size, classes: int) -> None:
-    """Check the limits on parameters and on the work of a view, and that pooling leaves at least a pixel."""
-    *convolution_inputs, linear_input = inputs(layers, size)
-    if not limits.product(linear_input):
-        raise fields.fail("label network pools images to nothing")
-    *convolutions, _ = shapes(layers, size, classes)
+def network_excess(network: LabelNetwork, size: ImageShape, classes: int) -> str | None:
+    """What a label network asks for beyond a limit; None if nothing."""
+    convolution_inputs, layer_shapes = inputs(network.layers, size), shapes(network.layers, size, classes)
     work = sum(
-        limits.product(weight) * height * width
-        for (weight, _), (height, width, _) in zip(convolutions, convolution_inputs, strict=True)
+        limits.product(shape.weight) * height * width
+        for shape, (height, width, _) in zip(layer_shapes[:-1], convolution_inputs, strict=False)
     )
-    parameters = label_parameters(layers, size, classes)
-    if parameters > limits.LABEL_PARAMETERS:
-        raise fields.fail(
-            f"label network has {parameters} parameters, at most {limits.LABEL_PARAMETERS} are allowed"
-        )
-    if work > limits.LABEL_WORK:
-        raise fields.fail(f"a label takes {work} units of work, at most {limits.LABEL_WORK} are allowed")
+    return limits.beyond(
+        (
+            "parameters of a label network",
+            label_parameters(network.layers, size, classes),
+            limits.LABEL_PARAMETERS,
+        ),
+        ("units of work for a label", work << network.mirror, limits.LABEL_WORK),
+    )
 
 
 def code_parameters(
@@ -121,23 +166,28 @@ def code_parameters(
     layers: tuple[QLayer, ...] | None,
     place: Place,
 ) -> tuple[QLayer, ...]:
-    """Code weights and biases of these :func:`shapes`; ``layers`` is None when decoding."""
+    """Code the tensors of these :func:`shapes`; ``layers`` is None when decoding."""
     count = len(layer_shapes)
     if layers is not None and len(layers) != count:
         raise place.error(f"label network has {len(layers)} layers of parameters, must have {count}")
     coded = []
-    for i, (weight, bias) in enumerate(layer_shapes):
+    for i, shape in enumerate(layer_shapes):
         layer = layers[i] if layers is not None else None
         name = f"label layer {i}"
-        w = code_tensor(coder, weight, layer.weight if layer else None, f"weight of {name}", place)
-        b = code_tensor(coder, bias, layer.bias if layer else None, f"bias of {name}", place)
+        if layer and (layer.scale is None) != (shape.scale is None):
+            raise place.error(f"{name} has a scale where it has none to have, or the other way round")
+        w = code_tensor(coder, shape.weight, layer.weight if layer else None, f"weight of {name}", place)
         is_last = i == count - 1
         if not is_last:
             _check_convolution(w, name, place)
+        s = None
+        if shape.scale is not None:
+            s = code_tensor(coder, shape.scale, layer.scale if layer else None, f"scale of {name}", place)
+        b = code_tensor(coder, shape.bias, layer.bias if layer else None, f"bias of {name}", place)
         max_exponent = limits.LABEL_BIAS + (w.exponent if is_last else 0)
         if b.exponent > max_exponent:
             raise place.error(f"bias of {name} has exponent {b.exponent}, at most {max_exponent} is allowed")
-        coded.append(QLayer(w, b))
+        coded.append(QLayer(w, b, s))
     return tuple(coded)
 
 

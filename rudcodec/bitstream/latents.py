@@ -18,7 +18,8 @@ from rudcodec.bitstream.constants import CAUSAL, INPUT_LIMIT, INPUTS, LOCATION_B
 from rudcodec.bitstream.container import Place
 from rudcodec.bitstream.intnet import ContextNet
 from rudcodec.bitstream.limits import level_sizes
-from rudcodec.bitstream.networks import Networks
+from rudcodec.bitstream.networks import ModelNetworks, Networks
+from rudcodec.bitstream.segments import SegmentFields
 from rudcodec.errors import FormatError
 from rudcodec.payload import Architecture
 
@@ -84,7 +85,7 @@ class Block:
 class Columns:
     """How the images of some segments stand in columns: ``total`` of them, in ``blocks``.
 
-    ``by_segment``: for each segment the columns of its images, class after class.
+    ``by_segment``: for each segment the columns of its images, in their order.
     """
 
     blocks: tuple[Block, ...]
@@ -95,23 +96,31 @@ class Columns:
         return self.blocks[-1].columns.stop
 
 
-def columns_of(counts: Sequence[tuple[int, ...]], share: str) -> Columns:
-    """The columns of segments with these ``counts``: for each, its images of each class."""
-    if share == "dataset":
-        ends = np.cumsum([sum(segment) for segment in counts]).tolist()
+def columns_of(groups: Sequence[np.ndarray]) -> Columns:
+    """The columns of segments whose images belong to these ``groups``, each int64 (images,)."""
+    if not any(group.any() for group in groups):
+        ends = np.cumsum([len(group) for group in groups]).tolist()
         by_segment = tuple(slice(a, b) for a, b in zip([0, *ends], ends, strict=False))
         return Columns((Block((0,), ends[-1], slice(0, ends[-1])),), by_segment)
-    table = np.array(counts)
-    blocks = _blocks(table.sum(0))
-    # the first column of each segment's images of a class
-    first = np.cumsum(table, axis=0) - table
+    all_groups = np.concatenate(groups)
+    blocks = _blocks(np.bincount(all_groups))
+    first = np.zeros(int(all_groups.max()) + 1, np.int64)
     for block in blocks:
-        first[:, block.groups] += block.columns.start + np.arange(len(block.groups)) * block.per_group
-    columns = []
-    for start, segment in zip(first, table, strict=True):
-        shift = start - (np.cumsum(segment) - segment)
-        columns.append(np.arange(segment.sum()) + np.repeat(shift, segment))
-    return Columns(blocks, tuple(columns))
+        first[list(block.groups)] = block.columns.start + np.arange(len(block.groups)) * block.per_group
+    # a group's images stand side by side, in the order in which they come
+    by_group = np.argsort(all_groups, kind="stable")
+    sorted_groups = all_groups[by_group]
+    columns = np.empty(len(all_groups), np.int64)
+    columns[by_group] = first[sorted_groups] + _index_within(sorted_groups)
+    ends = np.cumsum([len(group) for group in groups])
+    return Columns(blocks, tuple(np.split(columns, ends[:-1])))
+
+
+def _index_within(sorted_groups: np.ndarray) -> np.ndarray:
+    """The index of each element among those of its group."""
+    starts = np.flatnonzero(np.diff(sorted_groups, prepend=-1))
+    lengths = np.diff(starts, append=len(sorted_groups))
+    return np.arange(len(sorted_groups)) - np.repeat(starts, lengths)
 
 
 def _blocks(totals: np.ndarray) -> tuple[Block, ...]:
@@ -134,7 +143,7 @@ class SegmentCoder:
     """A segment with a coder of its own; ``latents`` is None when they are to be decoded."""
 
     coder: Coder
-    counts: tuple[int, ...]
+    fields: SegmentFields
     place: Place
     latents: tuple[np.ndarray, ...] | None = None
 
@@ -143,20 +152,26 @@ def code_latents(
     networks: Networks, segments: Sequence[SegmentCoder]
 ) -> list[tuple[np.ndarray, ...] | FormatError]:
     """Code the latents of all segments: those of each, as in a :class:`Segment`, or what is wrong with it."""
-    coding = LatentCoding(networks, segments)
-    for _ in coding.grids():
-        pass
-    return coding.results()
+    results: dict[int, tuple[np.ndarray, ...] | FormatError] = {}
+    for number, model in enumerate(networks.models):
+        own = [i for i, segment in enumerate(segments) if segment.fields.model == number]
+        if own:
+            coding = LatentCoding(model, [segments[i] for i in own])
+            for _ in coding.grids():
+                pass
+            results.update(zip(own, coding.results(), strict=True))
+    return [results[i] for i in range(len(segments))]
 
 
 class LatentCoding:
-    """Codes the latents of some segments, grid by grid; a segment that fails is left out from then on.
+    """Codes the latents of some segments of a model, grid by grid; a segment that fails is left out from then
+    on.
 
     When encoding, none fails whose latents are within the networks' limit.
     """
 
-    def __init__(self, networks: Networks, segments: Sequence[SegmentCoder]) -> None:
-        self._columns = columns_of([segment.counts for segment in segments], networks.share)
+    def __init__(self, networks: ModelNetworks, segments: Sequence[SegmentCoder]) -> None:
+        self._columns = columns_of([networks.group_of(segment.fields.labels) for segment in segments])
         self._grids, rows = plan(networks.architecture)
         blocks = self._columns.blocks
         nets = networks.context(*(block.groups for block in blocks))
@@ -192,7 +207,7 @@ class LatentCoding:
         target = np.zeros((grid.height * grid.width, self._columns.total), dtype=np.int32)
         for segment, columns in zip(self._segments, by_segment, strict=True):
             if segment.latents is not None:
-                target[:, columns] = segment.latents[index].reshape(sum(segment.counts), -1).T
+                target[:, columns] = segment.latents[index].reshape(segment.fields.images, -1).T
         context = _Context(grid, self._grids)
         for state in self._states:
             state.start(index)

@@ -1,79 +1,234 @@
-"""The layout of a file: where its head, networks and segments lie."""
+"""The outline of a file: all that its sections say of themselves, before any coded stream is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.container import Place, Section
+from rudcodec.bitstream.ancillary import Ancillary
+from rudcodec.bitstream.container import ANCILLARY, HEAD, LABELS, MODEL, SEGMENT, Reader, Section
 from rudcodec.bitstream.files import Source
 from rudcodec.bitstream.header import Head, code_head
+from rudcodec.bitstream.labels import code_labels, network_excess
+from rudcodec.bitstream.models import ModelFields, code_model
+from rudcodec.bitstream.segments import SegmentFields, code_segment
+from rudcodec.bitstream.soft import soft_symbols
+from rudcodec.errors import FormatError
+from rudcodec.payload import ImageShape, LabelNetwork, Recipe, SoftScale
+
+LABEL_MODES = ("hard", "soft", "network")
+_MOST_FIELDS = 11 << 16  # bytes that the fields of a segment may take: those of 65,535 runs
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The head of a file, and where weights, labels (if there are any) and (chosen) segments lie; these by
-    number, in order."""
+class ModelOutline:
+    """A model's ``section``, its ``fields``, and where its ``stream`` begins."""
+
+    section: Section
+    fields: ModelFields
+    stream: int
+
+
+@dataclass(frozen=True)
+class LabelsOutline:
+    """The labels' ``section``, what it says, a label network's parameters and views apart, and where its
+    ``stream`` begins."""
+
+    section: Section
+    labels: SoftScale | LabelNetwork
+    stream: int
+
+
+@dataclass(frozen=True)
+class SegmentOutline:
+    """A segment's ``section``, its ``fields``, and where its ``digest`` is."""
+
+    section: Section
+    fields: SegmentFields
+    digest: int
+
+
+@dataclass
+class Outline:
+    """What a file is, known without decoding any of its streams.
+
+    Attributes:
+        head: image shape, classes, number of segments.
+        models: of networks, at least one.
+        labels: None: images have their class for a label.
+        segments: those that were looked at, by number.
+        ancillary: recipe, views and metadata.
+    """
 
     head: Head
-    weights: Section
-    labels: Section | None
-    segments: dict[int, Section]
+    head_section: Section
+    models: list[ModelOutline] = field(default_factory=list)
+    labels: LabelsOutline | None = None
+    segments: dict[int, SegmentOutline] = field(default_factory=dict)
+    ancillary: Ancillary = field(default_factory=Ancillary)
+    total_work: limits.WorkLimit = field(default_factory=limits.WorkLimit)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.head.classes
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Of every image."""
+        return self.head.image_shape
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """For students; None: there is none that is understood."""
+        return self.ancillary.recipe
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself in words."""
+        return self.ancillary.metadata
+
+    @property
+    def soft(self) -> SoftScale | None:
+        """How soft labels are quantized; None without them."""
+        labels = self.labels.labels if self.labels else None
+        return labels if isinstance(labels, SoftScale) else None
+
+    @property
+    def label_mode(self) -> str:
+        """``"hard"``, ``"soft"`` or ``"network"``."""
+        return "hard" if self.labels is None else "network" if self.soft is None else "soft"
+
+    @property
+    def num_images(self) -> int:
+        """In the segments that were looked at."""
+        return sum(segment.fields.images for segment in self.segments.values())
+
+    @cached_property
+    def model_fields(self) -> tuple[ModelFields, ...]:
+        """Of all models."""
+        return tuple(model.fields for model in self.models)
+
+    def work(self, segment: SegmentFields) -> int:
+        """The work of decoding a segment."""
+        model, classes = self.model_fields[segment.model], len(self.classes)
+        groups = segment.num_groups(model)
+        symbols = soft_symbols(self.soft, classes)
+        return limits.segment_work(model.architecture, segment.images, groups, classes, symbols)
 
 
-def parse(data: Source, choose: Callable[[Head], Collection[int]] | None = None) -> Layout:
-    """Head and places of weights and segments; limits, order and lengths are checked, nothing is decoded.
+def parse(data: Source, wanted: Collection[int] | None = None) -> Outline:
+    """Outline of a file, none of whose streams is decoded.
 
-    Checksums are checked of head, weights and the segments that ``choose`` names; None: of all.
+    Order, lengths and limits are checked. Of segments that aren't ``wanted`` (None: all are), nothing but
+    tag and length is read. Raises FormatError.
     """
-    head, section = read_head(data)
-    check_cost(head, head.counts, len(data), section)
-    selected = choose(head) if choose else range(len(head.counts))
-    weights, labels = locate_networks(data, head, section.end + 4)
-    end = (labels or weights).end + 4
-    segments = {}
-    for i in range(len(head.counts)):
-        name = f"segment {i}"
-        section = container.frame(data, end, container.SEGMENT, name)
-        if i in selected:
-            container.check(data, section, name)
-            segments[i] = section
-        end = section.end + 4
-    if end != len(data):
-        raise Place("file", end).error(f"{len(data) - end} bytes behind the last section")
-    return Layout(head, weights, labels, segments)
+    outline, number = read_head(data), 0
+    for section in _sections(data, outline):
+        if section.tag != SEGMENT:
+            continue
+        if wanted is None or number in wanted:
+            container.check(data, section, f"segment {number}")
+            add_segment(data, outline, section, number)
+        number += 1
+    if number < outline.head.num_segments:
+        raise FormatError(f"segment {number}", len(data), "missing, the file ends here")
+    return outline
 
 
-def head_of(data: Source, damaged: bool = False) -> Head:
-    """The head of a file whose sections are in order; segments' checksums aren't looked at.
-
-    Of a ``damaged`` file, nothing behind the head is looked at.
-    """
-    return read_head(data)[0] if damaged else parse(data, lambda head: ()).head
-
-
-def read_head(data: Source) -> tuple[Head, Section]:
-    """The head, without a look at what it asks for."""
-    section = container.unpack(data, container.start(data), container.HEAD, "head")
-    reader = container.Reader(data, "head", section.start, section.end)
+def read_head(data: Source) -> Outline:
+    """The outline as far as HEAD tells."""
+    offset = container.start(data)
+    tag = container.tag_at(data, offset, "head")
+    if tag != HEAD:
+        raise FormatError("head", offset, f"expected a section with tag {HEAD}, found {tag}")
+    section = container.frame(data, offset, "head")
+    container.check(data, section, "head")
+    reader = Reader(data, "head", section.start, section.end)
     head = code_head(reader, None)
     reader.finish()
-    return head, section
+    return Outline(head, section)
 
 
-def locate_networks(data: Source, head: Head, offset: int) -> tuple[Section, Section | None]:
-    """Weights, and labels if there are any, from ``offset`` on."""
-    weights = container.unpack(data, offset, container.WEIGHTS, "weights")
-    if head.labels != "network":
-        return weights, None
-    return weights, container.unpack(data, weights.end + 4, container.LABELS, "labels")
+def _sections(data: Source, outline: Outline) -> Iterator[Section]:
+    """The sections behind HEAD, in order; all but segments are checked and read into the outline."""
+    offset, number = outline.head_section.end + 4, 0
+    while offset < len(data):
+        section = next_section(data, outline, offset, number)
+        yield section
+        offset = section.end + 4
+        number += section.tag == SEGMENT
 
 
-def check_cost(head: Head, counts: limits.Counts, size: int, section: Section) -> None:
-    """Raise FormatError, at the head's ``section``, if segments with these counts are too much for a file of
-    ``size`` bytes.
-    """
-    soft = head.soft is not None
-    if reason := limits.excess(head.architecture, counts, head.share, size, soft):
-        raise Place("head", section.start).error(reason)
+def next_section(data: Source, outline: Outline, offset: int, segments: int) -> Section:
+    """The section at ``offset``, ``segments`` of them behind; all but a segment is read into the outline."""
+    expected = _expected(outline, segments)
+    tag = container.tag_at(data, offset, expected)
+    if not _is_allowed(tag, outline, segments):
+        raise FormatError(expected, offset, f"unexpected section with tag {tag}")
+    section = container.frame(data, offset, expected)
+    if tag >= ANCILLARY:
+        container.check(data, section, "ancillary section")
+        outline.ancillary.read(data, section, outline.image_shape.channels)
+    elif tag == MODEL:
+        _read_model(data, outline, section)
+    elif tag == LABELS:
+        _read_labels(data, outline, section)
+    return section
+
+
+def _is_allowed(tag: int, outline: Outline, segments: int) -> bool:
+    """Whether a section with this tag may come next, behind so many segments."""
+    if tag == MODEL:
+        return outline.labels is None and not segments
+    if tag == LABELS:
+        return bool(outline.models) and outline.labels is None and not segments
+    if tag == SEGMENT:
+        return bool(outline.models) and segments < outline.head.num_segments
+    return tag >= ANCILLARY
+
+
+def _expected(outline: Outline, segments: int) -> str:
+    """The name of the section that comes next, for errors."""
+    if not outline.models:
+        return "model 0"
+    return f"segment {segments}" if segments < outline.head.num_segments else "file"
+
+
+def _read_model(data: Source, outline: Outline, section: Section) -> None:
+    name = f"model {len(outline.models)}"
+    container.check(data, section, name)
+    reader = Reader(data, name, section.start, section.end)
+    fields = code_model(reader, outline.image_shape, len(outline.classes), None)
+    outline.models.append(ModelOutline(section, fields, reader.position))
+    groups = ((model.fields.architecture, model.fields.num_groups) for model in outline.models)
+    reason = limits.model_excess(fields.architecture) or limits.networks_excess(groups)
+    if reason := reason or outline.total_work.add(limits.model_work(fields.architecture)):
+        raise FormatError(name, section.start, reason)
+
+
+def _read_labels(data: Source, outline: Outline, section: Section) -> None:
+    container.check(data, section, "labels")
+    reader = Reader(data, "labels", section.start, section.end)
+    shape, classes = outline.image_shape, len(outline.classes)
+    labels = code_labels(reader, shape, classes, None)
+    if isinstance(labels, SoftScale):
+        reader.finish()
+    elif reason := network_excess(labels, shape, classes):
+        raise FormatError("labels", section.start, reason)
+    outline.labels = LabelsOutline(section, labels, reader.position)
+
+
+def add_segment(data: Source, outline: Outline, section: Section, number: int) -> None:
+    """Read the fields of a segment, whose checksum is right, into the outline. Raises FormatError."""
+    name = f"segment {number}"
+    end = min(section.end, section.start + _MOST_FIELDS)
+    reader = Reader(data, name, section.start, end)
+    fields = code_segment(reader, len(outline.classes), outline.model_fields, None)
+    if section.end - reader.position < 4:
+        raise FormatError(name, reader.position, "ends inside the pixel digest")
+    if reason := outline.total_work.add(outline.work(fields), section.end - section.start):
+        raise FormatError(name, section.start, reason)
+    outline.segments[number] = SegmentOutline(section, fields, reader.position)

@@ -1,7 +1,9 @@
-"""The limits of a version 1 file, checked before memory is taken, in writing and in reading alike."""
+"""The limits of a file, checked before memory is taken, in writing and in reading alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,20 +21,18 @@ SYNTHESIS_WIDTH = 256
 CLASSES = 65535
 NAME = 255  # bytes
 SEGMENTS = 65535
-COUNTS = 1 << 20  # segments * classes
 IMAGES = 1 << 24  # of a class in a segment
 WEIGHT = 2047
 EXPONENT = 15
-PARAMETERS = 1 << 22
+GROUPS = 1 << 10  # of all models
+PARAMETERS = 1 << 22  # of all groups of all models
 WIDEST = 1 << 25  # pixels of an image, times the widest layer's channels
-# the following hold for each MiB (begun) of the file
-TOTAL = 1 << 20  # images
-ELEMENTS = 1 << 25  # latents of all images; samples of all images
-WORK = 1 << 36  # see work()
-PROBABILITIES = 1 << 24  # soft labels of all images
+BATCHES = 1 << 14  # of a segment
+WORK = 1 << 36  # of all segments, as far as it goes beyond WORK_PER_BYTE
+WORK_PER_BYTE = 1 << 15  # of a segment's body
 
 ACCUMULATOR = 1 << 43  # what the limits above keep every partial sum of a layer below
-LABEL_LAYERS = 16
+LABEL_LAYERS = 32
 LABEL_WIDTH = 512
 LABEL_PARAMETERS = 1 << 20
 LABEL_ROW = 4096  # sum of the magnitudes of the weights of a label convolution's output channel
@@ -40,6 +40,10 @@ LABEL_BIAS = 4  # largest exponent of a label layer's bias, over its weight's
 LABEL_WORK = 1 << 30  # multiply-accumulates of a view
 SOFT_KEPT = 16  # classes besides its own that a soft label names
 SOFT_CHOICES = 1 << 60  # of such classes
+METADATA = 1 << 16  # bytes
+PAIRS = 256  # of metadata
+KEY = 64  # bytes
+VALUE = 4096  # bytes
 
 
 def level_sizes(architecture: Architecture) -> list[tuple[int, int]]:
@@ -98,64 +102,79 @@ def latents_per_image(architecture: Architecture) -> int:
     return sum(components * height * width for components, (height, width) in levels)
 
 
-def group_count(share: str, classes: int) -> int:
-    """Groups of networks in a set of so many classes."""
-    return classes if share == "class" else 1
+def batches(architecture: Architecture) -> int:
+    """Of latents in a segment: each is coded in one go."""
+    levels = zip(architecture.grids, level_sizes(architecture), strict=True)
+    return sum(components * (width + 3 * (height - 1)) for components, (height, width) in levels)
 
 
-Counts = tuple[tuple[int, ...], ...]
-"""For each segment, its images of each class."""
-
-
-def work(architecture: Architecture, counts: Counts, share: str) -> int:
-    """Estimated cost of decoding, in units of a multiply-accumulate; the format bounds it by WORK.
-
-    With one group a class, every class costs the latents of the largest.
-    """
-    sizes = level_sizes(architecture)
+def image_work(architecture: Architecture) -> int:
+    """What an image adds to the work of its segment, soft labels apart."""
     context, synthesis = network_shapes(architecture)
-    totals = [sum(column) for column in zip(*counts, strict=True)]
-    groups = group_count(share, len(totals))
-    columns = max(totals) * groups if share == "class" else sum(totals)
-    levels = list(zip(architecture.grids, sizes, strict=True))
-    steps = sum(c * (w + 3 * (h - 1)) for c, (h, w) in levels)
-    latents = latents_per_image(architecture)
-    latent = 2048 + sum(product(shape.weight) for shape in context)
-    pixel = 512 + 64 * sum(architecture.grids)
-    for shape, layer in zip(synthesis, architecture.synthesis, strict=True):
-        shifted = min(shape.weight[:2]) * layer.kernel**2
-        pixel += product(shape.weight) + 12 * shifted + 48 * layer.out_channels
-    pixels = architecture.height * architecture.width
-    return (
-        steps * ((1 << 21) + (len(counts) << 18) + (groups << 16))
-        + (groups << 24)
-        + columns * latents * latent
-        + sum(totals) * pixels * pixel
+    latent = (1 << 11) + sum(product(shape.weight) for shape in context)
+    pixel = (1 << 10) + 64 * sum(architecture.grids)
+    for shape in synthesis:
+        out_channels, in_channels, kernel, _ = shape.weight
+        pixel += product(shape.weight) + 16 * (1 + kernel) * (in_channels + out_channels)
+    area = architecture.height * architecture.width
+    return (1 << 15) + latents_per_image(architecture) * latent + area * pixel
+
+
+def segment_work(
+    architecture: Architecture, images: int, groups: int, classes: int, soft_symbols: int = 0
+) -> int:
+    """The work of decoding a segment, about that of so many multiply-accumulates of a vectorised decoder.
+
+    ``groups``: those that its images use; ``soft_symbols``: of an image's soft label, 0 with hard ones.
+    """
+    soft = (classes + soft_symbols) << 11 if soft_symbols else 0
+    fixed = (1 << 20) + (classes << 14) + (batches(architecture) * groups << 18)
+    return fixed + images * (image_work(architecture) + soft)
+
+
+def model_work(architecture: Architecture) -> int:
+    """The work of a model, whatever its segments: that of going through the batches of latents."""
+    return batches(architecture) << 21
+
+
+@dataclass
+class WorkLimit:
+    """The work of models and segments so far, as far as their own bytes don't pay for it."""
+
+    excess: int = 0
+
+    def add(self, work: int, size: int = 0) -> str | None:
+        """Add a model, or a segment with a body of ``size`` bytes; or say what would be wrong with the sum,
+        and don't."""
+        excess = self.excess + max(0, work - size * WORK_PER_BYTE)
+        if excess > WORK:
+            return f"asks for {excess} units of work more than its bytes pay for, at most {WORK} are free"
+        self.excess = excess
+        return None
+
+
+def model_excess(architecture: Architecture) -> str | None:
+    """What networks ask for beyond the limits on a single model; None if nothing."""
+    area = architecture.height * architecture.width
+    widest = max(sum(architecture.grids), *(layer.out_channels for layer in architecture.synthesis))
+    return beyond(
+        ("pixels times channels of the widest layer", area * widest, WIDEST),
+        ("batches of latents", batches(architecture), BATCHES),
     )
 
 
-def excess(
-    architecture: Architecture, counts: Counts, share: str, size: int = 1, soft: bool = False
-) -> str | None:
-    """What a file of ``size`` bytes asks for beyond a limit on memory or time; None if nothing.
+def networks_excess(groups: Iterable[tuple[Architecture, int]]) -> str | None:
+    """What all models ask for together, each an architecture and a number of groups; None if nothing."""
+    groups = list(groups)
+    return beyond(
+        ("groups of networks", sum(count for _, count in groups), GROUPS),
+        ("network parameters", sum(parameters(a) * count for a, count in groups), PARAMETERS),
+    )
 
-    ``soft``: it has soft labels.
-    """
-    groups = group_count(share, len(counts[0]))
-    images = sum(map(sum, counts))
-    area = architecture.height * architecture.width
-    latents = latents_per_image(architecture)
-    widest = max(sum(architecture.grids), *(layer.out_channels for layer in architecture.synthesis))
-    scale = -(-size // (1 << 20))
-    for name, value, limit in (
-        ("network parameters", parameters(architecture) * groups, PARAMETERS),
-        ("pixels times channels of the widest layer", area * widest, WIDEST),
-        ("images", images, TOTAL * scale),
-        ("samples", images * area * architecture.channels, ELEMENTS * scale),
-        ("latents", images * latents, ELEMENTS * scale),
-        ("probabilities", images * len(counts[0]) * soft, PROBABILITIES * scale),
-        ("units of work", work(architecture, counts, share), WORK * scale),
-    ):
+
+def beyond(*amounts: tuple[str, int, int]) -> str | None:
+    """The first of (name, amount, limit) that is beyond its limit, in words."""
+    for name, value, limit in amounts:
         if value > limit:
-            return f"asks for {value} {name}, at most {limit} are allowed in a file of {size} bytes"
+            return f"asks for {value} {name}, at most {limit} are allowed"
     return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from rudcodec.bitstream.intnet import ContextNet, Folded, fold_context
 from rudcodec.bitstream.synthesis import Synthesis
-from rudcodec.payload import Architecture, Group, Payload, Segment
+from rudcodec.payload import Model, Payload, Segment
 
 
 class _Stretch(NamedTuple):
@@ -22,23 +22,64 @@ class _Stretch(NamedTuple):
 
 
 class Networks:
-    """The networks that predict latents, and those that make pixels of them.
+    """The networks of all models: those that predict latents, and those that make pixels of them.
 
     Args:
-        architecture: of pictures, grids and networks.
-        groups: parameters of each group's networks.
-        share: whether a group is the images of a class or of the whole set.
-        ymax: no latent is larger in magnitude.
+        models: of networks.
+        ymax: for each model, a magnitude that no latent exceeds.
     """
 
-    def __init__(self, architecture: Architecture, groups: Sequence[Group], share: str, ymax: int) -> None:
-        self.architecture = architecture
-        self.share = share
+    def __init__(self, models: Sequence[Model], ymax: Sequence[int]) -> None:
+        self.models = [ModelNetworks(model, y) for model, y in zip(models, ymax, strict=True)]
+
+    def images(self, segments: Sequence[Segment]) -> np.ndarray:
+        """Pixels, uint8 (N, H, W, C): segment after segment, in each class after class."""
+        a = self.models[0].architecture
+        total = sum(sum(segment.counts) for segment in segments)
+        result = np.empty((total, a.height, a.width, a.channels), dtype=np.uint8)
+        for (model, group), stretches in self._stretches(segments).items():
+            network = self.models[model].synthesis(group)
+            for batch in _batches(stretches, network.batch):
+                pieces = [[grid[rows] for grid in segments[i].latents] for i, rows, _ in batch]
+                latents = [np.concatenate(grids) for grids in zip(*pieces, strict=True)]
+                pixels = network.run(latents)
+                end = 0
+                for _, _, target in batch:
+                    start, end = end, end + target.stop - target.start
+                    result[target] = pixels[start:end]
+        return result
+
+    def _stretches(self, segments: Sequence[Segment]) -> dict[tuple[int, int], list[_Stretch]]:
+        """The places of the images of each group of each model."""
+        stretches: dict[tuple[int, int], list[_Stretch]] = {}
+        first = 0
+        for i, segment in enumerate(segments):
+            groups = self.models[segment.model].group_of(segment.labels)
+            starts = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist()] if len(groups) else []
+            for start, end in pairwise([*starts, len(groups)]):
+                stretch = _Stretch(i, slice(start, end), slice(first + start, first + end))
+                stretches.setdefault((segment.model, int(groups[start])), []).append(stretch)
+            first += len(groups)
+        return stretches
+
+
+class ModelNetworks:
+    """The networks of one model, made ready when they are first asked for."""
+
+    def __init__(self, model: Model, ymax: int) -> None:
+        self.architecture = model.architecture
         self.ymax = ymax
-        self._groups = groups
+        self._groups = model.groups
+        self._group_of_class = None if model.classes is None else _inverse(model.classes)
         self._folded: dict[int, list[Folded]] = {}
         self._synthesis: dict[int, Synthesis] = {}
         self._context: dict[tuple[int, ...], ContextNet] = {}
+
+    def group_of(self, classes: np.ndarray) -> np.ndarray:
+        """The group of images of these classes, int64 (n,)."""
+        if self._group_of_class is None:
+            return np.zeros(len(classes), np.int64)
+        return self._group_of_class[classes]
 
     def context(self, *groups: tuple[int, ...]) -> list[ContextNet]:
         """For each tuple of group numbers, their context networks side by side.
@@ -62,45 +103,28 @@ class Networks:
             self._synthesis[group] = Synthesis(self.architecture, self._groups[group], self.ymax)
         return self._synthesis[group]
 
-    def images(self, segments: Sequence[Segment]) -> np.ndarray:
-        """Pixels, uint8 (N, H, W, C): segment after segment, in each class after class."""
-        a = self.architecture
-        total = sum(sum(segment.counts) for segment in segments)
-        result = np.empty((total, a.height, a.width, a.channels), dtype=np.uint8)
-        for group, stretches in self._stretches(segments).items():
-            network = self.synthesis(group)
-            for batch in _batches(stretches, network.batch):
-                pieces = [[grid[rows] for grid in segments[i].latents] for i, rows, _ in batch]
-                latents = [np.concatenate(grids) for grids in zip(*pieces, strict=True)]
-                pixels = network.run(latents)
-                end = 0
-                for _, _, target in batch:
-                    start, end = end, end + target.stop - target.start
-                    result[target] = pixels[start:end]
-        return result
 
-    def _stretches(self, segments: Sequence[Segment]) -> dict[int, list[_Stretch]]:
-        """The places of each group's images."""
-        stretches: dict[int, list[_Stretch]] = {}
-        first = 0
-        for i, segment in enumerate(segments):
-            counts = np.array([sum(segment.counts)] if self.share == "dataset" else segment.counts)
-            ends = np.cumsum(counts)
-            for group in np.flatnonzero(counts).tolist():
-                start, end = int(ends[group] - counts[group]), int(ends[group])
-                stretch = _Stretch(i, slice(start, end), slice(first + start, first + end))
-                stretches.setdefault(group, []).append(stretch)
-            first += int(ends[-1])
-        return stretches
+def _inverse(classes: tuple[int, ...]) -> np.ndarray:
+    """The group of each class up to the largest that has one."""
+    groups = np.zeros(max(classes) + 1, np.int64)
+    groups[list(classes)] = np.arange(len(classes))
+    return groups
 
 
 def networks_of(payload: Payload) -> Networks:
     """The networks of a payload."""
-    return Networks(payload.architecture, payload.groups, payload.share, largest_latent(payload.segments))
+    return Networks(payload.models, largest_latents(payload))
 
 
-def largest_latent(segments: Sequence[Segment]) -> int:
-    """Largest magnitude of all latents."""
+def largest_latents(payload: Payload) -> list[int]:
+    """For each model, the largest magnitude of its segments' latents."""
+    return [
+        _largest([segment for segment in payload.segments if segment.model == i])
+        for i in range(len(payload.models))
+    ]
+
+
+def _largest(segments: Sequence[Segment]) -> int:
     return max(
         (max(int(grid.max()), -int(grid.min())) for s in segments for grid in s.latents if grid.size),
         default=0,

@@ -20,8 +20,7 @@ _BATCH = 8192  # images whose classes are worked out at once: what fits the cach
 
 
 def code_scale(fields: Fields, classes: int, scale: SoftScale | None) -> SoftScale:
-    """Code the fields of the head; ``scale`` is None when reading."""
-    fields.mark("soft labels")
+    """Code the fields of the section; ``scale`` is None when reading."""
     if classes < 2:
         raise fields.fail("soft labels of a single class")
     max_kept = min(limits.SOFT_KEPT, classes - 1)
@@ -33,11 +32,17 @@ def code_scale(fields: Fields, classes: int, scale: SoftScale | None) -> SoftSca
 
 
 def code_soft(
-    coder: Coder, scale: SoftScale, counts: tuple[int, ...], labels: SoftLabels | None, place: Place
+    coder: Coder,
+    scale: SoftScale,
+    own_classes: np.ndarray,
+    classes: int,
+    labels: SoftLabels | None,
+    place: Place,
 ) -> SoftLabels:
-    """Code the labels of a segment's images, ``counts`` of each class; ``labels`` is None when decoding."""
-    classes = len(counts)
-    own_classes = np.repeat(np.arange(classes), counts)
+    """Code the labels of a segment's images, which are of ``own_classes``, int64 (n,), of so many.
+
+    ``labels`` is None when decoding.
+    """
     ranks = None
     if labels is not None:
         if reason := _fault(scale, own_classes, classes, labels):
@@ -65,6 +70,13 @@ def code_soft(
     return SoftLabels(others, odds)
 
 
+def soft_symbols(scale: SoftScale | None, classes: int) -> int:
+    """Symbols of the label of an image, bits of its rank and classes; 0 without soft labels."""
+    if scale is None:
+        return 0
+    return (math.perm(classes - 1, scale.kept) - 1).bit_length() + scale.kept
+
+
 def columns(scale: SoftScale, classes: int) -> int:
     """Odds of an image: of the classes kept, and one for all others if there are any."""
     return scale.kept + (scale.kept < classes - 1)
@@ -81,9 +93,7 @@ def soft_labels(payload: Payload) -> np.ndarray | None:
     probs = [np.empty((0, classes))]
     for segment in payload.segments:
         assert segment.soft is not None
-        probs.append(
-            restored(segment.soft, np.repeat(np.arange(classes), segment.counts), payload.soft, classes)
-        )
+        probs.append(restored(segment.soft, segment.labels, payload.soft, classes))
     return np.concatenate(probs)
 
 

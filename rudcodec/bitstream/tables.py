@@ -2,19 +2,17 @@
 integers.
 
 Row ``(f + 4) * 64 + s`` has location ``f/8`` (f in -4..3) and scale ``b = 2**((s - 32) / 8)``; columns 0..46
-are the differences -23..23, column 47 is the escape. Made by an integer recurrence, without libm, so that it
+are the differences -23..23, column 47 is the escape. Made with integers of 64 bits, without libm, so that it
 is the same on every machine; ``bitstream_spec.md`` states it and the SHA-256 of the result.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from itertools import pairwise
-from math import isqrt
 
 import numpy as np
 
-from rudcodec.bitstream.constants import LOCATION_BITS, SCALE_STEPS, SCALES
+from rudcodec.bitstream.constants import LOCATION_BITS, SCALES
 
 PRECISION = 24
 FRACTIONS = 1 << LOCATION_BITS  # of a location
@@ -22,50 +20,42 @@ REACH = 23  # largest difference with a symbol of its own
 ESCAPE = 2 * REACH + 1
 SYMBOLS = ESCAPE + 1
 ROWS = FRACTIONS * SCALES
-SHA256 = "ed471ee7e0a60bcd0c8a3297494ed187f2057867ae497d05aebb5a763f67a801"
+SHA256 = "9050288e0776226a4c2b3b3e8f709cba2d60f859d369d950c2f083ccf808c10d"
 
-_ONE = 1 << 62
-# exp(-2**(1 - s/8)) in units of 2**-62, rounded down, for the eight smallest scales
+# exp(-2**(1 - s/8)) in units of 2**-32, rounded down: by how much the density of scale s falls over 1/8
+# fmt: off
 _DECAY = (
-    624123833502197199,
-    736817851742260082,
-    857958705291205984,
-    986474991491683832,
-    1121178045035989968,
-    1260809488881185366,
-    1404085787326080234,
-    1549737850873369689,
+    581260615, 686215098, 799036310, 918726428, 1044178423, 1174220339, 1307656790, 1443305845,
+    1580030168, 1716761895, 1852521206, 1986428948, 2117713904, 2245715466, 2369882518, 2489769347,
+    2605029347, 2715407188, 2820730046, 2920898383, 3015876648, 3105684221, 3190386796, 3270088366,
+    3344923893, 3415052718, 3480652712, 3541915164, 3599040368, 3652233859, 3701703250, 3747655612,
+    3790295335, 3829822416, 3866431115, 3900308936, 3931635878, 3960583919, 3987316691, 4011989318,
+    4034748382, 4055731996, 4075069961, 4092883986, 4109287957, 4124388246, 4138284039, 4151067683,
+    4162825044, 4173635859, 4183574095, 4192708297, 4201101925, 4208813684, 4215897841, 4222404521,
+    4228379999, 4233866970, 4238904802, 4243529782, 4247775344, 4251672274, 4255248917, 4258531358,
 )
-
-
-def _decays() -> list[int]:
-    """Per scale the Laplace density's decay over 1/8, exp(-1/(8 b)); doubling b is a square root."""
-    decay = list(_DECAY)
-    for s in range(SCALE_STEPS, SCALES):
-        decay.append(isqrt(decay[s - SCALE_STEPS] << 62))
-    return decay
+# fmt: on
 
 
 @cache
 def frequencies() -> np.ndarray:
     """uint32 (512, 48); every row sums to 2**24, every entry is at least 1."""
-    reach = 8 * REACH + 8
-    spread = (1 << PRECISION) - SYMBOLS
-    table = np.empty((FRACTIONS, SCALES, SYMBOLS), dtype=np.uint32)
-    for s, decay in enumerate(_decays()):
-        powers = [_ONE]
-        for _ in range(reach):
-            powers.append((powers[-1] * decay) >> 62)
-        # upper[n + reach]: probability of lying above n/8
-        upper = [_ONE - (p >> 1) for p in reversed(powers[1:])] + [p >> 1 for p in powers]
-        for f in range(-4, 4):
-            edges = [upper[8 * k - 4 - f + reach] for k in range(-REACH, REACH + 2)]
-            masses = [low - high for low, high in pairwise(edges)]
-            masses.append(_ONE - edges[0] + edges[-1])
-            row = [1 + ((mass * spread) >> 62) for mass in masses]
-            row[REACH] += (1 << PRECISION) - sum(row)
-            table[f + 4, s] = row
-    return table.reshape(ROWS, SYMBOLS)
+    one, reach = np.uint64(1 << 32), 8 * REACH + 8
+    decay = np.array(_DECAY, dtype=np.uint64)
+    powers = [np.full(SCALES, one)]
+    for _ in range(reach):
+        powers.append((powers[-1] * decay) >> np.uint64(32))
+    halves = np.stack(powers) >> np.uint64(1)
+    # upper[n + reach]: probability of lying above n/8, for each scale
+    upper = np.concatenate([one - halves[:0:-1], halves])
+    table = np.empty((FRACTIONS, SCALES, SYMBOLS), dtype=np.uint64)
+    for f in range(-4, 4):
+        edges = upper[[8 * d - 4 - f + reach for d in range(-REACH, REACH + 2)]]
+        table[f + 4, :, :ESCAPE] = (edges[:-1] - edges[1:]).T
+        table[f + 4, :, ESCAPE] = one - edges[0] + edges[-1]
+    table = 1 + (table * np.uint64((1 << PRECISION) - SYMBOLS) >> np.uint64(32))
+    table[..., REACH] += (1 << PRECISION) - table.sum(2)
+    return table.reshape(ROWS, SYMBOLS).astype(np.uint32)
 
 
 @cache

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
-from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.header import Head, code_head
-from rudcodec.bitstream.layout import parse
+from rudcodec.bitstream.codec import file_start
+from rudcodec.bitstream.layout import Outline, parse
 from rudcodec.errors import BudgetError, SettingError
 
 
@@ -43,17 +42,14 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
     for name, value in (("ipc", ipc), ("bpc", bpc)):
         if value is not None and not value > 0:
             raise SettingError(f"{name} is {value}, must be above zero")
-    layout = parse(data)
-    head, total = layout.head, len(layout.segments)
-    classes = len(head.classes)
-    ends = [section.end + 4 for section in layout.segments.values()]
+    outline = parse(data)
+    classes, total = len(outline.classes), len(outline.segments)
     images = [0]
-    for counts in head.counts:
-        images.append(images[-1] + sum(counts))
-    weights_offset = layout.weights.offset
+    for segment in outline.segments.values():
+        images.append(images[-1] + segment.fields.images)
 
     def file_size(count: int) -> int:
-        return len(_encode_head(head, count)) + ends[count - 1] - weights_offset
+        return len(_first_segments(data, outline, count))
 
     num_segments = total
     if ipc is not None:
@@ -70,16 +66,16 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
             raise BudgetError(
                 f"one segment takes {-(-8 * file_size(1) // classes)} bits a class, the least possible"
             )
-    result = _encode_head(head, num_segments) + data[weights_offset : ends[num_segments - 1]]
-    if reason := limits.excess(
-        head.architecture, head.counts[:num_segments], head.share, len(result), head.soft is not None
-    ):
-        raise BudgetError(f"the first {num_segments} segments are no valid file of their own: {reason}")
+    result = _first_segments(data, outline, num_segments)
     return Truncation(result, num_segments, total, images[num_segments], classes)
 
 
-def _encode_head(head: Head, count: int) -> bytes:
-    """The bytes before the weights in a file of the first ``count`` segments."""
-    writer = container.Writer("head")
-    code_head(writer, replace(head, counts=head.counts[:count]))
-    return container.MAGIC + bytes([container.VERSION]) + container.pack(container.HEAD, bytes(writer.data))
+def _first_segments(data: bytes, outline: Outline, count: int) -> bytes:
+    """The file without all segments but the first ``count``."""
+    start = file_start(replace(outline.head, num_segments=count))
+    dropped = [segment.section for i, segment in outline.segments.items() if i >= count]
+    pieces, position = [start], outline.head_section.end + 4
+    for section in dropped:
+        pieces.append(data[position : section.offset])
+        position = section.end + 4
+    return b"".join([*pieces, data[position:]])

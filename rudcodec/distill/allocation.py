@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 from rudcodec.bitstream import check_limits
+from rudcodec.bitstream.files import LARGEST_FILE
 from rudcodec.bitstream.limits import parameters
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.errors import BudgetError, FormatError
@@ -21,7 +22,6 @@ BITS_PER_PARAMETER = 5.0
 MIN_BITS_PER_IMAGE = 8.0
 # Of a budget: files are measured on the way to it, and what a file may ask a decoder for goes by its size.
 INTERMEDIATE_FRACTION = 0.5
-MAX_MEBIBYTES = 1 << 20
 ROUNDING_ERROR = 1e-6  # of bits per class from which those of a label network have been taken off
 
 
@@ -117,13 +117,13 @@ def smallest_bpc(demand: Demand, ipc: int) -> float:
     architecture = default_architectures(*demand.image_shape, 0)[-1]
     bits = _smallest_bits(demand, architecture, ipc)
 
-    def is_allowed(mebibytes: int) -> bool:
-        return _is_allowed(demand, architecture, ipc, (mebibytes << 20) + 1)
+    def is_allowed(size: int) -> bool:
+        return _is_allowed(demand, architecture, ipc, size)
 
     if not is_allowed(0):
-        _check_allowed(demand, architecture, ipc, MAX_MEBIBYTES << 20)
-        mebibytes = bisect_left(range(MAX_MEBIBYTES), True, key=is_allowed)
-        bits = max(bits, 8 * ((mebibytes << 20) + 1) / INTERMEDIATE_FRACTION)
+        _check_allowed(demand, architecture, ipc, LARGEST_FILE)
+        size = bisect_left(range(LARGEST_FILE), True, key=is_allowed)
+        bits = max(bits, 8 * size / INTERMEDIATE_FRACTION)
     return bits / demand.num_classes
 
 
@@ -192,7 +192,7 @@ def _is_allowed(demand: Demand, architecture: Architecture, ipc: int, file_bytes
 def _check_allowed(demand: Demand, architecture: Architecture, ipc: int, file_bytes: int) -> None:
     """Raise FormatError if the format doesn't allow a file so many images per class."""
     counts = tuple((size,) * demand.num_classes for size in segment_sizes(ipc))
-    check_limits(architecture, counts, demand.share, file_bytes, demand.bits_per_label > 0)
+    check_limits(architecture, counts, demand.num_groups, file_bytes, math.ceil(demand.bits_per_label))
 
 
 def _smallest_bits(demand: Demand, architecture: Architecture, ipc: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.utility_term import UtilityTerm
 from rudcodec.model.latents import SyntheticModel
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
-from rudcodec.payload import Payload, Recipe, Share
+from rudcodec.payload import Model, Payload, Recipe, grouped_classes
 from rudcodec.runs import RunContext, State, copied
 from rudcodec.settings import NO_UTILITY
 from rudcodec.utility import Utility, make_utility
@@ -166,14 +165,11 @@ class Encoding:
 
     def payload(self, latents: LatentLevels, labels: State = None) -> Payload:
         """What the bitstream writes of these latents, the integer networks and labels."""
-        payload = Payload(
-            self.encoder.model.architecture,
-            self.inputs.real.classes,
-            cast(Share, self.inputs.settings.share),
-            integer_groups(self.encoder.model, self.exponents),
-            (),
-            self._student_recipe(),
-        )
+        classes = self.inputs.real.classes
+        groups = integer_groups(self.encoder.model, self.exponents)
+        group_classes = grouped_classes(self.inputs.settings.share, len(classes))
+        model = Model(self.encoder.model.architecture, groups, group_classes)
+        payload = Payload(classes, (model,), (), self._student_recipe())
         return self.inputs.label_mode.attach(with_latents(payload, latents), labels, self.results)
 
     def file_bytes(self, latents: LatentLevels, labels: State) -> int:

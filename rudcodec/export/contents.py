@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from rudcodec.payload import Recipe
     from rudcodec.synthetic import SyntheticSet
     from rudcodec.viewset import Views
 
@@ -54,7 +55,7 @@ class Contents:
     @classmethod
     def of_set(cls, data: SyntheticSet) -> Contents:
         """A decoded set."""
-        facts = {"size_bytes": data.size, "bits_per_class": data.bpc, "recipe": asdict(data.recipe)}
+        facts = {"size_bytes": data.size, "bits_per_class": data.bpc, "recipe": _facts_of(data.stored_recipe)}
         if data.probs is not None:
             facts["temperature"] = data.temperature
         height, width, channels = data.images.shape[1:]
@@ -66,7 +67,7 @@ class Contents:
         following = iter(batches)
         first = next(following)
         height, width, channels = first.images.shape[1:]
-        facts = {"recipe": asdict(first.recipe), "temperature": first.temperature}
+        facts = {"recipe": _facts_of(first.recipe), "temperature": first.temperature}
         return cls(count, (height, width, channels), first.classes, facts, True, chain([first], following))
 
     def about(self) -> str:
@@ -77,3 +78,7 @@ class Contents:
 def rounded(probs: np.ndarray) -> list[float]:
     """Probabilities as JSON says them."""
     return [round(float(p), 6) for p in probs]
+
+
+def _facts_of(recipe: Recipe | None) -> dict[str, Any] | None:
+    return None if recipe is None else asdict(recipe)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from rudcodec.bitstream.labels import shapes
 from rudcodec.model.context import LOG2_SCALE_RANGE, laplace_bits
 from rudcodec.model.quantization import straight_through, to_integers
 from rudcodec.nets.layers import halved, instance_norm
-from rudcodec.payload import ImageShape, LabelLayer, LabelNetwork, QLayer, QTensor, ViewRecipe
+from rudcodec.payload import ImageShape, LabelLayer, LabelNetwork, Pool, QLayer, QTensor, ViewRecipe
 
 BIAS_EXPONENT = limits.LABEL_BIAS
 LINEAR_EXPONENT = 4
@@ -23,6 +23,8 @@ BIAS_BITS = 6.0  # about what one costs
 INITIAL_WEIGHT_SCALE = 2.0
 # The integer network's 8 bits of activation end here.
 MAX_ACTIVATION = constants.LABEL_CEILING / 2**constants.LABEL_BITS
+MIN_ACTIVATION = constants.LABEL_FLOOR / 2**constants.LABEL_BITS
+INPUT_SCALE = 32  # grey levels
 EPS = 1e-3  # far below any variance but that of a flat image
 
 
@@ -34,35 +36,59 @@ def _to_sixteenths(y: Tensor) -> Tensor:
 
 def to_network_input(views: Tensor) -> Tensor:
     """Views, uint8 (n, H, W, C), as the networks take them: float32 (n, C, H, W)."""
-    return ((views.permute(0, 3, 1, 2).float() - constants.MID_GREY) / 32).contiguous()
+    return ((views.permute(0, 3, 1, 2).float() - constants.MID_GREY) / INPUT_SCALE).contiguous()
 
 
 def _unrounded(y: Tensor) -> Tensor:
     return y
 
 
+class _Parameters(NamedTuple):
+    """Of a layer; ``scale`` is None where there is none."""
+
+    weight: Tensor
+    bias: Tensor
+    scale: Tensor | None = None
+
+
 def _forward(
     layers: Sequence[LabelLayer],
     x: Tensor,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
+    parameters: Sequence[_Parameters],
     rounded: Callable[[Tensor], Tensor] = _unrounded,
 ) -> Tensor:
-    """``weights`` and ``biases``: of the convolutions, then of the linear layer."""
-    for layer, weight, bias in zip(layers, weights[:-1], biases[:-1], strict=True):
-        y = F.conv2d(x, weight, padding=1)
-        # a single pixel is its own mean
-        y = (
-            instance_norm(y, EPS, None, bias)
-            if y.shape[2] * y.shape[3] > 1
-            else y * 0 + bias.view(1, -1, 1, 1)
-        )
-        y = rounded(F.relu(y))
+    """``parameters``: of the convolutions, then of the linear layer."""
+    for layer, own in zip(layers, parameters[:-1], strict=True):
+        groups = x.shape[1] if layer.kernel == "depthwise" else 1
+        y = F.conv2d(x, own.weight, padding=own.weight.shape[2] // 2, groups=groups)
+        y = _normalised(y, own)
+        lowest = MIN_ACTIVATION if layer.linear else 0.0
+        y = rounded(y.clamp(lowest, MAX_ACTIVATION) if layer.linear else F.relu(y))
         if layer.residual:
             y = y + x
-        y = y.clamp(max=MAX_ACTIVATION)
-        x = rounded(halved(y)) if layer.pool else y
-    return F.linear(x.flatten(1), weights[-1], biases[-1]).float()
+        y = y.clamp(lowest, MAX_ACTIVATION)
+        x = _pooled(y, layer.pool, rounded)
+    return F.linear(x.flatten(1), parameters[-1].weight, parameters[-1].bias).float()
+
+
+def _normalised(y: Tensor, parameters: _Parameters) -> Tensor:
+    """Norm and bias."""
+    bias = parameters.bias
+    if parameters.scale is not None:
+        return y * parameters.scale.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)
+    if y.shape[2] * y.shape[3] > 1:
+        return instance_norm(y, EPS, None, bias)
+    return y * 0 + bias.view(1, -1, 1, 1)  # a single pixel is its own mean
+
+
+def _pooled(y: Tensor, pool: Pool | None, rounded: Callable[[Tensor], Tensor]) -> Tensor:
+    if pool == "mean":
+        return rounded(halved(y))
+    if pool == "max":
+        return F.max_pool2d(y, 2)
+    if pool == "global":
+        return rounded(y.mean((2, 3), keepdim=True))
+    return y
 
 
 class TrainableLabelNetwork(nn.Module):
@@ -89,7 +115,7 @@ class TrainableLabelNetwork(nn.Module):
         self.layers = tuple(layers)
         *convolutions, linear = (
             (torch.randn(weight, generator=generator) * INITIAL_WEIGHT_SCALE, torch.zeros(bias))
-            for weight, bias in shapes(layers, image_shape, num_classes)
+            for weight, bias, _ in shapes(layers, image_shape, num_classes)
         )
         self.weights = nn.ParameterList(weight for weight, _ in convolutions)
         self.biases = nn.ParameterList(bias for _, bias in convolutions)
@@ -99,9 +125,9 @@ class TrainableLabelNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float32 (n, classes), of :func:`to_network_input` views."""
         weights = [straight_through(weight) for weight in self.weights]
+        parameters = [_Parameters(weight, bias) for weight, bias in zip(weights, self.biases, strict=True)]
         linear = straight_through(self.linear) * 2.0**-LINEAR_EXPONENT
-        weights, biases = [*weights, linear], [*list(self.biases), self.linear_bias]
-        return _forward(self.layers, x, weights, biases)
+        return _forward(self.layers, x, [*parameters, _Parameters(linear, self.linear_bias)])
 
     def bits(self) -> Tensor:
         """Code length of the parameters, differentiable in weights and in the scales of their tables."""
@@ -116,14 +142,14 @@ class TrainableLabelNetwork(nn.Module):
         return total + BIAS_BITS * sum(bias.numel() for bias in biases)
 
     def quantized(self, temperature: int, views: ViewRecipe) -> LabelNetwork:
-        """The network as it goes into a file."""
+        """The network as it goes into a file; where views are mirrored, it labels both ways."""
         parameters = [
             QLayer(to_integers(_clamped_rows(weight.detach()), 0), to_integers(bias, BIAS_EXPONENT))
             for weight, bias in zip(self.weights, self.biases, strict=True)
         ]
         linear = QTensor(to_integers(self.linear, 0).values, LINEAR_EXPONENT)
         last = QLayer(linear, to_integers(self.linear_bias, 8))
-        return LabelNetwork(self.layers, (*parameters, last), temperature, views)
+        return LabelNetwork(self.layers, (*parameters, last), temperature, views, mirror=views.flip)
 
 
 class FloatLabelNetwork(nn.Module):
@@ -136,17 +162,27 @@ class FloatLabelNetwork(nn.Module):
     def __init__(self, network: LabelNetwork) -> None:
         super().__init__()
         self.layers = network.layers
+        self.mirror = network.mirror
         self.temperature = network.temperature / 16
         for i, layer in enumerate(network.parameters):
             self.register_buffer(f"weight{i}", _to_float(layer.weight))
             self.register_buffer(f"bias{i}", _to_float(layer.bias))
+            scale = None if layer.scale is None else _to_float(layer.scale)
+            if i == 0 and scale is not None:
+                # the file's first layer takes grey levels for sixteenths
+                scale = scale * (INPUT_SCALE / 2**constants.LABEL_BITS)
+            self.register_buffer(f"scale{i}", scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float32 (n, classes), of :func:`to_network_input` views."""
-        count = len(self.layers)
-        weights = [getattr(self, f"weight{i}") for i in range(count + 1)]
-        biases = [getattr(self, f"bias{i}") for i in range(count + 1)]
-        return _forward(self.layers, x, weights, biases, _to_sixteenths)
+        parameters = [
+            _Parameters(getattr(self, f"weight{i}"), getattr(self, f"bias{i}"), getattr(self, f"scale{i}"))
+            for i in range(len(self.layers) + 1)
+        ]
+        logits = _forward(self.layers, x, parameters, _to_sixteenths)
+        if not self.mirror:
+            return logits
+        return (logits + _forward(self.layers, x.flip(3), parameters, _to_sixteenths)) / 2
 
 
 def _clamped_rows(weight: Tensor) -> Tensor:
@@ -157,9 +193,3 @@ def _clamped_rows(weight: Tensor) -> Tensor:
 
 def _to_float(tensor: QTensor) -> Tensor:
     return torch.from_numpy(tensor.values.astype(np.float32)) * 2.0**-tensor.exponent
-
-
-def num_parameters(layers: Sequence[LabelLayer], image_shape: ImageShape, num_classes: int) -> int:
-    """Weights and biases of a label network."""
-    tensors = (shape for pair in shapes(layers, image_shape, num_classes) for shape in pair)
-    return sum(math.prod(shape) for shape in tensors)

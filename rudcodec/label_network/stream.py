@@ -49,7 +49,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         super().__init__()
         self.device = torch.device(device)
         self.batch, self.batches, self.seed = batch, batches, seed
-        self.recipe = network.views
+        self.recipe = views.recipe_of(network)
         self._images = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
         labeller = FloatLabelNetwork(network).to(self.device).eval()
         self._temperature = labeller.temperature

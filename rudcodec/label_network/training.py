@@ -73,8 +73,9 @@ def label_network_spec(bits: float, height: int, width: int, num_views: int) -> 
     stem, middle, end = (max(8, channels // 2), 16, False), (channels, 8, False), (channels, 4, True)
     layers = []
     for out, smallest_side, residual in (stem, *[middle] * middles, end, end):
-        layers.append(LabelLayer(out, side >= smallest_side, residual))
-        side //= 1 + layers[-1].pool
+        pool = side >= smallest_side
+        layers.append(LabelLayer(out, "mean" if pool else None, residual))
+        side //= 1 + pool
     return LabelNetworkSpec(tuple(layers), min(bits, most_bits * weights * channels**2), num_views)
 
 

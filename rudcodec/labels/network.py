@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rudcodec.bitstream import labels_size
+from rudcodec.bitstream.labels import label_parameters
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
-from rudcodec.label_network.model import num_parameters
 from rudcodec.label_network.training import (
     LabelNetworkSpec,
     label_network_from,
@@ -73,7 +73,7 @@ class NetworkLabels(LabelMode):
 
     @property
     def num_weights(self) -> int:
-        return num_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
+        return label_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
 
     def student_recipe(self) -> Recipe:
         return view_recipe(self.recipe, self.real.height, self.real.width, self.settings.bpc)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from rudcodec.bitstream.labels import label_parameters
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
-from rudcodec.label_network.model import num_parameters
 from rudcodec.label_network.teacher import (
     TEACHER_BITS,
     attach_soft_labels,
@@ -54,7 +54,7 @@ class TeacherLabels(LabelMode):
 
     @property
     def num_weights(self) -> int:
-        return num_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
+        return label_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
 
     def label(self, payload: Payload, results: Results) -> State:
         return teacher_labels(self._teacher(results), payload)

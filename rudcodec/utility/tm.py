@@ -84,7 +84,7 @@ class TrajectoryMatching(Utility):
         self.lr = state
 
     def adapt_recipe(self, recipe: Recipe) -> Recipe:
-        return Recipe(recipe.mean, recipe.std, recipe.augment, lr=float(f"{self.lr:.4g}"))  # by SGD
+        return Recipe(recipe.mean, recipe.std, recipe.augment, lr=round(float(f"{self.lr:.4g}"), 6))  # by SGD
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))

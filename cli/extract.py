@@ -1,0 +1,42 @@
+"""``rudcodec extract``: a .rud file of some of another one's images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .commands import closing, command
+from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
+from .values import naming, read_input, short
+
+
+@command("extract", "Write some of the images of a .rud file as another.")
+@click.argument("file", metavar="IN")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep this class; may be repeated.")
+@click.option("--ipc", type=click.IntRange(1), metavar="N", help="Keep the first N images of each class.")
+@click.option("--hard", is_flag=True, help="Leave out soft labels or a label network.")
+@force_flag
+def extract(file: str, out: Path, classes: tuple[str, ...], ipc: int | None, hard: bool, force: bool) -> None:
+    """Write some of the images of IN as OUT (- is standard input or output).
+
+    They decode to the same pixels. A label network keeps the classes that are kept; soft labels name all
+    classes, so that they must go (--hard) where a class does. For a smaller file with all classes, truncate
+    is quicker.
+    """
+    from rudcodec import bitstream
+
+    if not (classes or ipc or hard):
+        raise click.UsageError("one of --class, --ipc and --hard is needed")
+    check_outputs([out], force)
+    data = read_input(file)
+    with naming(file):
+        result = bitstream.extract(data, classes=classes or None, ipc=ipc, hard=hard)
+    write_output(result, out)
+    outline = bitstream.parse(result)
+    closing(
+        f"{shown_output(out)}: {len(result):,} bytes, {short(8 * len(result) / len(outline.classes))} bpc, "
+        f"{outline.num_images:,} images of {len(outline.classes)} classes",
+        err=out == STANDARD_OUTPUT,
+    )

@@ -1,0 +1,41 @@
+"""``rudcodec merge``: one .rud file out of several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .commands import closing, command
+from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
+from .values import naming, read_input, short
+
+
+@command("merge", "Put the images of several .rud files into one.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "-o", "--out", metavar="OUT", type=click.Path(path_type=Path), required=True, help="The new file."
+)
+@force_flag
+def merge(files: tuple[str, ...], out: Path, force: bool) -> None:
+    """Put the images of several .rud files (one may be -, standard input) into one, OUT (- is standard output).
+
+    Nothing is decoded or encoded anew. Classes of the same name become one class. The recipe is that of the
+    first FILE. The images must have one size, and the files one kind of labels.
+    """
+    from rudcodec import bitstream
+
+    check_outputs([out], force)
+    contents = []
+    for file in files:
+        contents.append(read_input(file))
+        with naming(file):
+            bitstream.parse(contents[-1])
+    data = bitstream.merge(contents)
+    write_output(data, out)
+    outline = bitstream.parse(data)
+    closing(
+        f"{shown_output(out)}: {len(data):,} bytes, {short(8 * len(data) / len(outline.classes))} bpc, "
+        f"{outline.num_images:,} images of {len(outline.classes)} classes, out of {len(files)} files",
+        err=out == STANDARD_OUTPUT,
+    )

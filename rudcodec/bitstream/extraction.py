@@ -1,0 +1,111 @@
+"""Taking some classes, or some images of each, out of a file: what is left decodes to the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from rudcodec.bitstream.codec import encode
+from rudcodec.bitstream.reading import decode_images
+from rudcodec.errors import SettingError
+from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment, SoftLabels
+
+
+def extract(
+    data: bytes, *, classes: Collection[str] | None = None, ipc: int | None = None, hard: bool = False
+) -> bytes:
+    """A file of some of a file's images; its latents are coded anew, and are the same.
+
+    Args:
+        data: the file.
+        classes: names of those that are kept, in the order of the file; None: all.
+        ipc: the first so many images of each class; None: all.
+        hard: leave out soft labels or a label network.
+
+    Raises:
+        SettingError: there is no such class, nothing would be left, or soft labels name classes that go.
+        FormatError: the file is malformed.
+    """
+    payload, _ = decode_images(data)
+    if hard:
+        segments = tuple(replace(segment, soft=None) for segment in payload.segments)
+        payload = replace(payload, segments=segments, labels=None, soft=None)
+    if ipc is not None:
+        payload = _with_ipc(payload, ipc)
+    if classes is not None:
+        payload = _with_classes(payload, classes)
+    payload = replace(payload, segments=tuple(one for one in payload.segments if sum(one.counts)))
+    if not payload.segments:
+        raise SettingError("no image is left: choose other classes, or more images")
+    return encode(payload)
+
+
+def _with_ipc(payload: Payload, ipc: int) -> Payload:
+    if ipc < 1:
+        raise SettingError(f"images a class must be at least 1, not {ipc}")
+    seen = np.zeros(len(payload.classes), np.int64)
+    segments = []
+    for segment in payload.segments:
+        labels = segment.labels
+        keep = np.zeros(len(labels), bool)
+        for k in np.unique(labels):
+            rows = np.flatnonzero(labels == k)
+            keep[rows[: max(0, ipc - seen[k])]] = True
+            seen[k] += len(rows)
+        segments.append(_with_rows(segment, keep))
+    return replace(payload, segments=tuple(segments))
+
+
+def _with_classes(payload: Payload, classes: Collection[str]) -> Payload:
+    for name in classes:
+        if name not in payload.classes:
+            raise SettingError(f"class {name!r}: the file has no such class")
+    kept = [k for k, name in enumerate(payload.classes) if name in classes]
+    if payload.soft is not None and len(kept) < len(payload.classes):
+        raise SettingError("soft labels name all classes, so that none can go, unless the labels do (hard)")
+    segments = tuple(
+        _renumbered(_with_rows(segment, np.isin(segment.labels, kept)), kept) for segment in payload.segments
+    )
+    models = tuple(_model_with_classes(model, kept) for model in payload.models)
+    labels = payload.labels and _network_with_classes(payload.labels, kept)
+    names = tuple(payload.classes[k] for k in kept)
+    return replace(payload, classes=names, models=models, segments=segments, labels=labels)
+
+
+def _with_rows(segment: Segment, keep: np.ndarray) -> Segment:
+    """The segment with some of its images; ``keep``: bool (images,)."""
+    counts = np.bincount(segment.labels[keep], minlength=len(segment.counts)).tolist()
+    order = segment.order and tuple(k for k in segment.order if counts[k])
+    soft = segment.soft and SoftLabels(segment.soft.others[keep], segment.soft.odds[keep])
+    latents = tuple(grid[keep] for grid in segment.latents)
+    return Segment(tuple(counts), latents, soft, segment.model, order)
+
+
+def _renumbered(segment: Segment, kept: list[int]) -> Segment:
+    """The segment when only these classes, which hold all its images, have numbers."""
+    order = segment.order and tuple(kept.index(k) for k in segment.order)
+    return replace(segment, counts=tuple(segment.counts[k] for k in kept), order=order)
+
+
+def _model_with_classes(model: Model, kept: list[int]) -> Model:
+    if model.classes is None:
+        return model
+    groups = [
+        (kept.index(k), group) for k, group in zip(model.classes, model.groups, strict=True) if k in kept
+    ]
+    if not groups:  # no segment is left that uses it
+        return replace(model, groups=model.groups[:1], classes=(0,))
+    return Model(model.architecture, tuple(group for _, group in groups), tuple(k for k, _ in groups))
+
+
+def _network_with_classes(network: LabelNetwork, kept: list[int]) -> LabelNetwork:
+    """The network whose linear layer has the outputs of these classes only."""
+
+    def rows(tensor: QTensor) -> QTensor:
+        return QTensor(tensor.values[kept], tensor.exponent)
+
+    *convolutions, linear = network.parameters
+    last = replace(linear, weight=rows(linear.weight), bias=rows(linear.bias))
+    return replace(network, parameters=(*convolutions, last))

@@ -1,0 +1,138 @@
+"""Merging files without decoding anything: coded streams are copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from rudcodec.bitstream import container, limits
+from rudcodec.bitstream.ancillary import NAMES, write_metadata
+from rudcodec.bitstream.codec import file_start
+from rudcodec.bitstream.container import LABELS, METADATA, MODEL, SEGMENT, Section, Writer
+from rudcodec.bitstream.header import Head
+from rudcodec.bitstream.layout import ModelOutline, Outline, parse
+from rudcodec.bitstream.models import ModelFields, code_model
+from rudcodec.bitstream.segments import SegmentFields, code_segment
+from rudcodec.errors import FormatError, SettingError
+
+
+@dataclass
+class _Merged:
+    """The contents of the new file so far: models' fields and streams with their numbers, and segments'
+    fields with what follows these."""
+
+    head: Head
+    models: dict[tuple[ModelFields, bytes], int] = field(default_factory=dict)
+    segments: list[tuple[SegmentFields, bytes]] = field(default_factory=list)
+
+    def add(self, data: bytes, outline: Outline) -> None:
+        """Add the models and segments of a file."""
+        numbers = {name: number for number, name in enumerate(self.head.classes)}
+        class_numbers = [numbers[name] for name in outline.classes]
+        model_numbers = [self._add_model(data, model, class_numbers) for model in outline.models]
+        for segment in outline.segments.values():
+            fields = _renumbered(segment.fields, class_numbers, len(numbers))
+            fields = replace(fields, model=model_numbers[segment.fields.model])
+            self.segments.append((fields, data[segment.digest : segment.section.end]))
+
+    def _add_model(self, data: bytes, model: ModelOutline, class_numbers: list[int]) -> int:
+        """The new number of a model; one that is there already is used again."""
+        classes = model.fields.classes
+        fields = replace(
+            model.fields, classes=None if classes is None else tuple(class_numbers[k] for k in classes)
+        )
+        key = fields, data[model.stream : model.section.end]
+        return self.models.setdefault(key, len(self.models))
+
+    def sections(self) -> Iterator[tuple[int, bytes]]:
+        """Tag and body of the models, then of the segments. Raises FormatError."""
+        shape, classes = self.head.image_shape, len(self.head.classes)
+        models = tuple(fields for fields, _ in self.models)
+        if reason := limits.networks_excess((m.architecture, m.num_groups) for m in models):
+            raise FormatError("merged file", -1, reason)
+        for fields, stream in self.models:
+            writer = Writer("model")
+            code_model(writer, shape, classes, fields)
+            yield MODEL, bytes(writer.data) + stream
+        for segment, rest in self.segments:
+            writer = Writer("segment")
+            code_segment(writer, classes, models, segment)
+            yield SEGMENT, bytes(writer.data) + rest
+
+
+def merge(files: Sequence[bytes]) -> bytes:
+    """One file with the images of several; classes of the same name are one class.
+
+    No coded stream is decoded. The recipe, and how views are drawn, are the first file's; so is metadata, to
+    which later files add what has other keys.
+
+    Raises:
+        SettingError: no files, or they don't go together: other image shapes, other kinds of labels.
+        FormatError: a file is malformed, or together they ask for more than a file may.
+    """
+    if not files:
+        raise SettingError("merge needs at least one file")
+    outlines = [parse(data) for data in files]
+    for number in range(1, len(files)):
+        if reason := _mismatch(files[0], outlines[0], files[number], outlines[number]):
+            raise SettingError(f"file {number + 1} can't be merged with the first one: {reason}")
+    classes = tuple(dict.fromkeys(name for outline in outlines for name in outline.classes))
+    segments = sum(outline.head.num_segments for outline in outlines)
+    merged = _Merged(Head(outlines[0].image_shape, classes, segments))
+    for data, outline in zip(files, outlines, strict=True):
+        merged.add(data, outline)
+    result = _file(files[0], outlines, merged)
+    parse(result)  # its limits
+    return result
+
+
+def _mismatch(first_data: bytes, first: Outline, data: bytes, other: Outline) -> str | None:
+    """Why a file can't be merged with the first one, None if it can."""
+    if other.image_shape != first.image_shape:
+        return f"its images are {_size(other)}, not {_size(first)}"
+    if other.label_mode != first.label_mode:
+        return f"its labels are {other.label_mode}, not {first.label_mode}"
+    if first.labels is None or other.labels is None:
+        return None
+    if other.classes != first.classes:
+        return f"its {other.label_mode} labels are of other classes"
+    if _body(data, other.labels.section) != _body(first_data, first.labels.section):
+        return "its label network is another" if first.soft is None else "its soft labels have another scale"
+    return None
+
+
+def _size(outline: Outline) -> str:
+    height, width, channels = outline.image_shape
+    return f"{width}x{height} {'grey' if channels == 1 else 'colour'}"
+
+
+def _renumbered(segment: SegmentFields, class_numbers: list[int], classes: int) -> SegmentFields:
+    """A segment's images of each class when its classes have other numbers."""
+    counts = [0] * classes
+    for old, new in enumerate(class_numbers):
+        counts[new] = segment.counts[old]
+    old_order = segment.order or [k for k, count in enumerate(segment.counts) if count]
+    order = tuple(class_numbers[k] for k in old_order)
+    return SegmentFields(tuple(counts), order=None if list(order) == sorted(order) else order)
+
+
+def _file(first_data: bytes, outlines: Sequence[Outline], merged: _Merged) -> bytes:
+    """The merged file: the first file's sections, and the models and segments of all."""
+    first = outlines[0]
+    known = [(s.tag, _body(first_data, s)) for s, _ in first.ancillary.sections if s.tag != METADATA]
+    metadata: dict[str, str] = {}
+    for outline in outlines:
+        metadata = outline.metadata | metadata
+    if metadata:
+        writer = Writer(NAMES[METADATA])
+        write_metadata(writer, metadata)
+        known.append((METADATA, bytes(writer.data)))
+    labels = [] if first.labels is None else [(LABELS, _body(first_data, first.labels.section))]
+    # models stand in front of labels, and these in front of segments
+    sections = sorted([*merged.sections(), *labels], key=lambda section: section[0])
+    sections = [*known, *sections]
+    return file_start(merged.head) + b"".join(container.pack(tag, body) for tag, body in sections)
+
+
+def _body(data: bytes, section: Section) -> bytes:
+    return data[section.start : section.end]

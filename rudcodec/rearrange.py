@@ -1,0 +1,60 @@
+"""New ``.rud`` files out of others: merged, or with some of the images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from rudcodec.files import write_bytes
+
+Path = str | os.PathLike[str]
+
+
+def merge(paths: Sequence[Path], out: Path) -> int:
+    """Write the images of several ``.rud`` files as one file; classes of the same name are one class.
+
+    Nothing is decoded or encoded: the file takes about the sum of the others. It has the first one's recipe.
+    Returns its size in bytes.
+
+    Raises:
+        SettingError: the files don't go together: images of different shapes, other kinds of labels, soft
+            labels or a label network of other classes.
+        DataError: a file can't be read or written. FormatError: it is malformed.
+    """
+    from rudcodec import bitstream
+
+    data = bitstream.merge([bitstream.read_bytes(path) for path in paths])
+    write_bytes(data, out)
+    return len(data)
+
+
+def extract(
+    path: Path,
+    out: Path,
+    *,
+    classes: Iterable[str] | None = None,
+    ipc: int | None = None,
+    hard: bool = False,
+) -> int:
+    """Write some of a ``.rud`` file's images as a file of their own; they decode to the same pixels.
+
+    Args:
+        path: the file.
+        out: where the new one goes.
+        classes: names of the classes that are kept; None: all.
+        ipc: the first so many images of each class; None: all.
+        hard: leave out soft labels or a label network.
+
+    Returns:
+        The size of the new file in bytes.
+
+    Raises:
+        SettingError: no such class, nothing left, or soft labels that name classes which go.
+        DataError, FormatError: a file can't be read or written, or is malformed.
+    """
+    from rudcodec import bitstream
+
+    kept = None if classes is None else tuple(classes)
+    data = bitstream.extract(bitstream.read_bytes(path), classes=kept, ipc=ipc, hard=hard)
+    write_bytes(data, out)
+    return len(data)
