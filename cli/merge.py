@@ -20,8 +20,9 @@ from .values import naming, read_input, short
 def merge(files: tuple[str, ...], out: Path, force: bool) -> None:
     """Put the images of several .rud files into one.
 
-    One FILE may be -, standard input; OUT may be -, standard output. Nothing is decoded or encoded anew. Classes of the same name become one class. The recipe is that of the
-    first FILE. The images must have one size, and the files one kind of labels.
+    One FILE may be -, standard input; OUT may be -, standard output. Nothing is decoded or encoded anew.
+    Classes of the same name become one class. The recipe is that of the first FILE. The images must have one
+    size, and the files one kind of labels.
     """
     from rudcodec import bitstream
 
