@@ -84,6 +84,14 @@ _SET = "A set that is distilled already"
     help="Change any setting, or mm.runs=8 of a utility.",
 )
 @click.option(
+    "--meta",
+    "metadata",
+    type=key_value,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Let the file say its licence=CC0, name, source, ...",
+)
+@click.option(
     "--checkpoint-every",
     "checkpoint_seconds",
     type=click.FloatRange(0),
@@ -120,6 +128,7 @@ def compress(
     log: Path | None,
     config: str | None,
     overrides: tuple[tuple[str, str], ...],
+    metadata: tuple[tuple[str, str], ...],
     checkpoint_seconds: float,
     tensorboard: Path | None,
     **flags: Any,
@@ -128,7 +137,7 @@ def compress(
 
     SRC: class folders, an archive, arrays, tensors, or a name such as digits.
     """
-    given, preset = given_settings(config, preset, overrides, flags, budget_bytes)
+    given, preset = given_settings(config, preset, overrides, metadata, flags, budget_bytes)
     if real is not None and not distilled:
         raise click.UsageError("--real goes with --from-tensors")
     # every setting but the budget is checked before anything is read, and before torch is imported

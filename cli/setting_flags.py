@@ -62,6 +62,7 @@ def given_settings(
     config: str | None,
     preset: str | None,
     overrides: tuple[tuple[str, str], ...],
+    metadata: tuple[tuple[str, str], ...],
     flags: dict[str, Any],
     budget_bytes: int | None,
 ) -> tuple[dict[str, Any], str]:
@@ -80,4 +81,5 @@ def given_settings(
         file = {name: value for name, value in file.items() if name not in ("bpc", "lmbda")}
     options = file.get("utility_options", {}) | changes.get("utility_options", {})
     of_file = file.pop("preset", "balanced")
-    return {**file, **given, **changes, "utility_options": options}, preset or of_file
+    tables = {"utility_options": options, "metadata": file.get("metadata", {}) | dict(metadata)}
+    return {**file, **given, **changes, **tables}, preset or of_file

@@ -32,6 +32,7 @@ class Overrides(TypedDict, total=False):
     label_fraction: float | None
     label_views: int
     utility_options: Mapping[str, Any]
+    metadata: Mapping[str, str]
 
 
 def check_names(overrides: Iterable[str], other_arguments: Iterable[str]) -> None:

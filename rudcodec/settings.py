@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from rudcodec.errors import SettingError
+from rudcodec.errors import FormatError, SettingError
 from rudcodec.options import check_options, option, parse_option
 from rudcodec.plugins import LABEL_MODES, UTILITIES
 from rudcodec.utility_options import OPTIONS, utility_options
@@ -19,6 +19,7 @@ AUTO = "auto"
 NO_UTILITY = "none"
 DEFAULT_UTILITY = "mm"
 
+_TABLES = ("utility_options", "metadata")
 # Those of torch, whose own list can't be had without importing it.
 _DEVICES = (AUTO, "cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla")
 
@@ -46,7 +47,8 @@ class Settings:
     """Settings of one encode; the defaults are those of the preset ``balanced``.
 
     ``utility_options`` are the utility's own: ``{"mm.runs": 8}``, or ``--set mm.runs=8`` on the command line.
-    Texts are parsed as there.
+    Texts are parsed as there. ``metadata`` is what the file is to say of itself: ``{"licence": "CC0"}``, or
+    ``--meta licence=CC0``.
 
     Raises:
         SettingError: a value makes no sense; the message begins with the setting's name.
@@ -157,6 +159,7 @@ class Settings:
         3_000_000, "Views of real images that the label network, or the teacher, trains on.", minimum=1000
     )
     utility_options: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -165,10 +168,12 @@ class Settings:
         utility = DEFAULT_UTILITY if self.utility == AUTO else self.utility
         if utility in OPTIONS:  # those of other packages' are checked when it is loaded
             utility_options(utility, OPTIONS[utility], self.utility_options)
+        if self.metadata:
+            _check_metadata(self.metadata)
 
     def __str__(self) -> str:
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "utility_options"}
-        values |= self.utility_options
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TABLES}
+        values |= {**self.utility_options, **{f"meta.{key}": text for key, text in self.metadata.items()}}
         return " ".join(f"{name}={value}" for name, value in values.items())
 
     def as_dict(self) -> dict[str, Any]:
@@ -191,6 +196,15 @@ class Settings:
                 "joint: a distilled set is coded as it is; --utility says what such epochs are to match"
             )
         return settings
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    from rudcodec.bitstream.ancillary import metadata_size
+
+    try:
+        metadata_size(metadata)
+    except FormatError as error:
+        raise SettingError(f"metadata: {error.reason}") from None
 
 
 def parse_settings(texts: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def parse_settings_file(text: str) -> dict[str, Any]:
     """The settings that a file's text gives, as arguments of :meth:`rudcodec.settings.Settings.preset`.
 
     Of TOML: each key is a setting or ``preset``; numbers may be texts such as ``"50k"``; a table ``[mm]`` has
-    the options of that utility. Of JSON lines: the last ``settings`` record, which says all that was chosen.
+    the options of that utility, ``[metadata]`` what the file says of itself. Of JSON lines: the last
+    ``settings`` record, which says all that was chosen.
 
     Raises:
         SettingError: the text is neither, or a name or a value makes no sense.
@@ -30,7 +31,9 @@ def parse_settings_file(text: str) -> dict[str, Any]:
         raise SettingError(f"is not TOML ({error})") from None
     settings: dict[str, Any] = {}
     for name, value in table.items():
-        if isinstance(value, dict):
+        if name == "metadata" and isinstance(value, dict):
+            settings[name] = value
+        elif isinstance(value, dict):
             settings.setdefault("utility_options", {}).update(_of_utility(name, value))
         elif name == "preset":
             settings[name] = value
@@ -51,7 +54,7 @@ def _of_log(text: str) -> dict[str, Any]:
             records.append(record["settings"])
     if not records:
         raise SettingError("has no settings: it is not what --log writes")
-    for name in records[-1].keys() - {"utility_options"}:
+    for name in records[-1].keys() - {"utility_options", "metadata"}:
         check_option(Settings, name)
     given = {name: value for name, value in records[-1].items() if value is not None}
     if "lmbda" in given:  # the budget then follows from it

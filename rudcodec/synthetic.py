@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 import numpy as np
@@ -49,6 +49,7 @@ class SyntheticSet:
         network: the label network the file carries, or None.
         probs: float32 (N, classes), soft labels of the images, if the file has some; ``temperature`` of the
             softmax they come from (1.0 else), which a student's should have too.
+        metadata: what the file says of itself, such as its licence.
     """
 
     images: np.ndarray
@@ -59,6 +60,7 @@ class SyntheticSet:
     network: LabelNetwork | None = None
     probs: np.ndarray | None = None
     temperature: float = 1.0
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -339,6 +341,7 @@ def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
 
     labels, probs = bitstream.hard_labels(payload), bitstream.soft_labels(payload)
     result = SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)
+    result = replace(result, metadata=payload.metadata)
     if probs is None or payload.soft is None:
         return result
     return replace(

@@ -5,7 +5,7 @@ What such a section says never makes a file invalid: one that can't be understoo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -138,9 +138,16 @@ def code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
     return views
 
 
-def write_metadata(writer: Writer, metadata: dict[str, str]) -> None:
+def metadata_size(metadata: Mapping[str, str]) -> int:
+    """Bytes that metadata takes in a file. Raises FormatError for what the format doesn't allow."""
+    return len(_packed(METADATA, lambda fields: write_metadata(fields, metadata))) if metadata else 0
+
+
+def write_metadata(writer: Writer, metadata: Mapping[str, str]) -> None:
     """Write keys and values."""
     for key, value in metadata.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise writer.fail(f"{key!r} and its value must be texts")
         writer.text("key", key, limits.KEY)
         writer.text(f"value of {key}", value, limits.VALUE, 0)
     if len(metadata) > limits.PAIRS:

@@ -36,6 +36,7 @@ class Demand:
         share: of networks, ``"dataset"`` or ``"class"``.
         for_views: the images are there to be seen through views.
         bits_per_label: what the label of one image takes.
+        metadata_bytes: what the file says of itself.
     """
 
     class_names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Demand:
     share: str = "dataset"
     for_views: bool = False
     bits_per_label: float = 0.0
+    metadata_bytes: int = 0
 
     @property
     def num_classes(self) -> int:
@@ -204,6 +206,6 @@ def _smallest_bits(demand: Demand, architecture: Architecture, ipc: int) -> floa
 def _overhead_bits(demand: Demand, architecture: Architecture, ipc: int) -> float:
     """Bits of head, networks and images' labels, estimated."""
     names = sum(len(name.encode()) + 1 for name in demand.class_names)
-    head = 8 * (64 + names + len(segment_sizes(ipc)) * 20)
+    head = 8 * (64 + names + demand.metadata_bytes + len(segment_sizes(ipc)) * 20)
     networks = demand.num_groups * parameters(architecture) * BITS_PER_PARAMETER
     return head + networks + demand.bits_per_label * ipc * demand.num_classes

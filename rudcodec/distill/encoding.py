@@ -169,7 +169,8 @@ class Encoding:
         groups = integer_groups(self.encoder.model, self.exponents)
         group_classes = grouped_classes(self.inputs.settings.share, len(classes))
         model = Model(self.encoder.model.architecture, groups, group_classes)
-        payload = Payload(classes, (model,), (), self._student_recipe())
+        metadata = dict(self.inputs.settings.metadata)
+        payload = Payload(classes, (model,), (), self._student_recipe(), metadata=metadata)
         return self.inputs.label_mode.attach(with_latents(payload, latents), labels, self.results)
 
     def file_bytes(self, latents: LatentLevels, labels: State) -> int:
