@@ -1,9 +1,10 @@
 """Fuzzing of everything that reads .rud files: ``python tests/fuzz.py --seconds 60`` or ``make fuzz``.
 
-Golden files are cut, flipped and spliced; their sections and fields are edited with lengths and checksums put
-right; and files are made up whose valid heads ask for as much as they may. Each must end in images or in a
-RudError that names section and offset, within 5 seconds of CPU time and 1 GB. Prints how many were rejected,
-how many decoded, and the slowest and the largest. What fails is kept in ``out/fuzz``; exit code 1 then.
+Golden files are cut, flipped, spliced and merged; their sections and fields are edited with lengths and
+checksums put right; and files are made up whose valid fields ask for as much as they may. Each must end in
+images or in a RudError that names section and offset, within 5 seconds of CPU time and 1 GB. Prints how many
+were rejected, how many decoded, and the slowest and the largest. What fails is kept in ``out/fuzz``; exit
+code 1 then.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from hostile_files import make
 
 from rudcodec import FormatError, RudError, bitstream
 from rudcodec.memory import peak_memory
+from rudcodec.payload import Payload
 
+FEW = 500  # images
 SHOWN = 3  # failures with a traceback
 SECONDS = 5.0  # of CPU time, for a file under a MB
 MEGABYTES = 1000
@@ -78,11 +81,14 @@ class Subject(Protocol):
 
 
 class Case:
-    """One file on its way through all that reads files; ``limited`` in time and memory."""
+    """One file on its way through all that reads files; ``limited`` in time and memory.
 
-    def __init__(self, report: Report, seed: int, number: int, limited: bool = True) -> None:
-        self.kind, self.data = make(seed, number)
-        self.name = f"{self.kind} {seed}-{number}, {len(self.data):,} bytes"
+    ``number``: chooses what else is tried with it.
+    """
+
+    def __init__(self, report: Report, name: str, data: bytes, number: int, limited: bool = True) -> None:
+        self.data = data
+        self.name = f"{name}, {len(data):,} bytes"
         self._report = report
         self._limited = limited
         self._thorough = number % 4 == 0
@@ -117,10 +123,24 @@ class Case:
                     self._judge(error)
             return whole.reason
         assert not saved[2] and np.array_equal(saved[1], images)
+        self._rearrange(payload, images)
         if not isinstance(smaller, RudError):
             first = self._call(bitstream.decode_images, smaller.data)[1]
             assert np.array_equal(first, images[: len(first)]) and len(first) == smaller.images
         return "decoded"
+
+    def _rearrange(self, payload: Payload, images: np.ndarray) -> None:
+        """Merge the file with itself, which may be too much, and take half of its images out."""
+        twice = self._call(bitstream.merge, [self.data, self.data])
+        if not isinstance(twice, RudError):
+            merged, pixels = self._call(bitstream.decode_images, twice)
+            assert np.array_equal(pixels, np.concatenate([images, images]))
+            assert merged.classes == payload.classes and merged.recipe == payload.recipe
+        if not 0 < len(images) < FEW:
+            return
+        own = bitstream.hard_labels(payload)
+        first = np.array([k not in own[:i] for i, k in enumerate(own)])
+        assert np.array_equal(bitstream.decode_images(bitstream.extract(self.data, ipc=1))[1], images[first])
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The result, or the RudError raised; within the limits."""
@@ -145,6 +165,12 @@ class Case:
         if isinstance(error, FormatError):
             assert error.section.startswith(SECTIONS) and error.section in text
             assert 0 <= error.offset <= len(self.data)
+
+
+def generated(report: Report, seed: int, number: int, limited: bool = True) -> Case:
+    """The case of a seed and a number; its name begins with its kind."""
+    kind, data = make(seed, number)
+    return Case(report, f"{kind} {seed}-{number}", data, number, limited)
 
 
 def forget_peak() -> None:
@@ -196,4 +222,4 @@ def main(make_case: Callable[[Report, int, int], Subject], what: str, ending: st
 
 
 if __name__ == "__main__":
-    sys.exit(main(Case, ".rud files", ".rud"))
+    sys.exit(main(generated, ".rud files", ".rud"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import cycle, islice
 
 import numpy as np
@@ -86,8 +87,8 @@ def segments(models: Sequence[Model], counts: Sequence[Counts], work: int) -> Pa
     empty = payload_of(models, made, classes)
     each = sum(cost(empty, one) for one in made) / len(made)
     work -= sum(limits.model_work(model.architecture) for model in models)
-    # a segment's own bytes, 16 of them, pay for some of it
-    most = min(int(work / max(1, each - 16 * limits.WORK_PER_BYTE)), limits.SEGMENTS, SMALL // 17)
+    # a segment's own bytes, 9 at least, pay for some of it
+    most = min(int(work / max(1, each - 9 * limits.WORK_PER_BYTE)), limits.SEGMENTS, SMALL // 17)
     return payload_of(models, list(islice(cycle(made), max(1, most))), classes)
 
 
@@ -181,6 +182,17 @@ def runs(work: int) -> Payload:
     return payload_of([model], [segment] * (600_000 // (4 * length)), limits.CLASSES)
 
 
+def paid(architecture: Architecture, work: int) -> Payload:
+    """As many images of a MB as so much work, and what their bytes pay for, allows: some latents are 1."""
+    size = 9 * SMALL // 10
+    payload = images(architecture, work + size * limits.WORK_PER_BYTE, double=True)
+    (segment,) = payload.segments
+    rng, latents = np.random.default_rng(0), sum(grid[0].size for grid in segment.latents)
+    chance = 8 * size / latents / len(segment.labels) / 12.5  # bits that a 1 takes
+    grids = tuple((rng.random(grid.shape) < chance).astype(np.int32) for grid in segment.latents)
+    return replace(payload, segments=(replace(segment, latents=grids),))
+
+
 SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
     "load1: 1x1, wide 3x3": lambda w: images(wide(1, 1), w),
     "load1 double": lambda w: images(wide(1, 1), w, True),
@@ -194,6 +206,7 @@ SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
     "1024x1024, thin 3x3 double": lambda w: images(wide(1024, 1024, 3, 1), w, True),
     "1024x1024, 32 channels double": lambda w: images(wide(1024, 1024, 1, 32, 4), w, True),
     "1024x1024, 22 grids": lambda w: images(plain(1024, 1024, (2,) * 11), w),
+    "1024x1024, thin 3x3 double, 1 MB": lambda w: paid(wide(1024, 1024, 3, 1), w),
     "8x8, thin 3x3 double": lambda w: images(wide(8, 8, 3, 1), w, True),
     "32x32, wide context": lambda w: images(plain(32, 32, (8,) * 6, WIDE_CONTEXT), w),
     "32x32, wide context double": lambda w: images(plain(32, 32, (8,) * 6, WIDE_CONTEXT), w, True),

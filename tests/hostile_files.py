@@ -105,7 +105,7 @@ def resealed(rng: random.Random) -> bytes:
     sections = split(rng.choice(victims()))
     for _ in range(rng.randint(1, 3)):
         kind = rng.randrange(10)
-        i = rng.randrange(len(sections)) if rng.random() < 0.6 else 0
+        i = rng.randrange(len(sections))
         tag, body = sections[i]
         if kind < 7:
             sections[i] = (tag, edited(rng, body, rng.randint(1, 3)))
