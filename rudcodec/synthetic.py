@@ -227,8 +227,8 @@ def load(
 ) -> SyntheticSet:
     """Decode a ``.rud`` file, or only some of its classes and segments.
 
-    Segments that aren't asked for, or have no image of the classes asked for, are not read; images of other
-    classes in the rest are not synthesized. Labels stay indices into all classes, ``size`` is the file's.
+    Segments that aren't asked for are not read, those that have no image of the classes asked for not decoded;
+    images of other classes in the rest are not synthesized. Labels stay indices into all classes, ``size`` is the file's.
     The digest of a segment's pixels is checked where all of them are wanted.
 
     ``path`` may also be an open binary file, or a whole file's contents; or a list of these, whose images
@@ -262,7 +262,8 @@ def stream(
     """As :func:`load`, one segment after another: memory for one segment, or for some small ones that are
     decoded together, whatever the size of the file.
 
-    Each set has its segment's images, in order of class. Errors come with the segment they are in.
+    Each set has its segment's images, class after class. Errors of sections and their fields come first,
+    those of coded streams with the segment they are in.
     """
     from rudcodec import bitstream
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rudcodec.bitstream.container import ANCILLARY, SEGMENT, Section, check, frame
+from rudcodec.bitstream.container import ANCILLARY, LABELS, MODEL, SEGMENT, Section, check, frame
 from rudcodec.bitstream.layout import Outline, add_segment, next_section, read_head
 from rudcodec.errors import FormatError
 
@@ -24,7 +24,12 @@ def recover(data: bytes) -> tuple[Outline, dict[int, FormatError]]:
     while data[offset : offset + 1] != _TAG or not outline.models:
         if offset >= len(data):
             break
-        offset = next_section(data, outline, offset, 0).end + 4
+        try:
+            offset = next_section(data, outline, offset, 0).end + 4
+        except FormatError:
+            if not outline.models or data[offset] in (MODEL, LABELS):
+                raise
+            break  # a segment whose tag is damaged, or something that isn't needed
     if not outline.models:
         raise FormatError("model 0", offset, "missing, the file ends here")
     located = _locate(data, offset, outline.head.num_segments)
@@ -64,8 +69,12 @@ def _locate(data: bytes, offset: int, count: int) -> list[Section | FormatError]
             if data[end : end + 1] not in (b"", _TAG):
                 break
         offset = end
+    found = _search(data, offset + 1)
     missing = count - len(results)
-    recovered = _search(data, offset + 1)[-missing:] if missing else []
+    if len(found) > missing and results and isinstance(results[-1], FormatError):
+        results.pop()  # what was damaged was no segment
+        missing += 1
+    recovered = found[-missing:] if missing else []
     num_lost = missing - len(recovered)
     first = len(results) if recovered and recovered[-1].end + 4 == len(data) else count - num_lost
     errors = [
