@@ -89,7 +89,9 @@ _SET = "A set that is distilled already"
     type=key_value,
     multiple=True,
     metavar="KEY=VALUE",
-    help="Let the file say its licence=CC0, name, source, ...",
+    cls=RareOption,
+    section=RUN_SECTION,
+    help="What the file says of itself: licence=CC0, name, source, ...",
 )
 @click.option(
     "--checkpoint-every",

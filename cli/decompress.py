@@ -32,11 +32,11 @@ _NAMED = 10
     help="Else by OUT's suffix: folder, npz, safetensors, ...",
 )
 @click.option("--salvage", is_flag=True, help="Of a damaged FILE, write what is intact.")
-@click.option("--views", type=click.IntRange(1), metavar="N", help="Write N views with soft labels instead.")
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the views (0).")
 @click.option(
-    "--force", is_flag=True, help="Overwrite what decompress wrote; write however much FILE asks for."
+    "--views", type=click.IntRange(1), metavar="N", help="Write N views instead, labelled by FILE's network."
 )
+@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the views (0).")
+@click.option("--force", is_flag=True, help="Overwrite what decompress wrote; write however much it is.")
 def decompress(
     file: str,
     out: str,
@@ -53,8 +53,7 @@ def decompress(
     what decompress has written. OUT.npz, .safetensors, .parquet (Hugging Face datasets) and .tar (WebDataset)
     are files.
 
-    With --salvage, lost segments are named on stderr; the exit code is 0 if any is intact. With --views,
-    where FILE has a label network, OUT gets labelled views of the images.
+    With --salvage, lost segments are named on stderr; the exit code is 0 if any is intact.
     """
     if views is not None and salvage:
         raise click.UsageError("--views doesn't go with --salvage")

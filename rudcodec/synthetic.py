@@ -227,9 +227,9 @@ def load(
 ) -> SyntheticSet:
     """Decode a ``.rud`` file, or only some of its classes and segments.
 
-    Segments that aren't asked for are not read, those that have no image of the classes asked for not decoded;
-    images of other classes in the rest are not synthesized. Labels stay indices into all classes, ``size`` is the file's.
-    The digest of a segment's pixels is checked where all of them are wanted.
+    Segments that aren't asked for are not read, those that have no image of the classes asked for not
+    decoded; images of other classes in the rest are not synthesized. Labels stay indices into all classes,
+    ``size`` is the file's. The digest of a segment's pixels is checked where all of them are wanted.
 
     ``path`` may also be an open binary file, or a whole file's contents; or a list of these, whose images
     become one set as :func:`rudcodec.merge` has it. Raises DataError (no such file), FormatError (bad

@@ -97,7 +97,7 @@ def test_settings_reach_the_encoder(source: Path, tmp_path: Path, encoder: list[
 def test_flags_choose_columns_and_say_how_floats_were_normalised(
     tmp_path: Path, encoder: list[dict[str, Any]]
 ) -> None:
-    out, budget = tmp_path / "out.rud", ["--bpc", "5k", "--split", "all"]
+    out, budget = tmp_path / "out.rud", ["--bpc", "5k", "--split", "all", "--force"]
     images = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", images=(images / 255 - 0.1307) / 0.3081, labels=np.arange(6) % 2)
     refused = compress(tmp_path / "a.npz", out, *budget)
