@@ -105,6 +105,7 @@ def _print_recipe(recipe: Recipe | None) -> None:
     click.echo(
         f"        mean {_numbers(recipe.mean)}, std {_numbers(recipe.std)}, "
         f"augmentation {' '.join(recipe.augment) or 'none'}"
+        + (f", cutmix in {recipe.cutmix} of 256 batches" if recipe.cutmix else "")
     )
 
 

@@ -21,6 +21,7 @@ _RECIPE_NUMBERS: dict[str, type[int | float]] = {
     "lr": float,
     "weight_decay": float,
     "momentum": float,
+    "cutmix": int,
 }
 
 

@@ -133,6 +133,8 @@ class Recipe:
         lr, weight_decay: multiples of one millionth, up to 1000. ``momentum``: a multiple of one thousandth,
             0..1; it is SGD's, and AdamW takes it as its first beta. ``"muon"`` is Muon for inner weights and
             AdamW for the rest (:mod:`rudcodec.nets.muon`).
+        cutmix: chance, in 1/256, that a batch of images has boxes of one another; 0..255. Views have mixtures
+            of their own.
     """
 
     mean: tuple[int, ...]
@@ -144,6 +146,7 @@ class Recipe:
     lr: float = 0.01
     weight_decay: float = 0.0005
     momentum: float = 0.9
+    cutmix: int = 0
 
     def train_transform(self) -> RecipeTransform:
         """What turns a PIL image or a uint8 array (H, W, C), or a batch of arrays, into normalised and

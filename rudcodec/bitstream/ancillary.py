@@ -103,6 +103,7 @@ def code_recipe(fields: Fields, channels: int, recipe: Recipe | None) -> Recipe:
             fields, "weight decay", recipe.weight_decay if recipe else None, 10**6, LARGEST
         ),
         momentum=_code_fraction(fields, "momentum", recipe.momentum if recipe else None, 10**3, 10**3),
+        cutmix=fields.byte("chance of cutmix", recipe.cutmix if recipe else 0, 0, 255),
     )
 
 

@@ -13,6 +13,7 @@ from rudcodec.nets.device import pick_device
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.transfer import from_array, to_device
 from rudcodec.payload import Recipe
+from rudcodec.students.cutmix import as_probabilities, cutmix
 from rudcodec.students.recipes import check_recipe
 from rudcodec.students.training_set import TrainingSet
 
@@ -23,7 +24,8 @@ class Batches:
     Yields normalised images, float32 (n, C, H, W), with classes, int64 (n,), or probabilities, float32
     (n, classes), on ``device``. Views come in batches of ``recipe.batch``. Batches of images are cut from
     shuffled passes over the set and have as many, or all where there are fewer; one augmentation is drawn per
-    batch, as in the published DSA code.
+    batch, as in the published DSA code. With ``recipe.cutmix`` they are mixed then, and come with
+    probabilities.
 
     Args:
         data: what to train on.
@@ -53,7 +55,8 @@ class Batches:
                 data.images, data.network, batch=self.size, device=self.device, compile=compile
             )
         self._images = from_array(data.images).to(self.device)
-        self._labels = from_array(data.labels if data.probs is None else data.probs).to(self.device)
+        labels = from_array(data.labels if data.probs is None else data.probs).to(self.device)
+        self._labels = as_probabilities(labels, data.class_count) if recipe.cutmix else labels
 
     def __len__(self) -> int:
         return self.recipe.steps
@@ -75,4 +78,5 @@ class Batches:
             batch_rows = to_device(rows[: self.size], self.device)
             rows = rows[self.size :]
             x = normalise(self._images[batch_rows], recipe.mean, recipe.std)
-            yield augment(x, recipe.augment, generator), self._labels[batch_rows]
+            x, target = augment(x, recipe.augment, generator), self._labels[batch_rows]
+            yield cutmix(x, target, recipe.cutmix, generator) if recipe.cutmix else (x, target)

@@ -50,7 +50,7 @@ def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) 
     """The recipe for students on views of a file of ``bpc`` bits a class, with a recipe's mean, std and
     augmentation: by Muon, and for more steps than on images, since there is no end of views."""
     steps = round(VIEW_STEPS * min(1, min(height, width) / VIEW_SIDE) * min(2, max(1, bpc / VIEW_BPC)))
-    return replace(recipe, optimizer="muon", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR)
+    return replace(recipe, optimizer="muon", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR, cutmix=0)
 
 
 def network_views(channels: int, flip: bool) -> ViewRecipe:
@@ -95,6 +95,8 @@ def check_recipe(recipe: Recipe, channels: int) -> None:
         raise SettingError(f"weight_decay must be at least 0, not {recipe.weight_decay}")
     if not 0 <= recipe.momentum < 1:
         raise SettingError(f"momentum must be at least 0 and below 1, not {recipe.momentum}")
+    if not 0 <= recipe.cutmix <= 255:
+        raise SettingError(f"cutmix must be 0..255, not {recipe.cutmix}")
     if recipe.optimizer not in OPTIMIZERS:
         raise SettingError(f"optimizer: {recipe.optimizer!r} is none of {', '.join(OPTIMIZERS)}")
     check_ops(recipe.augment)
