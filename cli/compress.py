@@ -14,19 +14,20 @@ import click
 
 import rudcodec
 from rudcodec.data.reading import Reading
+from rudcodec.display import ProgressView
 from rudcodec.progress import activity
 from rudcodec.settings import PRESETS, RUN_SECTION, Settings
+from rudcodec.text import clock, short
 from rudcodec.threads import prepare_for_images
 
-from .commands import RareOption, closing, command, is_verbose
+from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
 from .metrics import Metrics
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
 from .preview import preview_png
-from .progress import ProgressView
 from .reading import READING_SECTION, read_images, reading_flags, size_flag
 from .setting_flags import given_settings, setting_flags
-from .values import byte_amount, clock, key_value, require, short
+from .values import byte_amount, key_value, require
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
@@ -159,7 +160,7 @@ def compress(
     # of several processes (torchrun) the first one speaks
     is_first = os.environ.get("RANK", "0") == "0"
     with ExitStack() as stack:
-        view = stack.enter_context(ProgressView(quiet=not is_first))
+        view = stack.enter_context(ProgressView(not is_first or is_quiet()))
         logs = (log, tensorboard) if is_first else (None, None)
         metrics = stack.enter_context(Metrics(view, *logs, append=resume))
         real_source, distilled_source = (real, source) if distilled else (source, None)

@@ -13,10 +13,11 @@ import click
 
 from rudcodec.errors import FormatError
 from rudcodec.export import choose_format, format_names
+from rudcodec.text import short
 
 from .commands import closing, command, note
 from .outputs import STANDARD_OUTPUT, check_outputs, shown_output
-from .values import naming, read_input, short
+from .values import naming, read_input
 
 _NAMED = 10
 

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from rudcodec.settings import Settings
+from rudcodec.text import clock
 
 from .tables import print_table
-from .values import clock
 
 if TYPE_CHECKING:
     from rudcodec.distill import Estimate

@@ -11,10 +11,10 @@ import click
 
 from rudcodec.baselines.codecs import check_codec
 from rudcodec.data.reading import Reading
+from rudcodec.display import ProgressView
 from rudcodec.threads import prepare_for_images
 
-from .commands import command
-from .progress import ProgressView
+from .commands import command, is_quiet
 from .reading import read_images, reading_flags
 from .tables import print_table
 from .values import finite, naming, network_names, read_input, recipe_change, require, shown_input
@@ -104,7 +104,7 @@ def evaluate(
         check_codec(baseline)
     shape = data.images.shape[1:]
     reading = Reading(shape[0] if shape[0] == shape[1] else None, mode, background, skip_bad)
-    with ProgressView() as view:
+    with ProgressView(is_quiet()) as view:
         real = _read(source, split, reading, data, view)
         prepare_for_images(os.environ, real.height, real.width)
 

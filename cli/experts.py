@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rudcodec.data.reading import Reading
+from rudcodec.display import ProgressView
 from rudcodec.threads import prepare_for_images
 
-from .commands import closing, command
-from .progress import ProgressView
+from .commands import closing, command, is_quiet
 from .reading import read_images, reading_flags, size_flag
 from .values import require
 
@@ -65,7 +65,7 @@ def experts(
     adds to them.
     """
     require("torch")
-    with ProgressView() as view:
+    with ProgressView(is_quiet()) as view:
         images = read_images(source, "train", Reading(size, mode, background, skip_bad), view)
 
         prepare_for_images(os.environ, images.height, images.width)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rudcodec.text import listed, shown
+from rudcodec.text import listed, short, shown
 
 from .commands import command
 from .tables import print_table
-from .values import naming, read_input, short
+from .values import naming, read_input
 
 if TYPE_CHECKING:
     from rudcodec.bitstream import Outline, Part

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from rudcodec.display import ProgressView
 from rudcodec.errors import SettingError
 
 from .outputs import STANDARD_OUTPUT
-from .progress import ProgressView
-from .values import finite, short
+from .values import finite
 
 if TYPE_CHECKING:
     from rudcodec.distill import CompressResult
@@ -69,11 +69,8 @@ class Metrics:
 
     def __call__(self, report: ProgressReport) -> None:
         self.bpc = report.bpc or self.bpc
-        facts = [f"{short(report.bpc)} bpc"] if report.bpc is not None else []
-        facts += [f"utility {report.utility:.4g}"] if report.utility is not None else []
-        facts += [f"{report.psnr:.2f} dB"] if report.psnr is not None else []
         left = {"remaining": report.remaining, "run_remaining": report.run_remaining}
-        self._view(report.stage, report.step, report.steps, *facts, **left)
+        self._view(report.stage, report.step, report.steps, *report.facts(), **left)
         self._write(dataclasses.asdict(report))
         self._calls += 1
         if self._board is not None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rudcodec.data.normalisation import parse_normalisation
+from rudcodec.display import ProgressView
 from rudcodec.errors import SettingError
 
 from .commands import RareOption
-from .progress import ProgressView
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split

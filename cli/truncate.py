@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from rudcodec.text import short
+
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
-from .values import amount, naming, read_input, short
+from .values import amount, naming, read_input
 
 
 @command("truncate", "Make a smaller file by leaving out segments.")

@@ -125,23 +125,6 @@ def naming(file: str) -> Iterator[None]:
         raise RudError(f"{shown_input(file)}: {error}") from error
 
 
-def short(value: float) -> str:
-    """A count in three digits: 49.8k, 1.20M, 812."""
-    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit * 0.9995:
-            return f"{value / limit:.3g}{suffix}"
-    return f"{value:.3g}"
-
-
-def clock(seconds: float) -> str:
-    """A duration as m:ss or h:mm:ss; a dash if unknown."""
-    if not math.isfinite(seconds) or seconds < 0:
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def finite(value: Any) -> Any:
     """The same structure with None for NaN and infinities, which JSON doesn't know."""
     if isinstance(value, dict):

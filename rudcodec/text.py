@@ -1,7 +1,8 @@
-"""Texts from outside (names out of files, archives, arrays) as they may stand in messages and tables."""
+"""Texts for messages and tables: names from outside (files, archives, arrays), numbers, durations."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 LONGEST = 320
@@ -27,3 +28,20 @@ def listed(texts: Iterable[str], most: int = 10) -> str:
     """Some foreign texts, separated by commas."""
     some = [shown(text) for _, text in zip(range(most + 1), texts, strict=False)]
     return ", ".join(some[:most] + ["..."] * (len(some) > most)) or "nothing"
+
+
+def short(value: float) -> str:
+    """A count in three digits: 49.8k, 1.20M, 812."""
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit * 0.9995:
+            return f"{value / limit:.3g}{suffix}"
+    return f"{value:.3g}"
+
+
+def clock(seconds: float) -> str:
+    """A duration as m:ss or h:mm:ss; a dash if unknown."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -41,11 +41,11 @@ def _display() -> Iterator[Reporter]:
     if not sys.stderr.isatty():
         yield LogProgress()
         return
-    from rudcodec.cli.progress import ProgressView
+    from rudcodec.display import ProgressView
 
     with ProgressView() as view:
         yield lambda report: view(
-            report.stage, report.step, report.steps, *_facts(report), remaining=report.remaining
+            report.stage, report.step, report.steps, *report.facts(), remaining=report.remaining
         )
 
 
@@ -60,14 +60,7 @@ class LogProgress:
         now = time.monotonic()
         is_new, is_done = report.stage != self._stage, report.step == report.steps
         if is_new or is_done or now - self._logged >= _INTERVAL:
-            facts = "".join(f"  {fact}" for fact in _facts(report))
+            facts = "".join(f"  {fact}" for fact in report.facts())
             _LOGGER.info("%s %d/%d%s", report.stage, report.step, report.steps, facts)
             self._logged = now
         self._stage = report.stage
-
-
-def _facts(report: ProgressReport) -> list[str]:
-    """What is worth knowing beside the steps."""
-    facts = [f"{report.bpc:,.0f} bpc"] if report.bpc is not None else []
-    facts += [f"utility {report.utility:.4g}"] if report.utility is not None else []
-    return facts + ([f"{report.psnr:.2f} dB"] if report.psnr is not None else [])

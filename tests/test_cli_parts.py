@@ -11,9 +11,10 @@ from PIL import Image
 
 import rudcodec
 from rudcodec.cli.preview import preview_png
-from rudcodec.cli.progress import ProgressView
-from rudcodec.cli.values import amount, byte_amount, clock, short
+from rudcodec.cli.values import amount, byte_amount
+from rudcodec.display import ProgressView
 from rudcodec.sheet import contact_sheet
+from rudcodec.text import clock, short
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from rudcodec.cli import progress  # noqa: E402
+from rudcodec import display  # noqa: E402
 from rudcodec.cli.main import main  # noqa: E402
-from rudcodec.cli.progress import ProgressView  # noqa: E402
+from rudcodec.display import ProgressView  # noqa: E402
 from rudcodec.interrupts import Interrupted  # noqa: E402
 from rudcodec.nets import speed  # noqa: E402
 from rudcodec.progress import activity, is_in_activity, watched_activities  # noqa: E402
@@ -43,7 +43,7 @@ def terminal_for(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(progress, "_SHOWN_FROM", 0.0)
+    monkeypatch.setattr(display, "_SHOWN_FROM", 0.0)
     return stream
 
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from rudcodec.text import short
+
 REPORT_SECONDS = 1.0
 
 
@@ -33,6 +35,12 @@ class ProgressReport:
     elapsed: float = 0.0
     remaining: float | None = None
     run_remaining: float | None = None
+
+    def facts(self) -> list[str]:
+        """What is worth knowing beside the steps, in words."""
+        facts = [f"{short(self.bpc)} bpc"] if self.bpc is not None else []
+        facts += [f"utility {self.utility:.4g}"] if self.utility is not None else []
+        return facts + ([f"{self.psnr:.2f} dB"] if self.psnr is not None else [])
 
 
 Reporter = Callable[[ProgressReport], None]

@@ -8,12 +8,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
-
 from rudcodec.progress import watched_activities
-
-from .commands import is_quiet
-from .values import clock
+from rudcodec.text import clock
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,11 +25,11 @@ class ProgressView:
 
     Below the stages stands what is left of the whole run, and what works for long without steps.
 
-    ``quiet``: show nothing, which ``-q`` asks for, too.
+    ``quiet``: show nothing.
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet or is_quiet()
+        self._quiet = quiet
         self._stack = ExitStack()
         self._live: Live | None = None
         self._stages: Progress | None = None
@@ -80,7 +76,7 @@ class ProgressView:
         if self._live is not None:
             self._live.console.print(text, highlight=False, markup=False)
         elif not self._quiet:
-            click.echo(text, err=True)
+            print(text, file=sys.stderr)
 
     def __call__(
         self,
@@ -114,7 +110,7 @@ class ProgressView:
             stage != self._stage or (step == steps and not self._finished) or now - self._printed >= _INTERVAL
         ):
             whole = [] if run_remaining is None else [f"about {clock(run_remaining)} in all"]
-            click.echo(f"{stage} {step}/{steps}  {'  '.join((*facts, *left, *whole))}".rstrip(), err=True)
+            print(f"{stage} {step}/{steps}  {'  '.join((*facts, *left, *whole))}".rstrip(), file=sys.stderr)
             self._printed = now
         self._finished = step == steps or (self._finished and stage == self._stage)
         self._stage = stage
@@ -123,7 +119,7 @@ class ProgressView:
         """Take the name of one that begins, or "" where it ends."""
         lasted = time.monotonic() - self._activity_start
         if self._live is None and not name and lasted >= _SHOWN_FROM:
-            click.echo(f"{self._activity} took {clock(lasted)}", err=True)
+            print(f"{self._activity} took {clock(lasted)}", file=sys.stderr)
         self._activity, self._activity_start = name, time.monotonic()
 
     def _render(self) -> RenderableType:
