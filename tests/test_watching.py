@@ -65,7 +65,7 @@ def test_records_come_at_the_ends_of_a_stage_and_every_ten_seconds(
         for step in (1, 2, 3, 4):
             log(ProgressReport("joint", step, 4, 1234.5, 0.25, 20.0))
         log(ProgressReport("tuning", 1, 9))
-    facts = "  1,234 bpc  utility 0.25  20.00 dB"
+    facts = "  1.23k bpc  utility 0.25  20.00 dB"
     assert caplog.messages == [*(f"joint {step}/4{facts}" for step in (1, 3, 4)), "tuning 1/9"]
 
 
