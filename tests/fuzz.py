@@ -37,7 +37,7 @@ SHOWN = 3  # failures with a traceback
 SECONDS = 5.0  # of CPU time, for a file under a MB
 MEGABYTES = 1000
 KEPT = Path(__file__).parent.parent / "out" / "fuzz"
-SECTIONS = ("file", "head", "model", "labels", "segment", "ancillary section")
+SECTIONS = ("file", "head", "model", "labels", "segment", "ancillary section", "merged file")
 
 
 @dataclass
@@ -164,7 +164,7 @@ class Case:
         assert "\n" not in text
         if isinstance(error, FormatError):
             assert error.section.startswith(SECTIONS) and error.section in text
-            assert 0 <= error.offset <= len(self.data)
+            assert 0 <= error.offset <= len(self.data) or (error.section, error.offset) == ("merged file", -1)
 
 
 def generated(report: Report, seed: int, number: int, limited: bool = True) -> Case:

@@ -131,13 +131,13 @@ def many_classes(work: int) -> Payload:
     return segments([quiet_model(PIXEL)], [(0,) * (limits.CLASSES - 1) + (1,)], work)
 
 
-def soft(work: int, kept: int, classes: int) -> Payload:
-    """Soft labels of some of so many classes, of a single segment of 1x1 pixels."""
-    model, scale = quiet_model(PIXEL), SoftScale(kept, 1, 16)
+def soft(work: int, kept: int, classes: int, architecture: Architecture = PIXEL) -> Payload:
+    """Soft labels of some of so many classes, of a single segment."""
+    model, scale = quiet_model(architecture), SoftScale(kept, 1, 16)
     symbols = soft_symbols(scale, classes)
-    work -= limits.model_work(PIXEL)
-    fixed = limits.segment_work(PIXEL, 0, 1, classes, symbols)
-    each = limits.segment_work(PIXEL, 1, 1, classes, symbols) - fixed
+    work -= limits.model_work(architecture)
+    fixed = limits.segment_work(architecture, 0, 1, classes, symbols)
+    each = limits.segment_work(architecture, 1, 1, classes, symbols) - fixed
     # the rank of the first classes is 0
     count = (work - fixed) // each
     bits = symbols - kept
@@ -147,6 +147,18 @@ def soft(work: int, kept: int, classes: int) -> Payload:
     odds = np.zeros((count, kept + (kept < classes - 1)), np.int32)
     labelled = Segment(own.counts, own.latents, SoftLabels(others, odds))
     return payload_of([model], [labelled], classes, scale)
+
+
+def paid_soft(work: int) -> Payload:
+    """As many labels of 4,096 classes as a MB of noise pays for."""
+    payload = soft(work + 8 * SMALL // 10 * limits.WORK_PER_BYTE, 1, 4096, plain(1, 1, (8,) * 4))
+    (segment,) = payload.segments
+    rng = np.random.default_rng(0)
+    # some 36 bits each
+    most = 800 * 8 * SMALL // 1000 // 36 // len(segment.labels)
+    noise = [rng.integers(60, 300, grid.shape).astype(np.int32) for grid in segment.latents[:most]]
+    grids = (*noise, *segment.latents[len(noise) :])
+    return replace(payload, segments=(replace(segment, latents=grids),))
 
 
 def ancillary(work: int) -> bytes:
@@ -228,6 +240,7 @@ SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
     "soft20": lambda w: soft(w, 16, 17),
     "soft of 2": lambda w: soft(w, 1, 2),
     "soft4096": lambda w: soft(w, 1, 4096),
+    "soft4096, 1 MB": paid_soft,
     "soft65535": lambda w: soft(w, 1, 65535),
     "ancillary": ancillary,
     "broken metadata": broken_metadata,

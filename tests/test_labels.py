@@ -231,12 +231,15 @@ def test_rows_explain_the_network_too(tmp_path: Path) -> None:
     data = bitstream.encode(payload)
     description = bitstream.describe(data)
     assert sum(row.bytes for row in description.rows) == len(data)
-    mine = sum(row.bytes for row in description.rows if row.section == "labels")
+    mine = sum(row.bytes for row in description.rows if row.section in ("labels", "views"))
     assert payload.labels is not None and mine == bitstream.labels_size(
         payload.labels, payload.image_shape, 2
     )
     (part,) = (part for part in description.parts if part.name.startswith("labels"))
-    assert 0 <= 8 * mine - part.bits < 8 * (17 + 6 + 8)
+    views = sum(row.bytes for row in description.rows if row.section == "views")
+    without = bitstream.encode(replace(payload, labels=None))
+    assert mine == len(data) - len(without) and views == 15
+    assert 0 <= 8 * (mine - views) - part.bits < 8 * (17 + 6 + 8)
 
 
 def test_truncation_and_salvage_keep_the_network() -> None:

@@ -63,12 +63,16 @@ def pack_ancillary(payload: Payload) -> list[bytes]:
     sections = []
     if payload.recipe is not None:
         sections.append(_packed(RECIPE, lambda fields: code_recipe(fields, channels, payload.recipe)))
-    if payload.labels is not None and payload.labels.views is not None:
-        views = payload.labels.views
-        sections.append(_packed(VIEWS, lambda fields: code_views(fields, views)))
+    if payload.labels is not None:
+        sections.append(pack_views(payload.labels.views))
     if payload.metadata:
         sections.append(_packed(METADATA, lambda fields: write_metadata(fields, payload.metadata)))
     return sections
+
+
+def pack_views(views: ViewRecipe | None) -> bytes:
+    """The section that says how views are drawn; nothing if there is no such recipe."""
+    return b"" if views is None else _packed(VIEWS, lambda fields: code_views(fields, views))
 
 
 def _packed(tag: int, code: Callable[[Writer], object]) -> bytes:

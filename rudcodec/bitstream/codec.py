@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.ancillary import pack_ancillary
+from rudcodec.bitstream.ancillary import pack_ancillary, pack_views
 from rudcodec.bitstream.coder import Encoder
 from rudcodec.bitstream.container import Place, Writer
 from rudcodec.bitstream.header import Head, code_head
@@ -90,8 +90,8 @@ def _model_section(payload: Payload, models: tuple[ModelFields, ...], number: in
 
 
 def labels_size(network: LabelNetwork, shape: ImageShape, classes: int) -> int:
-    """Bytes that a label network takes in a file. Raises FormatError."""
-    return len(_labels_section(network, shape, classes))
+    """Bytes that a label network takes in a file, with how views are drawn for it. Raises FormatError."""
+    return len(_labels_section(network, shape, classes)) + len(pack_views(network.views))
 
 
 def _labels_section(labels: LabelNetwork | SoftScale, shape: ImageShape, classes: int) -> bytes:

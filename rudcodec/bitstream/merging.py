@@ -82,7 +82,10 @@ def merge(files: Sequence[bytes]) -> bytes:
     for data, outline in zip(files, outlines, strict=True):
         merged.add(data, outline)
     result = _file(files[0], outlines, merged)
-    parse(result)  # its limits
+    try:
+        parse(result)  # its limits
+    except FormatError as error:
+        raise FormatError("merged file", -1, error.reason) from None
     return result
 
 
