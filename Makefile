@@ -42,6 +42,7 @@ FUZZ_SECONDS := 60
 fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python tests/fuzz_sources.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python tests/fuzz_coverage.py -max_total_time=$(FUZZ_SECONDS)
 
 demo: $(STAMP)
 	rm -rf out/demo && mkdir -p out/demo

@@ -16,6 +16,7 @@ from rudcodec.bitstream.weights import code_scaled
 from rudcodec.payload import Payload, SoftLabels, SoftScale
 
 LOCATION_BITS = 8
+_PROBABILITIES = 1 << 20  # worked out at once, in some arrays of as many
 _BATCH = 8192  # images whose classes are worked out at once: what fits the cache
 
 
@@ -90,11 +91,19 @@ def soft_labels(payload: Payload) -> np.ndarray | None:
     if payload.soft is None:
         return None
     classes = len(payload.classes)
-    probs = [np.empty((0, classes))]
+    probs = np.empty((sum(sum(segment.counts) for segment in payload.segments), classes))
+    rows = max(1, _PROBABILITIES // classes)
+    end = 0
     for segment in payload.segments:
-        assert segment.soft is not None
-        probs.append(restored(segment.soft, segment.labels, payload.soft, classes))
-    return np.concatenate(probs)
+        labels, soft = segment.labels, segment.soft
+        assert soft is not None
+        for i in range(0, len(labels), rows):
+            block = slice(i, i + rows)
+            own_classes = labels[block]
+            start, end = end, end + len(own_classes)
+            some = SoftLabels(soft.others[block], soft.odds[block])
+            probs[start:end] = restored(some, own_classes, payload.soft, classes)
+    return probs
 
 
 def restored(soft: SoftLabels, own_classes: np.ndarray, scale: SoftScale, classes: int) -> np.ndarray:
