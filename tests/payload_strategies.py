@@ -66,6 +66,7 @@ def recipes(draw: st.DrawFn, channels: int) -> Recipe:
         lr=draw(millionths) / 10**6,
         weight_decay=draw(millionths) / 10**6,
         momentum=draw(st.integers(0, 1000)) / 1000,
+        cutmix=draw(st.integers(0, 255)),
     )
 
 

@@ -98,17 +98,17 @@ def test_recipes(recipe: bytes) -> None:
     other = recipe[:7] + bytes([1]) + recipe[8:]
     assert found((RECIPE, b""), (RECIPE, other), (RECIPE, recipe)) == replace(usual, optimizer="adamw")
     assert found((RECIPE, recipe), (RECIPE, other)) == usual
-    numbers = [10**9, 10**9, 10**9, 10**9, 1000]
-    largest = recipe[:8] + b"".join(map(varint, numbers))
+    numbers, chance = [10**9, 10**9, 10**9, 10**9, 1000], b"\xff"
+    largest = recipe[:8] + b"".join(map(varint, numbers)) + chance
     assert found((RECIPE, largest)) == replace(
-        usual, steps=10**9, batch=10**9, lr=1000.0, weight_decay=1000.0, momentum=1.0
+        usual, steps=10**9, batch=10**9, lr=1000.0, weight_decay=1000.0, momentum=1.0, cutmix=255
     )
     for i in range(5):
         beyond = [number + (i == j) for j, number in enumerate(numbers)]
-        assert found((RECIPE, recipe[:8] + b"".join(map(varint, beyond)))) is None
+        assert found((RECIPE, recipe[:8] + b"".join(map(varint, beyond)) + chance)) is None
     for i in range(2):
         zero = [0 if i == j else number for j, number in enumerate(numbers)]
-        assert found((RECIPE, recipe[:8] + b"".join(map(varint, zero)))) is None
+        assert found((RECIPE, recipe[:8] + b"".join(map(varint, zero)) + chance)) is None
 
 
 def test_views() -> None:
