@@ -127,7 +127,7 @@ def test_large_pictures_have_smaller_batches() -> None:
         ("augment=blur", "'blur' is not one of color, "),
         (
             "mean=3",
-            "no 'mean' to be changed, only steps, batch, lr, weight_decay, momentum, cutmix, optimizer, augment",
+            "no 'mean' to be changed, only steps, batch, lr, weight_decay, momentum, cutmix, optimizer, ",
         ),
         ("lr=-1", "lr must be above zero, not -1.0"),
         ("lr=inf", "lr must be finite, not inf"),
