@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rudcodec.baselines.codecs import Codec
+from rudcodec.baselines.picture_codec import Codec
 from rudcodec.baselines.psnr import RatePoint, psnr, rate_points
 from rudcodec.baselines.real import Candidate, PictureBudget, default_counts, real_images
 
