@@ -1,5 +1,5 @@
 """What a user would pick instead of a ``.rud`` file, at equal bytes: real images, coded as pictures. Choosing
-them by students needs torch; the rest needs numpy and Pillow only."""
+them by students needs torch, learned codecs need compressai; the rest needs numpy and Pillow only."""
 
 from __future__ import annotations
 
