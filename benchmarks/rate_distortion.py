@@ -31,10 +31,10 @@ from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_rows
 from rudcodec.distill.pipeline import run_stages
+from rudcodec.errors import BudgetError
 
-Curves = dict[
-    str, list[tuple[float, float]]
-]  # by codec: bits per pixel and PSNR in dB, as they were measured
+# bits per pixel and PSNR in dB, by codec
+Curves = dict[str, list[tuple[float, float]]]
 
 
 @click.command(cls=Script)
@@ -75,7 +75,11 @@ def _measure(train: LabelledImages, settings: Settings, codecs: tuple[Codec, ...
     print(f"rudcodec  {bpp:.3f} bpp  {fidelity:.2f} dB")
     measured["rudcodec"].append((bpp, fidelity))
     for codec in codecs:
-        (best,) = real_images(selected, PictureBudget(codec, len(file), (ipc,)), settings.seed)
+        try:
+            (best,) = real_images(selected, PictureBudget(codec, len(file), (ipc,)), settings.seed)
+        except BudgetError as error:
+            print(error)
+            continue
         print(f"{codec} q{best.quality}  {best.bpp:.3f} bpp  {best.psnr:.2f} dB")
         measured[codec].append((best.bpp, best.psnr))
 

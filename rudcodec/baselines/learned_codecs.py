@@ -57,7 +57,7 @@ class LearnedCodec:
     """
 
     guesses_quickly = False
-    longest = 4096  # 2 GB for the first layer's activations
+    longest = 4096  # the first layer's activations are 2 to 3 GB then
 
     def __init__(self, name: LearnedName) -> None:
         self.name = name
@@ -73,6 +73,9 @@ class LearnedCodec:
     ) -> CodedPicture:
         import torch
 
+        if quality not in self.files:
+            there = ", ".join(map(str, self.qualities))
+            raise SettingError(f"no weights of {self.name} for quality {quality}, only for {there}")
         path = self.files[quality]
         model = _load_model(self.name, path)
         with torch.inference_mode():
