@@ -25,7 +25,8 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/$(PYTEST)
 
-# with the oldest versions that pyproject.toml admits, in an environment of their own; not part of `make test`
+# with the oldest versions that pyproject.toml admits, and compressai, which `make setup` leaves out since it needs
+# numpy 1, in an environment of their own; not part of `make test`
 test-oldest: $(OLDEST)/.rudcodec-installed
 	$(OLDEST)/bin/$(PYTEST)
 
@@ -65,7 +66,7 @@ $(STAMP): pyproject.toml setup.py | $(BIN)/python
 	@touch $@
 
 $(OLDEST)/.rudcodec-installed: pyproject.toml setup.py tests/oldest.txt | $(OLDEST)/bin/python
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[train,hf,test]'
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[train,hf,compressai,test]'
 	@touch $@
 
 clean:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from rudcodec.baselines.codecs import check_codec
+from rudcodec.baselines.codecs import CODECS, check_codec
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.threads import prepare_for_images
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--baseline",
-    type=click.Choice(["avif", "webp", "jpeg", "none"]),
+    type=click.Choice([*CODECS, "none"]),
     default="none",
     metavar="CODEC",
-    help="Real images at equal bytes, too: avif, webp, jpeg.",
+    help="Real images at equal bytes, too: avif, webp, jpeg, mbt2018, ...",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3).")
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe.")
@@ -182,6 +182,14 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
         if entry.baseline is not None:
             points = 100 * (entries[0].accuracy - entry.accuracy)
             click.echo(f"{points:+.1f} points over {entry.name}")
+    for codec, uncounted in _uncounted(entries).items():
+        click.echo(f"not counted: the weights of {codec}, {uncounted:,} bytes")
+
+
+def _uncounted(entries: list[Entry]) -> dict[str, int]:
+    """Codecs that need weights, and how many bytes of them."""
+    winners = [entry.baseline.winner for entry in entries if entry.baseline is not None]
+    return {f"{one.codec} q{one.quality}": one.uncounted for one in winners if one.uncounted}
 
 
 def _percentages(entry: Entry) -> list[str]:
@@ -206,6 +214,7 @@ def _baseline_facts(baseline: Baseline) -> dict[str, Any]:
         "quality": winner.quality,
         "subsampling": winner.subsampling,
         "psnr": winner.psnr,
+        "uncounted_bytes": winner.uncounted,
         "trials": [
             {
                 "ipc": trial.candidate.count,

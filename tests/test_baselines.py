@@ -21,7 +21,8 @@ from rudcodec.baselines import (
     rate_points,
     real_images,
 )
-from rudcodec.baselines.codecs import Codec, decode, encode
+from rudcodec.baselines.picture_codec import PillowName
+from rudcodec.baselines.pillow_codecs import decode, encode
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import BudgetError, SettingError
@@ -73,7 +74,7 @@ def test_pictures_are_squarish_and_waste_little(count: int) -> None:
 
 @every_codec
 @pytest.mark.parametrize("channels", [1, 3])
-def test_codecs_code_both_grey_and_colour(codec: Codec, channels: int) -> None:
+def test_codecs_code_both_grey_and_colour(codec: PillowName, channels: int) -> None:
     ramp = np.linspace(0, 255, 64).astype(np.uint8)
     picture = np.ascontiguousarray(np.broadcast_to(ramp[:, None, None], (64, 48, channels)))
     data = encode(picture, codec, 80)
@@ -85,7 +86,7 @@ def test_codecs_code_both_grey_and_colour(codec: Codec, channels: int) -> None:
 
 
 @every_codec
-def test_candidates_fill_the_budget(colour: LabelledImages, codec: Codec) -> None:
+def test_candidates_fill_the_budget(colour: LabelledImages, codec: PillowName) -> None:
     budget = 1800
     candidates = real_images(colour, PictureBudget(codec, budget, (2, 4, 8)), seed=0)
     assert [c.count for c in candidates] == [2, 4, 8]
@@ -101,7 +102,7 @@ def test_candidates_fill_the_budget(colour: LabelledImages, codec: Codec) -> Non
 
 
 @every_codec
-def test_one_quality_more_would_not_fit(colour: LabelledImages, codec: Codec) -> None:
+def test_one_quality_more_would_not_fit(colour: LabelledImages, codec: PillowName) -> None:
     (c,) = real_images(colour, PictureBudget(codec, 1800, (8,)), seed=0)
     order = np.random.default_rng(0)
     rows = [order.permutation(np.flatnonzero(colour.labels == k))[:8] for k in range(3)]
@@ -163,7 +164,7 @@ def test_psnr() -> None:
 
 
 @every_codec
-def test_rate_points_rise(colour: LabelledImages, codec: Codec) -> None:
+def test_rate_points_rise(colour: LabelledImages, codec: PillowName) -> None:
     points = rate_points(colour.images, codec, (20, 50, 90))
     assert [p.quality for p in points] == [20, 50, 90]
     assert points[0].bpp < points[1].bpp < points[2].bpp

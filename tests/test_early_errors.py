@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")  # else that it is missing is the first thing to be said
 
-_HEAVY = ("torch", "torchvision", "sklearn", "scipy")
+_HEAVY = ("torch", "torchvision", "compressai", "sklearn", "scipy")
 _CODE = f"""
 import sys
 from rudcodec.cli.main import main
@@ -46,6 +46,7 @@ MISTAKES = [
     ("eval small.rud --real digits --nets resnet19", "'resnet19' is not one of"),
     ("eval small.rud --real digits --set lrr=3", "'lrr'"),
     ("eval small.rud --real digits --baseline png", "'png' is not one of"),
+    ("eval small.rud --real digits --baseline mbt2018", "mbt2018"),  # no compressai, or no weights
     ("experts absent.zip folder", "absent.zip"),
     ("experts digits folder --count 0", "--count"),
     ("truncate small.rud small.rud --ipc 2", "exists already"),
@@ -62,7 +63,7 @@ def test_it_comes_before_torch(rud: Path, line: str, complaint: str) -> None:
         text=True,
         timeout=60,
         cwd=rud.parent,
-        env={"PATH": "", "RUDCODEC_DATA": str(rud.parent / "sets")},
+        env={"PATH": "", "RUDCODEC_DATA": str(rud.parent / "sets"), "TORCH_HOME": str(rud.parent / "torch")},
     )
     assert complaint in result.stderr and result.stderr.count("\n") == 1, result.stderr
     assert result.stdout == "2\n"

@@ -1,11 +1,11 @@
 """What a user would pick instead of a ``.rud`` file, at equal bytes: real images, coded as pictures. Choosing
-them by students needs torch; the rest needs numpy and Pillow only."""
+them by students needs torch, learned codecs need compressai; the rest needs numpy and Pillow only."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rudcodec.baselines.codecs import Codec
+from rudcodec.baselines.picture_codec import Codec
 from rudcodec.baselines.psnr import RatePoint, psnr, rate_points
 from rudcodec.baselines.real import Candidate, PictureBudget, default_counts, real_images
 

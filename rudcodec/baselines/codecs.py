@@ -1,63 +1,38 @@
-"""Picture codecs that a user already has, through Pillow: AVIF, WebP, JPEG."""
+"""The codecs that real images are coded by: those of Pillow, and the pretrained models of compressai."""
 
 from __future__ import annotations
 
-import io
-from typing import Any, Literal, get_args
+from typing import get_args
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, features
-
+from rudcodec.baselines.learned_codecs import LearnedCodec, check_learned
+from rudcodec.baselines.picture_codec import LearnedName, PictureCodec, PillowName
+from rudcodec.baselines.pillow_codecs import PillowCodec, check_pillow
 from rudcodec.errors import SettingError
 
-Codec = Literal["avif", "webp", "jpeg"]
-Subsampling = Literal["4:2:0", "4:4:4"]
-
-# Longest side in pixels, and the lowest quality (of 100) at which thumbnails can still be told apart.
-LONGEST: dict[Codec, int] = {"avif": 65535, "webp": 16383, "jpeg": 65500}
-LOWEST: dict[Codec, int] = {"avif": 10, "webp": 1, "jpeg": 5}
+PILLOW: tuple[PillowName, ...] = get_args(PillowName)
+LEARNED: tuple[LearnedName, ...] = get_args(LearnedName)
+CODECS = (*PILLOW, *LEARNED)
 
 
-def check_codec(codec: str) -> None:
-    """Raise SettingError if there is no such codec, or Pillow was built without it."""
-    if codec not in get_args(Codec):
-        raise SettingError(f"no codec is called {codec!r}: choose from {', '.join(get_args(Codec))}")
-    if not features.check("jpg" if codec == "jpeg" else codec):
-        raise SettingError(f"this Pillow was built without {codec}")
+def check_codec(name: str) -> None:
+    """Look whether a codec can be used, without importing what it needs.
 
-
-def subsamplings(codec: Codec, channels: int) -> tuple[Subsampling, ...]:
-    """The choices that make a difference: lossy WebP is always 4:2:0, and grey has no chroma to speak of."""
-    return ("4:2:0",) if codec == "webp" or channels == 1 else ("4:2:0", "4:4:4")
-
-
-def encode(
-    picture: NDArray[np.uint8],
-    codec: Codec,
-    quality: int,
-    subsampling: Subsampling = "4:2:0",
-    quick: bool = False,
-) -> bytes:
-    """A picture, uint8 (H, W, 1 or 3), as a file of the codec's own ``quality``, 0..100.
-
-    At high effort: AVIF speed 4 (slower settings gain little on thumbnails), WebP method 6, JPEG optimised
-    and progressive. ``quick`` is for a first guess of the size: AVIF speed 8.
+    Raises:
+        SettingError: no codec is called so; Pillow was built without it; there are no weights of the model.
+        MissingPackageError: compressai isn't installed.
     """
-    options: dict[str, Any] = {"quality": quality}
-    if codec == "avif":
-        options |= {"subsampling": subsampling, "speed": 8 if quick else 4}
-    elif codec == "webp":
-        options |= {"method": 6}
+    if name in PILLOW:
+        check_pillow(name)
+    elif name in LEARNED:
+        check_learned(name)
     else:
-        options |= {"subsampling": subsampling, "optimize": True, "progressive": True}
-    out = io.BytesIO()
-    Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(out, codec, **options)
-    return out.getvalue()
+        raise SettingError(f"no codec is called {name!r}: choose from {', '.join(CODECS)}")
 
 
-def decode(data: bytes, channels: int) -> NDArray[np.uint8]:
-    """The picture in a file, uint8 (H, W, channels)."""
-    with Image.open(io.BytesIO(data)) as image:
-        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return pixels.reshape(*pixels.shape[:2], channels)
+def picture_codec(name: str) -> PictureCodec:
+    """The codec of a name. Raises as :func:`check_codec` does."""
+    check_codec(name)
+    if name in LEARNED:
+        return LearnedCodec(name)
+    assert name in PILLOW
+    return PillowCodec(name)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.baselines.codecs import Codec, Subsampling, check_codec, decode, encode
+from rudcodec.baselines.codecs import picture_codec
+from rudcodec.baselines.picture_codec import Codec, Subsampling
 from rudcodec.baselines.tiles import columns_for, tile, untile
 
 
@@ -33,21 +34,25 @@ def psnr(original: NDArray[np.uint8], coded: NDArray[np.uint8]) -> float:
 def rate_points(
     images: NDArray[np.uint8],
     codec: Codec,
-    qualities: tuple[int, ...],
-    subsampling: Subsampling = "4:2:0",
+    qualities: tuple[int, ...] | None = None,
+    subsampling: Subsampling | None = None,
 ) -> list[RatePoint]:
     """Code images, uint8 (N, H, W, C), tiled into one picture, at each quality.
 
+    Without ``qualities``: at all that the codec has; without ``subsampling``: by the coarsest that it has.
+
     Raises:
-        SettingError: no such codec.
+        SettingError: no such codec, or no weights of a learned one. MissingPackageError: it needs compressai.
     """
-    check_codec(codec)
+    coder = picture_codec(codec)
     count, height, width, channels = images.shape
+    if subsampling is None:
+        subsampling = coder.subsamplings(channels)[0]
     picture = tile(images, 1, columns_for(count, height, width, 1))
     points = []
-    for quality in qualities:
-        data = encode(picture, codec, quality, subsampling)
-        coded = untile(decode(data, channels), 1, count, height, width)
-        bpp = 8 * len(data) / (count * height * width)
-        points.append(RatePoint(quality, subsampling, len(data), bpp, psnr(images, coded)))
+    for quality in coder.qualities if qualities is None else qualities:
+        file = coder.code(picture, quality, subsampling)
+        coded = untile(file.decode(), 1, count, height, width)
+        bpp = 8 * file.size / (count * height * width)
+        points.append(RatePoint(quality, subsampling, file.size, bpp, psnr(images, coded)))
     return points

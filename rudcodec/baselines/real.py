@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.baselines.codecs import (
-    LONGEST,
-    LOWEST,
-    Codec,
-    Subsampling,
-    check_codec,
-    decode,
-    encode,
-    subsamplings,
-)
+from rudcodec.baselines.codecs import picture_codec
+from rudcodec.baselines.picture_codec import Codec, PictureCodec, Subsampling
 from rudcodec.baselines.psnr import psnr
+from rudcodec.baselines.quality_search import best_fit
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages
 from rudcodec.errors import BudgetError, SettingError
 from rudcodec.progress import Progress
-
-HIGHEST = 100  # quality
 
 
 @dataclass(frozen=True)
@@ -47,6 +37,7 @@ class Candidate:
         count: images of each class.
         codec, quality, subsampling: how the picture was coded.
         size: bytes of the picture; names and labels go free.
+        uncounted: bytes of the weights that a learned codec needs, too; they go free as well.
         bpp, psnr: bits per pixel of the images, and their PSNR against the originals in dB.
         images: as decoded, uint8 (classes * count, H, W, C), ordered by class.
         labels: int64.
@@ -58,6 +49,7 @@ class Candidate:
     quality: int
     subsampling: Subsampling
     size: int
+    uncounted: int
     bpp: float
     psnr: float
     images: NDArray[np.uint8]
@@ -96,11 +88,11 @@ def real_images(
         progress: called with (counts done, counts).
 
     Raises:
-        SettingError: a count that the smallest class can't meet, or no such codec.
+        SettingError: a count that the smallest class can't meet, no such codec, or no weights of it.
+        MissingPackageError: the codec needs compressai.
         BudgetError: not even the smallest count fits.
     """
-    codec = budget.codec
-    check_codec(codec)
+    codec = picture_codec(budget.codec)
     smallest = min(train.ipc_counts())
     for count in budget.counts:
         if not 1 <= count <= smallest:
@@ -111,7 +103,7 @@ def real_images(
     candidates: list[Candidate] = []
     for done, count in enumerate(ordered):
         chosen_rows = np.concatenate([row[:count] for row in rows])
-        candidate = _code(train, chosen_rows, count, budget)
+        candidate = _code(train, chosen_rows, codec, budget)
         if candidate is None:
             break
         candidates.append(candidate)
@@ -120,80 +112,36 @@ def real_images(
     if progress is not None:
         progress(len(ordered), len(ordered))
     if not candidates:
-        raise BudgetError(f"{budget.size} bytes are too few for {ordered[0]} images a class as {codec}")
+        raise BudgetError(
+            f"{budget.size} bytes are too few for {ordered[0]} images a class as {budget.codec}"
+        )
     return candidates
 
 
 def _code(
-    train: LabelledImages, rows: NDArray[np.int64], count: int, budget: PictureBudget
+    train: LabelledImages, rows: NDArray[np.int64], codec: PictureCodec, budget: PictureBudget
 ) -> Candidate | None:
-    """The chosen images, ``count`` of each class, at the highest quality that fits; None if none does."""
-    codec = budget.codec
+    """The chosen images, as many of each class, at the highest quality that fits; None if none does."""
     images, classes = train.images[rows], len(train.classes)
+    count = len(images) // classes
     picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
-    if max(picture.shape) > LONGEST[codec]:
+    if max(picture.shape) > codec.longest:
         return None
-    best: tuple[float, Subsampling, int] | None = None
-    for subsampling in subsamplings(codec, train.channels):
-        guess = _guess_quality(picture, codec, subsampling, budget.size)
-        if guess is not None:
-            fidelity = psnr(picture, decode(guess[1], train.channels))
-            best = max(best or (-math.inf, subsampling, 0), (fidelity, subsampling, guess[0]))
-    if best is None:
+    fit = best_fit(picture, codec, budget.size)
+    if fit is None:
         return None
-    _, subsampling, initial_quality = best
-    highest = _highest_quality(picture, codec, subsampling, initial_quality, budget.size)
-    if highest is None:
-        return None
-    quality, data = highest
-    coded = untile(decode(data, train.channels), classes, count, train.height, train.width)
+    file = fit.file
+    coded = untile(file.decode(), classes, count, train.height, train.width)
     return Candidate(
         count=count,
-        codec=codec,
-        quality=quality,
-        subsampling=subsampling,
-        size=len(data),
-        bpp=8 * len(data) / (len(images) * train.height * train.width),
+        codec=budget.codec,
+        quality=fit.quality,
+        subsampling=fit.subsampling,
+        size=file.size,
+        uncounted=file.uncounted,
+        bpp=8 * file.size / (len(images) * train.height * train.width),
         psnr=psnr(images, coded),
         images=coded,
         labels=train.labels[rows],
         classes=train.classes,
     )
-
-
-def _guess_quality(
-    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, size: int
-) -> tuple[int, bytes] | None:
-    """About the highest quality that fits, by quick bisection, and the file; None if nothing comes near."""
-    low, high = LOWEST[codec], HIGHEST
-    data = encode(picture, codec, low, subsampling, quick=True)
-    if len(data) > 1.2 * size:
-        return None
-    while low < high:
-        middle = (low + high + 1) // 2
-        attempt = encode(picture, codec, middle, subsampling, quick=True)
-        if len(attempt) <= size:
-            low, data = middle, attempt
-        else:
-            high = middle - 1
-    return low, data
-
-
-def _highest_quality(
-    picture: NDArray[np.uint8], codec: Codec, subsampling: Subsampling, initial_quality: int, size: int
-) -> tuple[int, bytes] | None:
-    """The highest quality whose file fits, found by steps from a guess, and the file; None if none does."""
-    quality, data = initial_quality, encode(picture, codec, initial_quality, subsampling)
-    if len(data) > size:
-        while len(data) > size:
-            quality -= 1
-            if quality < LOWEST[codec]:
-                return None
-            data = encode(picture, codec, quality, subsampling)
-        return quality, data
-    while quality < HIGHEST:
-        attempt = encode(picture, codec, quality + 1, subsampling)
-        if len(attempt) > size:
-            break
-        quality, data = quality + 1, attempt
-    return quality, data

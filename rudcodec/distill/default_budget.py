@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import features
 
-from rudcodec.baselines.codecs import encode
+from rudcodec.baselines.pillow_codecs import encode
 from rudcodec.baselines.tiles import columns_for, tile
 from rudcodec.data import LabelledImages
 from rudcodec.errors import BudgetError, SettingError
