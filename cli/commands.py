@@ -31,7 +31,7 @@ class Command(click.Command):
                 is_flag=True,
                 expose_value=False,
                 callback=_set_level(_QUIET),
-                help="Say nothing but results and errors.",
+                help="Say nothing but errors and what was asked for.",
             ),
             click.Option(
                 ["-v", "--verbose"],

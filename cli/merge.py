@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rudcodec.text import short
+from rudcodec.text import short, shown
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
@@ -34,7 +34,7 @@ def merge(files: tuple[str, ...], out: Path, force: bool) -> None:
         contents.append(read_input(file))
         with naming(file):
             bitstream.parse(contents[-1])
-    data = bitstream.merge(contents)
+    data = bitstream.merge(contents, [shown(file) for file in files])
     write_output(data, out)
     outline = bitstream.parse(data)
     closing(

@@ -17,5 +17,5 @@ def load_optional(module: str, extra: str) -> Any:
     """
     package = module.partition(".")[0]
     if find_spec(package) is None:
-        raise MissingPackageError(f"this needs {package}: pip install 'rudcodec[{extra}]'")
+        raise MissingPackageError(f"{package} is missing, which this needs: pip install 'rudcodec[{extra}]'")
     return import_module(module)

@@ -51,7 +51,10 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     """Raise DataError if a folder exists and isn't empty, or something else is in its place."""
     target = Path(folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise DataError(f"{target}: exists already and is not an empty folder")
+        raise DataError(
+            f"{target}: exists already and is not an empty folder; "
+            "decompress --force replaces one that it wrote"
+        )
 
 
 def check_replaceable(folder: str | os.PathLike[str]) -> None:

@@ -39,6 +39,10 @@ def check_names(overrides: Iterable[str], other_arguments: Iterable[str]) -> Non
     """Raise SettingError unless all are settings; it names what is similar, ``other_arguments`` included."""
     settings = [one.name for one in fields(Settings)]
     for name in overrides:
+        if name == "preset":
+            raise SettingError(
+                "a preset is an argument of its own: compress(..., Settings.preset('fast', ...))"
+            )
         if name not in settings:
             near = get_close_matches(name, (*settings, *other_arguments), 1)
             raise SettingError(f"there is no setting {name!r}" + (f"; is it {near[0]!r}?" if near else ""))

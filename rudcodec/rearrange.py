@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from rudcodec.errors import SettingError
 from rudcodec.files import write_bytes
+from rudcodec.text import shown
 
-Path = str | os.PathLike[str]
+AnyPath = str | os.PathLike[str]
 
 
-def merge(paths: Sequence[Path], out: Path) -> int:
+def merge(paths: Sequence[AnyPath], out: AnyPath) -> int:
     """Write the images of several ``.rud`` files as one file; classes of the same name are one class.
 
     Nothing is decoded or encoded: the file takes about the sum of the others. It has the first one's recipe.
@@ -23,14 +25,17 @@ def merge(paths: Sequence[Path], out: Path) -> int:
     """
     from rudcodec import bitstream
 
-    data = bitstream.merge([bitstream.read_bytes(path) for path in paths])
+    if isinstance(paths, str | os.PathLike):
+        raise SettingError("merge takes a list of paths")
+    names = [shown(os.fspath(path)) for path in paths]
+    data = bitstream.merge([bitstream.read_bytes(path) for path in paths], names)
     write_bytes(data, out)
     return len(data)
 
 
 def extract(
-    path: Path,
-    out: Path,
+    path: AnyPath,
+    out: AnyPath,
     *,
     classes: Iterable[str] | None = None,
     ipc: int | None = None,
@@ -54,6 +59,8 @@ def extract(
     """
     from rudcodec import bitstream
 
+    if isinstance(classes, str):
+        raise SettingError("classes must be a list of names")
     kept = None if classes is None else tuple(classes)
     data = bitstream.extract(bitstream.read_bytes(path), classes=kept, ipc=ipc, hard=hard)
     write_bytes(data, out)

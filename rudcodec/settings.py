@@ -168,6 +168,8 @@ class Settings:
         utility = DEFAULT_UTILITY if self.utility == AUTO else self.utility
         if utility in OPTIONS:  # those of other packages' are checked when it is loaded
             utility_options(utility, OPTIONS[utility], self.utility_options)
+        if not isinstance(self.metadata, Mapping):
+            raise SettingError(f"metadata must be a dictionary of texts, not {self.metadata!r}")
         if self.metadata:
             _check_metadata(self.metadata)
 

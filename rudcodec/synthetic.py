@@ -122,6 +122,13 @@ class SyntheticSet:
             raise SettingError("the file has no training recipe that this version understands: give one")
         return self.stored_recipe
 
+    def with_recipe(self, **changes: Any) -> SyntheticSet:
+        """The same set with some fields of its recipe changed, as in ``with_recipe(steps=200)``.
+
+        Raises SettingError if the file has no recipe.
+        """
+        return replace(self, stored_recipe=replace(self.recipe, **changes))
+
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.
 

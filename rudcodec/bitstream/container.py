@@ -186,7 +186,8 @@ def start(data: Source) -> int:
     if len(opening) < 4:
         raise FormatError("file", 3, "ends before the version byte")
     if opening[3] != VERSION:
-        raise FormatError("file", 3, f"format version {opening[3]}, this decoder knows version {VERSION}")
+        advice = "encode the set anew" if opening[3] < VERSION else "a newer rudcodec may read it"
+        raise FormatError("file", 3, f"format version {opening[3]}, not {VERSION}: {advice}")
     if len(data) > LARGEST_FILE:
         raise FormatError("file", 0, f"has {len(data)} bytes, at most {LARGEST_FILE} are allowed")
     return 4
@@ -208,7 +209,9 @@ def frame(data: Source, offset: int, name: str) -> Section:
     length = reader.number("length", 0, 0, LARGEST_FILE)
     first = reader.position
     if length + 4 > len(data) - first:
-        raise FormatError(name, offset, f"needs {length + 4} more bytes, the file has {len(data) - first}")
+        raise FormatError(
+            name, offset, f"cut short: needs {length + 4} more bytes, the file has {len(data) - first}"
+        )
     return Section(tag, offset, first, first + length)
 
 

@@ -11,6 +11,7 @@ from rudcodec.bitstream.codec import encode
 from rudcodec.bitstream.reading import decode_images
 from rudcodec.errors import SettingError
 from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment, SoftLabels
+from rudcodec.text import listed
 
 
 def extract(
@@ -61,10 +62,13 @@ def _with_ipc(payload: Payload, ipc: int) -> Payload:
 def _with_classes(payload: Payload, classes: Collection[str]) -> Payload:
     for name in classes:
         if name not in payload.classes:
-            raise SettingError(f"class {name!r}: the file has no such class")
+            raise SettingError(f"class {name!r}: the file has none but {listed(payload.classes)}")
     kept = [k for k, name in enumerate(payload.classes) if name in classes]
     if payload.soft is not None and len(kept) < len(payload.classes):
-        raise SettingError("soft labels name all classes, so that none can go, unless the labels do (hard)")
+        raise SettingError(
+            "soft labels name all classes, so that none can go; --hard (in Python hard=True) "
+            "leaves the labels out"
+        )
     segments = tuple(
         _renumbered(_with_rows(segment, np.isin(segment.labels, kept)), kept) for segment in payload.segments
     )

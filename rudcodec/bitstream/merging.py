@@ -15,6 +15,8 @@ from rudcodec.bitstream.models import ModelFields, code_model
 from rudcodec.bitstream.segments import SegmentFields, code_segment
 from rudcodec.errors import FormatError, SettingError
 
+_HARD = "rudcodec extract --hard makes files with hard labels"
+
 
 @dataclass
 class _Merged:
@@ -60,11 +62,11 @@ class _Merged:
             yield SEGMENT, bytes(writer.data) + rest
 
 
-def merge(files: Sequence[bytes]) -> bytes:
+def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
     """One file with the images of several; classes of the same name are one class.
 
     No coded stream is decoded. The recipe, and how views are drawn, are the first file's; so is metadata, to
-    which later files add what has other keys.
+    which later files add what has other keys. ``names``: what errors call the files.
 
     Raises:
         SettingError: no files, or they don't go together: other image shapes, other kinds of labels.
@@ -72,10 +74,11 @@ def merge(files: Sequence[bytes]) -> bytes:
     """
     if not files:
         raise SettingError("merge needs at least one file")
+    names = names or [f"file {number}" for number in range(1, len(files) + 1)]
     outlines = [parse(data) for data in files]
-    for number in range(1, len(files)):
-        if reason := _mismatch(files[0], outlines[0], files[number], outlines[number]):
-            raise SettingError(f"file {number + 1} can't be merged with the first one: {reason}")
+    for name, data, outline in zip(names, files, outlines, strict=True):
+        if reason := _mismatch(files[0], outlines[0], data, outline):
+            raise SettingError(f"{name} can't be merged with {names[0]}: {reason}")
     classes = tuple(dict.fromkeys(name for outline in outlines for name in outline.classes))
     segments = sum(outline.head.num_segments for outline in outlines)
     merged = _Merged(Head(outlines[0].image_shape, classes, segments))
@@ -94,13 +97,14 @@ def _mismatch(first_data: bytes, first: Outline, data: bytes, other: Outline) ->
     if other.image_shape != first.image_shape:
         return f"its images are {_size(other)}, not {_size(first)}"
     if other.label_mode != first.label_mode:
-        return f"its labels are {other.label_mode}, not {first.label_mode}"
+        return f"its labels are {other.label_mode}, not {first.label_mode} ({_HARD})"
     if first.labels is None or other.labels is None:
         return None
     if other.classes != first.classes:
-        return f"its {other.label_mode} labels are of other classes"
+        return f"its {other.label_mode} labels are of other classes ({_HARD})"
     if _body(data, other.labels.section) != _body(first_data, first.labels.section):
-        return "its label network is another" if first.soft is None else "its soft labels have another scale"
+        kind = "label network is another" if first.soft is None else "soft labels have another scale"
+        return f"its {kind} ({_HARD})"
     return None
 
 

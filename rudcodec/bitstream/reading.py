@@ -16,6 +16,7 @@ from rudcodec.bitstream.limits import batches, latents_per_image
 from rudcodec.bitstream.recovery import recover
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import Payload, Segment, SoftLabels
+from rudcodec.text import listed
 
 _TOGETHER = 1 << 22  # latents and samples of small segments that are decoded in one go
 
@@ -39,7 +40,7 @@ class Selection:
         if self.classes is None:
             return outline
         for name in sorted(self.classes.difference(outline.classes)):
-            raise SettingError(f"class {name!r}: the file has no such class")
+            raise SettingError(f"class {name!r}: the file has none but {listed(outline.classes)}")
         kept = [number for number, name in enumerate(outline.classes) if name in self.classes]
         outline.segments = {
             i: segment
@@ -132,6 +133,8 @@ def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
 
 
 def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None) -> Selection:
+    if isinstance(classes, str):
+        raise SettingError("classes must be a list of names")
     return Selection(
         None if segments is None else frozenset(segments), None if classes is None else frozenset(classes)
     )

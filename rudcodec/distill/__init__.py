@@ -120,7 +120,10 @@ def compress(
         if checkpoints is not None and ranks.is_first:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
             if folder.exists() and not resume:
-                raise DataError(f"{folder.path}: holds an unfinished run; resume it, or remove that folder")
+                raise DataError(
+                    f"{folder.path}: holds an unfinished run; --resume (in Python resume=True) goes on "
+                    "with it, or remove that folder"
+                )
         fingerprint = _fingerprint(inputs, ranks)
         with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
             reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))

@@ -66,6 +66,6 @@ def _by_suffix(path: str) -> str:
         known = ", ".join(one.suffix for one in FILE_FORMATS.values())
         raise SettingError(
             f"{path}: no format has the suffix {suffix}, only {known}; "
-            "for class folders end the name with a slash, or say format folder"
+            "for class folders end the name with a slash, or say --format folder (in Python format='folder')"
         )
     return FOLDER

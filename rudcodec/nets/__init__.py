@@ -71,6 +71,8 @@ def name_of(net: str | StudentFactory) -> str:
 
 def _own_network(make: StudentFactory, channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
     """A user's network, tried on a blank image: a mistake is one line, not a trace of torch's."""
+    if isinstance(make, nn.Module):
+        raise SettingError("net must be a function that makes a network anew for each student, not a network")
     name = name_of(make)
     try:
         inspect.signature(make).bind(channels, classes, size)
