@@ -240,7 +240,7 @@ def test_a_missing_package_is_named(rud: Path, tmp_path: Path, monkeypatch: pyte
         ):
             data.save(tmp_path / name)
         assert package in one_line(run("decompress", rud, tmp_path / name))
-    with pytest.raises(ImportError, match="^datasets is missing"):
+    with pytest.raises(ImportError, match=r"^datasets is missing"):
         data.hf()
     assert [path.name for path in tmp_path.iterdir()] == ["small.rud"]
 
