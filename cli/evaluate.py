@@ -94,7 +94,7 @@ def evaluate(
     Each begins from scratch and follows FILE's recipe; the accuracy is that after its last step. --baseline
     does the same with random real images of SRC's train split, as one picture of FILE's size.
     """
-    from rudcodec.synthetic import load
+    from rudcodec.loading import load
 
     with naming(file):
         data = load(read_input(file))

@@ -16,8 +16,9 @@ from rudcodec.errors import (
     RudError,
     SettingError,
 )
-from rudcodec.rearrange import extract, merge
-from rudcodec.synthetic import SyntheticSet, decompress, load, salvage, stream, truncate
+from rudcodec.loading import decompress, load, salvage, stream
+from rudcodec.rearrange import extract, merge, truncate
+from rudcodec.synthetic import SyntheticSet
 
 if TYPE_CHECKING:
     from rudcodec.distill import compress

@@ -15,13 +15,13 @@ from rudcodec import bitstream
 from rudcodec.data import LabelledImages, SourceLike, Split
 from rudcodec.data.matching import matching
 from rudcodec.errors import SettingError
+from rudcodec.loading import load as load_set
 from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, no_progress
 from rudcodec.students import StudentSpec, Trainer, TrainingSet, check_request, hard_recipe, predict
 from rudcodec.synthetic import SyntheticSet
-from rudcodec.synthetic import load as load_set
 from rudcodec.watching import watched_stages
 
 

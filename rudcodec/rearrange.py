@@ -1,15 +1,39 @@
-"""New ``.rud`` files out of others: merged, or with some of the images."""
+"""New ``.rud`` files out of others: cut short, merged, or with some of the images."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rudcodec.errors import SettingError
 from rudcodec.files import write_bytes
 from rudcodec.text import shown
 
+if TYPE_CHECKING:
+    from rudcodec.bitstream import Truncation
+
 AnyPath = str | os.PathLike[str]
+
+
+def truncate(
+    path: AnyPath,
+    out: AnyPath,
+    *,
+    ipc: float | None = None,
+    bpc: float | None = None,
+) -> Truncation:
+    """Write the first segments of a ``.rud`` file as a file of their own, without decoding or encoding.
+
+    As many segments as have at most ``ipc`` images a class, or ``bpc`` bits a class (or both): the result
+    says how many that were. Raises BudgetError when one segment alone is too much, SettingError without a
+    limit, DataError or FormatError when a file can't be read or written.
+    """
+    from rudcodec import bitstream
+
+    result = bitstream.truncate(bitstream.read_bytes(path), ipc=ipc, bpc=bpc)
+    write_bytes(result.data, out)
+    return result
 
 
 def merge(paths: Sequence[AnyPath], out: AnyPath) -> int:

@@ -1,0 +1,131 @@
+"""Reading ``.rud`` files: all of one, some of it, one segment after another, or what is intact."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+import numpy as np
+
+from rudcodec.errors import FormatError
+from rudcodec.export import Contents, choose_format
+from rudcodec.export import save as save_contents
+from rudcodec.payload import Payload
+from rudcodec.synthetic import SyntheticSet
+
+File = str | os.PathLike[str] | BinaryIO
+"""Where a ``.rud`` file is read from: a path, or an open binary file such as ``sys.stdin.buffer``."""
+
+
+def load(
+    path: File | bytes | list[File | bytes] | tuple[File | bytes, ...],
+    *,
+    classes: Iterable[str] | None = None,
+    segments: Iterable[int] | None = None,
+) -> SyntheticSet:
+    """Decode a ``.rud`` file, or only some of its classes and segments.
+
+    Segments that aren't asked for are not read, those that have no image of the classes asked for not
+    decoded; images of other classes in the rest are not synthesized. Labels stay indices into all classes,
+    ``size`` is the file's. The digest of a segment's pixels is checked where all of them are wanted.
+
+    ``path`` may also be an open binary file, or a whole file's contents; or a list of these, whose images
+    become one set as :func:`rudcodec.merge` has it. Raises DataError (no such file), FormatError (bad
+    contents) or SettingError (no such class or segment, or files that don't go together).
+    """
+    from rudcodec import bitstream
+
+    if isinstance(path, list | tuple):
+        contents = [_contents(one) for one in path]
+        payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes)
+        return _wrap(payload, images, sum(map(len, contents)))
+    with bitstream.opened(io.BytesIO(path) if isinstance(path, bytes) else path) as data:
+        payload, images = bitstream.decode_images(data, segments, classes)
+        return _wrap(payload, images, len(data))
+
+
+def _contents(path: File | bytes) -> bytes:
+    from rudcodec import bitstream
+
+    with bitstream.opened(io.BytesIO(path) if isinstance(path, bytes) else path) as data:
+        return data[:]
+
+
+def stream(
+    path: File,
+    *,
+    classes: Iterable[str] | None = None,
+    segments: Iterable[int] | None = None,
+) -> Iterator[SyntheticSet]:
+    """As :func:`load`, one segment after another: memory for one segment, or for some small ones that are
+    decoded together, whatever the size of the file.
+
+    Each set has its segment's images, class after class. Errors of sections and their fields come first,
+    those of coded streams with the segment they are in.
+    """
+    from rudcodec import bitstream
+
+    with bitstream.opened(path) as data:
+        for payload, images in bitstream.stream(data, segments, classes):
+            yield _wrap(payload, images, len(data))
+
+
+def salvage(path: File) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
+    """What is intact in a damaged ``.rud`` file, and for each lost segment why; none if nothing is wrong.
+
+    Raises DataError (no such file), FormatError when head or weights are damaged or no segment is intact.
+    """
+    from rudcodec import bitstream
+
+    with bitstream.opened(path) as source:
+        data = source[:]
+    payload, images, lost = bitstream.salvage(data)
+    return _wrap(payload, images, len(data)), lost
+
+
+def decompress(
+    path: File,
+    out: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002
+    force: bool = False,
+) -> SyntheticSet:
+    """Decode a ``.rud`` file and save it, by default as class folders of PNG; returns the set. ``out`` and
+    ``format`` are those of :meth:`SyntheticSet.save`.
+
+    Raises BudgetError, before anything is decoded or written, if the file asks for an absurd number of files
+    or bytes (``rudcodec.output``), unless with ``force``.
+    """
+    from rudcodec import bitstream
+    from rudcodec.files import check_writable
+    from rudcodec.output import check_folder, of_saving
+
+    chosen = choose_format(out, format)
+    if chosen is None:
+        check_folder(out)
+    else:
+        check_writable(out)
+    with bitstream.opened(path) as data:
+        if not force:
+            of_saving(bitstream.parse(data), chosen).check()
+        payload, images = bitstream.decode_images(data)
+        result = _wrap(payload, images, len(data))
+    save_contents(Contents.of_set(result), out, chosen)
+    return result
+
+
+def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
+    from rudcodec import bitstream
+    from rudcodec.bitstream.constants import TEMPERATURE_BITS
+
+    labels, probs = bitstream.hard_labels(payload), bitstream.soft_labels(payload)
+    result = SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)
+    result = replace(result, metadata=payload.metadata)
+    if probs is None or payload.soft is None:
+        return result
+    return replace(
+        result, probs=probs.astype(np.float32), temperature=payload.soft.temperature / 2**TEMPERATURE_BITS
+    )
