@@ -204,6 +204,9 @@ def test_limits_hold_for_the_merged_file(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(limits, "GROUPS", 3)
     with pytest.raises(FormatError, match=r"merged file: asks for .* units of work"):
         bitstream.merge(files)
+    monkeypatch.setattr(limits, "SEGMENTS", 2)
+    with pytest.raises(FormatError, match=r"merged file: number of segments is 3, must be 1\.\.2"):
+        bitstream.merge(files)
 
 
 def test_more_than_the_metadata_of_a_file_are_refused() -> None:
@@ -212,7 +215,7 @@ def test_more_than_the_metadata_of_a_file_are_refused() -> None:
         bitstream.encode(replace(flat(), metadata={f"{name}{i}": "v" * 4000 for i in range(10)}))
         for name in "xy"
     ]
-    with pytest.raises(FormatError, match=r"metadata: has .* at most 65536"):
+    with pytest.raises(FormatError, match=r"merged file: has .* at most 65536"):
         bitstream.merge(files)
 
 

@@ -84,8 +84,8 @@ def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
     merged = _Merged(Head(outlines[0].image_shape, classes, segments))
     for data, outline in zip(files, outlines, strict=True):
         merged.add(data, outline)
-    result = _file(files[0], outlines, merged)
     try:
+        result = _file(files[0], outlines, merged)
         parse(result)  # its limits
     except FormatError as error:
         raise FormatError("merged file", -1, error.reason) from None
