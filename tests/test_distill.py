@@ -171,7 +171,7 @@ def test_no_more_images_than_a_file_may_ask_for() -> None:
 
 
 def test_lmbda_does_not_say_how_many_images(colour: LabelledImages) -> None:
-    with pytest.raises(SettingError, match="lmbda: say how many images a class, with ipc"):
+    with pytest.raises(SettingError, match="lmbda: say how many images a class, with --ipc"):
         distill(colour, Settings(lmbda=0.01))
 
 
