@@ -128,7 +128,7 @@ def segment_work(
     ``groups``: those that its images use; ``soft_symbols``: of an image's soft label, 0 with hard ones.
     """
     soft = (classes + soft_symbols) << 11 if soft_symbols else 0
-    fixed = (1 << 20) + (classes << 14) + (batches(architecture) * groups << 18)
+    fixed = (1 << 21) + (classes << 14) + (batches(architecture) * groups << 18)
     return fixed + images * (image_work(architecture) + soft)
 
 
