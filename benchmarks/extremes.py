@@ -38,8 +38,9 @@ def make(shape: str, work: int, path: Path) -> dict[str, int]:
     all_work = sum(limits.model_work(model.architecture) for model in outline.model_fields)
     total.add(all_work)
     for one in outline.segments.values():
-        all_work += outline.work(one.fields)
-        total.add(outline.work(one.fields), one.section.end - one.section.start)
+        work = one.fields.work(outline.model_fields, outline.soft)
+        all_work += work
+        total.add(work, one.section.end - one.section.start)
     return {"bytes": len(data), "work": all_work, "excess": total.excess}
 
 

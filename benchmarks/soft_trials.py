@@ -76,7 +76,7 @@ def main(
                 scale = take_changes(SoftScale(NUM_NAMED_CLASSES, LOG_ODDS_STEP, TEMPERATURE), pairs)
                 check_all_taken(pairs)
                 probs, bits = soft_labels(images, network, scale)
-                synthetic = replace(synthetic, probs=probs, temperature=scale.temperature / 16)
+                synthetic = replace(synthetic, probs=probs, temperature=scale.softmax_temperature)
             result = evaluate(synthetic, judge, progress=view, **students)
             spread = f" +- {100 * result.std:.1f}" if len(result.seeds) > 1 else ""
             print(

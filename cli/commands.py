@@ -26,20 +26,8 @@ class Command(click.Command):
     def __init__(self, *args: Any, **known: Any) -> None:
         super().__init__(*args, **known)
         self.params += [
-            click.Option(
-                ["-q", "--quiet"],
-                is_flag=True,
-                expose_value=False,
-                callback=_set_level(_QUIET),
-                help="Say nothing but errors and what was asked for.",
-            ),
-            click.Option(
-                ["-v", "--verbose"],
-                is_flag=True,
-                expose_value=False,
-                callback=_set_level(_VERBOSE),
-                help="Say more; of an error, where it came from.",
-            ),
+            _level_option("-q", "--quiet", _QUIET, "Say nothing but errors and what was asked for."),
+            _level_option("-v", "--verbose", _VERBOSE, "Say more; of an error, where it came from."),
         ]
         if self._sections():
             self.params.append(
@@ -70,6 +58,15 @@ class Command(click.Command):
         return sections
 
 
+device_flag = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    metavar="NAME",
+    help="auto, cpu or cuda (auto).",
+)
+
+
 def command(name: str, summary: str) -> Callable[[Callable[..., None]], Command]:
     """The decorator of a command; ``summary`` is its line in the list of commands."""
     return click.command(name, cls=Command, short_help=summary)
@@ -85,12 +82,6 @@ def is_verbose() -> bool:
     return _level() == _VERBOSE
 
 
-def note(text: str) -> None:
-    """Say something on stderr that is no result, unless ``-q`` was given."""
-    if not is_quiet():
-        click.echo(text, err=True)
-
-
 def closing(text: str, err: bool = False) -> None:
     """Say what has been done, on stdout or, where that carries a file, on stderr; not with ``-q``."""
     if not is_quiet():
@@ -103,14 +94,14 @@ def _level() -> int:
     return level
 
 
-def _set_level(level: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+def _level_option(short: str, name: str, level: int, text: str) -> click.Option:
     def set_level(ctx: click.Context, param: click.Parameter, given: bool) -> None:
         if not given:
             return
         if ctx.meta.setdefault(_LEVEL, level) != level:
             raise click.UsageError("-q and -v exclude each other", ctx)
 
-    return set_level
+    return click.Option([short, name], is_flag=True, expose_value=False, callback=set_level, help=text)
 
 
 def _show_all(ctx: click.Context, param: click.Parameter, given: bool) -> None:

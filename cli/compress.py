@@ -7,7 +7,6 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +22,7 @@ from rudcodec.threads import prepare_for_images
 from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
 from .metrics import Metrics
-from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
+from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, send, shown_output, staged, write_output
 from .preview import preview_png
 from .reading import READING_SECTION, read_images, reading_flags, size_flag
 from .setting_flags import given_settings, setting_flags
@@ -187,9 +186,8 @@ def compress(
             view.stop()
             print_estimate(expected, resolved, sets.num_images)
             return
-        # for -, a file that is copied to standard output when it is complete
         dash = out == STANDARD_OUTPUT
-        target = Path(stack.enter_context(TemporaryDirectory())) / "out.rud" if dash else out
+        target = staged(out, stack)
         run = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
         folder = None if dash else Path(f"{out}.run")
         result = sets.encode(target, settings, report=metrics, checkpoints=folder, **run)
@@ -199,7 +197,7 @@ def compress(
         if preview is not None:
             write_output(preview_png(rudcodec.load(target)), preview)
         if dash:
-            write_output(target.read_bytes(), out)
+            send(target)
     used = f"{100 * result.bpc / resolved.bpc:.1f} % of the budget; " if settings.lmbda is None else ""
     closing(
         f"{shown_output(out)}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used}"
@@ -251,20 +249,22 @@ class _Sets:
 
     @property
     def num_images(self) -> int:
-        return len(self.real or self.distilled or ())
+        return len(self._some)
 
     @property
     def num_classes(self) -> int:
-        some = self.real or self.distilled
-        assert some is not None
-        return len(some.classes)
+        return len(self._some.classes)
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width."""
+        return self._some.height, self._some.width
+
+    @property
+    def _some(self) -> LabelledImages:
         some = self.real or self.distilled
         assert some is not None
-        return some.height, some.width
+        return some
 
     def resolve(self, settings: Settings) -> Settings:
         """The settings with nothing left open."""

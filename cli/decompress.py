@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import shutil
-import sys
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -15,8 +12,8 @@ from rudcodec.errors import FormatError
 from rudcodec.export import choose_format, format_names
 from rudcodec.text import short
 
-from .commands import closing, command, note
-from .outputs import STANDARD_OUTPUT, check_outputs, shown_output
+from .commands import closing, command
+from .outputs import STANDARD_OUTPUT, check_outputs, send, shown_output, staged
 from .values import naming, read_input
 
 _NAMED = 10
@@ -81,26 +78,24 @@ def decompress(
         if not force:
             size.check()
         dash = path == STANDARD_OUTPUT
-        # for -, a file that is copied to standard output when it is complete
-        target = Path(stack.enter_context(TemporaryDirectory())) / "out" if dash else path
+        target = staged(path, stack)
         lost: tuple[FormatError, ...] = ()
         if salvage:
             decoded, lost = rudcodec.salvage(io.BytesIO(data))
         else:
-            decoded = rudcodec.load(io.BytesIO(data))
+            decoded = rudcodec.load(data)
         contents = Contents.of_set(decoded)
         text = f"{len(decoded):,} images, {len(decoded.classes)} classes, {short(decoded.bpc)} bpc"
         if views is not None:
             contents = Contents.of_views(decoded.view_batches(views, seed=seed), views)
             text = f"{views:,} views of seed {seed} with soft labels, {len(outline.classes)} classes"
-        note(f"rudcodec: {shown_output(path)}: writing {size}")
+        closing(f"rudcodec: {shown_output(path)}: writing {size}", err=True)
         if chosen is None and force:
             output.clear_folder(path)
         save(contents, target, chosen)
         _name(lost)
         if dash:
-            with target.open("rb") as result:
-                shutil.copyfileobj(result, sys.stdout.buffer)
+            send(target)
     closing(f"{shown_output(path)}: {text}", err=dash)
 
 

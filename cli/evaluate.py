@@ -14,7 +14,7 @@ from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.threads import prepare_for_images
 
-from .commands import command, is_quiet
+from .commands import command, device_flag, is_quiet
 from .reading import read_images, reading_flags
 from .tables import print_table
 from .values import finite, naming, network_names, read_input, recipe_change, require, shown_input
@@ -64,13 +64,7 @@ if TYPE_CHECKING:
 @click.option(
     "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a ConvNet (128)."
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    metavar="NAME",
-    help="auto, cpu or cuda (auto).",
-)
+@device_flag
 @reading_flags
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(

@@ -12,7 +12,7 @@ from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.threads import prepare_for_images
 
-from .commands import closing, command, is_quiet
+from .commands import closing, command, device_flag, is_quiet
 from .reading import read_images, reading_flags, size_flag
 from .values import require
 
@@ -37,13 +37,7 @@ if TYPE_CHECKING:
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @size_flag
 @reading_flags
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    metavar="NAME",
-    help="auto, cpu or cuda (auto).",
-)
+@device_flag
 def experts(
     source: str,
     folder: Path,

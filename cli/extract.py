@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from rudcodec.text import short
-
-from .commands import closing, command
-from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
+from .commands import command
+from .outputs import check_outputs, force_flag, write_file
 from .values import naming, read_input
 
 
@@ -35,10 +33,4 @@ def extract(file: str, out: Path, classes: tuple[str, ...], ipc: int | None, har
     data = read_input(file)
     with naming(file):
         result = bitstream.extract(data, classes=classes or None, ipc=ipc, hard=hard)
-    write_output(result, out)
-    outline = bitstream.parse(result)
-    closing(
-        f"{shown_output(out)}: {len(result):,} bytes, {short(8 * len(result) / len(outline.classes))} bpc, "
-        f"{outline.num_images:,} images of {len(outline.classes)} classes",
-        err=out == STANDARD_OUTPUT,
-    )
+    write_file(result, out)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from rudcodec.text import short, shown
+from rudcodec.text import shown
 
-from .commands import closing, command
-from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
+from .commands import command
+from .outputs import check_outputs, force_flag, write_file
 from .values import naming, read_input
 
 
@@ -34,11 +34,5 @@ def merge(files: tuple[str, ...], out: Path, force: bool) -> None:
         contents.append(read_input(file))
         with naming(file):
             bitstream.parse(contents[-1])
-    data = bitstream.merge(contents, [shown(file) for file in files])
-    write_output(data, out)
-    outline = bitstream.parse(data)
-    closing(
-        f"{shown_output(out)}: {len(data):,} bytes, {short(8 * len(data) / len(outline.classes))} bpc, "
-        f"{outline.num_images:,} images of {len(outline.classes)} classes, out of {len(files)} files",
-        err=out == STANDARD_OUTPUT,
-    )
+    merged = bitstream.merge(contents, [shown(file) for file in files])
+    write_file(merged, out, f", out of {len(files)} files")

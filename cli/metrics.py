@@ -69,8 +69,7 @@ class Metrics:
 
     def __call__(self, report: ProgressReport) -> None:
         self.bpc = report.bpc or self.bpc
-        left = {"remaining": report.remaining, "run_remaining": report.run_remaining}
-        self._view(report.stage, report.step, report.steps, *report.facts(), **left)
+        self._view.show(report)
         self._write(dataclasses.asdict(report))
         self._calls += 1
         if self._board is not None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from rudcodec.errors import DataError
 from rudcodec.files import check_writable, write_bytes
+from rudcodec.text import short
+
+from .commands import closing
 
 STANDARD_OUTPUT = Path("-")
 
@@ -44,6 +50,31 @@ def write_output(data: bytes, path: Path) -> None:
         sys.stdout.buffer.flush()
     else:
         write_bytes(data, path)
+
+
+def staged(path: Path, stack: ExitStack) -> Path:
+    """Where to write: for ``-`` a temporary file, which :func:`send` copies when it is complete."""
+    return path if path != STANDARD_OUTPUT else Path(stack.enter_context(TemporaryDirectory())) / "out"
+
+
+def send(target: Path) -> None:
+    """Copy a file to standard output."""
+    with target.open("rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+def write_file(data: bytes, out: Path, rest: str = "") -> None:
+    """Write a ``.rud`` file, and say what it is; ``rest``: how that ends."""
+    from rudcodec import bitstream
+
+    write_output(data, out)
+    outline = bitstream.parse(data)
+    closing(
+        f"{shown_output(out)}: {len(data):,} bytes, {short(8 * len(data) / len(outline.classes))} bpc, "
+        f"{outline.num_images:,} images of {len(outline.classes)} classes{rest}",
+        err=out == STANDARD_OUTPUT,
+    )
 
 
 def shown_output(path: Path) -> str:

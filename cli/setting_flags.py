@@ -21,8 +21,8 @@ from .values import naming, read_text
 class _Value(click.ParamType):  # type: ignore[type-arg]  # only new versions of click have arguments there
     """A setting's value on the command line, parsed and checked as the schema says."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, known: Option) -> None:
+        self.name, self.known = name, known
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
@@ -35,8 +35,7 @@ class _Value(click.ParamType):  # type: ignore[type-arg]  # only new versions of
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        known = next(known for field, known in options_of(Settings) if field.name == self.name)
-        return [CompletionItem(word) for word in known.allowed() if word.startswith(incomplete)]
+        return [CompletionItem(word) for word in self.known.allowed() if word.startswith(incomplete)]
 
 
 def setting_flags(function: Callable[..., None]) -> Callable[..., None]:
@@ -46,7 +45,7 @@ def setting_flags(function: Callable[..., None]) -> Callable[..., None]:
             continue
         arguments: dict[str, Any] = {"help": _help_line(field.default, known), "default": None}
         if "/" not in known.flag:
-            arguments |= {"type": _Value(field.name), "metavar": known.metavar or "NAME"}
+            arguments |= {"type": _Value(field.name, known), "metavar": known.metavar or "NAME"}
         if known.section:
             arguments |= {"cls": RareOption, "section": known.section}
         function = click.option(known.flag, field.name, **arguments)(function)

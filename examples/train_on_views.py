@@ -3,7 +3,6 @@
 import sys
 
 import torch
-from torch.nn import functional as F
 
 import rudcodec
 from rudcodec.data import load
@@ -17,14 +16,12 @@ if data.network is None:
     sys.exit("the file has no label network")
 recipe, (_, size, _, channels) = data.recipe, data.images.shape
 real = load(sys.argv[2], split="val", size=size)
-temperature = data.network.temperature / 16
 
 torch.manual_seed(0)
 net = ConvNet(channels, len(data.classes), size)
 optimizer = recipe.make_optimizer(net)
 for views, probs in ViewStream(data.images, data.network, batch=recipe.batch, batches=recipe.steps):
     net.zero_grad()
-    logits = net(normalise(views, recipe.mean, recipe.std)) / temperature
-    (F.cross_entropy(logits, probs) * temperature**2).backward()
+    data.loss(net(normalise(views, recipe.mean, recipe.std)), probs).backward()
     optimizer.step()
 print(f"accuracy {100 * (predict(net, real.images, recipe) == real.labels).mean():.1f} %")

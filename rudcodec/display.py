@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress, TaskID
 
+    from rudcodec.runs import ProgressReport
+
 _INTERVAL = 10.0  # seconds between plain lines
 _SHOWN_FROM = 1.0  # seconds that an activity has lasted
 
@@ -65,6 +67,17 @@ class ProgressView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def show(self, report: ProgressReport) -> None:
+        """Call it with what a report says."""
+        self(
+            report.stage,
+            report.step,
+            report.steps,
+            *report.facts(),
+            remaining=report.remaining,
+            run_remaining=report.run_remaining,
+        )
 
     def stop(self) -> None:
         """Show no more progress."""

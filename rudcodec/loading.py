@@ -42,7 +42,7 @@ def load(
         contents = [_contents(one) for one in path]
         payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes)
         return _wrap(payload, images, sum(map(len, contents)))
-    with bitstream.opened(io.BytesIO(path) if isinstance(path, bytes) else path) as data:
+    with bitstream.opened(_file(path)) as data:
         payload, images = bitstream.decode_images(data, segments, classes)
         return _wrap(payload, images, len(data))
 
@@ -50,8 +50,12 @@ def load(
 def _contents(path: File | bytes) -> bytes:
     from rudcodec import bitstream
 
-    with bitstream.opened(io.BytesIO(path) if isinstance(path, bytes) else path) as data:
+    with bitstream.opened(_file(path)) as data:
         return data[:]
+
+
+def _file(path: File | bytes) -> File:
+    return io.BytesIO(path) if isinstance(path, bytes) else path
 
 
 def stream(
@@ -119,13 +123,11 @@ def decompress(
 
 def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
     from rudcodec import bitstream
-    from rudcodec.bitstream.constants import TEMPERATURE_BITS
 
     labels, probs = bitstream.hard_labels(payload), bitstream.soft_labels(payload)
-    result = SyntheticSet(images, labels, payload.classes, size, payload.recipe, payload.labels)
-    result = replace(result, metadata=payload.metadata)
+    result = SyntheticSet(
+        images, labels, payload.classes, size, payload.recipe, payload.labels, metadata=payload.metadata
+    )
     if probs is None or payload.soft is None:
         return result
-    return replace(
-        result, probs=probs.astype(np.float32), temperature=payload.soft.temperature / 2**TEMPERATURE_BITS
-    )
+    return replace(result, probs=probs.astype(np.float32), temperature=payload.soft.softmax_temperature)

@@ -102,7 +102,7 @@ def _check(name: str, value: Any, types: tuple[type, ...], known: Option) -> Non
     if isinstance(value, str):
         allowed = known.allowed()
         if allowed and value not in allowed:
-            raise SettingError(f"{name}: {value!r} is none of {', '.join(allowed)}{_guess(value, allowed)}")
+            raise SettingError(f"{name}: {value!r} is none of {', '.join(allowed)}{guess(value, allowed)}")
     elif isinstance(value, Real) and (broken := _broken_bound(float(value), known)):
         unit = f" {known.unit}" if known.unit else ""
         raise SettingError(f"{name}: {value:,g}{unit}; it must be {broken}")
@@ -130,7 +130,8 @@ _TYPE_NAMES = {
 }
 
 
-def _guess(word: str, known: tuple[str, ...]) -> str:
+def guess(word: str, known: tuple[str, ...]) -> str:
+    """The question whether a similar known word is meant; nothing where there is none."""
     near = get_close_matches(word, known, 1)
     return f"; is it {near[0]!r}?" if near else ""
 
@@ -139,7 +140,7 @@ def check_option(owner: type, name: str) -> None:
     """Raise SettingError if a dataclass has no such option."""
     names = tuple(one.name for one, _ in options_of(owner))
     if name not in names:
-        raise SettingError(f"there is no setting {name!r}{_guess(name, names)}")
+        raise SettingError(f"there is no setting {name!r}{guess(name, names)}")
 
 
 def parse_option(owner: type, name: str, text: str) -> Any:

@@ -50,7 +50,7 @@ class Output:
 def check_folder(folder: str | os.PathLike[str]) -> None:
     """Raise DataError if a folder exists and isn't empty, or something else is in its place."""
     target = Path(folder)
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    if not _is_free(target):
         raise DataError(
             f"{target}: exists already and is not an empty folder; "
             "decompress --force replaces one that it wrote"
@@ -58,10 +58,10 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def check_replaceable(folder: str | os.PathLike[str]) -> None:
-    """Raise DataError if something is there that isn't a folder as :func:`rudcodec.export.save_folders`
+    """Raise DataError if something is there that isn't a folder as :func:`rudcodec.export.folders.save`
     writes it: with its labels.json, and the files that this lists, and no other."""
     target = Path(folder)
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+    if _is_free(target):
         return
     foreign = _foreign_file(target)
     if foreign is not None:
@@ -76,6 +76,11 @@ def clear_folder(folder: str | os.PathLike[str]) -> None:
     if target.exists():
         check_replaceable(target)
         shutil.rmtree(target)
+
+
+def _is_free(target: Path) -> bool:
+    """Whether nothing is there, or an empty folder."""
+    return not target.exists() or (target.is_dir() and not any(target.iterdir()))
 
 
 def _foreign_file(folder: Path) -> str | None:

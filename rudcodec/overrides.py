@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from rudcodec.errors import SettingError
+from rudcodec.options import guess
 from rudcodec.settings import Settings
 
 
@@ -44,5 +44,4 @@ def check_names(overrides: Iterable[str], other_arguments: Iterable[str]) -> Non
                 "a preset is an argument of its own: compress(..., Settings.preset('fast', ...))"
             )
         if name not in settings:
-            near = get_close_matches(name, (*settings, *other_arguments), 1)
-            raise SettingError(f"there is no setting {name!r}" + (f"; is it {near[0]!r}?" if near else ""))
+            raise SettingError(f"there is no setting {name!r}{guess(name, (*settings, *other_arguments))}")

@@ -110,11 +110,6 @@ class Model:
     groups: tuple[Group, ...]
     classes: tuple[int, ...] | None = None
 
-    @property
-    def share(self) -> Share:
-        """Which images share networks."""
-        return "dataset" if self.classes is None else "class"
-
 
 def grouped_classes(share: str, num_classes: int) -> tuple[int, ...] | None:
     """``classes`` of a :class:`Model` whose groups are those of all classes, or one of the whole set."""
@@ -241,6 +236,11 @@ class LabelNetwork:
     views: ViewRecipe | None
     mirror: bool = False
 
+    @property
+    def softmax_temperature(self) -> float:
+        """The temperature as a number."""
+        return self.temperature / 16
+
 
 @dataclass(frozen=True)
 class SoftScale:
@@ -255,6 +255,11 @@ class SoftScale:
     kept: int
     step: int
     temperature: int
+
+    @property
+    def softmax_temperature(self) -> float:
+        """The temperature as a number."""
+        return self.temperature / 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,6 +299,13 @@ class Segment:
     def labels(self) -> np.ndarray:
         """The class of each image, int64 (images,)."""
         return image_classes(self.counts, self.order)
+
+    def with_images(self, keep: np.ndarray) -> Segment:
+        """The segment with some of its images only; ``keep``: bool (images,)."""
+        counts = np.bincount(self.labels[keep], minlength=len(self.counts)).tolist()
+        order = None if self.order is None else tuple(k for k in self.order if counts[k])
+        soft = self.soft and SoftLabels(self.soft.others[keep], self.soft.odds[keep])
+        return Segment(tuple(counts), tuple(grid[keep] for grid in self.latents), soft, self.model, order)
 
 
 def image_classes(counts: tuple[int, ...], order: tuple[int, ...] | None = None) -> np.ndarray:

@@ -201,10 +201,10 @@ class Settings:
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
-    from rudcodec.bitstream.ancillary import metadata_size
+    from rudcodec.bitstream.ancillary import pack_metadata
 
     try:
-        metadata_size(metadata)
+        pack_metadata(metadata)
     except FormatError as error:
         raise SettingError(f"metadata: {error.reason}") from None
 

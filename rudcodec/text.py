@@ -30,6 +30,11 @@ def listed(texts: Iterable[str], most: int = 10) -> str:
     return ", ".join(some[:most] + ["..."] * (len(some) > most)) or "nothing"
 
 
+def plain_name(name: str) -> str:
+    """A name for comparisons in which case, dashes and underscores don't matter."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
 def short(value: float) -> str:
     """A count in three digits: 49.8k, 1.20M, 812."""
     for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -55,5 +55,6 @@ def batches_of(data: SyntheticSet, seed: int, device: str | torch.device) -> Bat
 
 def loss_of(data: SyntheticSet, logits: Tensor, targets: Tensor) -> Tensor:
     """See :meth:`rudcodec.SyntheticSet.loss`."""
-    temperature = TrainingSet.with_own_labels(data).softmax_temperature
-    return label_loss(logits, targets, temperature if targets.is_floating_point() else None)
+    soft = targets.is_floating_point()
+    temperature = TrainingSet.with_own_labels(data).softmax_temperature if soft else None
+    return label_loss(logits, targets, temperature)

@@ -83,4 +83,4 @@ class ViewMaker:
         return self._labelled(images, probs)
 
     def _labelled(self, images: np.ndarray, probs: np.ndarray) -> Views:
-        return Views(images, probs, self.classes, self.recipe, self.network.temperature / 16)
+        return Views(images, probs, self.classes, self.recipe, self.network.softmax_temperature)

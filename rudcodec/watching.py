@@ -44,9 +44,7 @@ def _display() -> Iterator[Reporter]:
     from rudcodec.display import ProgressView
 
     with ProgressView() as view:
-        yield lambda report: view(
-            report.stage, report.step, report.steps, *report.facts(), remaining=report.remaining
-        )
+        yield view.show
 
 
 class LogProgress:

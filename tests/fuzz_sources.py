@@ -87,9 +87,8 @@ COMPANIONS: dict[str, dict[str, str]] = {
 FILE_OF = {"saved": "data-00000-of-00001.arrow"}
 """Names of files that aren't their kind's."""
 
-
-SOUND = 4
-"""A seed with which :func:`archived` makes files only."""
+FIELDS = ((0, 100), (100, 8), (124, 12), (156, 1), (157, 100), (257, 8), (345, 155))
+"""Offset and size of what stands in the head of an entry of a tar."""
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "tree.tar.gz": lambda data: gzip.compress(data, mtime=0),
@@ -240,9 +239,7 @@ def _other_head(data: bytearray, random: np.random.Generator) -> bytes:
     head = data[at : at + 512]
     if len(head) < 512:
         return bytes(data)
-    field, size = ((0, 100), (100, 8), (124, 12), (156, 1), (157, 100), (257, 8), (345, 155))[
-        int(random.integers(7))
-    ]
+    field, size = FIELDS[int(random.integers(len(FIELDS)))]
     if field == 124:
         number = int(random.choice(np.array(NUMBERS, dtype=np.uint64)))
         head[field : field + size] = b"\x80" + number.to_bytes(11, "big")
@@ -264,7 +261,8 @@ def picture(tone: int) -> bytes:
     return file.getvalue()
 
 
-def archived(files: dict[str, bytes], kind: str, random: np.random.Generator) -> bytes:
+def archived(files: dict[str, bytes], kind: str, random: np.random.Generator, links: float = 0.1) -> bytes:
+    """An archive of files; of a tar's entries, a share of ``links`` are links or folders instead."""
     result = io.BytesIO()
     if "tar" not in kind:
         with zipfile.ZipFile(
@@ -278,7 +276,7 @@ def archived(files: dict[str, bytes], kind: str, random: np.random.Generator) ->
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
-            if random.random() < 0.1:
+            if random.random() < links:
                 entry.type, entry.size = random.choice([tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE]), 0
                 entry.linkname = str(random.choice(list(files)))
             tar.addfile(entry, io.BytesIO(data))
@@ -324,7 +322,7 @@ def plain(kind: str) -> bytes:
         return b"ant\nbee\n"
     elif kind == "shard.tar":
         files = {f"{i}.png": picture(i) for i in range(6)} | {f"{i}.cls": b"%d" % (i % 2) for i in range(6)}
-        return archived(files, kind, np.random.default_rng(SOUND))
+        return archived(files, kind, np.random.default_rng(0), links=0)
     elif kind in ("data_batch_1", "batches.meta"):
         batch = {b"data": np.zeros((4, 3072), np.uint8), b"labels": [0, 1, 0, 1]}
         return pickle.dumps(batch if "data" in kind else {b"label_names": [b"ant", b"bee"]}, 2)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -50,32 +49,22 @@ def random_payload(
     rng = np.random.default_rng(seed)
     a = architecture
 
-    def tensor(shape: tuple[int, ...], finest: int) -> QTensor:
+    def tensor(shape: tuple[int, ...]) -> QTensor:
         values = np.clip(np.rint(rng.normal(size=shape) * weights), -2047, 2047)
-        return QTensor(values.astype(np.int32), int(min(exponent, finest)))
+        return QTensor(values.astype(np.int32), exponent)
+
+    def layers(shapes: Iterable[limits.LayerShape]) -> tuple[QLayer, ...]:
+        return tuple(QLayer(tensor(shape.weight), tensor(shape.bias)) for shape in shapes)
 
     def group() -> Group:
-        widths = [21, *a.context_hidden, 2]
-        context = []
-        for i, (before, after) in enumerate(pairwise(widths)):
-            bias = (sum(a.grids), after) if i == 0 else (after,)
-            context.append(QLayer(tensor((after, before), 15), tensor(bias, exponent + 7 * (i > 0))))
-        synthesis = []
-        before = sum(a.grids)
-        for shape in a.synthesis:
-            weight = tensor((shape.out_channels, before, shape.kernel, shape.kernel), 15)
-            synthesis.append(QLayer(weight, tensor((shape.out_channels,), 15)))
-            before = shape.out_channels
-        return Group(tuple(context), tuple(synthesis))
+        context, synthesis = limits.network_shapes(a)
+        return Group(layers(context), layers(synthesis))
 
-    sizes = [(a.height, a.width)]
-    for _ in a.grids[1:]:
-        sizes.insert(0, ((sizes[0][0] + 1) // 2, (sizes[0][1] + 1) // 2))
     segments = []
     for images in counts:
         grids = [
             np.clip(np.rint(rng.laplace(size=(sum(images), *size)) * latents), -32767, 32767).astype(np.int32)
-            for size, components in zip(sizes, a.grids, strict=True)
+            for size, components in zip(limits.level_sizes(a), a.grids, strict=True)
             for _ in range(components)
         ]
         segments.append(Segment(images, tuple(grids)))
@@ -201,11 +190,13 @@ class Victim:
 
     def body(self, tag: int, number: int = 0) -> bytes:
         """Body of a section, the ``number``-th one with this tag."""
-        return [body for other, body in self.sections if other == tag][number]
+        return self.sections[self._index(tag, number)][1]
 
     def with_body(self, tag: int, body: bytes, number: int = 0) -> bytes:
         """The file with another body of a section."""
-        return join([(t, body if i == self._index(tag, number) else b) for i, (t, b) in self._numbered()])
+        changed = list(self.sections)
+        changed[self._index(tag, number)] = (tag, body)
+        return join(changed)
 
     def edited(self, tag: int, offset: int, old: int, *new: int, number: int = 0) -> bytes:
         """The file with ``old`` bytes of a section's body, from ``offset`` on, replaced."""
@@ -227,11 +218,8 @@ class Victim:
             found.append(section)
         return join(found)
 
-    def _numbered(self) -> list[tuple[int, tuple[int, bytes]]]:
-        return list(enumerate(self.sections))
-
     def _index(self, tag: int, number: int) -> int:
-        return [i for i, (other, _) in self._numbered() if other == tag][number]
+        return [i for i, (other, _) in enumerate(self.sections) if other == tag][number]
 
 
 def varint(value: int) -> bytes:

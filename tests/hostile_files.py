@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 from golden_payloads import join, layer, quiet_group, random_labels, random_payload, split, varint
-from hostile_extremes import extreme
+from hostile_extremes import extreme, payload_of, quiet_segment
 
 from rudcodec import FormatError, bitstream
 from rudcodec.bitstream import limits
@@ -28,9 +27,7 @@ from rudcodec.payload import (
     LabelNetwork,
     Model,
     Norm,
-    Payload,
     Pool,
-    Segment,
 )
 
 FOLDER = Path(__file__).parent / "golden"
@@ -52,7 +49,9 @@ def victims() -> tuple[bytes, ...]:
         except FormatError:
             continue
         outline = bitstream.parse(data)
-        work = sum(outline.work(segment.fields) for segment in outline.segments.values())
+        work = sum(
+            segment.fields.work(outline.model_fields, outline.soft) for segment in outline.segments.values()
+        )
         found += [data] * (5 if work < 1 << 30 else 1)
     return tuple(found)
 
@@ -217,7 +216,7 @@ def made_up(rng: random.Random) -> bytes:
         models.append(ModelFields(architecture, some_groups(rng, classes), ymax))
     segments = [some_segment(rng, classes, models) for _ in range(spread(rng, 100))]
     if rng.random() < 0.9:
-        segments = fitting(classes, models, segments, int(limits.WORK * 2 ** rng.uniform(-10, 0)))
+        segments = fitting(models, segments, int(limits.WORK * 2 ** rng.uniform(-10, 0)))
     names = tuple(f"{k:x}" for k in range(classes))
     writer = Writer("head")
     code_head(writer, Head(shape, names, len(segments)))
@@ -245,31 +244,22 @@ def model_stream(shape: ImageShape, model: ModelFields) -> bytes:
     a = model.architecture
     if limits.model_excess(a) or limits.networks_excess([(a, model.num_groups)]):
         return b"\1\1\1\1" * 10
-    groups = (quiet_group(a),) * model.num_groups
-    grids = tuple(
-        np.zeros((1, *size), np.int32)
-        for size, components in zip(limits.level_sizes(a), a.grids, strict=True)
-        for _ in range(components)
-    )
+    whole = Model(a, (quiet_group(a),) * model.num_groups, model.classes)
     classes = max(model.classes or (0,)) + 1
     counts = tuple(int(k == (model.classes or (0,))[0]) for k in range(classes))
-    names = tuple(f"{k:x}" for k in range(classes))
-    whole = Payload(names, (Model(a, groups, model.classes),), (Segment(counts, grids),))
-    data = bitstream.encode(whole)
+    data = bitstream.encode(payload_of([whole], [quiet_segment(whole, counts)], classes))
     outline = bitstream.parse(data).models[0]
     return data[outline.stream : outline.section.end]
 
 
-def fitting(
-    classes: int, models: Sequence[ModelFields], segments: list[SegmentFields], most: int
-) -> list[SegmentFields]:
+def fitting(models: Sequence[ModelFields], segments: list[SegmentFields], most: int) -> list[SegmentFields]:
     """As many of the segments, with images halved, as so much work allows; one at least."""
     left = most
     kept: list[SegmentFields] = []
     for whole in segments:
-        segment, model = whole, models[whole.model]
+        segment = whole
         while True:
-            work = limits.segment_work(model.architecture, segment.images, segment.num_groups(model), classes)
+            work = segment.work(models, None)
             smaller = tuple(n - n // 2 for n in segment.counts)
             if work <= left or smaller == segment.counts:
                 break

@@ -5,20 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from test_output import one_line, run
 
 import rudcodec
 from rudcodec import bitstream
-from rudcodec.cli.main import main
-
-
-def run(*args: str | Path, stdin: bytes = b"") -> Result:
-    return CliRunner().invoke(main, [str(a) for a in args], input=stdin, prog_name="rudcodec")
-
-
-def one_line(result: Result) -> str:
-    assert result.exit_code == 2 and result.stdout == "" and result.stderr.count("\n") == 1, result.output
-    return result.stderr
 
 
 class TestForce:

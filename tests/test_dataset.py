@@ -240,7 +240,7 @@ def test_an_optimizer_for_a_scheduler_of_ones_own(data: SyntheticSet) -> None:
 
 def test_batches_are_the_recipe(data: SyntheticSet) -> None:
     """Four steps of eight out of twelve images, in shuffled passes, normalised and augmented."""
-    plain = replace(data, stored_recipe=replace(data.recipe, augment=()))
+    plain = data.with_recipe(augment=())
     batches = plain.batches(seed=1)
     drawn = list(batches)
     assert len(batches) == len(drawn) == data.recipe.steps == 4
@@ -257,7 +257,7 @@ def test_batches_are_the_recipe(data: SyntheticSet) -> None:
 
 def test_batches_of_a_label_network_are_views(tmp_path: Path) -> None:
     data = rudcodec.load(labelled_file(tmp_path))
-    data = replace(data, stored_recipe=replace(data.recipe, steps=2, batch=5))
+    data = data.with_recipe(steps=2, batch=5)
     drawn = list(data.batches())
     views = data.views(10)
     expected = normalise(torch.from_numpy(views.images), data.recipe.mean, data.recipe.std)
@@ -271,7 +271,7 @@ def test_batches_of_a_label_network_are_views(tmp_path: Path) -> None:
 
 
 def test_batches_of_soft_labels(soft: SyntheticSet) -> None:
-    soft = replace(soft, stored_recipe=replace(soft.recipe, steps=1))
+    soft = soft.with_recipe(steps=1)
     ((images, probs),) = soft.batches()
     assert images.shape == (256, 1, 2, 3) and probs.shape == (256, 300) and probs.dtype == torch.float32
     logits = torch.randn(256, 300)
@@ -281,7 +281,7 @@ def test_batches_of_soft_labels(soft: SyntheticSet) -> None:
 
 def test_batches_ask_for_no_more_than_a_file_may(data: SyntheticSet) -> None:
     with pytest.raises(SettingError, match="2,000,000 steps"):
-        replace(data, stored_recipe=replace(data.recipe, steps=2_000_000)).batches()
+        data.with_recipe(steps=2_000_000).batches()
 
 
 def test_any_network_can_be_a_student(data: SyntheticSet) -> None:

@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
-from test_output import labelled_file, one_line
+from test_output import labelled_file, one_line, run
 
 import rudcodec
 from rudcodec import MissingPackageError, SettingError, SyntheticSet
-from rudcodec.cli.main import main
 from rudcodec.data import load as load_images
 from rudcodec.export import FILE_FORMATS, choose_format, format_names
 from rudcodec.export.webdataset import ABOUT
@@ -36,10 +34,6 @@ PATHS = [
     )
     for name, one in FILE_FORMATS.items()
 ]
-
-
-def run(*args: str | Path, stdin: bytes = b"") -> Result:
-    return CliRunner().invoke(main, [str(a) for a in args], input=stdin, prog_name="rudcodec")
 
 
 @pytest.fixture(params=["hard", "soft"])

@@ -319,7 +319,7 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
     with np.load(out) as stored:
         pictures, probs = torch.from_numpy(stored["images"]), torch.from_numpy(stored["probs"])
     assert loaded.network is not None
-    recipe, temperature = loaded.recipe, loaded.network.temperature / 16
+    recipe, temperature = loaded.recipe, loaded.network.softmax_temperature
     live = ViewStream(loaded.images, loaded.network, batch=batch, batches=steps)
 
     def accuracy(batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:

@@ -29,7 +29,7 @@ def run(*args: str | Path, stdin: bytes = b"") -> Result:
 
 
 def one_line(result: Result) -> str:
-    assert result.exit_code == 2 and result.stdout == "" and result.stderr.count("\n") == 1
+    assert result.exit_code == 2 and result.stdout == "" and result.stderr.count("\n") == 1, result.output
     return result.stderr
 
 

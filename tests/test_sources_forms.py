@@ -144,15 +144,16 @@ def test_class_folders_win_over_other_tables(tmp_path: Path) -> None:
             table("a,label", *labelled()),
             "no column of file names can be told among a, label; name it (--image-col",
         ),
-        (table("filename,label,split", "00.png,1,fold7"), "line 2: fold7'"),
+        (
+            table("filename,label,split", "00.png,1,fold7"),
+            "line 2: 'fold7' is no split; there are train, val and test",
+        ),
         (table("filename,label", '"00.png,1'), "labels.csv, line 2: unexpected end of data"),
         (b"", "labels.csv: is empty"),
         (table("filename,label"), "its tables list no pictures"),
     ],
 )
 def test_tables_that_can_not_be_used(tmp_path: Path, contents: bytes, why: str) -> None:
-    if "fold7" in why:
-        why = "line 2: 'fold7' is no split; there are train, val and test"
     text = refusal(put(tmp_path / "set", {"labels.csv": contents} | PICTURES), "all")
     assert why in text and text.count(str(tmp_path)) <= 2
 
@@ -482,6 +483,16 @@ def test_matlab_files(tmp_path: Path) -> None:
         io.savemat(tmp_path / "a.mat", {"images": images, "labels": digits.astype(float)})
         found = load(tmp_path / "a.mat", "all")
         assert found.classes == ("1", "2", "10") and np.array_equal(found.images[:8], SORTED[4:])
+
+
+def test_normalised_matlab_files(tmp_path: Path) -> None:
+    """Grey ones, too, which have no axis of channels."""
+    io = pytest.importorskip("scipy.io")
+    for images, levels in ((IMAGES, SORTED), (IMAGES[..., 0], SORTED[..., :1])):
+        floats = np.moveaxis((images / 255 - 0.5) / 0.25, 0, -1)
+        io.savemat(tmp_path / "a.mat", {"X": floats, "y": NUMBERS})
+        found = load(tmp_path / "a.mat", "all", reading=Reading(normalised=".5/.25"))
+        assert np.array_equal(found.images, levels)
 
 
 def test_matlab_files_that_can_not_be_used(tmp_path: Path) -> None:

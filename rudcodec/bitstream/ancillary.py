@@ -5,20 +5,17 @@ What such a section says never makes a file invalid: one that can't be understoo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from rudcodec.bitstream import limits
-from rudcodec.bitstream.container import METADATA, RECIPE, VIEWS, Fields, Reader, Section, Writer, pack
+from rudcodec.bitstream.container import METADATA, RECIPE, VIEWS, Fields, Reader, Section, Writer, pack_fields
 from rudcodec.bitstream.files import Source
 from rudcodec.errors import FormatError
 from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Payload, Recipe, ViewRecipe
 
 LARGEST = 10**9
 NAMES = {RECIPE: "recipe", VIEWS: "views", METADATA: "metadata"}
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -36,25 +33,30 @@ class Ancillary:
     views: ViewRecipe | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     sections: list[tuple[Section, str | None]] = field(default_factory=list)
-    _has_metadata: bool = False
+    _used: set[int] = field(default_factory=set)
 
     def read(self, data: Source, section: Section, channels: int) -> None:
         """Read one more section, whose checksum is right."""
-        reader = Reader(data, NAMES.get(section.tag, "ancillary section"), section.start, section.end)
-        reason = None
-        try:
-            if section.tag == RECIPE and self.recipe is None:
-                self.recipe = code_recipe(reader, channels, None)
-            elif section.tag == VIEWS and self.views is None:
-                self.views = code_views(reader, None)
-            elif section.tag == METADATA and not self._has_metadata:
-                self.metadata = read_metadata(reader)
-                self._has_metadata = True
-            else:
-                reason = "another one is used" if section.tag in NAMES else "unknown"
-        except FormatError as error:
-            reason = f"not understood ({error.reason})"
+        tag, reason = section.tag, None
+        if tag not in NAMES:
+            reason = "unknown"
+        elif tag in self._used:
+            reason = "another one is used"
+        else:
+            try:
+                self._take(Reader(data, NAMES[tag], section.start, section.end), tag, channels)
+                self._used.add(tag)
+            except FormatError as error:
+                reason = f"not understood ({error.reason})"
         self.sections.append((section, reason))
+
+    def _take(self, reader: Reader, tag: int, channels: int) -> None:
+        if tag == RECIPE:
+            self.recipe = code_recipe(reader, channels, None)
+        elif tag == VIEWS:
+            self.views = code_views(reader, None)
+        else:
+            self.metadata = read_metadata(reader)
 
 
 def pack_ancillary(payload: Payload) -> list[bytes]:
@@ -62,23 +64,26 @@ def pack_ancillary(payload: Payload) -> list[bytes]:
     channels = payload.image_shape.channels
     sections = []
     if payload.recipe is not None:
-        sections.append(_packed(RECIPE, lambda fields: code_recipe(fields, channels, payload.recipe)))
+        sections.append(
+            pack_fields(RECIPE, NAMES[RECIPE], lambda fields: code_recipe(fields, channels, payload.recipe))
+        )
     if payload.labels is not None:
         sections.append(pack_views(payload.labels.views))
-    if payload.metadata:
-        sections.append(_packed(METADATA, lambda fields: write_metadata(fields, payload.metadata)))
-    return sections
+    return [*sections, pack_metadata(payload.metadata)]
 
 
 def pack_views(views: ViewRecipe | None) -> bytes:
     """The section that says how views are drawn; nothing if there is no such recipe."""
-    return b"" if views is None else _packed(VIEWS, lambda fields: code_views(fields, views))
+    if views is None:
+        return b""
+    return pack_fields(VIEWS, NAMES[VIEWS], lambda fields: code_views(fields, views))
 
 
-def _packed(tag: int, code: Callable[[Writer], object]) -> bytes:
-    writer = Writer(NAMES[tag])
-    code(writer)
-    return pack(tag, bytes(writer.data))
+def pack_metadata(metadata: Mapping[str, str]) -> bytes:
+    """The section of metadata; nothing if there is none. Raises FormatError for what isn't allowed."""
+    if not metadata:
+        return b""
+    return pack_fields(METADATA, NAMES[METADATA], lambda writer: write_metadata(writer, metadata))
 
 
 def code_recipe(fields: Fields, channels: int, recipe: Recipe | None) -> Recipe:
@@ -141,11 +146,6 @@ def code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
     if views.mixup + views.cutmix > 256:
         raise fields.fail("chances of mixup and cutmix exceed 256 together")
     return views
-
-
-def metadata_size(metadata: Mapping[str, str]) -> int:
-    """Bytes that metadata takes in a file. Raises FormatError for what the format doesn't allow."""
-    return len(_packed(METADATA, lambda fields: write_metadata(fields, metadata))) if metadata else 0
 
 
 def write_metadata(writer: Writer, metadata: Mapping[str, str]) -> None:

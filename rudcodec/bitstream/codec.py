@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from rudcodec.bitstream.latents import SegmentCoder, code_latents
 from rudcodec.bitstream.models import ModelFields, code_model
 from rudcodec.bitstream.networks import Networks, largest_latents, networks_of
 from rudcodec.bitstream.segments import SegmentFields, code_segment
-from rudcodec.bitstream.soft import code_soft, soft_symbols
+from rudcodec.bitstream.soft import code_soft
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError
 from rudcodec.files import write_bytes
@@ -46,31 +46,19 @@ def _file(payload: Payload, with_digests: bool) -> bytes:
         ModelFields(model.architecture, model.classes, largest)
         for model, largest in zip(payload.models, ymax, strict=True)
     )
-    sections = [file_start(head_of(payload)), *pack_ancillary(payload)]
+    head = Head(payload.image_shape, payload.classes, len(payload.segments))
+    sections = [file_start(head), *pack_ancillary(payload)]
     sections += [_model_section(payload, models, i) for i in range(len(models))]
-    if payload.labels is not None:
-        sections.append(_labels_section(payload.labels, payload.image_shape, len(payload.classes)))
-    if payload.soft is not None:
-        sections.append(_labels_section(payload.soft, payload.image_shape, len(payload.classes)))
+    labels = payload.labels or payload.soft
+    if labels is not None:
+        sections.append(_labels_section(labels, payload.image_shape, len(payload.classes)))
     return b"".join(sections + _segment_sections(payload, models, with_digests))
-
-
-def head_of(payload: Payload) -> Head:
-    """The head of a payload's file."""
-    return Head(payload.image_shape, payload.classes, len(payload.segments))
 
 
 def file_start(head: Head) -> bytes:
     """Magic, version and HEAD."""
     opening = container.MAGIC + bytes([container.VERSION])
-    return opening + _section(container.HEAD, "head", lambda fields: code_head(fields, head))
-
-
-def _section(tag: int, name: str, code: Callable[[Writer], object], stream: bytes = b"") -> bytes:
-    """A section of fields, and a stream behind them."""
-    writer = Writer(name)
-    code(writer)
-    return container.pack(tag, bytes(writer.data) + stream)
+    return opening + container.pack_fields(container.HEAD, "head", lambda fields: code_head(fields, head))
 
 
 def _model_section(payload: Payload, models: tuple[ModelFields, ...], number: int) -> bytes:
@@ -84,7 +72,7 @@ def _model_section(payload: Payload, models: tuple[ModelFields, ...], number: in
     for group in groups:
         code_group(coder, fields.architecture, group, place)
     shape, classes = payload.image_shape, len(payload.classes)
-    return _section(
+    return container.pack_fields(
         container.MODEL, name, lambda writer: code_model(writer, shape, classes, fields), coder.finish()
     )
 
@@ -103,7 +91,7 @@ def _labels_section(labels: LabelNetwork | SoftScale, shape: ImageShape, classes
         layer_shapes = shapes(labels.layers, shape, classes)
         code_parameters(coder, layer_shapes, labels.parameters, Place("labels"))
         stream = coder.finish()
-    return _section(
+    return container.pack_fields(
         container.LABELS, "labels", lambda fields: code_labels(fields, shape, classes, labels), stream
     )
 
@@ -134,12 +122,7 @@ def _segment_sections(payload: Payload, models: tuple[ModelFields, ...], with_di
     sections = []
     for one, header, digest, coder in zip(segments, headers, checksums, coders, strict=True):
         body = header + digest.to_bytes(4, "little") + coder.finish()
-        model = models[one.fields.model]
-        symbols = soft_symbols(payload.soft, classes)
-        cost = limits.segment_work(
-            model.architecture, one.fields.images, one.fields.num_groups(model), classes, symbols
-        )
-        if reason := work.add(cost, len(body)):
+        if reason := work.add(one.fields.work(models, payload.soft), len(body)):
             raise one.place.error(reason)
         sections.append(container.pack(container.SEGMENT, body))
     return sections

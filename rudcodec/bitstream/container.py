@@ -7,6 +7,7 @@ description of a structure serves both directions and both apply the same limits
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -176,6 +177,13 @@ def pack(tag: int, body: bytes) -> bytes:
     framed.number("length", len(body), 0, LARGEST_FILE)
     framed.data += body
     return bytes(framed.data) + zlib.crc32(framed.data).to_bytes(4, "little")
+
+
+def pack_fields(tag: int, name: str, code: Callable[[Writer], object], stream: bytes = b"") -> bytes:
+    """A section of fields, as ``code`` writes them, and a stream behind them; ``name``: in errors."""
+    writer = Writer(name)
+    code(writer)
+    return pack(tag, bytes(writer.data) + stream)
 
 
 def start(data: Source) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from rudcodec.bitstream.codec import encode
 from rudcodec.bitstream.reading import decode_images
 from rudcodec.errors import SettingError
-from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment, SoftLabels
+from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment
 from rudcodec.text import listed
 
 
@@ -55,7 +55,7 @@ def _with_ipc(payload: Payload, ipc: int) -> Payload:
             rows = np.flatnonzero(labels == k)
             keep[rows[: max(0, ipc - seen[k])]] = True
             seen[k] += len(rows)
-        segments.append(_with_rows(segment, keep))
+        segments.append(segment.with_images(keep))
     return replace(payload, segments=tuple(segments))
 
 
@@ -70,21 +70,12 @@ def _with_classes(payload: Payload, classes: Collection[str]) -> Payload:
             "leaves the labels out"
         )
     segments = tuple(
-        _renumbered(_with_rows(segment, np.isin(segment.labels, kept)), kept) for segment in payload.segments
+        _renumbered(segment.with_images(np.isin(segment.labels, kept)), kept) for segment in payload.segments
     )
     models = tuple(_model_with_classes(model, kept) for model in payload.models)
     labels = payload.labels and _network_with_classes(payload.labels, kept)
     names = tuple(payload.classes[k] for k in kept)
     return replace(payload, classes=names, models=models, segments=segments, labels=labels)
-
-
-def _with_rows(segment: Segment, keep: np.ndarray) -> Segment:
-    """The segment with some of its images; ``keep``: bool (images,)."""
-    counts = np.bincount(segment.labels[keep], minlength=len(segment.counts)).tolist()
-    order = segment.order and tuple(k for k in segment.order if counts[k])
-    soft = segment.soft and SoftLabels(segment.soft.others[keep], segment.soft.odds[keep])
-    latents = tuple(grid[keep] for grid in segment.latents)
-    return Segment(tuple(counts), latents, soft, segment.model, order)
 
 
 def _renumbered(segment: Segment, kept: list[int]) -> Segment:

@@ -14,7 +14,6 @@ from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_labels, network_excess
 from rudcodec.bitstream.models import ModelFields, code_model
 from rudcodec.bitstream.segments import SegmentFields, code_segment
-from rudcodec.bitstream.soft import soft_symbols
 from rudcodec.errors import FormatError
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe, SoftScale
 
@@ -110,13 +109,6 @@ class Outline:
     def model_fields(self) -> tuple[ModelFields, ...]:
         """Of all models."""
         return tuple(model.fields for model in self.models)
-
-    def work(self, segment: SegmentFields) -> int:
-        """The work of decoding a segment."""
-        model, classes = self.model_fields[segment.model], len(self.classes)
-        groups = segment.num_groups(model)
-        symbols = soft_symbols(self.soft, classes)
-        return limits.segment_work(model.architecture, segment.images, groups, classes, symbols)
 
 
 def parse(data: Source, wanted: Collection[int] | None = None) -> Outline:
@@ -229,6 +221,7 @@ def add_segment(data: Source, outline: Outline, section: Section, number: int) -
     fields = code_segment(reader, len(outline.classes), outline.model_fields, None)
     if section.end - reader.position < 4:
         raise FormatError(name, reader.position, "ends inside the pixel digest")
-    if reason := outline.total_work.add(outline.work(fields), section.end - section.start):
+    work = fields.work(outline.model_fields, outline.soft)
+    if reason := outline.total_work.add(work, section.end - section.start):
         raise FormatError(name, section.start, reason)
     outline.segments[number] = SegmentOutline(section, fields, reader.position)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -102,12 +103,14 @@ def latents_per_image(architecture: Architecture) -> int:
     return sum(components * height * width for components, (height, width) in levels)
 
 
+@lru_cache(maxsize=64)
 def batches(architecture: Architecture) -> int:
     """Of latents in a segment: each is coded in one go."""
     levels = zip(architecture.grids, level_sizes(architecture), strict=True)
     return sum(components * (width + 3 * (height - 1)) for components, (height, width) in levels)
 
 
+@lru_cache(maxsize=64)
 def image_work(architecture: Architecture) -> int:
     """What an image adds to the work of its segment, soft labels apart."""
     context, synthesis = network_shapes(architecture)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.ancillary import NAMES, write_metadata
+from rudcodec.bitstream.ancillary import pack_metadata
 from rudcodec.bitstream.codec import file_start
-from rudcodec.bitstream.container import LABELS, METADATA, MODEL, SEGMENT, Section, Writer
+from rudcodec.bitstream.container import METADATA, MODEL, SEGMENT, Section, Writer, pack
 from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.layout import ModelOutline, Outline, parse
 from rudcodec.bitstream.models import ModelFields, code_model
@@ -46,20 +45,19 @@ class _Merged:
         key = fields, data[model.stream : model.section.end]
         return self.models.setdefault(key, len(self.models))
 
-    def sections(self) -> Iterator[tuple[int, bytes]]:
-        """Tag and body of the models, then of the segments. Raises FormatError."""
+    def sections(self, labels: bytes) -> Iterator[bytes]:
+        """The models, then the section of labels, then the segments. Raises FormatError."""
         shape, classes = self.head.image_shape, len(self.head.classes)
-        models = tuple(fields for fields, _ in self.models)
-        if reason := limits.networks_excess((m.architecture, m.num_groups) for m in models):
-            raise FormatError("merged file", -1, reason)
         for fields, stream in self.models:
             writer = Writer("model")
             code_model(writer, shape, classes, fields)
-            yield MODEL, bytes(writer.data) + stream
+            yield pack(MODEL, bytes(writer.data) + stream)
+        yield labels
+        models = tuple(fields for fields, _ in self.models)
         for segment, rest in self.segments:
             writer = Writer("segment")
             code_segment(writer, classes, models, segment)
-            yield SEGMENT, bytes(writer.data) + rest
+            yield pack(SEGMENT, bytes(writer.data) + rest)
 
 
 def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
@@ -102,7 +100,7 @@ def _mismatch(first_data: bytes, first: Outline, data: bytes, other: Outline) ->
         return None
     if other.classes != first.classes:
         return f"its {other.label_mode} labels are of other classes ({_HARD})"
-    if _body(data, other.labels.section) != _body(first_data, first.labels.section):
+    if _copied(data, other.labels.section) != _copied(first_data, first.labels.section):
         kind = "label network is another" if first.soft is None else "soft labels have another scale"
         return f"its {kind} ({_HARD})"
     return None
@@ -126,20 +124,16 @@ def _renumbered(segment: SegmentFields, class_numbers: list[int], classes: int) 
 def _file(first_data: bytes, outlines: Sequence[Outline], merged: _Merged) -> bytes:
     """The merged file: the first file's sections, and the models and segments of all."""
     first = outlines[0]
-    known = [(s.tag, _body(first_data, s)) for s, _ in first.ancillary.sections if s.tag != METADATA]
+    known = [
+        _copied(first_data, section) for section, _ in first.ancillary.sections if section.tag != METADATA
+    ]
     metadata: dict[str, str] = {}
     for outline in outlines:
         metadata = outline.metadata | metadata
-    if metadata:
-        writer = Writer(NAMES[METADATA])
-        write_metadata(writer, metadata)
-        known.append((METADATA, bytes(writer.data)))
-    labels = [] if first.labels is None else [(LABELS, _body(first_data, first.labels.section))]
-    # models stand in front of labels, and these in front of segments
-    sections = sorted([*merged.sections(), *labels], key=lambda section: section[0])
-    sections = [*known, *sections]
-    return file_start(merged.head) + b"".join(container.pack(tag, body) for tag, body in sections)
+    labels = b"" if first.labels is None else _copied(first_data, first.labels.section)
+    return b"".join([file_start(merged.head), *known, pack_metadata(metadata), *merged.sections(labels)])
 
 
-def _body(data: bytes, section: Section) -> bytes:
-    return data[section.start : section.end]
+def _copied(data: bytes, section: Section) -> bytes:
+    """The bytes of a section, tag, length and checksum included."""
+    return data[section.offset : section.end + 4]

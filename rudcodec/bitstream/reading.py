@@ -15,7 +15,7 @@ from rudcodec.bitstream.layout import Outline, parse
 from rudcodec.bitstream.limits import batches, latents_per_image
 from rudcodec.bitstream.recovery import recover
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.payload import Payload, Segment, SoftLabels
+from rudcodec.payload import Payload, Segment
 from rudcodec.text import listed
 
 _TOGETHER = 1 << 22  # latents and samples of small segments that are decoded in one go
@@ -54,7 +54,7 @@ class Selection:
         if self.classes is None:
             return segments
         kept_classes = np.array([name in self.classes for name in outline.classes])
-        return {i: _restrict(segment, kept_classes) for i, segment in segments.items()}
+        return {i: segment.with_images(kept_classes[segment.labels]) for i, segment in segments.items()}
 
 
 def read(path: str | os.PathLike[str]) -> Payload:
@@ -138,15 +138,6 @@ def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None) ->
     return Selection(
         None if segments is None else frozenset(segments), None if classes is None else frozenset(classes)
     )
-
-
-def _restrict(segment: Segment, kept_classes: np.ndarray) -> Segment:
-    """The segment with the images of some classes only; ``kept_classes``: bool (classes,)."""
-    keep = kept_classes[segment.labels]
-    counts = tuple(n if is_kept else 0 for n, is_kept in zip(segment.counts, kept_classes, strict=True))
-    soft = segment.soft and SoftLabels(segment.soft.others[keep], segment.soft.odds[keep])
-    order = None if segment.order is None else tuple(k for k in segment.order if kept_classes[k])
-    return Segment(counts, tuple(grid[keep] for grid in segment.latents), soft, segment.model, order)
 
 
 def _batches(contents: Contents) -> Iterator[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,8 @@ import numpy as np
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.container import Fields
 from rudcodec.bitstream.models import ModelFields
-from rudcodec.payload import image_classes
+from rudcodec.bitstream.soft import soft_symbols
+from rudcodec.payload import SoftScale, image_classes
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,14 @@ class SegmentFields:
         """The class of each image, int64 (images,)."""
         return image_classes(self.counts, self.order)
 
-    def num_groups(self, model: ModelFields) -> int:
-        """Groups of networks that its images use."""
-        return 1 if model.classes is None else sum(count > 0 for count in self.counts)
+    def work(self, models: Sequence[ModelFields], soft: SoftScale | None) -> int:
+        """The work of decoding it; ``models``: of the file; ``soft``: how its soft labels are quantized."""
+        model, classes = models[self.model], len(self.counts)
+        # groups of networks that its images use
+        groups = 1 if model.classes is None else sum(count > 0 for count in self.counts)
+        return limits.segment_work(
+            model.architecture, self.images, groups, classes, soft_symbols(soft, classes)
+        )
 
 
 def code_segment(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rudcodec.data.splits import ALIASES, SourceSplit
+from rudcodec.text import shown
 
 IMAGES = ("images", "x", "data")
 """Names that an array of images may have; the first that is there counts."""
@@ -39,7 +41,20 @@ def key_of_classes(keys: Mapping[str, str]) -> str | None:
     return _find(keys, _CLASSES, [""])
 
 
-def label_partners(stem: str) -> list[str]:
+def labels_beside(images: Path, stem: str, words: str) -> tuple[Path | None, str]:
+    """The file of the labels that go with one of images, or None and what the user is told of it.
+
+    Args:
+        stem: the name of the images' file without what has no counterpart in that of the labels.
+        words: for images, that a name may have.
+    """
+    partners = [images.with_name(partner + images.suffix) for partner in _label_partners(stem)]
+    found = next((partner for partner in partners if partner.is_file()), None)
+    hint = f"no {shown(partners[0].name)} beside it" if partners else f"its name has no word {words}"
+    return found, hint
+
+
+def _label_partners(stem: str) -> list[str]:
     """What the file of labels may be called beside one of images, without ending: ``labels_best`` beside
     ``images_best``. None for a name without a word for images."""
     match = _WORD.search(stem)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.decode import fit
-from rudcodec.data.items import Items, ItemSource
-from rudcodec.data.levels import grey_levels
+from rudcodec.data.items import Items, ItemSource, where_of
+from rudcodec.data.levels import denormalised, grey_levels
+from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.errors import DataError
+
+_Key = TypeVar("_Key")
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 """Images and labels as the source holds them."""
@@ -39,11 +42,8 @@ class ArraySource(ItemSource):
         classes: Sequence[str] | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        several = len(readers) > 1
-
         def items(split: SourceSplit) -> Items:
-            prefix = f"{where}: {split}" if several else where
-            return _ArrayItems(readers[split](), where, split, prefix, notes)
+            return _ArrayItems(readers[split](), where, split, where_of(where, split, readers), notes)
 
         super().__init__(name, where, {split: partial(items, split) for split in readers}, classes)
 
@@ -75,3 +75,30 @@ def channels_last(images: NDArray[Any]) -> NDArray[Any]:
     if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
         return images.transpose(0, 2, 3, 1)
     return images
+
+
+def as_pictures(
+    images: NDArray[Any], entries: Mapping[str, NDArray[Any]], reading: Reading, where: str
+) -> NDArray[Any]:
+    """Images with channels last, in 0..1 if they were normalised by the ``mean`` and ``std`` among
+    ``entries``, or those that the user has chosen. Raises DataError, like :func:`denormalised`."""
+    return denormalised(channels_last(images), with_chosen(reading.normalised, entries), where)
+
+
+def read_pair(
+    read: Callable[[_Key], NDArray[Any]],
+    images: _Key,
+    labels: _Key,
+    norm: Mapping[str, _Key],
+    reading: Reading,
+    where: str,
+) -> Arrays:
+    """Images and labels that are arrays with names.
+
+    Args:
+        norm: what ``mean`` and ``std`` are called, where they are there.
+    """
+    pixels = read(images)
+    if pixels.dtype.kind == "f":
+        pixels = as_pictures(pixels, {key: read(name) for key, name in norm.items()}, reading, where)
+    return pixels, read(labels)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from rudcodec.data.arrow_items import ArrowItems, choose_columns
 from rudcodec.data.arrow_tables import ARROW, PARQUET, ArrowTable, FileTable, ObjectTable
 from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.contents import Contents
+from rudcodec.data.damage import json_object
 from rudcodec.data.items import Items, ItemSource
-from rudcodec.data.layout import split_of_name
+from rudcodec.data.layout import split_of_name, split_of_path
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES, SourceSplit
 from rudcodec.errors import DataError
@@ -62,16 +62,13 @@ def open_shards_folder(contents: Contents) -> ItemSource | None:
     names = contents.ending(PARQUET) or tuple(
         name for name in contents.ending(ARROW) if not name.rpartition("/")[2].startswith("cache-")
     )
-    if contents.folder is None or not names or contents.pictures:
+    if contents.bare_folder is None or not names:
         return None
     by_split: dict[SourceSplit | None, list[str]] = {}
     folders: set[str] = set()
     for name in names:
-        *outer, last = name.split("/")
-        parts = (last.rpartition(".")[0], *reversed(outer))
-        split = next((found for part in parts if (found := split_of_name(part))), None)
-        by_split.setdefault(split, []).append(name)
-        folders.add("/".join(part for part in outer if not split_of_name(part)))
+        by_split.setdefault(split_of_path(name), []).append(name)
+        folders.add("/".join(part for part in name.split("/")[:-1] if not split_of_name(part)))
     if len(folders) > 1:
         raise DataError(
             f"{contents.where}: holds sets in several folders ({listed(sorted(folders))}); name one of them"
@@ -133,6 +130,8 @@ def _make_source(
     """
     if not tables:
         raise DataError(f"{where}: has no split train, val or test, only {listed(others)}")
+    # those of one split tell the columns, too
+    tables = {split: cache(read) for split, read in tables.items()}
     first = tables["train" if "train" in tables else next(iter(tables))]()
     columns = choose_columns(first[0], reading)
 
@@ -172,11 +171,8 @@ def _saved_tables(contents: Contents, folder: str) -> _Tables:
 
 
 def _json(contents: Contents, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(contents.read(name, MAX_LIST))
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+    value = json_object(contents.read(name, MAX_LIST))
+    if value is None:
         raise DataError(f"{contents.files.locate(name)}: is no JSON object")
     return value
 

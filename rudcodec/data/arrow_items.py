@@ -11,8 +11,9 @@ import numpy as np
 from rudcodec.data.arrow_tables import ArrowTable, Column
 from rudcodec.data.bounds import MAX_FILE
 from rudcodec.data.decode import PictureError, decode_or_refuse
+from rudcodec.data.disk import file_contents
 from rudcodec.data.items import Items, Picture
-from rudcodec.data.label_values import LABEL_NAMES, are_numbers, as_label, find_label, label_values
+from rudcodec.data.label_values import LABEL_NAMES, as_label, find_label, label_values
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
@@ -50,7 +51,7 @@ class ArrowItems(Items):
                     problems.append(f"{table.where}: row {row - first} {error}")
                 row += 1
             ends.append(row)
-        super().__init__(label_values(labels, are_numbers(set(labels)), tables[0].where))
+        super().__init__(label_values(labels, tables[0].where))
         self.problems += problems
         self.notes.append(f"images are the column {shown(columns.image)}, labels {shown(columns.label)}")
         self._tables, self._column = tables, columns.image
@@ -85,21 +86,12 @@ def _contents(value: Any, follows_paths: bool) -> bytes | PictureError:
     if isinstance(value, dict):
         value, path = value.get("bytes"), value.get("path")
     if value is None and path and follows_paths:
-        return _file_contents(Path(path))
+        return file_contents(Path(path))
     if value is None:
         return PictureError("names a file instead of holding its picture" if path else "has no picture")
     if len(value) > MAX_FILE:
         return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
     return bytes(value)
-
-
-def _file_contents(path: Path) -> bytes | PictureError:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        return PictureError(f"can't be read: {error.strerror}")
-    return data if len(data) <= MAX_FILE else PictureError(f"is larger than {MAX_FILE >> 20} MiB")
 
 
 def choose_columns(table: ArrowTable, reading: Reading) -> ImageColumns:

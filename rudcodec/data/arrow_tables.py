@@ -80,7 +80,7 @@ class FileTable:
 
     def values(self, column: str) -> Iterator[Any]:
         count = 0
-        batches = self._guarded(lambda: self._batches(column))
+        batches = self._batches(column)
         while (batch := self._guarded(lambda: next(batches, None))) is not None:
             count += len(batch)
             self._check_rows(count)

@@ -31,6 +31,8 @@ MAX_DICTIONARY = 1 << 28
 """Bytes that unpacking an .xz may take."""
 MAX_LABEL = 1024
 """Characters of a label or class name in an array."""
+MAX_DEFLATE = 1032
+"""How many times longer than packed what was deflated can be."""
 
 
 class Paths:
@@ -56,7 +58,7 @@ class Paths:
             )
 
 
-def check_memory(needed: int, subject: str, remedy: str) -> None:
+def check_memory(needed: int, subject: str, remedy: str = "keep fewer images in one file") -> None:
     """Raise DataError if so many bytes are more than the machine has.
 
     Args:

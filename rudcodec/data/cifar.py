@@ -130,10 +130,9 @@ def _source(contents: Contents, layout: _Layout, folder: str) -> ArraySource:
 def _class_names(contents: Contents, layout: _Layout, folder: str, key: str) -> Sequence[str]:
     file = folder + (key if layout.is_binary else layout.names)
     where = contents.files.locate(file)
-    data = contents.read(file, MAX_LIST)
     if layout.is_binary:
-        return [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
-    names = read_pickle(data, where).get(key)
+        return contents.lines(file)
+    names = read_pickle(contents.read(file, MAX_LIST), where).get(key)
     texts = [name.decode("latin1") if isinstance(name, bytes) else name for name in _list(names, where, key)]
     if not all(isinstance(text, str) for text in texts):
         raise DataError(f"{where}: {key} are no texts")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from rudcodec.data.bounds import MAX_FILE
+from rudcodec.data.bounds import MAX_FILE, MAX_LIST
 from rudcodec.data.decode import EXTENSIONS, PictureError
 from rudcodec.data.files import Files
 from rudcodec.data.kinds import ending_of
@@ -37,6 +37,11 @@ class Contents:
     def where(self) -> str:
         """What messages begin with."""
         return self.files.where
+
+    @property
+    def bare_folder(self) -> Path | None:
+        """The folder, if it is one on disk without pictures."""
+        return None if self.pictures else self.folder
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -70,14 +75,13 @@ class Contents:
     def _by_ending(self) -> dict[str, list[str]]:
         result: dict[str, list[str]] = {}
         for name in self.visible:
-            _, dot, ending = name.rpartition("/")[2].rpartition(".")
-            result.setdefault(dot + ending.lower() if dot else "", []).append(name)
+            result.setdefault(_ending(name.rpartition("/")[2]), []).append(name)
         return result
 
     def called(self, *file_names: str) -> dict[str, list[str]]:
         """The visible files with one of these names, by the folder they lie in ('' or with a slash)."""
         result: dict[str, list[str]] = {}
-        for name in self.visible:
+        for name in self.ending(*{_ending(file_name) for file_name in file_names}):
             outer, _, last = name.rpartition("/")
             if last in file_names:
                 result.setdefault(outer + "/" * bool(outer), []).append(last)
@@ -105,3 +109,13 @@ class Contents:
         if len(data) > limit:
             raise DataError(f"{where} is larger than {limit >> 20} MiB")
         return data
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a small text that aren't empty. Raises DataError, like :meth:`read`."""
+        lines = self.read(name, MAX_LIST).decode("utf-8-sig", "replace").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+
+def _ending(file_name: str) -> str:
+    _, dot, ending = file_name.rpartition(".")
+    return dot + ending.lower() if dot else ""

@@ -12,12 +12,14 @@ What becomes of the kinds of picture there are:
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rudcodec.data.bounds import MAX_PIXELS
+from rudcodec.data.damage import refusing
 from rudcodec.data.kinds import kind_of
 from rudcodec.data.reading import Reading
 
@@ -30,9 +32,6 @@ EXTENSIONS = frozenset(
 """File names that end so (in any case) are taken for pictures."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "AVIF", "TIFF", "PPM", "JPEG2000")
-
-
-_DAMAGED = "can't be read as a picture: it is damaged or cut short"
 
 
 class PictureError(ValueError):
@@ -52,48 +51,51 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
         PictureError: damaged, too big, or of a kind that can't be used.
     """
     size = reading.size
-    try:
+    with refusing(partial(_refusal, data)):
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > MAX_PIXELS:
             raise PictureError(f"has {picture.width}x{picture.height} pixels, more than {MAX_PIXELS} in all")
         if size is not None:
             # lets a JPEG decoder skip detail that the resize would remove; twice the size, to miss nothing
             picture.draft(None, (2 * size, 2 * size))
-    except PictureError:
-        raise
-    except UnidentifiedImageError:
-        kind = kind_of(data)
-        damaged = "picture" in kind and "convert" not in kind
-        raise PictureError("is a damaged picture" if damaged else f"is not a picture, but {kind}") from None
-    except Image.DecompressionBombError:
-        raise PictureError(f"has more than {MAX_PIXELS} pixels") from None
-    except Exception:  # noqa: BLE001  (Pillow raises all sorts of things at damaged files)
-        raise PictureError(_DAMAGED) from None
     return decode_picture(picture, reading)
 
 
 def decode_picture(picture: Image.Image, reading: Reading) -> NDArray[np.uint8]:
     """Like :func:`decode`, of a picture that is open already."""
-    try:
+    with refusing(partial(_refusal, None)):
         picture.load()
         pixels = np.asarray(_to_grey_or_rgb(picture, reading.background_rgb))
-    except PictureError:
-        raise
-    except Image.DecompressionBombError:
-        raise PictureError(f"has more than {MAX_PIXELS} pixels") from None
-    except Exception:  # noqa: BLE001  (as above)
-        raise PictureError(_DAMAGED) from None
     return fit(pixels, reading)
 
 
-def decode_or_refuse(contents: bytes | PictureError, reading: Reading) -> NDArray[np.uint8] | PictureError:
-    """Like :func:`decode`, with the refusal as a value."""
+def decode_or_refuse(
+    contents: bytes | Image.Image | PictureError, reading: Reading
+) -> NDArray[np.uint8] | PictureError:
+    """Like :func:`decode` or :func:`decode_picture`, with the refusal as a value."""
     if isinstance(contents, PictureError):
         return contents
     try:
-        return decode(contents, reading)
+        return decode(contents, reading) if isinstance(contents, bytes) else decode_picture(contents, reading)
     except PictureError as refusal:
         return refusal
+
+
+def _refusal(data: bytes | None, error: Exception) -> PictureError:
+    """What the user is told of an error in decoding.
+
+    Args:
+        data: the whole file; None where Pillow knew it for a picture already.
+    """
+    if isinstance(error, PictureError):
+        return error
+    if isinstance(error, Image.DecompressionBombError):
+        return PictureError(f"has more than {MAX_PIXELS} pixels")
+    if data is not None and isinstance(error, UnidentifiedImageError):
+        kind = kind_of(data)
+        damaged = "picture" in kind and "convert" not in kind
+        return PictureError("is a damaged picture" if damaged else f"is not a picture, but {kind}")
+    return PictureError("can't be read as a picture: it is damaged or cut short")
 
 
 def _to_grey_or_rgb(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:

@@ -50,19 +50,7 @@ class DiskFiles:
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         for i, name in enumerate(names):
-            yield i, self._contents(self._folder / on_disk(name))
-
-    def _contents(self, path: Path) -> bytes | PictureError:
-        try:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):
-                return PictureError("is no ordinary file")
-            if status.st_size > MAX_FILE:
-                return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
-            with path.open("rb") as file:
-                return file.read(MAX_FILE)
-        except OSError as error:
-            return PictureError(f"can't be read: {error.strerror}")
+            yield i, file_contents(self._folder / on_disk(name))
 
     def _check_circle(self, folder: Path, above: dict[Path, frozenset[_Place]]) -> None:
         """Raise DataError if this folder is one of those it lies in."""
@@ -77,3 +65,17 @@ class DiskFiles:
 
     def _name(self, path: str) -> str:
         return shown(from_disk(path))
+
+
+def file_contents(path: Path) -> bytes | PictureError:
+    """What is in a file, or why it can't be had."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return PictureError("is no ordinary file")
+        if status.st_size > MAX_FILE:
+            return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
+        with path.open("rb") as file:
+            return file.read(MAX_FILE)
+    except OSError as error:
+        return PictureError(f"can't be read: {error.strerror}")

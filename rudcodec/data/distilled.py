@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import label_partners
+from rudcodec.data.array_keys import labels_beside
 from rudcodec.data.normalisation import named_in, parse_normalisation
 from rudcodec.errors import DataError
 from rudcodec.text import shown
@@ -29,10 +29,8 @@ _MARGIN = 0.5
 def label_file(images: Path, where: str) -> Path:
     """The file of the labels that go with one of images. Raises DataError if there is none."""
     stem = _ZCA.sub("", images.name).removesuffix(images.suffix)
-    partners = [images.with_name(partner + images.suffix) for partner in label_partners(stem)]
-    found = next((partner for partner in partners if partner.is_file()), None)
+    found, hint = labels_beside(images, stem, "images")
     if found is None:
-        hint = f"no {shown(partners[0].name)} beside it" if partners else "its name has no word images"
         raise DataError(f"{where}: is one tensor, and the labels that go with it are missing ({hint})")
     return found
 

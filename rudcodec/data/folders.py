@@ -36,11 +36,11 @@ class FolderSource:
     """
 
     def __init__(self, contents: Contents) -> None:
-        self._files = contents.files
+        self._contents = contents
         self.name, self.where = contents.name, contents.where
         self._root = build_tree(contents.names, self.where)
         if not self._root.is_filled:
-            raise _no_images_error(self._root, self._files)
+            raise _no_images_error(self._root, contents.files)
         self._saved: dict[Folder, dict[str, str] | None] = {}
         self._rows_by_split: dict[SourceSplit, tuple[list[str], NDArray[np.int64]]] = {}
         self._folders = self._split_folders()
@@ -61,13 +61,13 @@ class FolderSource:
         return self._rows(split)[1]
 
     def locate(self, split: SourceSplit, row: int) -> str:
-        return self._files.locate(self._rows(split)[0][row])
+        return self._contents.files.locate(self._rows(split)[0][row])
 
     def stream(
         self, split: SourceSplit, rows: Rows, reading: Reading
     ) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError]]:
         names = [self._rows(split)[0][row] for row in rows]
-        for i, data in self._files.read(names):
+        for i, data in self._contents.files.read(names):
             yield i, decode_or_refuse(data, reading)
 
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
@@ -144,7 +144,7 @@ class FolderSource:
         folder = self._folders[split]
         filled, saved = folder.filled(), self._saved_in(folder)
         if not filled or (all(is_split_name(name) for name in filled) and not saved):
-            first = self._files.locate(folder.all_images()[0])
+            first = self._contents.files.locate(folder.all_images()[0])
             raise DataError(f"{first} lies in no class folder; each class needs its own")
         for inner in filled.values() if not saved else ():
             if inner_splits := split_folders(inner, self.where):
@@ -167,8 +167,8 @@ class FolderSource:
             return folder.folders
         if unknown := sorted(set(folder.filled()) - set(saved)):
             raise DataError(
-                f"{self._files.locate(str(folder.labels))} doesn't name the folder {shown(unknown[0])}/; "
-                "without that file, folders are classes by their own names"
+                f"{self._contents.files.locate(str(folder.labels))} doesn't name the folder "
+                f"{shown(unknown[0])}/; without that file, folders are classes by their own names"
             )
         return {name: folder.folders.get(path) or Folder(path, folder) for path, name in saved.items()}
 
@@ -177,7 +177,7 @@ class FolderSource:
         if folder.labels is None:
             return None
         if folder not in self._saved:
-            self._saved[folder] = saved_classes(self._files, folder.labels)
+            self._saved[folder] = saved_classes(self._contents, folder.labels)
         return self._saved[folder]
 
 

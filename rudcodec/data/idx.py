@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.arrays import Arrays, ArraySource
-from rudcodec.data.bounds import check_memory
+from rudcodec.data.bounds import MAX_DEFLATE, check_memory
 from rudcodec.data.contents import Contents
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
@@ -25,6 +25,8 @@ FASHION_MNIST = (
     "T-shirt-top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 """Its files hold numbers only."""
+DIGITS = tuple("0123456789")
+"""The same of sets of digits."""
 
 _NAME = re.compile(
     r"(?P<stem>.*?)(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?", re.IGNORECASE
@@ -102,11 +104,11 @@ def _read(path: Path, dims: int) -> NDArray[np.uint8]:
             if len(head) < 4 + 4 * dims or head[:4] != bytes((0, 0, 8, dims)):
                 raise DataError(f"{where}: not an IDX file of bytes in {dims} dimension{'s' * (dims > 1)}")
             shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, len(head), 4)]
-            # deflate can't shrink more than 1032 times: don't take memory for what can't be there
+            # don't take memory for what can't be there
             needed = math.prod(shape)
             body = b""
-            if needed <= 1032 * path.stat().st_size:
-                check_memory(needed, f"{where}: its images", "keep fewer images in one file")
+            if needed <= MAX_DEFLATE * path.stat().st_size:
+                check_memory(needed, f"{where}: its images")
                 body = file.read(needed + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{where}: can't be read: its gzip is damaged or cut short") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -118,9 +118,8 @@ class ItemSource:
     def _items(self, split: SourceSplit) -> Items:
         """With labels that are int64 or str (N,)."""
         if split not in self._items_by_split:
-            where = f"{self.where}: {split}" if len(self.splits) > 1 else self.where
             items = self._readers[split]()
-            items.labels, note = label_array(items.labels, where)
+            items.labels, note = label_array(items.labels, where_of(self.where, split, self.splits))
             items.notes += [note] if note else []
             self._items_by_split[split] = items
         return self._items_by_split[split]
@@ -147,6 +146,11 @@ class ItemSource:
             expected = f"{len(keys)} class names" if self._class_names is not None else "the classes of train"
             raise DataError(f"{self.where}: label {shown(str(labels[unknown][0]))} is none of {expected}")
         return np.asarray(numbers, dtype=np.int64)
+
+
+def where_of(where: str, split: SourceSplit, splits: Collection[SourceSplit]) -> str:
+    """What messages on a split begin with, which need not name the only one."""
+    return f"{where}: {split}" if len(splits) > 1 else where
 
 
 def label_array(labels: NDArray[Any], where: str) -> tuple[NDArray[Any], str]:

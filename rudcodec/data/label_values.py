@@ -36,9 +36,13 @@ def are_numbers(labels: Collection[str]) -> bool:
     return all(_NUMBER.fullmatch(label) for label in labels)
 
 
-def label_values(labels: Sequence[str], numbers: bool, where: str) -> NDArray[Any]:
-    """int64 or str (N,). Raises DataError if the machine has too little memory for them."""
-    if numbers:
+def label_values(labels: Sequence[str], where: str, numbers: bool | None = None) -> NDArray[Any]:
+    """int64 or str (N,). Raises DataError if the machine has too little memory for them.
+
+    Args:
+        numbers: whether they count as such; as :func:`are_numbers` says, if it isn't given.
+    """
+    if are_numbers(set(labels)) if numbers is None else numbers:
         return np.array([int(label) for label in labels], dtype=np.int64)
     # each takes as much as the longest
     needed = 4 * len(labels) * max(map(len, labels), default=0)

@@ -89,6 +89,11 @@ def split_of_name(name: str) -> SourceSplit | None:
     return parsed.split if parsed else None
 
 
+def split_of_path(path: str) -> SourceSplit | None:
+    """The split that the file's name has as a word, or else the innermost folder that has one."""
+    return next((split for part in reversed(path.split("/")) if (split := split_of_name(part))), None)
+
+
 def _folders_by_split(
     root: Folder, candidates: Mapping[str, _SplitName], where: str
 ) -> dict[SourceSplit, Folder]:

@@ -133,7 +133,7 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
         rows = listing.rows[split]
         result = FileItems(
             [Place(contents.files, picture) for picture in rows],
-            label_values([*rows.values()], numbers, contents.where),
+            label_values([*rows.values()], contents.where, numbers),
         )
         result.problems += listing.problems.get(split, [])
         result.notes.append(f"labels are those in {', '.join(shown(name) for name in tables)}")

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.array_keys import IMAGES, LABELS
-from rudcodec.data.arrays import Arrays, ArraySource
-from rudcodec.data.bounds import check_memory
+from rudcodec.data.arrays import Arrays, ArraySource, as_pictures
+from rudcodec.data.bounds import MAX_DEFLATE, check_memory
 from rudcodec.data.contents import Contents
+from rudcodec.data.damage import refusing
+from rudcodec.data.idx import DIGITS
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.layout import split_of_name
-from rudcodec.data.levels import denormalised
 from rudcodec.data.modules import import_reader
-from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
@@ -29,9 +29,6 @@ from rudcodec.text import listed, shown
 SUFFIX = ".mat"
 
 _SVHN = re.compile(r"(train|test|extra)_32x32\.mat", re.IGNORECASE)
-_DIGITS = tuple("0123456789")
-_ITEM_BYTES = 16
-"""Of the largest number."""
 
 
 def open_mat_folder(contents: Contents) -> ArraySource | None:
@@ -42,7 +39,7 @@ def open_mat_folder(contents: Contents) -> ArraySource | None:
         DataError: their names don't say the splits, or they can't be read.
     """
     names = contents.ending(SUFFIX)
-    if contents.folder is None or not names or contents.pictures:
+    if contents.bare_folder is None or not names:
         return None
     by_split: dict[SourceSplit, str] = {}
     candidates = [name for name in names if "extra" not in name.lower()]  # SVHN's, which is of no split
@@ -76,7 +73,7 @@ def _source(name: str, where: str, paths: dict[SourceSplit, Path], reading: Read
     is_svhn = all(_SVHN.fullmatch(path.name) for path in paths.values())
     notes = ["label 10 is the digit 0, as in SVHN"] if is_svhn else []
     readers = {split: partial(_arrays, path, is_svhn, reading) for split, path in paths.items()}
-    return ArraySource("svhn" if is_svhn else name, where, readers, _DIGITS if is_svhn else None, notes)
+    return ArraySource("svhn" if is_svhn else name, where, readers, DIGITS if is_svhn else None, notes)
 
 
 def _arrays(path: Path, is_svhn: bool, reading: Reading) -> Arrays:
@@ -84,7 +81,7 @@ def _arrays(path: Path, is_svhn: bool, reading: Reading) -> Arrays:
     images, labels = _read(path, where)
     if images.dtype.kind in "OV" or labels.dtype.kind in "OV":
         raise DataError(f"{where}: images or labels are cells or structs, not plain arrays")
-    labels = labels.reshape(-1) if 1 in labels.shape or labels.ndim == 1 else labels
+    labels = labels.reshape(-1) if 1 in labels.shape else labels
     if labels.dtype.kind == "f" and labels.ndim == 1:
         if not (np.abs(labels) < 1e15).all() or (labels != np.rint(labels)).any():
             raise DataError(f"{where}: labels must be whole numbers")
@@ -92,7 +89,7 @@ def _arrays(path: Path, is_svhn: bool, reading: Reading) -> Arrays:
     if is_svhn and labels.dtype.kind in "iu":
         labels = np.where(labels == 10, 0, labels)
     pixels = _images_first(images, len(labels), where)
-    return denormalised(pixels, with_chosen(reading.normalised, {}), where), labels
+    return as_pictures(pixels, {}, reading, where), labels
 
 
 def _read(path: Path, where: str) -> Arrays:
@@ -103,23 +100,18 @@ def _read(path: Path, where: str) -> Arrays:
             f"{where}: is a MATLAB file of version 7.3; save it with -v7, or its arrays as an .npz"
         )
     scipy_io = import_reader("scipy.io", where)
-    try:
+    with refusing(lambda _: _damage_error(path, where)):
         shapes = {name: shape for name, shape, _ in scipy_io.whosmat(str(path))}
         found = [next((name for name in shapes if name.lower() in keys), None) for keys in (IMAGES, LABELS)]
-        needed = sum(_ITEM_BYTES * prod(map(int, shapes[name])) for name in found if name)
-    except Exception:  # noqa: BLE001  (scipy raises all sorts of things at damaged files)
-        raise _damage_error(path, where) from None
-    if None in found:
-        raise DataError(f"{where}: has no images and labels (nor X and y), only {listed(shapes)}")
-    # what its head promises, at a deflate of 1032 times at most
-    if needed > _ITEM_BYTES * 1032 * path.stat().st_size:
-        raise _damage_error(path, where)
-    check_memory(needed // _ITEM_BYTES, f"{where}: its images", "keep fewer images in one file")
-    try:
+        needed = sum(prod(map(int, shapes[name])) for name in found if name)
+        if None in found:
+            raise DataError(f"{where}: has no images and labels (nor X and y), only {listed(shapes)}")
+        # don't take memory for what can't be there
+        if needed > MAX_DEFLATE * path.stat().st_size:
+            raise _damage_error(path, where)
+        check_memory(needed, f"{where}: its images")
         entries = scipy_io.loadmat(str(path), variable_names=found)
         images, labels = (np.asarray(entries[name]) for name in found)
-    except Exception:  # noqa: BLE001  (as above)
-        raise _damage_error(path, where) from None
     return images, labels
 
 

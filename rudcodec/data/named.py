@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from rudcodec.data.arrays import Arrays, ArraySource
-from rudcodec.data.idx import FASHION_MNIST
+from rudcodec.data.damage import refusing
+from rudcodec.data.idx import DIGITS, FASHION_MNIST
 from rudcodec.data.items import ItemSource
 from rudcodec.data.objects import ObjectItems, class_names
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
+from rudcodec.text import plain_name
 
 ROOT_VARIABLE = "RUDCODEC_DATA"
 """The environment variable that names the folder of torchvision's sets; ``~/.cache/rudcodec`` without it."""
@@ -28,7 +30,6 @@ _BY_TRAIN: _Arguments = {"train": {"train": True}, "test": {"train": False}}
 _BY_SPLIT: _Arguments = {"train": {"split": "train"}, "test": {"split": "test"}}
 _TRAIN_VAL: _Arguments = {"train": {"split": "train"}, "val": {"split": "val"}}
 _WITH_VAL: _Arguments = {"train": {"split": "train"}, "val": {"split": "val"}, "test": {"split": "test"}}
-_DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ def _with(arguments: _Arguments, **more: Any) -> _Arguments:
 _SETS = {
     "cifar10": _arrays("CIFAR10", _BY_TRAIN),
     "cifar100": _arrays("CIFAR100", _BY_TRAIN),
-    "mnist": _arrays("MNIST", _BY_TRAIN, classes=_DIGITS),
+    "mnist": _arrays("MNIST", _BY_TRAIN, classes=DIGITS),
     "fashion-mnist": _arrays("FashionMNIST", _BY_TRAIN, classes=FASHION_MNIST),
     "kmnist": _arrays("KMNIST", _BY_TRAIN),
     "emnist-balanced": _arrays("EMNIST", _with(_BY_TRAIN, split="balanced"), transposed=True),
     "emnist-digits": _arrays("EMNIST", _with(_BY_TRAIN, split="digits"), transposed=True),
-    "usps": _arrays("USPS", _BY_TRAIN, classes=_DIGITS),
-    "svhn": _arrays("SVHN", _BY_SPLIT, labels="labels", classes=_DIGITS),
+    "usps": _arrays("USPS", _BY_TRAIN, classes=DIGITS),
+    "svhn": _arrays("SVHN", _BY_SPLIT, labels="labels", classes=DIGITS),
     "stl10": _arrays("STL10", _BY_SPLIT, labels="labels"),
     "imagenette": _TorchvisionSet("Imagenette", _with(_TRAIN_VAL, size="full")),
     "imagenette-320": _TorchvisionSet("Imagenette", _with(_TRAIN_VAL, size="320px")),
@@ -100,15 +101,11 @@ def open_named(name: str, reading: Reading) -> ItemSource | None:
     Raises:
         DataError: it is not there; says how to get it.
     """
-    normalized = _normalized_name(name)
+    normalized = plain_name(name)
     if normalized == "digits":
         return ArraySource("digits", "digits", {"train": _digits})
-    known = {_normalized_name(set_name): set_name for set_name in _SETS}
+    known = {plain_name(set_name): set_name for set_name in _SETS}
     return _torchvision(known[normalized], name, reading) if normalized in known else None
-
-
-def _normalized_name(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
 
 
 def _digits() -> Arrays:
@@ -146,10 +143,8 @@ def _torchvision(name: str, requested_name: str, reading: Reading) -> ItemSource
     @cache
     def open_split(split: SourceSplit) -> Any:
         arguments = spec.arguments[split]
-        try:
+        with refusing(lambda _: absent(split)):
             return getattr(datasets, spec.class_name)(str(root), **arguments)
-        except Exception:  # noqa: BLE001  (torchvision raises all sorts of things at absent or damaged files)
-            raise absent(split) from None
 
     def arrays(split: SourceSplit) -> Arrays:
         dataset = open_split(split)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.errors import SettingError
-from rudcodec.text import shown
+from rudcodec.text import plain_name, shown
 
 Normalisation = Mapping[str, NDArray[np.float32]]
 """``mean`` and ``std``, float32 (C,)."""
@@ -39,7 +39,7 @@ def parse_normalisation(text: str) -> Normalisation:
     Raises:
         SettingError: neither a name that is known nor such numbers.
     """
-    if (name := _plain(text)) in _KNOWN:
+    if (name := plain_name(text)) in _KNOWN:
         return _as_arrays(*_KNOWN[name])
     try:
         mean, std = ([float(number) for number in part.split(",")] for part in text.split("/"))
@@ -61,13 +61,9 @@ def parse_normalisation(text: str) -> Normalisation:
 def named_in(text: str) -> str | None:
     """The one known set that is a word of this text, such as ``res_DM_CIFAR10_ConvNet_50ipc``; None if there
     is none, or more than one."""
-    words = {_plain(word) for word in re.split(r"[^0-9A-Za-z-]+", text)}
+    words = {plain_name(word) for word in re.split(r"[^0-9A-Za-z-]+", text)}
     found = sorted(words & (_KNOWN.keys() - {"none"}))
     return found[0] if len(found) == 1 else None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
 
 
 def _as_arrays(mean: Sequence[float], std: Sequence[float]) -> Normalisation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import key_of_classes, label_partners, pairs_by_split
-from rudcodec.data.arrays import Arrays, ArraySource, channels_last
+from rudcodec.data.array_keys import key_of_classes, labels_beside, pairs_by_split
+from rudcodec.data.arrays import ArraySource, read_pair
 from rudcodec.data.bounds import check_memory
 from rudcodec.data.contents import Contents
 from rudcodec.data.kinds import UNKNOWN, kind_of_file
-from rudcodec.data.levels import denormalised
-from rudcodec.data.normalisation import with_chosen
-from rudcodec.data.npz import DAMAGE, class_names, decoded_texts
+from rudcodec.data.npz import DAMAGE, HOLDS_OBJECTS, class_names, decoded_texts, is_of_objects
 from rudcodec.data.reading import Reading
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
@@ -33,7 +30,7 @@ def open_npy_folder(contents: Contents) -> ArraySource | None:
         DataError: they have other names, or can't be read.
     """
     names = contents.ending(SUFFIX)
-    if contents.folder is None or not names or contents.pictures:
+    if contents.bare_folder is None or not names:
         return None
     folders = {name.rpartition("/")[0] for name in names}
     if len(folders) > 1:
@@ -50,7 +47,7 @@ def open_npy_folder(contents: Contents) -> ArraySource | None:
         )
     norm: dict[str, Path] = {key: paths[keys[key]] for key in ("mean", "std") if key in keys}
     readers = {
-        split: partial(_read_both, paths[i], paths[j], norm, contents.reading)
+        split: partial(read_pair, _read, paths[i], paths[j], norm, contents.reading, shown(str(paths[i])))
         for split, (i, j) in pairs.items()
     }
     names_key = key_of_classes(keys)
@@ -73,29 +70,19 @@ def open_npy_file(path: Path, reading: Reading) -> ArraySource | None:
     if path.suffix.lower() != SUFFIX:
         return None
     where = shown(str(path))
-    partners = [path.with_name(stem + path.suffix) for stem in label_partners(path.stem)]
-    labels = next((partner for partner in partners if partner.is_file()), None)
+    labels, hint = labels_beside(path, path.stem, "images or x")
     if labels is None:
-        hint = f"no {shown(partners[0].name)} beside it" if partners else "its name has no word images or x"
         raise DataError(
             f"{where}: the labels that go with it are missing ({hint}); name the file of the images"
         )
-    return ArraySource(path.stem, where, {"train": partial(_read_both, path, labels, {}, reading)})
-
-
-def _read_both(images: Path, labels: Path, norm: Mapping[str, Path], reading: Reading) -> Arrays:
-    pixels = _read(images)
-    if pixels.dtype.kind == "f":
-        entries = {key: _read(path) for key, path in norm.items()}
-        pixels = denormalised(
-            channels_last(pixels), with_chosen(reading.normalised, entries), shown(str(images))
-        )
-    return pixels, _read(labels)
+    return ArraySource(
+        path.stem, where, {"train": partial(read_pair, _read, path, labels, {}, reading, where)}
+    )
 
 
 def _read(path: Path) -> NDArray[Any]:
     where = shown(str(path))
-    check_memory(path.stat().st_size, f"{where}: its numbers", "keep fewer images in one file")
+    check_memory(path.stat().st_size, f"{where}: its numbers")
     try:
         # mapped, so that a head of large claims takes no memory
         with np.errstate(over="raise"):
@@ -104,10 +91,8 @@ def _read(path: Path) -> NDArray[Any]:
         kind = kind_of_file(path)
         if kind != UNKNOWN and not kind.startswith("a numpy"):
             why = f"it is {kind}"
-        elif isinstance(error, ValueError) and (
-            "allow_pickle" in str(error) or "Python objects" in str(error)
-        ):
-            why = "it holds Python objects, not numbers"
+        elif is_of_objects(error):
+            why = HOLDS_OBJECTS
         else:
             why = "it is damaged or cut short"
         raise DataError(f"{where} can't be read: {why}") from None

@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.array_keys import key_of_classes, pairs_by_split
-from rudcodec.data.arrays import Arrays, ArraySource, channels_last
+from rudcodec.data.arrays import ArraySource, read_pair
 from rudcodec.data.bounds import MAX_LABEL, check_memory
 from rudcodec.data.kinds import kind_of_file
-from rudcodec.data.levels import denormalised
-from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
@@ -29,6 +27,7 @@ DAMAGE = (
     TypeError, RecursionError, zipfile.BadZipFile, zlib.error,
     SyntaxError, tokenize.TokenError,  # of the head of an array, which is Python
 )  # fmt: skip
+HOLDS_OBJECTS = "it holds Python objects, not numbers"
 
 
 def open_npz(path: Path, reading: Reading) -> ArraySource | None:
@@ -53,7 +52,7 @@ def open_npz(path: Path, reading: Reading) -> ArraySource | None:
 
     norm: dict[str, str] = {key: keys[key] for key in ("mean", "std") if key in keys}
     readers = {
-        split: partial(_read_both, path, (images, labels), norm, reading)
+        split: partial(read_pair, partial(_read, path), images, labels, norm, reading, where)
         for split, (images, labels) in pairs_by_split(keys).items()
     }
     if not readers:
@@ -65,31 +64,26 @@ def open_npz(path: Path, reading: Reading) -> ArraySource | None:
     return ArraySource(path.stem, where, readers, classes)
 
 
-def _read_both(path: Path, pair: tuple[str, str], norm: dict[str, str], reading: Reading) -> Arrays:
-    images, labels = pair
-    pixels = _read(path, images)
-    if pixels.dtype.kind == "f":
-        entries = {key: _read(path, name) for key, name in norm.items()}
-        pixels = denormalised(
-            channels_last(pixels), with_chosen(reading.normalised, entries), shown(str(path))
-        )
-    return pixels, _read(path, labels)
-
-
 def _read(path: Path, key: str) -> NDArray[Any]:
     where = f"{shown(str(path))}: {shown(key)}"
     try:
         with np.load(path, allow_pickle=False) as file:
             entry = file.zip.getinfo(f"{key}.npy" if f"{key}.npy" in file.zip.namelist() else key)
-            check_memory(entry.file_size, where + " would", "keep fewer images in one file")
+            check_memory(entry.file_size, where + " would")
             array = np.asarray(file[key])
     except OSError as error:
         raise DataError(f"{where} can't be read ({error.strerror or 'the file is damaged'})") from None
     except DAMAGE as error:
-        objects = isinstance(error, ValueError) and "allow_pickle" in str(error)
-        why = "it holds Python objects, not numbers" if objects else "the entry is damaged or cut short"
+        why = HOLDS_OBJECTS if is_of_objects(error) else "the entry is damaged or cut short"
         raise DataError(f"{where} can't be read: {why}") from None
     return decoded_texts(array, where)
+
+
+def is_of_objects(error: Exception) -> bool:
+    """Whether numpy refused an array of Python objects, which it says in two ways."""
+    return isinstance(error, ValueError) and any(
+        words in str(error) for words in ("allow_pickle", "Python objects")
+    )
 
 
 def decoded_texts(array: NDArray[Any], where: str) -> NDArray[Any]:

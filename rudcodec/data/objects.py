@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rudcodec.data.arrays import Arrays, ArraySource, channels_last
+from rudcodec.data.arrays import Arrays, ArraySource, as_pictures
 from rudcodec.data.arrow import open_datasets_object
 from rudcodec.data.collect import ImageSource, check_alike
-from rudcodec.data.decode import PictureError, decode_picture, fit
+from rudcodec.data.decode import PictureError, decode_or_refuse, fit
 from rudcodec.data.items import Items, ItemSource, Picture
-from rudcodec.data.label_values import are_numbers, as_label, label_values
-from rudcodec.data.levels import denormalised, grey_levels
-from rudcodec.data.normalisation import with_chosen
+from rudcodec.data.label_values import as_label, label_values
+from rudcodec.data.levels import grey_levels
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES, Rows, SourceSplit
 from rudcodec.data.tensors import tensor_array
@@ -94,7 +93,7 @@ class ObjectItems(Items):
                 continue
             self._numbers.append(number)
             self._pictures.append(self._checked(_picture(image, f"{where}: item {number}", reading), number))
-        super().__init__(label_values(labels, are_numbers(set(labels)), where))
+        super().__init__(label_values(labels, where))
         self.problems += problems
 
     def _checked(self, picture: Picture, number: int) -> Picture:
@@ -134,20 +133,16 @@ def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:
 
 def _picture(image: Any, where: str, reading: Reading) -> Picture:
     if isinstance(image, Image.Image):
-        try:
-            return decode_picture(image, reading)
-        except PictureError as refusal:
-            return refusal
+        return decode_or_refuse(image, reading)
     array = _array(image, where)
     # one image is a set of one
-    pixels = channels_last(array[None] if array.ndim in (2, 3) else array)
-    pixels = denormalised(pixels, with_chosen(reading.normalised, {}), where)
+    pixels = as_pictures(array[None] if array.ndim in (2, 3) else array, {}, reading, where)
     return fit(grey_levels(pixels, where)[0], reading)
 
 
 def _arrays(pair: Any, where: str, reading: Reading) -> Arrays:
     images, labels = (_array(value, where) for value in pair)
-    return denormalised(channels_last(images), with_chosen(reading.normalised, {}), where), labels
+    return as_pictures(images, {}, reading, where), labels
 
 
 def _array(value: Any, where: str) -> NDArray[Any]:
@@ -162,14 +157,8 @@ def _array(value: Any, where: str) -> NDArray[Any]:
 
 def _plain_label(label: Any) -> Any:
     """A Python number or text of what may be a number of numpy or torch."""
-    item = getattr(label, "item", None)
-    return (
-        item() if callable(item) and getattr(label, "size", None) is not None and _size(label) == 1 else label
-    )
-
-
-def _size(label: Any) -> int:
-    return int(label.numel()) if hasattr(label, "numel") else int(label.size)
+    count = label.numel() if hasattr(label, "numel") else getattr(label, "size", None)
+    return label.item() if count == 1 and hasattr(label, "item") else label
 
 
 def _is_pair(value: Any) -> bool:

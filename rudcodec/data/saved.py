@@ -7,32 +7,27 @@ import re
 from typing import Any
 
 from rudcodec.data.bounds import MAX_LIST
-from rudcodec.data.decode import PictureError
-from rudcodec.data.files import Files
+from rudcodec.data.contents import Contents
 from rudcodec.data.images import as_class_name
 from rudcodec.errors import DataError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def saved_classes(files: Files, name: str) -> dict[str, str] | None:
+def saved_classes(contents: Contents, name: str) -> dict[str, str] | None:
     """Class names by folder, in the order of class numbers; None if rudcodec didn't write the file of that
     name.
 
     Raises:
         DataError: it can't be read.
     """
-    ((_, data),) = files.read([name])
-    where = files.locate(name)
-    if isinstance(data, PictureError):
-        raise DataError(f"{where} {data}")
-    values = _first_values(data[:MAX_LIST].decode("utf-8", "replace"))
+    values = _first_values(contents.read(name)[:MAX_LIST].decode("utf-8", "replace"))
     folders, classes = (_texts(values, key) for key in ("folders", "classes"))
     if folders is None or classes is None or len(folders) != len(classes):
         return None
     classes = [as_class_name(label) for label in classes]
     if len(set(folders)) < len(folders) or len(set(classes)) < len(classes):
-        raise DataError(f"{where} names a folder or a class twice")
+        raise DataError(f"{contents.files.locate(name)} names a folder or a class twice")
     return dict(zip(folders, classes, strict=True))
 
 

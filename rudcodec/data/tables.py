@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from rudcodec.data.bounds import MAX_ENTRIES
+from rudcodec.data.damage import json_object
 from rudcodec.data.label_values import find_label
 from rudcodec.data.reading import Reading
 from rudcodec.errors import DataError
@@ -127,11 +127,8 @@ def _objects(text: str, where: str) -> tuple[list[str], Iterator[tuple[int, list
         for number, line in enumerate(io.StringIO(text), 1):
             if not line.strip():
                 continue
-            try:
-                fields = json.loads(line)
-            except (ValueError, RecursionError):
-                fields = None
-            if not isinstance(fields, dict):
+            fields = json_object(line)
+            if fields is None:
                 raise DataError(f"{where}, line {number}: is no JSON object")
             yield number, fields
 

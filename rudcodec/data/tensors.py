@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rudcodec.data.array_keys import IMAGES, LABELS
 from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LIST, check_memory
 from rudcodec.data.contents import Contents
+from rudcodec.data.damage import json_object, refusing
 from rudcodec.data.distilled import BEST_IMAGES, BEST_LABELS, label_file, normalisation_of
 from rudcodec.data.kinds import UNKNOWN, is_zip, kind_of_file
 from rudcodec.data.levels import denormalised
@@ -81,7 +81,7 @@ def open_tensors(path: Path, reading: Reading) -> ArraySource | None:
 def open_tensors_folder(contents: Contents) -> ArraySource | None:
     """The best set that MTT, TESLA or DATM left in a folder of logs: ``images_best.pt`` with
     ``labels_best.pt``. None if there is none, or pictures beside them. Raises DataError."""
-    if contents.folder is None or contents.pictures or not (found := contents.called(BEST_IMAGES)):
+    if contents.bare_folder is None or not (found := contents.called(BEST_IMAGES)):
         return None
     if len(found) > 1:
         raise DataError(f"{contents.where}: holds several distilled sets ({listed(sorted(found))}); name one")
@@ -94,7 +94,7 @@ def open_tensors_folder(contents: Contents) -> ArraySource | None:
 
 def _entries(path: Path, where: str) -> Entries:
     """The arrays of a file by name; one alone is called SINGLE."""
-    check_memory(path.stat().st_size, f"{where}: its tensors", "keep fewer images in one file")
+    check_memory(path.stat().st_size, f"{where}: its tensors")
     return (_safetensors if path.suffix.lower() == SUFFIXES[0] else _pickled)(path, where)
 
 
@@ -103,27 +103,25 @@ def _safetensors(path: Path, where: str) -> Entries:
     for key, kind in _safetensors_types(path).items():
         if kind not in _TYPES and key.lower() in _USED_KEYS:
             raise DataError(f"{where}: {shown(key)} holds numbers of type {shown(kind)}; save it as float32")
-    return _lowercase_keys(_read(path, where, partial(from_file, path)))
+    with refusing(partial(_damage, path, where)):
+        entries = from_file(path)
+    return _lowercase_keys(entries)
 
 
 def _safetensors_types(path: Path) -> dict[str, str]:
     """Type of each tensor by the file's own list; nothing where that is damaged."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        try:
-            header = json.loads(file.read(length)) if length <= MAX_LIST else None
-        except (ValueError, RecursionError):
-            return {}
-    if not isinstance(header, dict):
-        return {}
-    types = {key: entry.get("dtype") for key, entry in header.items() if isinstance(entry, dict)}
+        header = json_object(file.read(length)) if length <= MAX_LIST else None
+    types = {key: entry.get("dtype") for key, entry in (header or {}).items() if isinstance(entry, dict)}
     return {key: kind for key, kind in types.items() if isinstance(kind, str)}
 
 
 def _pickled(path: Path, where: str) -> Entries:
     torch = import_reader("torch", where)
     _check_stored_plainly(path, where)
-    contents = _read(path, where, partial(torch.load, path, map_location="cpu", weights_only=True))
+    with refusing(partial(_damage, path, where)):
+        contents = torch.load(path, map_location="cpu", weights_only=True)
     if isinstance(contents, dict) and isinstance(
         contents.get("data"), list
     ):  # DC, DSA, DM: a pair for each run
@@ -188,17 +186,14 @@ def _check_stored_plainly(path: Path, where: str) -> None:
             raise DataError(f"{where}: holds {kind}")
 
 
-def _read(path: Path, where: str, read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except pickle.UnpicklingError:
-        raise DataError(
+def _damage(path: Path, where: str, error: Exception) -> DataError:
+    if isinstance(error, pickle.UnpicklingError):
+        return DataError(
             f"{where}: not a file of tensors alone; save a dict of the tensors images and labels, no objects"
-        ) from None
-    except Exception:  # noqa: BLE001  (torch raises all sorts of things at other files)
-        kind = kind_of_file(path)
-        kind_note = "" if kind in (UNKNOWN, "a zip") else f" ({kind})"
-        raise DataError(f"{where}: not a file of tensors, or a damaged one{kind_note}") from None
+        )
+    kind = kind_of_file(path)
+    kind_note = "" if kind in (UNKNOWN, "a zip") else f" ({kind})"
+    return DataError(f"{where}: not a file of tensors, or a damaged one{kind_note}")
 
 
 def _lowercase_keys(entries: Entries) -> Entries:

@@ -16,15 +16,14 @@ from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.contents import Contents
 from rudcodec.data.decode import EXTENSIONS, PictureError
 from rudcodec.data.file_items import FileItems, Place
-from rudcodec.data.files import Files
 from rudcodec.data.items import ItemSource
-from rudcodec.data.label_values import are_numbers, as_label, find_label, label_values
-from rudcodec.data.layout import split_of_name
+from rudcodec.data.kinds import NO_ENDING
+from rudcodec.data.label_values import as_label, find_label, label_values
+from rudcodec.data.layout import split_of_path
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
-from rudcodec.names import is_hidden, is_junk
 from rudcodec.text import shown
 
 SHARD_ENDINGS = (".tar", ".tgz", ".tar.gz")
@@ -37,8 +36,8 @@ _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 
 
 @dataclass
-class _Shard:
-    """The items of one archive: their pictures, and the files that hold the labels."""
+class _Samples:
+    """The items of archives: their pictures and labels."""
 
     pictures: list[Place] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -51,7 +50,7 @@ def open_samples(contents: Contents) -> ItemSource | None:
     .json for each picture of a single folder. Raises DataError."""
     if not contents.pictures or not (contents.ending(".cls") or _all_have_json(contents)):
         return None
-    read = partial(_items, contents.where, lambda: [contents.files], contents.reading)
+    read = partial(_items, contents.where, lambda: [contents])
     return ItemSource(contents.name, contents.where, {"train": read})
 
 
@@ -62,15 +61,15 @@ def open_shards_folder(contents: Contents) -> ItemSource | None:
     Raises:
         DataError: these are no shards of a WebDataset.
     """
-    if contents.folder is None or contents.pictures:
+    if (root := contents.bare_folder) is None:
         return None
     names = [name for name in contents.visible if name.lower().endswith(SHARD_ENDINGS)]
     if not names:
         return None
     name_files = [name for name in contents.visible if name.rpartition("/")[2].lower() in _NAME_FILES]
-    classes = _class_names(contents, name_files[0]) if name_files else None
+    classes = contents.lines(name_files[0]) if name_files else None
     paths = [contents.path(name) for name in names]
-    source = _shards(contents.name, contents.where, paths, contents.folder, classes, contents.reading)
+    source = _shards(contents.name, contents.where, paths, root, classes, contents.reading)
     source.beside = contents.without({*names, *name_files[:1]})
     return source
 
@@ -101,47 +100,39 @@ def _shards(
     without = None
     for path in paths:
         parts = path.relative_to(root).parts if path.is_relative_to(root) else path.parts[-1:]
-        split = next((s for part in reversed(parts) if (s := split_of_name(part.split(".")[0]))), None)
+        split = split_of_path("/".join(part.split(".")[0] for part in parts))
         without = without or (None if split else path)
         by_split.setdefault(split or "train", []).append(path)
     if without and len(by_split) > 1:
         raise DataError(f"{where}: {shown(str(without))} names no split, but other shards do")
 
-    def files(split: SourceSplit) -> Iterator[Files]:
+    def shards(split: SourceSplit) -> Iterator[Contents]:
         for path in by_split[split]:
             if (archive := open_archive(path)) is None:
                 raise DataError(f"{shown(str(path))}: is no tar archive")
-            yield archive
+            yield Contents(archive, "", None, reading)
 
-    readers = {split: partial(_items, where, partial(files, split), reading) for split in by_split}
+    readers = {split: partial(_items, where, partial(shards, split)) for split in by_split}
     return ItemSource(name, where, readers, classes)
 
 
-def _items(where: str, archives: Callable[[], Iterable[Files]], reading: Reading) -> FileItems:
-    pictures: list[Place] = []
-    labels: list[str] = []
-    problems: list[str] = []
-    passed = Passed()
-    for files in archives():
-        shard = _read_shard(files, reading)
-        pictures += shard.pictures
-        labels += shard.labels
-        problems += shard.problems
-        passed.merge(shard.passed)
-    if not pictures:
-        raise DataError(problems[0] if problems else f"{where}: no pictures with a .cls or .json beside them")
-    items = FileItems(pictures, label_values(labels, are_numbers(set(labels)), where))
-    items.problems, items.passed = problems, passed
+def _items(where: str, shards: Callable[[], Iterable[Contents]]) -> FileItems:
+    samples = _Samples()
+    for shard in shards():
+        _add_shard(samples, shard)
+    if not samples.pictures:
+        first = next(iter(samples.problems), f"{where}: no pictures with a .cls or .json beside them")
+        raise DataError(first)
+    items = FileItems(samples.pictures, label_values(samples.labels, where))
+    items.problems, items.passed = samples.problems, samples.passed
     return items
 
 
-def _read_shard(files: Files, reading: Reading) -> _Shard:
-    shard = _Shard()
+def _add_shard(samples: _Samples, shard: Contents) -> None:
+    files = shard.files
     pictures: dict[str, str] = {}
     label_files: dict[str, str] = {}
-    for name in sorted(files.names()):
-        if name.endswith("/") or any(is_hidden(part) or is_junk(part) for part in name.split("/")):
-            continue
+    for name in shard.visible:
         key, ending = _key(name)
         if ending in EXTENSIONS:
             if key in pictures:
@@ -150,22 +141,21 @@ def _read_shard(files: Files, reading: Reading) -> _Shard:
         elif ending == ".cls" or (ending == ".json" and not label_files.get(key, "").endswith(".cls")):
             label_files[key] = name
         else:
-            shard.passed.add(shown(ending) or "without ending", name)
+            samples.passed.add(shown(ending) or NO_ENDING, name)
     lacking = [name for key, name in pictures.items() if key not in label_files]
-    shard.problems += [f"{files.locate(name)}: has no .cls or .json beside it" for name in lacking]
+    samples.problems += [f"{files.locate(name)}: has no .cls or .json beside it" for name in lacking]
     keys = [key for key in pictures if key in label_files]
     names = [label_files[key] for key in keys]
     found: dict[int, str] = {}
     for i, data in files.read(names):
         try:
-            found[i] = _label(data, names[i], files.locate(names[i]), reading)
+            found[i] = _label(data, names[i], files.locate(names[i]), shard.reading)
         except ValueError as error:
-            shard.problems.append(f"{files.locate(names[i])} {error}")
+            samples.problems.append(f"{files.locate(names[i])} {error}")
     for i, key in enumerate(keys):
         if i in found:
-            shard.pictures.append(Place(files, pictures[key]))
-            shard.labels.append(found[i])
-    return shard
+            samples.pictures.append(Place(files, pictures[key]))
+            samples.labels.append(found[i])
 
 
 def _label(data: bytes | PictureError, name: str, where: str, reading: Reading) -> str:
@@ -200,32 +190,30 @@ def _key(name: str) -> tuple[str, str]:
 def _all_have_json(contents: Contents) -> bool:
     """Whether all pictures lie in one folder, with a .json beside each."""
     keys = {_key(name)[0] for name in contents.ending(".json")}
+    if not keys:
+        return False
     folders = {name.rpartition("/")[0] for name in contents.pictures}
     return len(folders) == 1 and all(_key(name)[0] in keys for name in contents.pictures)
-
-
-def _class_names(contents: Contents, name: str) -> list[str]:
-    lines = contents.read(name, MAX_LIST).decode("utf-8-sig", "replace").splitlines()
-    return [line.strip() for line in lines if line.strip()]
 
 
 def _expanded(pattern: str, where: str) -> list[str]:
     """All texts of a pattern, in order: {000..012} and {a,b} may stand in it."""
     pieces = _BRACES.split(pattern)  # every second one was in braces
-    choices: list[Sequence[str]] = []
+    choices: list[Iterable[str]] = []
     total = 1
     for number, piece in enumerate(pieces):
         if number % 2 == 0:
             choices.append([piece])
             continue
+        texts: Iterable[str]
         if match := _RANGE.fullmatch(piece):
-            first, last = int(match[1]), int(match[2])
-            total *= max(0, last - first + 1)
+            numbers = range(int(match[1]), int(match[2]) + 1)
+            count, texts = len(numbers), map(f"{{:0{len(match[1])}}}".format, numbers)
         else:
-            total *= piece.count(",") + 1
+            texts = piece.split(",")
+            count = len(texts)
+        total *= count
         if not 0 < total <= MAX_SHARDS:
             raise DataError(f"{where}: stands for {total:,} files; braces are {{000..012}} or {{a,b}}")
-        width = len(match[1]) if match else 0
-        texts = [f"{n:0{width}}" for n in range(first, last + 1)] if match else piece.split(",")
         choices.append(texts)
     return ["".join(texts) for texts in product(*choices)]

@@ -27,9 +27,8 @@ def is_as_good_as_trained(encoding: Encoding, quality: Quality) -> bool:
         return False
     if encoding.has_utility:
         return True
-    initial = min(encoding.results["initial quality"], NOTHING_LEFT)
     floor = min(mean_colour_psnr(encoding), NOTHING_LEFT)
-    return quality.initial >= max(initial - 2 * MAX_LOSS, floor - MEAN_COLOUR_SLACK)
+    return quality.initial >= max(_initial(encoding) - 2 * MAX_LOSS, floor - MEAN_COLOUR_SLACK)
 
 
 def leaves_too_much(encoding: Encoding, quality: Quality) -> bool:
@@ -41,8 +40,12 @@ def is_lost(encoding: Encoding, quality: Quality) -> bool:
     """Whether a file has lost so much that tuning it on is in vain."""
     if loss(encoding, quality) > 2 * MAX_LOSS:
         return True
-    initial = min(encoding.results["initial quality"], NOTHING_LEFT)
-    return not encoding.has_utility and quality.initial < initial - 3 * MAX_LOSS
+    return not encoding.has_utility and quality.initial < _initial(encoding) - 3 * MAX_LOSS
+
+
+def _initial(encoding: Encoding) -> float:
+    """PSNR of the initial model's file, in dB, as far as more counts."""
+    return min(encoding.results["initial quality"], NOTHING_LEFT)
 
 
 def loss(encoding: Encoding, quality: Quality) -> float:

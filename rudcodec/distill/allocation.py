@@ -89,10 +89,10 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     if ipc is None:
         allowed = _most_allowed(demand, architectures[0], budget_bits, images_per_class(demand, bpc))
     else:
-        most = _most_allowed(demand, architectures[0], budget_bits, ipc)
         try:
             architectures = _allowed_architectures(demand, budget_bits, ipc)
         except FormatError:
+            most = _most_allowed(demand, architectures[0], budget_bits, ipc)
             raise BudgetError(
                 f"ipc: a file of {bpc:.0f} bpc may hold {most} images per class, not {ipc}"
             ) from None

@@ -59,8 +59,8 @@ def take_coarse_images(encoding: Encoding) -> State:
         if best.psnr >= NOTHING_LEFT:
             break
     count, step_size = (1, _max_step_size(encoding)) if best is None else (best.num_levels, best.step_size)
-    size = _set(encoding, count, step_size)
-    return [encoding.exponents, encoding.labels, 8 * size <= encoding.allocation.budget_bits]
+    _set(encoding, count, step_size)
+    return [encoding.exponents, encoding.labels, best is not None]
 
 
 def _max_step_size(encoding: Encoding) -> float:
@@ -71,28 +71,26 @@ def _max_step_size(encoding: Encoding) -> float:
 def _finest_that_fits(encoding: Encoding, num_levels: int) -> _Try | None:
     """The smallest step size at which so many levels fit; None where there is none."""
     low, high = math.log2(MIN_STEP_SIZE), math.log2(_max_step_size(encoding))
-    budget_bits = encoding.allocation.budget_bits
-    if 8 * _set(encoding, num_levels, 2.0**high) > budget_bits:
+    if not _fits(encoding, num_levels, 2.0**high):
         return None
     for _ in range(SEARCH_STEPS):
         middle = (low + high) / 2
-        fits = 8 * _set(encoding, num_levels, 2.0**middle) <= budget_bits
-        low, high = (low, middle) if fits else (middle, high)
+        low, high = (low, middle) if _fits(encoding, num_levels, 2.0**middle) else (middle, high)
     _set(encoding, num_levels, 2.0**high)
     payload = encoding.payload(encoding.encoder.latents(), encoding.labels)
     return _Try(num_levels, 2.0**high, file_quality(encoding, payload).initial)
 
 
-def _set(encoding: Encoding, num_levels: int, step_size: float) -> int:
+def _fits(encoding: Encoding, num_levels: int, step_size: float) -> bool:
+    """Whether the file is within its budget; the encoder holds these images then."""
+    _set(encoding, num_levels, step_size)
+    size = encoding.file_bytes(encoding.encoder.latents(), encoding.labels)
+    return 8 * size <= encoding.allocation.budget_bits
+
+
+def _set(encoding: Encoding, num_levels: int, step_size: float) -> None:
     """Let the encoder hold the coarsest levels, at a step size that would be the finest one's, in synthesis
-    units; returns the file's size in bytes."""
-    set_coarse_images(encoding, num_levels, step_size)
-    encoding.labels = encoding.label_images()
-    return encoding.file_bytes(encoding.encoder.latents(), encoding.labels)
-
-
-def set_coarse_images(encoding: Encoding, num_levels: int, step_size: float) -> None:
-    """The same, but for the labels."""
+    units, and labels of these images."""
     encoder = encoding.encoder
     model, grids = encoder.model, encoder.model.architecture.grids
     images = encoder.initial_images.cpu()
@@ -116,6 +114,7 @@ def set_coarse_images(encoding: Encoding, num_levels: int, step_size: float) -> 
         _predict_zeros(context, latents)
         exponents[group] = [CONTEXT_EXPONENT] * (2 * len(context.weights)) + exponents[group]
     encoding.exponents = exponents
+    encoding.labels = encoding.label_images()
 
 
 def _latents_of(levels: list[Tensor], synthesis: Synthesis) -> list[Tensor]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.transitions import PRETRAINING_STEPS
 from rudcodec.utility import make_utility
 from rudcodec.utility.mm import MomentMatching
-from rudcodec.utility.network_pool import BATCH_SIZE, MAX_EPOCHS
 
 # Seconds on one core of a CPU, with pictures of 32 x 32 (docs/cost.md); time goes with pixels. On another
 # machine all are off by a factor, which the stages so far tell.
@@ -50,5 +47,5 @@ def _network_steps(inputs: Inputs) -> int:
         return 0
     utility = make_utility("mm", inputs.recipe, settings.utility_options)
     assert isinstance(utility, MomentMatching)
-    most = math.ceil(MAX_EPOCHS * len(inputs.real) / BATCH_SIZE)
-    return utility.options.runs * min(utility.options.steps, most)
+    pool = utility.pool(inputs.real)
+    return pool.runs * pool.steps

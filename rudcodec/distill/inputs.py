@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rudcodec.bitstream.ancillary import metadata_size
+from rudcodec.bitstream.ancillary import pack_metadata
 from rudcodec.data import LabelledImages, digest, numbers_of
 from rudcodec.data.matching import matching
 from rudcodec.distill.allocation import (
@@ -246,7 +246,7 @@ def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode) -> 
         settings.share,
         mode.for_views,
         mode.bits_per_image,
-        metadata_size(settings.metadata),
+        len(pack_metadata(settings.metadata)),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rudcodec.errors import DataError
 from rudcodec.export.contents import Contents, rounded
 from rudcodec.export.png import png
+from rudcodec.files import temporary_prefix
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
 from rudcodec.output import check_folder
 
@@ -31,7 +32,7 @@ def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
     check_folder(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), dir=target.parent))
     except OSError as error:
         raise DataError(f"{target}: can't be created ({error.strerror})") from None
     try:

@@ -163,7 +163,7 @@ class FloatLabelNetwork(nn.Module):
         super().__init__()
         self.layers = network.layers
         self.mirror = network.mirror
-        self.temperature = network.temperature / 16
+        self.temperature = network.softmax_temperature
         for i, layer in enumerate(network.parameters):
             self.register_buffer(f"weight{i}", _to_float(layer.weight))
             self.register_buffer(f"bias{i}", _to_float(layer.bias))

@@ -54,6 +54,7 @@ class Batches:
             self._stream = ViewStream(
                 data.images, data.network, batch=self.size, device=self.device, compile=compile
             )
+            return
         self._images = from_array(data.images).to(self.device)
         labels = from_array(data.labels if data.probs is None else data.probs).to(self.device)
         self._labels = as_probabilities(labels, data.class_count) if recipe.cutmix else labels
@@ -67,12 +68,13 @@ class Batches:
     def draw(self, seed: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of a seed, which views come from; order and augmentation from the generator."""
         recipe = self.recipe
-        rows = torch.empty(0, dtype=torch.int64)
-        for step in range(recipe.steps):
-            if self._stream is not None:
+        if self._stream is not None:
+            for step in range(recipe.steps):
                 views, target = self._stream.at(seed * recipe.steps + step)
                 yield normalise(views, recipe.mean, recipe.std), target
-                continue
+            return
+        rows = torch.empty(0, dtype=torch.int64)
+        for _ in range(recipe.steps):
             while len(rows) < self.size:
                 rows = torch.cat((rows, torch.randperm(len(self._images), generator=generator)))
             batch_rows = to_device(rows[: self.size], self.device)

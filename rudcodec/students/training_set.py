@@ -67,5 +67,5 @@ class TrainingSet:
     def softmax_temperature(self) -> float | None:
         """The temperature of the labels' softmax; None where images have their classes as labels."""
         if self.network is not None:
-            return self.network.temperature / 16
+            return self.network.softmax_temperature
         return None if self.probs is None else self.temperature

@@ -60,10 +60,13 @@ class MomentMatching(Utility):
         super().__init__(recipe, options)
         self._outputs: Callable[..., tuple[list[Tensor], Tensor]] = _outputs
 
-    def learn(self, real: LabelledImages, run: RunContext) -> State:
+    def pool(self, real: LabelledImages) -> NetworkPool:
+        """The networks whose features are matched."""
         options = self.options
-        pool = NetworkPool(options.runs, options.steps, options.snapshots, options.width)
-        return train_network_pool(real, pool, self.recipe, run)
+        return NetworkPool(options.runs, options.steps, options.snapshots, options.width).limited(real)
+
+    def learn(self, real: LabelledImages, run: RunContext) -> State:
+        return train_network_pool(real, self.pool(real), self.recipe, run)
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)
