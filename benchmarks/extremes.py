@@ -35,7 +35,7 @@ def make(shape: str, work: int, path: Path) -> dict[str, int]:
     data = data_of(shape, work)
     path.write_bytes(data)
     outline, total = bitstream.parse(data), limits.WorkLimit()
-    all_work = sum(limits.model_work(model.architecture) for model in outline.model_fields)
+    all_work = sum(limits.model_work(model.architecture, model.num_groups) for model in outline.model_fields)
     total.add(all_work)
     for one in outline.segments.values():
         work = one.fields.work(outline.model_fields, outline.soft)

@@ -72,7 +72,7 @@ def payload_of(
 def images(architecture: Architecture, work: int, double: bool = False) -> Payload:
     """One segment with as many images as so much work allows."""
     model = quiet_model(architecture, double=double)
-    fixed = limits.model_work(architecture) + limits.segment_work(architecture, 0, 1, 1)
+    fixed = limits.model_work(architecture, 1) + limits.segment_work(architecture, 0, 1, 1)
     count = max(1, (work - fixed) // limits.image_work(architecture))
     return payload_of([model], [quiet_segment(model, (count,))])
 
@@ -86,7 +86,7 @@ def segments(models: Sequence[Model], counts: Sequence[Counts], work: int) -> Pa
     ]
     empty = payload_of(models, made, classes)
     each = sum(cost(empty, one) for one in made) / len(made)
-    work -= sum(limits.model_work(model.architecture) for model in models)
+    work -= sum(limits.model_work(model.architecture, len(model.groups)) for model in models)
     # a segment's own bytes, 9 at least, pay for some of it
     most = min(int(work / max(1, each - 9 * limits.WORK_PER_BYTE)), limits.SEGMENTS, SMALL // 17)
     return payload_of(models, list(islice(cycle(made), max(1, most))), classes)
@@ -135,7 +135,7 @@ def soft(work: int, kept: int, classes: int, architecture: Architecture = PIXEL)
     """Soft labels of some of so many classes, of a single segment."""
     model, scale = quiet_model(architecture), SoftScale(kept, 1, 16)
     symbols = soft_symbols(scale, classes)
-    work -= limits.model_work(architecture)
+    work -= limits.model_work(architecture, 1)
     fixed = limits.segment_work(architecture, 0, 1, classes, symbols)
     each = limits.segment_work(architecture, 1, 1, classes, symbols) - fixed
     # the rank of the first classes is 0

@@ -68,7 +68,7 @@ class Bytes:
 def read_file(data: bytes) -> Fields:
     file, head = Bytes(data), Fields(count=0, models=[], segments=[], groups=0, parameters=0, work=0)
     require(len(data) <= 1 << 30 and file.take(4) == b"RUD\2", "not a version 2 .rud file")
-    head.views, head.soft, head.labels = None, None, None
+    head.views = head.soft = head.labels = None
     lowest = 1  # the next critical section's tag
     while file.at < len(data):
         start, tag, b = file.at, file.byte(), Bytes(file.take(file.number(0, 1 << 30)))
@@ -134,11 +134,11 @@ def read_model(b: Bytes, head: Fields) -> Fields:
     for weight, bias, _, _ in m.shapes:
         head.parameters += m.groups * (prod(weight) + prod(bias))
         latent += prod(weight) if len(weight) == 2 else 0
-        pixel += prod(weight) + 16 * (1 + weight[2]) * sum(weight[:2]) if len(weight) == 4 else 0
+        pixel += prod(weight) + 32 * weight[2] * sum(weight[:2]) if len(weight) == 4 else 0
     for c, (h, w) in zip(m.grids, m.sizes, strict=True):
         m.batches, latents = m.batches + c * (w + 3 * (h - 1)), latents + c * h * w
     m.image = (1 << 15) + latents * latent + area * pixel
-    head.groups, head.work = head.groups + m.groups, head.work + (m.batches << 21)
+    head.groups, head.work = head.groups + m.groups, head.work + (m.batches + m.groups * len(m.shapes) << 21)
     require(head.groups <= 1 << 10 and head.parameters <= 1 << 22 and head.work <= 1 << 36, "too much")
     require(area * max(channels) <= 1 << 25 and m.batches <= 1 << 14, "model too large")
     return m

@@ -199,7 +199,7 @@ def test_limits_hold_for_the_merged_file(monkeypatch: pytest.MonkeyPatch) -> Non
     assert bitstream.merge(files[:2])
     with pytest.raises(FormatError, match="merged file: asks for 3 groups"):
         bitstream.merge(files)
-    monkeypatch.setattr(limits, "WORK", (limits.model_work(FLAT) + (1 << 21)) * 5 // 2)
+    monkeypatch.setattr(limits, "WORK", (limits.model_work(FLAT, 1) + (1 << 21)) * 5 // 2)
     assert bitstream.merge(files[:2])
     monkeypatch.setattr(limits, "GROUPS", 3)
     with pytest.raises(FormatError, match=r"merged file: asks for .* units of work"):

@@ -100,7 +100,7 @@ def _segment_sections(payload: Payload, models: tuple[ModelFields, ...], with_di
     networks = Networks(payload.models, [model.ymax for model in models])
     classes, work = len(payload.classes), limits.WorkLimit()
     for i, model in enumerate(models):
-        if reason := work.add(limits.model_work(model.architecture)):
+        if reason := work.add(limits.model_work(model.architecture, model.num_groups)):
             raise FormatError(f"model {i}", -1, reason)
     coders: list[Encoder] = []
     segments = []
@@ -162,7 +162,7 @@ def check_limits(
     """
     reason = limits.model_excess(architecture) or limits.networks_excess([(architecture, groups)])
     work = limits.WorkLimit()
-    reason = reason or work.add(limits.model_work(architecture))
+    reason = reason or work.add(limits.model_work(architecture, groups))
     for segment in counts:
         cost = limits.segment_work(architecture, sum(segment), groups, len(segment), label_symbols)
         reason = reason or work.add(cost, size // len(counts))

@@ -197,7 +197,7 @@ def _read_model(data: Source, outline: Outline, section: Section) -> None:
     outline.models.append(ModelOutline(section, fields, reader.position))
     groups = ((model.fields.architecture, model.fields.num_groups) for model in outline.models)
     reason = limits.model_excess(fields.architecture) or limits.networks_excess(groups)
-    if reason := reason or outline.total_work.add(limits.model_work(fields.architecture)):
+    if reason := reason or outline.total_work.add(limits.model_work(fields.architecture, fields.num_groups)):
         raise FormatError(name, section.start, reason)
 
 

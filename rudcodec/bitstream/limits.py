@@ -118,7 +118,7 @@ def image_work(architecture: Architecture) -> int:
     pixel = (1 << 10) + 64 * sum(architecture.grids)
     for shape in synthesis:
         out_channels, in_channels, kernel, _ = shape.weight
-        pixel += product(shape.weight) + 16 * (1 + kernel) * (in_channels + out_channels)
+        pixel += product(shape.weight) + 32 * kernel * (in_channels + out_channels)
     area = architecture.height * architecture.width
     return (1 << 15) + latents_per_image(architecture) * latent + area * pixel
 
@@ -135,9 +135,10 @@ def segment_work(
     return fixed + images * (image_work(architecture) + soft)
 
 
-def model_work(architecture: Architecture) -> int:
-    """The work of a model, whatever its segments: that of going through the batches of latents."""
-    return batches(architecture) << 21
+def model_work(architecture: Architecture, groups: int) -> int:
+    """The work of a model, whatever its segments: that of going through the batches of latents, and of
+    reading its groups' layers."""
+    return batches(architecture) + groups * len(layer_shapes(architecture)) << 21
 
 
 @dataclass
