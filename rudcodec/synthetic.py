@@ -169,7 +169,7 @@ class SyntheticSet:
             soft: give probabilities, float32 (classes,), instead of class numbers.
 
         Raises:
-            SettingError: there are no soft labels.
+            SettingError: there are no soft labels, or no recipe to normalise by.
         """
         from rudcodec.torch_dataset import TensorImages
 

@@ -32,9 +32,9 @@ class TensorImages(Dataset[tuple[Any, Any]]):
         if soft and data.probs is None:
             raise SettingError("the file has no soft labels of its images")
         self.data, self.transform, self.soft = data, transform, soft
-        recipe, channels = data.recipe, data.images.shape[3]
-        self._mean = recipe.mean if normalised else (0,) * channels
-        self._std = recipe.std if normalised else (255,) * channels
+        channels = data.images.shape[3]
+        self._mean = data.recipe.mean if normalised else (0,) * channels
+        self._std = data.recipe.std if normalised else (255,) * channels
 
     def __len__(self) -> int:
         return len(self.data)

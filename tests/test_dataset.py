@@ -114,6 +114,10 @@ def test_torch_gives_normalised_tensors(data: SyntheticSet) -> None:
     torch.testing.assert_close(torch.stack([images[k][0] for k in range(12)]), expected)
     plain, _ = data.torch(normalise=False)[3]
     torch.testing.assert_close(plain * 255, torch.from_numpy(data.images[3]).permute(2, 0, 1).float())
+    bare = replace(data, stored_recipe=None)
+    torch.testing.assert_close(bare.torch(normalise=False)[3][0], plain)
+    with pytest.raises(SettingError, match="no training recipe"):
+        bare.torch()
     changed, _ = data.torch(lambda picture: -picture)[3]
     torch.testing.assert_close(changed, -image)
     batch, labels = next(iter(DataLoader(images, batch_size=12)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,16 @@ def test_the_command_says_it_and_how_to_have_more(tmp_path: Path) -> None:
         in result.stderr.splitlines()
     )
     assert "810 bpc" in result.stdout and list(tmp_path.iterdir()) == []
+
+
+def test_metadata_are_paid_for_by_whoever_sets_the_budget() -> None:
+    """Whether the budget is the default one, or that of a price of errors."""
+    data = noise(200, 32, 3)
+    metadata = {f"note{i}": "x" * 4000 for i in range(10)}
+    for settings in (Settings(labels="hard"), Settings(labels="hard", lmbda=0.02, ipc=1)):
+        plain, told = (
+            resolve_inputs(data, None, replace(settings, metadata=own)).settings.bpc for own in ({}, metadata)
+        )
+        assert told > 8 * 40_000 / 3
+        if settings.lmbda is not None:
+            assert told - plain == pytest.approx(8 * 40_000 / 3, rel=0.01)

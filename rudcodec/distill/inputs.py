@@ -187,7 +187,7 @@ def _without_real_set(settings: Settings) -> Settings:
 def _least_bpc(images: LabelledImages, settings: Settings) -> float:
     """The smallest budget that a user is likely to want, in bits per class."""
     ipc = settings.ipc or 1
-    demand = Demand(images.classes, images.image_shape, min(images.ipc_counts()), settings.share)
+    demand = _demand(images, settings)
     return bpc_for_latent_bits(demand, ipc * demand.num_classes * bits_per_image(demand), ipc)
 
 
@@ -205,10 +205,9 @@ def _with_budget_of_lmbda(candidates: LabelledImages, settings: Settings, recipe
     grids = default_architecture(*candidates.image_shape, 0).grids
     images = candidates.take(first_rows(candidates, settings.ipc)).images
     latents = latent_bits_at(to_synthesis_units(torch.from_numpy(images)), grids, lmbda * GREY_LEVELS**2)
-    demand = Demand(candidates.classes, candidates.image_shape, min(candidates.ipc_counts()), settings.share)
-    bpc = bpc_for_latent_bits(demand, latents, settings.ipc)
     mode: LabelMode = LABEL_MODES.load(settings.labels)(candidates, settings, recipe)
-    return replace(settings, bpc=bpc + mode.bits_per_image * settings.ipc)
+    bpc = bpc_for_latent_bits(_demand(candidates, settings, mode), latents, settings.ipc)
+    return replace(settings, bpc=bpc)
 
 
 def _with_label_mode(
@@ -238,14 +237,15 @@ def _label_mode(
     return make(real, replace(settings, label_fraction=fraction), recipe) if fraction > 0 else mode
 
 
-def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode) -> Demand:
+def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode | None = None) -> Demand:
+    """``mode``: of labels that take a place of their own."""
     return Demand(
         candidates.classes,
         candidates.image_shape,
         min(candidates.ipc_counts()),
         settings.share,
-        mode.for_views,
-        mode.bits_per_image,
+        mode is not None and mode.for_views,
+        0.0 if mode is None else mode.bits_per_image,
         len(pack_metadata(settings.metadata)),
     )
 
