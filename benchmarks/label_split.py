@@ -17,10 +17,10 @@ from trials_common import Script, run_of, split_for_trials
 
 from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream import labels_size
-from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
+from rudcodec.display import ProgressView
 from rudcodec.distill.allocation import Demand, images_per_class
 from rudcodec.evaluation import evaluate, label_accuracy
 from rudcodec.label_network import label_network_spec, train_label_network

@@ -23,9 +23,9 @@ from trials_common import Script, check_all_taken, parse_pairs, run_of, split_fo
 import rudcodec
 from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream import labels_size
-from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
+from rudcodec.display import ProgressView
 from rudcodec.evaluation import EvalResult, evaluate, label_accuracy
 from rudcodec.label_network import label_network_spec, train_label_network
 from rudcodec.payload import LabelLayer, LabelNetwork, Recipe

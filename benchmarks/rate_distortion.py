@@ -23,9 +23,9 @@ from trials_common import Script, run_of
 from rudcodec import bitstream
 from rudcodec.baselines import Codec, PictureBudget, psnr, real_images
 from rudcodec.baselines.codecs import CODECS, check_codec
-from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
+from rudcodec.display import ProgressView
 from rudcodec.distill import Settings
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.inputs import resolve_inputs

@@ -23,9 +23,9 @@ from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream.coder import Meter
 from rudcodec.bitstream.container import Place
 from rudcodec.bitstream.soft import code_soft, restored
-from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
+from rudcodec.display import ProgressView
 from rudcodec.evaluation import evaluate
 from rudcodec.label_network.teacher import LOG_ODDS_STEP, NUM_NAMED_CLASSES, soft_labels_of
 from rudcodec.payload import LabelNetwork, SoftScale

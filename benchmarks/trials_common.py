@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from rudcodec.cli.metrics import Metrics
-from rudcodec.cli.progress import ProgressView
 from rudcodec.data import LabelledImages, Split
 from rudcodec.data.splits import SourceSplit, split_rows
+from rudcodec.display import ProgressView
 from rudcodec.errors import RudError, SettingError
 from rudcodec.runs import RunContext
 

@@ -23,9 +23,9 @@ from typing import Any
 import click
 from trials_common import Script, parse_pairs, run_of, split_for_trials
 
-from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
+from rudcodec.display import ProgressView
 from rudcodec.distill import Settings
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.estimate import TimingJournal

@@ -22,9 +22,9 @@ from trials_common import Script, run_of
 from rudcodec import bitstream
 from rudcodec.baselines import psnr
 from rudcodec.bitstream.weights import tensor_bits
-from rudcodec.cli.progress import ProgressView
 from rudcodec.cli.values import amount
 from rudcodec.data import load
+from rudcodec.display import ProgressView
 from rudcodec.distill import Settings
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.encoding import Encoding
