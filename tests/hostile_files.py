@@ -242,11 +242,13 @@ def made_up(rng: random.Random) -> bytes:
 def model_stream(shape: ImageShape, model: ModelFields) -> bytes:
     """Parameters of a model, or noise if they are too many."""
     a = model.architecture
-    if limits.model_excess(a) or limits.networks_excess([(a, model.num_groups)]):
-        return b"\1\1\1\1" * 10
-    whole = Model(a, (quiet_group(a),) * model.num_groups, model.classes)
     classes = max(model.classes or (0,)) + 1
     counts = tuple(int(k == (model.classes or (0,))[0]) for k in range(classes))
+    try:
+        bitstream.check_limits(a, [counts], model.num_groups)
+    except FormatError:
+        return b"\1\1\1\1" * 10
+    whole = Model(a, (quiet_group(a),) * model.num_groups, model.classes)
     data = bitstream.encode(payload_of([whole], [quiet_segment(whole, counts)], classes))
     outline = bitstream.parse(data).models[0]
     return data[outline.stream : outline.section.end]
@@ -254,7 +256,7 @@ def model_stream(shape: ImageShape, model: ModelFields) -> bytes:
 
 def fitting(models: Sequence[ModelFields], segments: list[SegmentFields], most: int) -> list[SegmentFields]:
     """As many of the segments, with images halved, as so much work allows; one at least."""
-    left = most
+    left = most - sum(limits.model_work(model.architecture, model.num_groups) for model in models)
     kept: list[SegmentFields] = []
     for whole in segments:
         segment = whole
