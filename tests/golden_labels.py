@@ -68,9 +68,14 @@ def some_views(payload: Payload, images: np.ndarray) -> np.ndarray:
 
 def _working(flags: int, width: int) -> bytes:
     """Layers that ask for 2^30 multiply-accumulates and a few more, flags apart."""
-    payload = random_payload(replace(GREY, height=64, width=64), [(1, 1)], seed=38)
-    head, *between, segment = split(bitstream.encode(payload))
     layers = bytes([2, 0]) + varint(512) + bytes([48]) + varint(width)
+    return _asking(64, 64, flags, layers)
+
+
+def _asking(height: int, width: int, flags: int, layers: bytes) -> bytes:
+    """A file of pictures of this size with the fields of a label network."""
+    quiet = random_payload(replace(GREY, height=height, width=width), [(1, 1)], seed=38, latents=0, weights=0)
+    head, *between, segment = split(bitstream.encode(quiet))
     labels = bytes([2, flags]) + layers + b"\x20\1\1\1\1"
     return join([head, *between, (LABELS, labels), segment])
 
@@ -135,6 +140,7 @@ def broken() -> dict[str, bytes]:
         "labels-pooled-away": with_layers((16, 6), (16, 6), (16, 6), (16, 6), (0, 6)),
         "labels-pooled-away-last": with_layers((16, 6), (16, 6), (16, 6), (16, 6)),
         "labels-too-many-weights": with_layers((0, 512), (1, 512)),
+        "labels-too-wide": _asking(1024, 512, 0, bytes([1, 48]) + varint(65)),
         "labels-too-much-work": _working(0, 512),
         "labels-too-much-work-mirrored": _working(1, 256),
         "labels-temperature-0": edited(9, 1, 0),

@@ -129,7 +129,7 @@ def _pool(x: np.ndarray, layer: LabelLayer) -> np.ndarray:
         return x
     if layer.pool == "global":
         count = x.shape[1] * x.shape[2]
-        total = x.astype(np.int64).sum((1, 2), keepdims=True)
+        total = x.sum((1, 2), dtype=np.float64, keepdims=True).astype(np.int64)
         return ((2 * total + count) // (2 * count)).astype(np.float32)
     h, w = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
     four = x[:, :h:2, :w:2], x[:, 1:h:2, :w:2], x[:, :h:2, 1:w:2], x[:, 1:h:2, 1:w:2]

@@ -145,17 +145,17 @@ def label_parameters(layers: Sequence[LabelLayer], size: ImageShape, classes: in
 
 def network_excess(network: LabelNetwork, size: ImageShape, classes: int) -> str | None:
     """What a label network asks for beyond a limit; None if nothing."""
-    convolution_inputs, layer_shapes = inputs(network.layers, size), shapes(network.layers, size, classes)
-    work = sum(
-        limits.product(shape.weight) * height * width
-        for shape, (height, width, _) in zip(layer_shapes[:-1], convolution_inputs, strict=False)
-    )
+    layer_shapes, work, largest = shapes(network.layers, size, classes), 0, 0
+    for shape, (height, width, _) in zip(layer_shapes[:-1], inputs(network.layers, size), strict=False):
+        work += limits.product(shape.weight) * height * width
+        largest = max(largest, shape.bias[0] * height * width)
     return limits.beyond(
         (
             "parameters of a label network",
             label_parameters(network.layers, size, classes),
             limits.LABEL_PARAMETERS,
         ),
+        ("outputs of a layer of a label network", largest, limits.WIDEST),
         ("units of work for a label", work << network.mirror, limits.LABEL_WORK),
     )
 
