@@ -388,14 +388,14 @@ def read_labels(head: Fields) -> Fields | None:
         shape = b.byte(0, 127)
         kernel, pool = shape & 3, shape >> 4 & 3
         out = before if kernel == 2 else b.number(1, 512)
-        require(kernel < 3 and (shape < 64 or (i > 0 and out == before)), "shape of a layer")
-        require(h * w * out <= 1 << 25, "layer too large")
-        fan = (1 if kernel == 2 else before) * (9 if kernel else 1)
-        net.layers.append((shape, out, fan))
+        require(shape < 64 or (i > 0 and out == before), "shape of a layer")
+        require(kernel < 3 and h * w * out <= 1 << 25, "kernel of a layer, or too many outputs")
+        net.layers.append((shape, out, fan := (1 if kernel == 2 else before) * (9 if kernel else 1)))
         values, products = values + out * (fan + 1 + (shape >> 2 & 1)), products + out * fan * h * w
-        before, h, w = out, *((h, w) if pool == 0 else (1, 1) if pool == 3 else (h >> 1, w >> 1))
-        require(h * w > 0, "pooled to nothing")
-    net.temperature, inputs = b.byte(1), before * h * w
+        h, w = (h, w) if pool == 0 else (1, 1) if pool == 3 else (h >> 1, w >> 1)
+        before, inputs = out, out * h * w
+        require(inputs > 0, "pooled to nothing")
+    net.temperature = b.byte(1)
     require(values + k * (inputs + 1) <= 1 << 20 and products << net.mirror <= 1 << 30, "network too large")
     stream = Stream(b.take(), make_tables())
     for shape, out, fan in net.layers:
