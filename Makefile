@@ -66,7 +66,7 @@ $(STAMP): pyproject.toml setup.py | $(BIN)/python
 	@touch $@
 
 $(OLDEST)/.rudcodec-installed: pyproject.toml setup.py tests/oldest.txt | $(OLDEST)/bin/python
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[train,hf,compressai,test]'
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[train,plot,hf,compressai,test]'
 	@touch $@
 
 clean:

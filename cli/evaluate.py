@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Change FILE's recipe: steps, batch, lr, ...",
 )
-@judging_flags
+@judging_flags()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(
     file: str,

@@ -12,7 +12,7 @@ from rudcodec.baselines.codecs import CODECS
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 
-from .commands import device_flag
+from .commands import RareOption, device_flag
 from .reading import read_images, reading_flags
 from .values import network_names
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rudcodec.comparison import Comparison
     from rudcodec.data import LabelledImages, Split
     from rudcodec.data.reading import Mode
+    from rudcodec.progress import StageProgress
     from rudcodec.students import Panel
     from rudcodec.synthetic import SyntheticSet
 
@@ -27,35 +28,51 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 CODEC = click.Choice([*CODECS, "none"])
 
-_SPLIT = click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
-    default="val",
-    metavar="NAME",
-    help="Of SRC, to judge on: train, val, test or all (val).",
-)
-_STUDENTS = (
-    click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3)."),
-    click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe."),
-    click.option(
-        "--nets",
-        type=network_names,
-        default="convnet",
-        metavar="NET,...",
-        help="Students: convnet, alexnet, vgg11, resnet18, ...",
-    ),
-    click.option(
-        "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a ConvNet (128)."
-    ),
-    device_flag,
-)
 
+def judging_flags(rare: bool = False) -> Callable[[Command], Command]:
+    """Add the flags of :class:`Judging`, ``--set`` apart, to a command; its help may have those of the
+    students among the rare ones."""
+    kind: dict[str, Any] = {"cls": RareOption, "section": "How students are trained"} if rare else {}
+    flags = (
+        click.option(
+            "--split",
+            type=click.Choice(["train", "val", "test", "all"]),
+            default="val",
+            metavar="NAME",
+            help="Of SRC, to judge on: train, val, test or all (val).",
+        ),
+        click.option(
+            "--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3)."
+        ),
+        click.option(
+            "--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe.", **kind
+        ),
+        click.option(
+            "--nets",
+            type=network_names,
+            default="convnet",
+            metavar="NET,...",
+            help="Students: convnet, alexnet, vgg11, resnet18, ...",
+            **kind,
+        ),
+        click.option(
+            "--width",
+            type=click.IntRange(1),
+            default=128,
+            metavar="N",
+            help="Channels of a ConvNet (128).",
+            **kind,
+        ),
+        device_flag,
+        reading_flags,
+    )
 
-def judging_flags(command: Command) -> Command:
-    """Add the flags of :class:`Judging`, ``--set`` apart, to a command."""
-    for flag in reversed((_SPLIT, *_STUDENTS, reading_flags)):
-        command = flag(command)
-    return command
+    def add(command: Command) -> Command:
+        for flag in reversed(flags):
+            command = flag(command)
+        return command
+
+    return add
 
 
 @dataclass(frozen=True)
@@ -97,9 +114,9 @@ class Judging:
         return matching(read_images(source, split, reading, view), split, shape, data.classes)
 
     def comparison(
-        self, name: str, data: SyntheticSet, real: LabelledImages, view: ProgressView
+        self, name: str, data: SyntheticSet, real: LabelledImages, progress: StageProgress
     ) -> Comparison:
         """What judges a set, called ``name``, on real images. Imports torch."""
         from rudcodec.comparison import Comparison
 
-        return Comparison(name, data, real, self.panel(), self.recipe_changes(), view)
+        return Comparison(name, data, real, self.panel(), self.recipe_changes(), progress)
