@@ -30,7 +30,7 @@ pytest.importorskip("matplotlib")
 from rudcodec.report.figure import draw
 from rudcodec.report.page import Report, as_html
 
-QUICK = ["--seeds", "2", "--steps", "2", "--width", "4", "--device", "cpu"]
+QUICK: list[str | Path] = ["--seeds", "2", "--steps", "2", "--width", "4", "--device", "cpu"]
 
 
 @pytest.fixture
@@ -66,7 +66,15 @@ def point(kind: str, bpc: float, mean: float, **more: object) -> Point:
 class TestCurve:
     def test_a_folder_has_page_pictures_and_table(self, folder: Path) -> None:
         files = [folder / name for name in ("2.rud", "1.rud")]
-        options = ["--real", folder / "real.npz", "--baseline", "jpeg", "-o", folder / "out", *QUICK]
+        options: list[str | Path] = [
+            "--real",
+            folder / "real.npz",
+            "--baseline",
+            "jpeg",
+            "-o",
+            folder / "out",
+            *QUICK,
+        ]
         result = run("curve", *files, *options)
         assert result.exit_code == 0, result.output
         out = folder / "out"
@@ -99,13 +107,13 @@ class TestCurve:
             assert word in page
 
     def test_what_is_kept_is_not_measured_again(self, folder: Path) -> None:
-        options = ["--real", folder / "real.npz", "--baseline", "none", *QUICK]
+        options: list[str | Path] = ["--real", folder / "real.npz", "--baseline", "none", *QUICK]
         first = run("curve", folder / "1.rud", *options, "-o", folder / "a.tsv", "-q")
         assert first.exit_code == 0 and first.stderr == ""
         kept = folder / "a.measured.jsonl"
         before = kept.read_bytes()
         assert "exists already" in one_line(run("curve", folder / "1.rud", *options, "-o", folder / "a.tsv"))
-        more = ["-o", folder / "a.tsv", "-o", folder / "a.svg", "--force"]
+        more: list[str | Path] = ["-o", folder / "a.tsv", "-o", folder / "a.svg", "--force"]
         both = run("curve", folder / "1.rud", folder / "3.rud", *options, *more)
         assert "a.measured.jsonl: has 1 of 2 results already" in both.stderr
         assert kept.read_bytes().startswith(before)
@@ -116,7 +124,15 @@ class TestCurve:
     def test_a_label_network_and_its_baselines(self, folder: Path) -> None:
         payload = random_labels(small_payload(segments=40), (LabelLayer(4, "mean"),), seed=1)
         bitstream.write(payload, folder / "labelled.rud")
-        options = ["--real", folder / "real.npz", "--baseline", "jpeg", *QUICK, "-o", folder / "c.html"]
+        options: list[str | Path] = [
+            "--real",
+            folder / "real.npz",
+            "--baseline",
+            "jpeg",
+            *QUICK,
+            "-o",
+            folder / "c.html",
+        ]
         result = run("curve", folder / "labelled.rud", *options)
         assert result.exit_code == 0, result.output
         lines = [json.loads(line) for line in (folder / "c.measured.jsonl").read_text().splitlines()]
@@ -131,7 +147,18 @@ class TestCurve:
         source, out = tmp_path / "stripes.npz", tmp_path / "out"
         np.savez(source, images=data.images, labels=data.labels, classes=np.array(data.classes))
         short = [word for name in ("warmup=2", "tune=2", "joint=0", "ipc=2") for word in ("--set", name)]
-        command = ["curve", source, "--bpc", "2k,1500", "--baseline", "none", *short, *QUICK, "-o", out]
+        command: list[str | Path] = [
+            "curve",
+            source,
+            "--bpc",
+            "2k,1500",
+            "--baseline",
+            "none",
+            *short,
+            *QUICK,
+            "-o",
+            out,
+        ]
         result = run(*command)
         assert result.exit_code == 0, result.output
         assert {"1.5k.rud", "2k.rud"} <= {path.name for path in out.iterdir()}
@@ -270,7 +297,7 @@ class TestCompare:
 
     def test_images_and_students(self, folder: Path) -> None:
         bitstream.write(small_payload(5, segments=10), folder / "like-1.rud")
-        options = ["--real", folder / "real.npz", *QUICK, "--json"]
+        options: list[str | Path] = ["--real", folder / "real.npz", *QUICK, "--json"]
         result = run("compare", folder / "1.rud", folder / "like-1.rud", *options)
         assert result.exit_code == 0, result.output
         facts = json.loads(result.stdout)
