@@ -72,8 +72,14 @@ class Budgets:
                 checkpoints=f"{path}.run",
                 resume=True,
             )
+            ledger.add(key, {"seconds": round(result.seconds)})
             view.say(f"{path}: {result.size:,} bytes, {result.ipc} images a class, {clock(result.seconds)}")
         return paths
+
+    def seconds(self, ledger: Ledger, size: float) -> float | None:
+        """How long an encode has taken; None if that isn't known."""
+        known = ledger.get(self._key(size))
+        return known["seconds"] if isinstance(known, dict) else None
 
     def _path(self, size: float) -> Path:
         name = f"{size / 1000:g}k" if size >= 1000 and size % 100 == 0 else f"{size:g}"

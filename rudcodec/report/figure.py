@@ -121,8 +121,7 @@ def _draw_frame(axes: Any, points: Sequence[Point], title: str) -> None:
     ends = [100 * (point.mean + sign * point.std) for point in points for sign in (-1, 1)]
     margin = max(1.0, 0.08 * (max(ends) - min(ends)))
     axes.set_ylim(max(0.0, min(ends) - margin), min(100.0, max(ends) + margin) + 0.1)
-    steps = (1, 2, 5) if high / low > 3 else (1, 1.5, 2, 3, 4, 5, 6, 8)
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps, numticks=12))
+    axes.xaxis.set_major_locator(ticker.FixedLocator(_ticks(points, high / low * room**2)))
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: short(value)))
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g} %"))
@@ -131,3 +130,12 @@ def _draw_frame(axes: Any, points: Sequence[Point], title: str) -> None:
     axes.set_xlabel("bits per class (8 * bytes / classes), everything counted")
     axes.set_ylabel("accuracy on real images")
     axes.set_title(title, fontsize=11, loc="left")
+
+
+def _ticks(points: Sequence[Point], span: float) -> list[float]:
+    """The files' sizes, but none so near the one before, on an axis from 1 to ``span``, that they overlap."""
+    ticks: list[float] = []
+    for bpc in sorted({point.bpc for point in points if point.kind == "set"}):
+        if not ticks or bpc > ticks[-1] * span**0.07:
+            ticks.append(bpc)
+    return ticks
