@@ -35,6 +35,7 @@ def test_every_row_makes_sense() -> None:
             assert row["command"] and row["labels"] in ("hard", "soft", "network")
 
 
+@pytest.mark.slow
 def test_rows_are_listed_run_and_not_run_again(tmp_path: Path) -> None:
     import paper_table
 

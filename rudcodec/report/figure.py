@@ -24,6 +24,7 @@ _COLOURS = {
     "pictures": ("#c04a00", "#f0803c"),
     "pictures with label network": ("#a3497c", "#e08fbf"),
 }
+_FURTHER = (("#222222", "#eeeeee"), ("#6a4fb3", "#b8a4f0"))  # of files with other labels
 _STYLES = {
     "set": ("o", "-"),
     "label network": ("D", ":"),
@@ -82,20 +83,22 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], points: Sequence[Point], da
     for curve in curves:
         number = drawn[curve.kind] = drawn.get(curve.kind, -1) + 1
         marker, line = _STYLES[curve.kind]
+        is_files = curve.kind == "set"
+        colour = _FURTHER[(number - 1) % 2] if is_files and number else _COLOURS[curve.kind]
         axes.errorbar(
             [point.bpc for point in curve.points],
             [100 * point.mean for point in curve.points],
             yerr=[100 * point.std for point in curve.points],
             label=curve.name,
-            color=_COLOURS[curve.kind][dark],
+            color=colour[dark],
             marker=_MARKERS[number % len(_MARKERS)] if number else marker,
             linestyle=line,
-            linewidth=2.2 if curve.kind == "set" else 1.4,
-            markersize=7 if curve.kind == "set" else 5.5,
+            linewidth=2.2 if is_files else 1.4,
+            markersize=7 if is_files else 5.5,
             elinewidth=1.2,
             capsize=3,
-            alpha=1 / (1 + number / 3),
-            zorder=3 if curve.kind == "set" else 2,
+            alpha=1.0 if is_files else 1 / (1 + number / 3),
+            zorder=3 if is_files else 2,
         )
     beaten = [point for point in points if point.kind == "set" and is_beaten(point, points)]
     if beaten:
