@@ -52,6 +52,8 @@ demo: $(STAMP)
 	$(BIN)/rudcodec verify out/demo/digits.rud
 	$(BIN)/rudcodec decompress out/demo/digits.rud out/demo/digits
 	$(BIN)/rudcodec eval out/demo/digits.rud --real digits --split val --baseline avif
+	$(BIN)/rudcodec curve digits --bpc 1500,3k,6k --preset fast --set mm.steps=100 --seeds 2 --steps 100 --width 32 -o out/demo/report
+	@echo "a report of small students on smaller and larger files: $(CURDIR)/out/demo/report/report.html"
 
 setup: $(STAMP)
 
@@ -66,7 +68,7 @@ $(STAMP): pyproject.toml setup.py | $(BIN)/python
 	@touch $@
 
 $(OLDEST)/.rudcodec-installed: pyproject.toml setup.py tests/oldest.txt | $(OLDEST)/bin/python
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[train,hf,compressai,test]'
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/oldest.txt -e '.[train,plot,hf,compressai,test]'
 	@touch $@
 
 clean:

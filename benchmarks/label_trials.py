@@ -1,4 +1,4 @@
-"""Label networks, and students on views of images, on trial: what docs/views.md compares.
+"""Label networks, and students on views of images, on trial (experiments/2026-11-label-networks.md).
 
     python benchmarks/label_trials.py SRC --bits 250k --layers '40p 80p 80pr 80pr' --student steps=1000,ipc=48
     python benchmarks/label_trials.py SRC --file cifar10.rud --student zoom_min=20,mixup=80 --student batch=64

@@ -1,4 +1,4 @@
-"""Utilities that lost against moment matching, kept so that docs/utilities.md can be made again.
+"""Utilities that lost against moment matching, kept so that its trials can be made again (experiments/).
 
 All compare something of each class, averaged over real images once and over the synthetic ones in every
 call, with the networks of moment matching.

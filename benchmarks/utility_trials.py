@@ -1,4 +1,4 @@
-"""Utilities on trial: what docs/utilities.md compares.
+"""Utilities on trial: what experiments/2026-11-utilities.md compares.
 
     python benchmarks/utility_trials.py SRC --bpc 15k --ipc 30 --trial none --trial dm --trial mm,steps=400
 

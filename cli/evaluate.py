@@ -5,47 +5,36 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from rudcodec.baselines.codecs import CODECS, check_codec
-from rudcodec.data.reading import Reading
+from rudcodec.baselines.codecs import check_codec
 from rudcodec.display import ProgressView
 from rudcodec.threads import prepare_for_images
 
-from .commands import command, device_flag, is_quiet
-from .reading import read_images, reading_flags
+from .commands import command, is_quiet
+from .judging import CODEC, Judging, judging_flags
 from .tables import print_table
-from .values import finite, naming, network_names, read_input, recipe_change, require, shown_input
+from .values import finite, naming, read_input, recipe_change, require, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
     from rudcodec.comparison import Comparison, Entry
     from rudcodec.data import LabelledImages, Split
-    from rudcodec.data.reading import Mode
-    from rudcodec.synthetic import SyntheticSet
 
 
 @command("eval", "Train students on a file, judge them on real images.")
 @click.argument("file", metavar="FILE")
 @click.option("--real", "source", required=True, metavar="SRC", help="Real images, as for compress.")
 @click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
-    default="val",
-    metavar="NAME",
-    help="Of SRC, to judge on: train, val, test or all (val).",
-)
-@click.option(
     "--baseline",
-    type=click.Choice([*CODECS, "none"]),
+    type=CODEC,
     default="none",
     metavar="CODEC",
     help="Real images at equal bytes, too: avif, webp, jpeg, mbt2018, ...",
 )
-@click.option("--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3).")
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe.")
 @click.option(
     "--set",
     "changes",
@@ -54,34 +43,15 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Change FILE's recipe: steps, batch, lr, ...",
 )
-@click.option(
-    "--nets",
-    type=network_names,
-    default="convnet",
-    metavar="NET,...",
-    help="Students: convnet, alexnet, vgg11, resnet18, ...",
-)
-@click.option(
-    "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of a ConvNet (128)."
-)
-@device_flag
-@reading_flags
+@judging_flags()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(
     file: str,
     source: str,
-    split: Split,
     baseline: Codec | Literal["none"],
-    seeds: int,
-    steps: int | None,
     changes: tuple[tuple[str, Any], ...],
-    nets: tuple[str, ...],
-    width: int,
-    device: str,
-    mode: Mode,
-    background: str | None,
-    skip_bad: bool,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Train students on FILE (- is standard input), judge them on real images.
 
@@ -96,24 +66,12 @@ def evaluate(
     require("torch")
     if baseline != "none":
         check_codec(baseline)
-    shape = data.images.shape[1:]
-    reading = Reading(shape[0] if shape[0] == shape[1] else None, mode, background, skip_bad)
+    judging = Judging(changes=dict(changes), **flags)
     with ProgressView(is_quiet()) as view:
-        real = _read(source, split, reading, data, view)
+        real = judging.read(source, judging.split, data, view)
         prepare_for_images(os.environ, real.height, real.width)
-
-        from rudcodec.comparison import Comparison
-        from rudcodec.students import Panel, StudentSpec
-
-        comparison = Comparison(
-            shown_input(file),
-            data,
-            real,
-            Panel(tuple(StudentSpec(net, width, device) for net in nets), range(seeds)),
-            dict(changes) | ({} if steps is None else {"steps": steps}),
-            view,
-        )
-        entries = _judge(comparison, (source, reading), baseline, view)
+        comparison = judging.comparison(shown_input(file), data, real, view)
+        entries = _judge(comparison, lambda: judging.read(source, "train", data, view), baseline, view)
     if as_json:
         facts = {
             "file": file,
@@ -121,16 +79,19 @@ def evaluate(
             "bpc": data.bpc,
             "ipc": data.ipc,
             "real": source,
-            "split": split,
+            "split": judging.split,
             "rows": [_facts(entry) for entry in entries],
         }
         click.echo(json.dumps(finite(facts), indent=1))
         return
-    _print_entries(entries, split)
+    _print_entries(entries, judging.split)
 
 
 def _judge(
-    comparison: Comparison, real: tuple[str, Reading], baseline: Codec | Literal["none"], view: ProgressView
+    comparison: Comparison,
+    read_train: Callable[[], LabelledImages],
+    baseline: Codec | Literal["none"],
+    view: ProgressView,
 ) -> list[Entry]:
     """All entries, each shown as soon as it is there, since the next one may take long."""
     entries = []
@@ -138,22 +99,10 @@ def _judge(
         entries.append(entry)
         view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
     if baseline != "none":
-        source, reading = real
-        train = _read(source, "train", reading, comparison.data, view)
-        for entry in comparison.judge_real_images(train, baseline):
+        for entry in comparison.judge_real_images(read_train(), baseline):
             entries.append(entry)
             view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
     return entries
-
-
-def _read(
-    source: str, split: Split, reading: Reading, data: SyntheticSet, view: ProgressView
-) -> LabelledImages:
-    """Real images as the set has them: of its size, with its class numbers."""
-    from rudcodec.data.matching import matching
-
-    real = read_images(source, split, reading, view)
-    return matching(real, split, data.images.shape[1:], data.classes)
 
 
 def _print_entries(entries: list[Entry], split: Split) -> None:
@@ -197,8 +146,13 @@ def _facts(entry: Entry) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": entry.name, "bytes": entry.size, "ipc": entry.ipc}
     facts["accuracy"] = entry.accuracy
     if entry.results:
-        facts["results"] = [dataclasses.asdict(result) for result in entry.results]
+        facts["results"] = [_without_confusion(dataclasses.asdict(result)) for result in entry.results]
     return facts if entry.baseline is None else facts | _baseline_facts(entry.baseline)
+
+
+def _without_confusion(facts: dict[str, Any]) -> dict[str, Any]:
+    """Of many classes it would be most of the output."""
+    return {name: value for name, value in facts.items() if name != "confusion"}
 
 
 def _baseline_facts(baseline: Baseline) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rudcodec.recipe_text import recipe_lines
 from rudcodec.text import listed, short, shown
 
 from .commands import command
@@ -18,7 +19,6 @@ from .values import naming, read_input
 if TYPE_CHECKING:
     from rudcodec.bitstream import Outline, Part
     from rudcodec.bitstream.models import ModelFields
-    from rudcodec.payload import Recipe
 
 
 _LABELS = {"hard": "hard labels", "soft": "soft labels", "network": "labels from a network"}
@@ -72,7 +72,8 @@ def info(file: str, bits: bool, as_json: bool) -> None:
         f"{facts['ipc']:,.10g} a class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
     )
     click.echo(f"{len(classes)} classes: {names}")
-    _print_recipe(recipe)
+    for indent, line in zip(("recipe: ", "        "), recipe_lines(recipe), strict=False):
+        click.echo(indent + line)
     for key, value in outline.metadata.items():
         click.echo(f"{key}: {value}")
     table = [(f"{row.offset:,}", f"{row.bytes:,}", row.section, row.note) for row in rows]
@@ -92,25 +93,6 @@ def _sharing(outline: Outline) -> str:
     if len(outline.models) > 1:
         return f"{len(outline.models)} models"
     return f"networks per {_model(outline.model_fields[0])['share']}"
-
-
-def _print_recipe(recipe: Recipe | None) -> None:
-    if recipe is None:
-        click.echo("recipe: none that this version understands")
-        return
-    click.echo(
-        f"recipe: {recipe.steps} steps of {recipe.batch}, {recipe.optimizer}, lr {recipe.lr:g}, "
-        f"weight decay {recipe.weight_decay:g}, momentum {recipe.momentum:g}"
-    )
-    click.echo(
-        f"        mean {_numbers(recipe.mean)}, std {_numbers(recipe.std)}, "
-        f"augmentation {' '.join(recipe.augment) or 'none'}"
-        + (f", cutmix in {recipe.cutmix} of 256 batches" if recipe.cutmix else "")
-    )
-
-
-def _numbers(values: tuple[int, ...]) -> str:
-    return " ".join(map(str, values))
 
 
 def _print_parts(parts: tuple[Part, ...], size: int) -> None:

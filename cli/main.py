@@ -22,7 +22,9 @@ from rudcodec.interrupts import Interrupted, end_in_order
 from rudcodec.threads import prepare_threads
 
 from .commands import is_verbose
+from .compare import compare
 from .compress import compress
+from .curve import curve
 from .decompress import decompress
 from .evaluate import evaluate
 from .experts import experts
@@ -139,5 +141,8 @@ def main() -> None:
     """
 
 
-for command in (compress, info, decompress, truncate, merge, extract, evaluate, experts, verify):
+for command in (
+    *(compress, info, decompress, truncate, merge, extract, compare),
+    *(evaluate, curve, experts, verify),
+):
     main.add_command(command)

@@ -33,6 +33,11 @@ def amount(text: str) -> float:
         raise click.BadParameter(str(error)) from None
 
 
+def amounts(text: str) -> tuple[float, ...]:
+    """Positive numbers, separated by commas, in ascending order: ``5k,30k``. Raises click.BadParameter."""
+    return tuple(sorted({amount(word.strip()) for word in text.split(",")}))
+
+
 def byte_amount(text: str) -> int:
     """A positive number of bytes: ``62500``, ``62kB``, ``64KiB``. Raises click.BadParameter."""
     value = int(amount(text.strip().removesuffix("B")))
@@ -73,6 +78,11 @@ def recipe_change(text: str) -> tuple[str, Any]:
         what = "a whole number" if kind is int else "a number"
         raise click.BadParameter(f"{name}: {value!r} is not {what}") from None
     return name, number
+
+
+def is_recipe_field(name: str) -> bool:
+    """Whether :func:`recipe_change` knows a field of this name."""
+    return name in _RECIPE_NUMBERS or name in ("optimizer", "augment")
 
 
 def network_names(text: str) -> tuple[str, ...]:

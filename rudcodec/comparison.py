@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple
 
 from rudcodec import bitstream
 from rudcodec.baselines import (
@@ -21,7 +21,12 @@ from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, Within, no_progress
 from rudcodec.students import Panel, Trainer, TrainingSet, check_request, hard_recipe
+from rudcodec.students.trainer import VIEWS_COST
 from rudcodec.synthetic import SyntheticSet
+
+Kind = Literal["set", "label network", "images alone", "pictures", "pictures with label network"]
+"""What is judged: a set; of one with labels of its own the label network itself, and the images with their
+classes; real images as pictures, with their classes or under the set's label network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,7 @@ class Entry:
 
     Attributes:
         name: what it is called.
+        kind: what it is.
         size: bytes that it takes.
         ipc: images per class; 0 for a label network.
         accuracy: of students of the first kind, or of the label network itself; 0..1.
@@ -38,11 +44,21 @@ class Entry:
     """
 
     name: str
+    kind: Kind
     size: int
     ipc: float
     accuracy: float
     results: tuple[EvalResult, ...] = ()
     baseline: Baseline | None = None
+
+
+class Pending(NamedTuple):
+    """An entry that isn't judged yet: what it is of, about how many images students will see for it (a view
+    counts as :data:`rudcodec.students.trainer.VIEWS_COST`), and what judges it."""
+
+    kind: Kind
+    work: float
+    judge: Callable[[], Entry]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +84,16 @@ class Comparison:
     progress: StageProgress = no_progress
 
     def judge_set(self) -> Iterator[Entry]:
+        """The entries of :meth:`of_set`, one after another."""
+        for pending in self.of_set():
+            yield pending.judge()
+
+    def judge_real_images(self, train: LabelledImages, codec: Codec) -> Iterator[Entry]:
+        """The entries of :meth:`of_real_images`, one after another. Raises BudgetError as they do."""
+        for pending in self.of_real_images(train, codec):
+            yield pending.judge()
+
+    def of_set(self) -> list[Pending]:
         """The set; one with labels of its own also by its images with their classes alone, and by its label
         network itself.
 
@@ -77,30 +103,29 @@ class Comparison:
         data = self.data
         labelled = TrainingSet.with_own_labels(data)
         check_request(self.recipe, labelled, self.changes.keys())
-        results = self._judge(labelled, self.recipe, "")
-        yield Entry(self.name, data.size, data.ipc, results[0].mean, results)
+        pending = [Pending("set", self._work(labelled, self.recipe), self._judge_labelled)]
         if data.network is not None:
-            accuracy = label_accuracy(data.network, self.real)
-            yield Entry("its label network", self.network_size, 0, accuracy)
+            pending.append(Pending("label network", 0.0, self._judge_network))
         if data.network is not None or data.probs is not None:
-            results = self._judge(TrainingSet.with_classes(data), self.hard_recipe, ", hard labels")
-            size = data.size - self.network_size
-            yield Entry("its images, hard labels", size, data.ipc, results[0].mean, results)
+            work = self._work(TrainingSet.with_classes(data), self.hard_recipe)
+            pending.append(Pending("images alone", work, self._judge_images))
+        return pending
 
-    def judge_real_images(self, train: LabelledImages, codec: Codec) -> Iterator[Entry]:
+    def of_real_images(self, train: LabelledImages, codec: Codec) -> list[Pending]:
         """Real images out of ``train``, as one picture of at most the set's size: with their classes, and,
         where the set has a label network, also labelled by this, which then is part of the size.
 
-        ``train`` has the shape and class numbers of the set, as ``real`` has.
-
-        Raises:
-            BudgetError: not even a few images fit.
+        ``train`` has the shape and class numbers of the set, as ``real`` has. To judge an entry raises
+        BudgetError where not even a few images fit.
         """
-        if self.data.network is None:
-            yield self._judge_pictures(train, codec, self.recipe, None)
-            return
-        yield self._judge_pictures(train, codec, self.hard_recipe, None)
-        yield self._judge_pictures(train, codec, self.recipe, self.data.network)
+        recipe = self.hard_recipe
+        work = self._work(TrainingSet.with_classes(self.data), recipe)
+        pending = [Pending("pictures", work, partial(self._judge_pictures, train, codec, recipe, None))]
+        if (network := self.data.network) is not None:
+            judge = partial(self._judge_pictures, train, codec, self.recipe, network)
+            work = self._work(TrainingSet.with_own_labels(self.data), self.recipe)
+            pending.append(Pending("pictures with label network", work, judge))
+        return pending
 
     @property
     def recipe(self) -> Recipe:
@@ -122,6 +147,25 @@ class Comparison:
             return 0
         shape = ImageShape(*self.data.images.shape[1:])
         return bitstream.labels_size(self.data.network, shape, len(self.data.classes))
+
+    def _work(self, labelled: TrainingSet, recipe: Recipe) -> float:
+        students = len(self.panel.specs) * len(self.panel.seeds)
+        each = 1.0 if labelled.network is None else VIEWS_COST
+        return each * students * recipe.steps * labelled.batch_size(recipe)
+
+    def _judge_labelled(self) -> Entry:
+        results = self._judge(TrainingSet.with_own_labels(self.data), self.recipe, "")
+        return Entry(self.name, "set", self.data.size, self.data.ipc, results[0].mean, results)
+
+    def _judge_network(self) -> Entry:
+        assert self.data.network is not None
+        accuracy = label_accuracy(self.data.network, self.real)
+        return Entry("its label network", "label network", self.network_size, 0, accuracy)
+
+    def _judge_images(self) -> Entry:
+        results = self._judge(TrainingSet.with_classes(self.data), self.hard_recipe, ", hard labels")
+        size, ipc = self.data.size - self.network_size, self.data.ipc
+        return Entry("its images, hard labels", "images alone", size, ipc, results[0].mean, results)
 
     def _judge(self, labelled: TrainingSet, recipe: Recipe, note: str) -> tuple[EvalResult, ...]:
         """Students of each kind."""
@@ -150,4 +194,5 @@ class Comparison:
             name += ", the same label network"
         elif self.data.network is not None:
             name += ", hard labels"
-        return Entry(name, winner.size + beside, winner.count, results[0].mean, results, baseline)
+        kind: Kind = "pictures" if network is None else "pictures with label network"
+        return Entry(name, kind, winner.size + beside, winner.count, results[0].mean, results, baseline)

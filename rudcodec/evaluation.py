@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ class EvalResult:
         accuracies: of each student, after its last step; nothing is selected.
         seeds: of each student.
         per_class: mean accuracy on each class; NaN where the real split has no image of it.
+        confusion: how often images of a class (row) were taken for a class (column), by all students in sum.
         train_images, real_images: how many were trained on, and judged on.
         steps, batch: optimizer steps of each student and images per step, as done.
         net: what was trained, such as ``ConvNet-3``; ``width``: its channels, if it is a ConvNet.
@@ -57,6 +58,7 @@ class EvalResult:
     precision: str
     compiled: bool
     seconds: float
+    confusion: tuple[tuple[int, ...], ...] = field(repr=False)
 
     @classmethod
     def of_students(
@@ -64,22 +66,22 @@ class EvalResult:
         trainer: Trainer,
         real: LabelledImages,
         seeds: Sequence[int],
-        hits: Sequence[NDArray[np.bool_]],
+        seen: Sequence[NDArray[np.int64]],
         seconds: float,
     ) -> EvalResult:
         """The result of the students with some seeds, all of them trained as ``trainer`` does it.
 
-        ``hits`` says of each student which of the ``real`` images it classifies correctly: (len(real),).
+        ``seen`` are the classes that each student sees in the ``real`` images: int64 (len(real),).
         """
         data, spec = trainer.data, trainer.spec
-        accuracies = tuple(float(np.mean(hit)) for hit in hits)
+        accuracies = tuple(float(np.mean(classes == real.labels)) for classes in seen)
+        confusion = np.sum([_confusion(real.labels, classes, data.class_count) for classes in seen], axis=0)
         present = np.bincount(real.labels, minlength=data.class_count)
-        right = np.bincount(real.labels, weights=np.mean(hits, axis=0), minlength=data.class_count)
         with np.errstate(invalid="ignore"):
-            per_class = right / present
+            per_class = np.diag(confusion) / len(seen) / present
         return cls(
             mean=float(np.mean(accuracies)),
-            std=float(np.std(accuracies, ddof=1)) if len(hits) > 1 else 0.0,
+            std=float(np.std(accuracies, ddof=1)) if len(seen) > 1 else 0.0,
             accuracies=accuracies,
             seeds=tuple(seeds),
             per_class=tuple(per_class.tolist()),
@@ -93,6 +95,7 @@ class EvalResult:
             precision="bfloat16" if has_fast_bf16(trainer.device) else "float32",
             compiled=trainer.compiled,
             seconds=seconds,
+            confusion=tuple(map(tuple, confusion.tolist())),
         )
 
 
@@ -160,12 +163,12 @@ def judge(
 ) -> EvalResult:
     """Train a student for each seed, and judge them on real images of the set's shape and classes."""
     started = time.monotonic()
-    hits = []
+    seen = []
     for number, seed in enumerate(seeds, start=1):
         stage = StageSteps(progress, f"student {number} of {len(seeds)}")
         student = trainer.train(seed, stage)
-        hits.append(predict(student, real.images, trainer.recipe) == real.labels)
-    return EvalResult.of_students(trainer, real, seeds, hits, time.monotonic() - started)
+        seen.append(predict(student, real.images, trainer.recipe))
+    return EvalResult.of_students(trainer, real, seeds, seen, time.monotonic() - started)
 
 
 def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
@@ -174,6 +177,13 @@ def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
     ``real`` has the classes of the network in their order.
     """
     return float(np.mean(bitstream.logits(network, real.images).argmax(1) == real.labels))
+
+
+def _confusion(labels: NDArray[np.int64], seen: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """How often each class (row) was taken for each (column): int64 (classes, classes)."""
+    known = seen < classes  # a network of the user's own may have more outputs
+    numbers = labels[known] * classes + seen[known]
+    return np.bincount(numbers, minlength=classes**2).reshape(classes, classes)
 
 
 def _with_labels(

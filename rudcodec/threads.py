@@ -28,7 +28,7 @@ def prepare_threads(environment: MutableMapping[str, str]) -> None:
     """Set what torch's libraries read when they are loaded, unless the user has.
 
     As many threads as there are cores to use, where a quota makes these fewer than torch sees; and threads
-    that sleep while they wait: those that spin keep others from the cores (docs/cost.md). Call it before
+    that sleep while they wait: those that spin keep others from the cores (see experiments/). Call it before
     torch is imported.
     """
     environment.setdefault("OMP_WAIT_POLICY", "passive")

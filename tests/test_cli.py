@@ -190,7 +190,7 @@ class TestHelp:
     @pytest.mark.parametrize(
         ("words", "completed"),
         [
-            ("rudcodec com", ["compress"]),
+            ("rudcodec com", ["compare", "compress"]),
             ("rudcodec compress --pres", ["--preset"]),
             ("rudcodec compress --preset b", ["balanced", "best"]),
             ("rudcodec compress --labels h", ["hard"]),

@@ -112,8 +112,8 @@ class _Search:
         trials = []
         for candidate in candidates:
             trainer = self._trainer(candidate, recipe, small)
-            hits = self._hits(trainer, _TRIAL_SEED + seed, f"trial of {candidate.count} a class")
-            trials.append(Trial(candidate, float(np.mean(hits))))
+            seen = self._predict(trainer, _TRIAL_SEED + seed, f"trial of {candidate.count} a class")
+            trials.append(Trial(candidate, float(np.mean(seen == self.real.labels))))
         return tuple(trials)
 
     def judge_count(self, winner: Candidate) -> tuple[EvalResult, ...]:
@@ -124,11 +124,11 @@ class _Search:
 
     def _judge(self, draws: list[Candidate], spec: StudentSpec) -> EvalResult:
         """Students of one kind: each seed's on a draw of its own."""
-        started, seeds, hits = time.monotonic(), self.training.panel.seeds, []
+        started, seeds, seen = time.monotonic(), self.training.panel.seeds, []
         for number, (images, seed) in enumerate(zip(draws, seeds, strict=True), start=1):
             trainer = self._trainer(images, self.training.recipe, spec)
-            hits.append(self._hits(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
-        return EvalResult.of_students(trainer, self.real, seeds, hits, time.monotonic() - started)
+            seen.append(self._predict(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
+        return EvalResult.of_students(trainer, self.real, seeds, seen, time.monotonic() - started)
 
     def _draw(self, winner: Candidate, seed: int) -> Candidate:
         """Other images, as many as the winner has, or the winner where these don't fit at any quality."""
@@ -143,6 +143,7 @@ class _Search:
             return Trainer(TrainingSet.with_classes(data), recipe, spec)
         return Trainer(TrainingSet.with_network(data, network), recipe, spec)
 
-    def _hits(self, trainer: Trainer, seed: int, stage: str) -> NDArray[np.bool_]:
+    def _predict(self, trainer: Trainer, seed: int, stage: str) -> NDArray[np.int64]:
+        """The classes that a student of this seed sees in the real images: int64 (N,)."""
         student = trainer.train(seed, StageSteps(self.progress, stage))
-        return predict(student, self.real.images, trainer.recipe) == self.real.labels
+        return predict(student, self.real.images, trainer.recipe)

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def png(image: np.ndarray) -> bytes:
-    """A PNG file of a uint8 (H, W, C) image, C being 1 or 3."""
+    """A PNG file of a uint8 (H, W, C) image, C being 1, 3 or, with opacity, 4."""
     from PIL import Image
 
     data = io.BytesIO()

@@ -16,7 +16,7 @@ def make_renderer(use_compiler: bool) -> Callable[[Tensor, views.ViewParameters]
     """A function that makes views, uint8 (n, H, W, C), of images, uint8 (N, H, W, C), and of
     parameters on the same device.
 
-    ``use_compiler``: make them by torch.compile, which gives the same integers faster (docs/cost.md).
+    ``use_compiler``: make them by torch.compile, which gives the same integers faster (see experiments/).
     """
     if not use_compiler:
         return _render  # which can be pickled, for workers

@@ -31,7 +31,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         batches: how many batches; None: without end.
         seed: of the views; batch ``b`` holds views ``b * batch ... (b + 1) * batch - 1`` of it.
         device: where views are made and labelled.
-        compile: use torch.compile, which makes and labels views faster once it is done (docs/cost.md). It
+        compile: use torch.compile, which makes and labels views faster once it is done (see experiments/). It
             can't be used with workers.
     """
 

@@ -1,5 +1,5 @@
 """Layers that compute one function in two ways: eager by torch's own kernels, compiled by plain sums, of
-which the compiler makes faster code. docs/cost.md has the times.
+which the compiler makes faster code. experiments/2026-11-cost.md has the times.
 """
 
 from __future__ import annotations

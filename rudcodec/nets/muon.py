@@ -1,4 +1,4 @@
-"""The optimizer Muon: better label networks and students in as many steps as by Adam (docs/views.md)."""
+"""The optimizer Muon: better label networks and students in as many steps as by Adam (see experiments/)."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ import torch
 from rudcodec.progress import activity
 
 # How many reads of memory an intermediate result may cost before the compiler stores it: with the compiler's
-# own threshold the gradients of norms are slow (docs/cost.md).
+# own threshold the gradients of norms are slow (experiments/2026-11-cost.md).
 _COMPILER_OPTIONS: dict[str, Any] = {"realize_reads_threshold": 16}
 
-# Training images x pixels x width from which on torch.compile earns its time back (docs/cost.md).
+# Training images x pixels x width from which on torch.compile earns its time back (see experiments/).
 _COMPILE_FROM = 100_000 * 32 * 32 * 128
 
 P = ParamSpec("P")

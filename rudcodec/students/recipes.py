@@ -55,7 +55,7 @@ def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) 
 
 def network_views(channels: int, flip: bool) -> ViewRecipe:
     """The views that a label network is trained on: nearly the images as they are. Grey ones, which stand
-    upright in the middle, as clothes and digits do, are changed even less. docs/views.md has the trials."""
+    upright in the middle, as clothes and digits do, are changed even less (see experiments/)."""
     if channels == 1:
         return ViewRecipe(zoom_min=56, zoom_max=72, shift=4, rotate=8, flip=flip)
     return ViewRecipe(zoom_min=54, zoom_max=74, rotate=8, contrast=30, brightness=12, flip=flip)
@@ -65,7 +65,7 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
     """The views of its (H, W, C) images that a file of ``bpc`` bits a class lets students draw.
 
     They are wider and more mixed than those label networks are trained on, so that few images give more, and
-    other, views. docs/views.md has the trials.
+    other, views. experiments/2026-11-label-networks.md has the trials.
     """
     height, width, channels = shape
     default = ViewRecipe()

@@ -3,7 +3,7 @@
 After IDM (Zhao et al., "Improved Distribution Matching for Dataset Condensation", CVPR 2023), which matches
 means of trained networks' features beside a classification loss, and M3D (Zhang et al., AAAI 2024), which
 adds higher moments. Here the networks don't change, so that the real images' moments are computed once.
-docs/utilities.md has the trials.
+experiments/2026-11-utilities.md has the trials.
 """
 
 from __future__ import annotations

@@ -1,0 +1,231 @@
+"""The table of results, filled row by row: files of several sets, budgets, label modes and utilities.
+
+    python benchmarks/paper_table.py --list
+    python benchmarks/paper_table.py --set digits
+    python benchmarks/paper_table.py --set cifar10 --source cifar10=PATH --bpc 30k --labels network
+    python docs/make_results.py
+
+Compresses what hasn't been run yet, trains students on it and on real images at equal bytes, and appends a
+row for each point to results/accuracy.tsv, from which docs/make_results.py makes the tables of
+docs/results.md. Rows that are there are not run again; encodes and points that a killed run has finished are
+kept in ``--folder``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+from measured import FOLDER, UNKNOWN, append_rows, commit, machine, read_rows
+from trials_common import Script
+
+from rudcodec.baselines import Codec
+from rudcodec.cli.budgets import Budgets
+from rudcodec.cli.judging import CODEC
+from rudcodec.cli.values import amount, key_value
+from rudcodec.comparison import Comparison
+from rudcodec.data import LabelledImages, Split, load
+from rudcodec.data.matching import matching
+from rudcodec.display import ProgressView
+from rudcodec.report import JudgedFile, Ledger, Point
+from rudcodec.report.curves import curve_name
+from rudcodec.report.measuring import Measuring, tasks_of
+from rudcodec.settings import Settings, parse_settings
+from rudcodec.students import Panel, StudentSpec
+
+TABLE = FOLDER / "accuracy.tsv"
+# set, what to judge on, budgets in bits per class, label modes, utilities
+PLAN = (
+    ("digits", "val", ("800", "1500", "3k"), ("hard",), ("auto",)),
+    ("cifar10", "val", ("15k", "30k", "50k", "100k"), ("hard", "soft", "network"), ("auto",)),
+    ("cifar10", "val", ("15k", "50k"), ("hard",), ("none", "dm", "gm")),
+    ("fashionmnist", "test", ("10k", "25k", "100k", "250k"), ("hard", "network"), ("auto",)),
+    ("cifar100", "val", ("10k", "70k"), ("hard", "network"), ("auto",)),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file to be measured: its set, what to judge on, budget, label mode and utility."""
+
+    name: str
+    split: Split
+    bpc: str
+    labels: str
+    utility: str
+
+    def command(self, asked: Asked) -> str:
+        """What would measure it by hand, which also tells its rows from others."""
+        settings = "".join(f" --set {name}={value}" for name, value in asked.settings)
+        utility = "" if self.utility == "auto" else f" --utility {self.utility}"
+        steps = "" if asked.steps is None else f" --steps {asked.steps}"
+        return (
+            f"rudcodec compress SRC out.rud --bpc {self.bpc} --labels {self.labels}{utility}{settings}; "
+            f"rudcodec eval out.rud --real SRC --split {self.split} --seeds {asked.seeds} "
+            f"--width {asked.width}{steps} --baseline {asked.baseline}"
+        )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for besides cases.
+
+    Attributes:
+        settings: of all encodes.
+        seeds, width, steps: of the students; steps None: the recipe's.
+        baseline: codec of real images, or none.
+        device: where it is computed.
+        folder: for files and points.
+    """
+
+    settings: tuple[tuple[str, str], ...]
+    seeds: int
+    width: int
+    steps: int | None
+    baseline: Codec | str
+    device: str
+    folder: Path
+
+
+def cases_of(sets: tuple[str, ...], **wanted: tuple[str, ...]) -> Iterator[Case]:
+    """The cases of the plan that are wanted; budgets, labels or utilities that are named take its place."""
+    seen = set()
+    for name, split, *planned in PLAN:
+        if sets and name not in sets:
+            continue
+        names = ("bpc", "labels", "utility")
+        axes = [wanted[axis] or values for axis, values in zip(names, planned, strict=True)]
+        for bpc, labels, utility in product(*axes):
+            case = Case(name, split, bpc, labels, utility)  # type: ignore[arg-type]
+            if case not in seen:
+                seen.add(case)
+                yield case
+
+
+def measure(case: Case, source: str, asked: Asked, view: ProgressView) -> list[dict[str, str]]:
+    """The rows of a case, whose file and points are kept as they come."""
+    train = load(source, "train")
+    settings = Settings.preset(
+        "balanced",
+        labels=case.labels,
+        utility=case.utility,
+        device=asked.device,
+        **{**parse_settings(asked.settings), "bpc": 1.0},
+    )
+    folder = asked.folder / f"{case.name}-{case.labels}-{case.utility}"
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger, size = Ledger(folder / "measured.jsonl"), amount(case.bpc)
+    budgets = Budgets(train, settings, (size,), folder)
+    budgets.check(ledger, force=False)
+    (path,) = budgets.encode(ledger, view)
+    file = JudgedFile.decode(path.name, path.read_bytes())
+    points = _points(file, (source, case.split, train), asked, (ledger, view))
+    seconds = budgets.seconds(ledger, size)
+    shared = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "machine": machine(points[0].device),
+        "command": case.command(asked),
+        "set": case.name,
+        "split": case.split,
+        "encode_seconds": UNKNOWN if seconds is None else f"{seconds:.0f}",
+        "sha256": file.sha256,
+        "note": "",
+    }
+    network = [point.mean for point in points if point.kind == "label network"]
+    return [shared | _row(point, network) for point in points if point.kind != "label network"]
+
+
+def _points(
+    file: JudgedFile, real: tuple[str, Split, LabelledImages], asked: Asked, kept: tuple[Ledger, ProgressView]
+) -> list[Point]:
+    source, split, train = real
+    ledger, view = kept
+    shape, classes = file.data.images.shape[1:], file.data.classes
+    measuring = Measuring(
+        ledger, lambda stage, done, total, left: view(stage, done, total, run_remaining=left), view.say
+    )
+    comparison = Comparison(
+        file.name,
+        file.data,
+        matching(load(source, split), split, shape, classes),
+        Panel((StudentSpec("convnet", asked.width, asked.device),), range(asked.seeds)),
+        {} if asked.steps is None else {"steps": asked.steps},
+        measuring.progress,
+    )
+    codecs: list[Any] = [] if asked.baseline == "none" else [asked.baseline]
+    tasks = [*tasks_of(file, comparison, matching(train, "train", shape, classes), codecs)]
+    return measuring.run(tasks)
+
+
+def _row(point: Point, network: list[float]) -> dict[str, str]:
+    own_labels = point.kind in ("set", "pictures with label network")
+    with_network = bool(network) and own_labels
+    return {
+        "what": "file" if point.kind == "set" else curve_name(point),
+        "bpc": f"{point.bpc:.0f}",
+        "bytes": str(point.size),
+        "labels": point.label_mode if own_labels else "hard",
+        "ipc": f"{point.ipc:g}",
+        "label_network": f"{100 * network[0]:.1f}" if with_network else "",
+        "net": point.net,
+        "width": "" if point.width is None else str(point.width),
+        "steps": str(point.steps),
+        "seeds": str(len(point.seeds)),
+        "mean": f"{100 * point.mean:.1f}",
+        "std": f"{100 * point.std:.1f}" if len(point.seeds) > 1 else "",
+        "eval_seconds": f"{point.seconds:.0f}",
+    }
+
+
+@click.command(cls=Script)
+@click.option("--list", "only_list", is_flag=True, help="Say which rows there are, and which nobody has run.")
+@click.option("--set", "sets", multiple=True, help="Only these sets (all of the plan).")
+@click.option("--bpc", multiple=True, help="These budgets instead of the plan's, such as 30k.")
+@click.option("--labels", multiple=True, help="These label modes instead of the plan's.")
+@click.option("--utility", multiple=True, help="These utilities instead of the plan's.")
+@click.option("--source", "sources", type=key_value, multiple=True, help="Where a set is: NAME=PATH.")
+@click.option("--setting", "settings", type=key_value, multiple=True, help="Of all encodes: warmup=400.")
+@click.option("--seeds", type=click.IntRange(1), default=3, help="Students of each point (3).")
+@click.option("--width", type=click.IntRange(1), default=128, help="Of a student (128).")
+@click.option("--steps", type=click.IntRange(1), help="Of a student, instead of the recipe's.")
+@click.option("--baseline", type=CODEC, default="avif", help="Of real images (avif), or none.")
+@click.option("--device", default="auto")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("out/paper"), help="For the files.")
+@click.option("--table", type=click.Path(path_type=Path), default=TABLE, help="Where rows go.")
+def main(
+    only_list: bool,
+    sets: tuple[str, ...],
+    bpc: tuple[str, ...],
+    labels: tuple[str, ...],
+    utility: tuple[str, ...],
+    sources: tuple[tuple[str, str], ...],
+    table: Path,
+    **asked: Any,
+) -> None:
+    """Measure the rows of the table of results that nobody has run yet."""
+    wanted = Asked(**asked)
+    unknown = set(sets) - {name for name, *_ in PLAN}
+    if unknown:
+        raise click.BadParameter(f"no set of the plan is called {min(unknown)}", param_hint="--set")
+    done = {(row["set"], row["command"]) for row in read_rows(table)}
+    with ProgressView() as view:
+        for case in cases_of(sets, bpc=bpc, labels=labels, utility=utility):
+            amount(case.bpc)
+            command = case.command(wanted)
+            state = "run" if (case.name, command) in done else "not run"
+            if only_list:
+                click.echo(f"{state:<8}{case.name:<14}{command}")
+            elif state == "not run":
+                view.say(f"{case.name}: {command}")
+                rows = measure(case, dict(sources).get(case.name, case.name), wanted, view)
+                append_rows(table, rows)
+
+
+if __name__ == "__main__":
+    main()

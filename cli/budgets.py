@@ -1,0 +1,97 @@
+"""Files for several budgets: a set is compressed to each, and what a killed job has made is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rudcodec
+from rudcodec.display import ProgressView
+from rudcodec.errors import DataError
+from rudcodec.progress import activity
+from rudcodec.settings import Settings
+from rudcodec.text import clock
+
+if TYPE_CHECKING:
+    from rudcodec.data import LabelledImages
+    from rudcodec.report import Ledger
+
+
+@dataclass(frozen=True, eq=False)
+class Budgets:
+    """Encodes of one set.
+
+    Attributes:
+        train: the set.
+        settings: of all encodes, the budget apart.
+        sizes: budgets in bits per class.
+        folder: where the files go, called by their budgets: ``30k.rud``.
+    """
+
+    train: LabelledImages
+    settings: Settings
+    sizes: Sequence[float]
+    folder: Path
+
+    def check(self, ledger: Ledger, force: bool) -> None:
+        """Refuse, before any encode, budgets that can't be met and files that aren't of this job.
+
+        Raises BudgetError, SettingError; DataError.
+        """
+        with activity("loading torch"):
+            from rudcodec.distill.inputs import resolve_inputs
+        for size in self.sizes:
+            resolve_inputs(self.train, None, replace(self.settings, bpc=size))
+            path = self._path(size)
+            if path.exists() and not force and ledger.get(self._key(size)) is None:
+                raise DataError(
+                    f"{path}: exists already, and isn't known to be of this set and these settings; "
+                    "--force overwrites it"
+                )
+
+    def encode(self, ledger: Ledger, view: ProgressView) -> list[Path]:
+        """The files of all budgets; those that are there are left as they are."""
+        paths = []
+        for number, size in enumerate(self.sizes, start=1):
+            path, key = self._path(size), self._key(size)
+            paths.append(path)
+            known = ledger.get(key)
+            if known is None:
+                path.unlink(missing_ok=True)  # it was asked whether it may be
+                ledger.add(key, "begun")
+            elif path.exists():
+                continue
+            view.say(f"{path}: {number} of {len(self.sizes)} files")
+            result = rudcodec.compress(
+                self.train,
+                path,
+                replace(self.settings, bpc=size),
+                report=view.show,
+                checkpoints=f"{path}.run",
+                resume=True,
+            )
+            ledger.add(key, {"seconds": round(result.seconds)})
+            view.say(f"{path}: {result.size:,} bytes, {result.ipc} images a class, {clock(result.seconds)}")
+        return paths
+
+    def seconds(self, ledger: Ledger, size: float) -> float | None:
+        """How long an encode has taken; None if that isn't known."""
+        known = ledger.get(self._key(size))
+        return known["seconds"] if isinstance(known, dict) else None
+
+    def _path(self, size: float) -> Path:
+        name = f"{size / 1000:g}k" if size >= 1000 and size % 100 == 0 else f"{size:g}"
+        return self.folder / f"{name}.rud"
+
+    def _key(self, size: float) -> dict[str, Any]:
+        """What tells a file of this job from any other."""
+        from rudcodec.data import digest
+
+        return {
+            "file": self._path(size).name,
+            "rudcodec": rudcodec.__version__,
+            "data": digest(self.train),
+            "settings": {**self.settings.as_dict(), "bpc": size},
+        }

@@ -1,0 +1,233 @@
+"""``rudcodec curve``: what files of several sizes are worth, beside real images, as a picture and a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+import rudcodec
+from rudcodec.baselines.codecs import check_codec
+from rudcodec.data.reading import Reading
+from rudcodec.display import ProgressView
+from rudcodec.report import JudgedFile, Ledger
+from rudcodec.settings import PRESETS, Settings, parse_settings
+from rudcodec.text import short
+from rudcodec.threads import prepare_for_images
+
+from .budgets import Budgets
+from .commands import closing, command, is_quiet
+from .judging import CODEC, Judging, judging_flags
+from .outputs import force_flag
+from .reading import read_images, size_flag
+from .report_outputs import ReportOutputs
+from .tables import print_table
+from .values import (
+    amounts,
+    is_recipe_field,
+    key_value,
+    naming,
+    read_input,
+    recipe_change,
+    require,
+    shown_input,
+)
+
+if TYPE_CHECKING:
+    from rudcodec.baselines import Codec
+    from rudcodec.data import LabelledImages, Split
+    from rudcodec.report.measuring import Task
+    from rudcodec.report.page import Report
+    from rudcodec.synthetic import SyntheticSet
+
+
+@command("curve", "Draw accuracy by size, beside real images: a report.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--real", "source", metavar="SRC", help="Real images, as for compress.")
+@click.option(
+    "--bpc",
+    "sizes",
+    type=amounts,
+    metavar="N,N,...",
+    help="FILE is a set: compress it first, to 5k,30k,... bits.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice([*PRESETS]),
+    metavar="NAME",
+    help="For --bpc: fast, balanced, best (balanced).",
+)
+@click.option(
+    "--baseline",
+    "baselines",
+    type=CODEC,
+    multiple=True,
+    default=("avif",),
+    metavar="CODEC",
+    help="Real images at equal bytes, by a codec or none (avif).",
+)
+@click.option(
+    "--set",
+    "changes",
+    type=key_value,
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change recipes (lr=.01), for --bpc settings (ipc=9).",
+)
+@judging_flags(rare=True)
+@size_flag
+@click.option(
+    "-o",
+    "--out",
+    "outs",
+    multiple=True,
+    default=("curve",),
+    metavar="OUT",
+    help="A folder, .html, .png, .svg or .tsv (curve/).",
+)
+@force_flag
+def curve(
+    files: tuple[str, ...],
+    source: str | None,
+    sizes: tuple[float, ...] | None,
+    preset: str | None,
+    baselines: tuple[Codec | Literal["none"], ...],
+    changes: tuple[tuple[str, str], ...],
+    outs: tuple[str, ...],
+    size: int | None,
+    force: bool,
+    **flags: Any,
+) -> None:
+    """Draw what FILEs are worth, as eval judges it, by their bits per class.
+
+    What is measured is kept beside OUT: the same command goes on where it was interrupted.
+    """
+    outputs = ReportOutputs.of(outs)
+    codecs = [name for name in dict.fromkeys(baselines) if name != "none"]
+    recipe = [f"{name}={value}" for name, value in changes if is_recipe_field(name) or sizes is None]
+    judging = Judging(changes=dict(map(recipe_change, recipe)), **flags)
+    settings = None
+    if sizes is not None:
+        if len(files) > 1:
+            raise click.UsageError("with --bpc one set is compressed: give one SRC, not several FILEs")
+        if outputs.folder is None:
+            raise click.UsageError("--bpc makes files: give a folder for them, such as -o curve/")
+        pairs = [(name, value) for name, value in changes if not is_recipe_field(name)]
+        settings = _settings(preset, pairs, judging.device)
+        source = source or files[0]
+    elif preset is not None or size is not None:
+        raise click.UsageError("--preset and --size go with --bpc, for sets that are to be compressed")
+    if source is None:
+        raise click.UsageError("Missing option '--real'")
+    outputs.check(force)
+    judged = [] if sizes is not None else _decoded([(shown_input(file), read_input(file)) for file in files])
+    require("torch")
+    for codec in codecs:
+        check_codec(codec)
+    ledger = Ledger(outputs.ledger)
+    with ProgressView(is_quiet()) as view:
+        try:
+            if sizes is not None and settings is not None and outputs.folder is not None:
+                reading = Reading(size, judging.mode, judging.background, judging.skip_bad)
+                train = read_images(files[0], "train", reading, view)
+                prepare_for_images(os.environ, train.height, train.width)
+                budgets = Budgets(train, settings, sizes, outputs.folder)
+                budgets.check(ledger, force)
+                outputs.make_folder()
+                judged = _decoded([(path.name, path.read_bytes()) for path in budgets.encode(ledger, view)])
+            report = _measured(judged, (source, codecs), judging, (outputs, ledger), view)
+        except KeyboardInterrupt as error:
+            error.args = ("interrupted; the same command goes on",)
+            raise
+        outputs.write(report)
+    _print(report)
+    for path in outputs.files:
+        closing(f"written: {path}")
+
+
+def _settings(preset: str | None, changes: Sequence[tuple[str, str]], device: str) -> Settings:
+    """Settings of all encodes, the budget apart."""
+    given = parse_settings(changes)
+    for name in ("bpc", "lmbda"):
+        if name in given:
+            raise click.UsageError(f"--set {name}: the budgets are those of --bpc")
+    return Settings.preset(preset or "balanced", **{"device": device, **given, "bpc": 1.0})
+
+
+def _decoded(contents: Sequence[tuple[str, bytes]]) -> list[JudgedFile]:
+    """Files by name, smallest first; of equal ones the first."""
+    files: dict[bytes, JudgedFile] = {}
+    for name, data in contents:
+        if data not in files:
+            with naming(name):
+                files[data] = JudgedFile.decode(name, data)
+    return sorted(files.values(), key=lambda file: file.data.bpc)
+
+
+def _measured(
+    files: Sequence[JudgedFile],
+    real_images: tuple[str, Sequence[Codec]],
+    judging: Judging,
+    kept: tuple[ReportOutputs, Ledger],
+    view: ProgressView,
+) -> Report:
+    """What is known of the files once all is measured."""
+    source, codecs = real_images
+    outputs, ledger = kept
+    found: dict[Any, LabelledImages] = {}
+
+    def read(split: Split, data: SyntheticSet) -> LabelledImages:
+        key = split, data.images.shape[1:], data.classes
+        if key not in found:
+            found[key] = judging.read(source, split, data, view)
+        return found[key]
+
+    sets = [read(judging.split, file.data) for file in files]
+    train = [read("train", file.data) if codecs else None for file in files]
+    prepare_for_images(os.environ, max(real.height for real in sets), max(real.width for real in sets))
+
+    from rudcodec.report.measuring import Measuring, tasks_of
+    from rudcodec.report.page import Report
+
+    measuring = Measuring(
+        ledger, lambda stage, done, total, left: view(stage, done, total, run_remaining=left), view.say
+    )
+    tasks: list[Task] = []
+    for file, real, pictures in zip(files, sets, train, strict=True):
+        comparison = judging.comparison(file.name, file.data, real, measuring.progress)
+        with naming(file.name):
+            tasks += tasks_of(file, comparison, pictures, codecs)
+    outputs.make_folder()
+    points = tuple(measuring.run(tasks))
+    return Report(
+        tuple(files),
+        points,
+        sets[0].name,
+        judging.split,
+        len(sets[0]),
+        rudcodec.__version__,
+        tuple(measuring.refusals),
+    )
+
+
+def _print(report: Report) -> None:
+    """The points as a table, and what they say."""
+    from rudcodec.report.curves import curve_name, verdicts
+
+    rows = [
+        (
+            point.file,
+            curve_name(point),
+            short(point.bpc),
+            f"{point.size:,}",
+            f"{point.ipc:g}" if point.ipc else "",
+            point.student,
+            f"{100 * point.mean:.1f}" + (f" ± {100 * point.std:.1f} %" if point.net else " %"),
+        )
+        for point in report.points
+    ]
+    print_table(("file", "of what", ">bpc", ">bytes", ">images a class", "student", ">accuracy"), rows)
+    for sentence in (*verdicts(report.points), *report.refusals):
+        click.echo(sentence)

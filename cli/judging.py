@@ -1,0 +1,122 @@
+"""Judging on the command line: the flags that all commands share which train students, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rudcodec.baselines.codecs import CODECS
+from rudcodec.data.reading import Reading
+from rudcodec.display import ProgressView
+
+from .commands import RareOption, device_flag
+from .reading import read_images, reading_flags
+from .values import network_names
+
+if TYPE_CHECKING:
+    from rudcodec.comparison import Comparison
+    from rudcodec.data import LabelledImages, Split
+    from rudcodec.data.reading import Mode
+    from rudcodec.progress import StageProgress
+    from rudcodec.students import Panel
+    from rudcodec.synthetic import SyntheticSet
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CODEC = click.Choice([*CODECS, "none"])
+
+
+def judging_flags(rare: bool = False) -> Callable[[Command], Command]:
+    """Add the flags of :class:`Judging`, ``--set`` apart, to a command; its help may have those of the
+    students among the rare ones."""
+    kind: dict[str, Any] = {"cls": RareOption, "section": "How students are trained"} if rare else {}
+    flags = (
+        click.option(
+            "--split",
+            type=click.Choice(["train", "val", "test", "all"]),
+            default="val",
+            metavar="NAME",
+            help="Of SRC, to judge on: train, val, test or all (val).",
+        ),
+        click.option(
+            "--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3)."
+        ),
+        click.option(
+            "--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe.", **kind
+        ),
+        click.option(
+            "--nets",
+            type=network_names,
+            default="convnet",
+            metavar="NET,...",
+            help="Students: convnet, alexnet, vgg11, resnet18, ...",
+            **kind,
+        ),
+        click.option(
+            "--width",
+            type=click.IntRange(1),
+            default=128,
+            metavar="N",
+            help="Channels of a ConvNet (128).",
+            **kind,
+        ),
+        device_flag,
+        reading_flags,
+    )
+
+    def add(command: Command) -> Command:
+        for flag in reversed(flags):
+            command = flag(command)
+        return command
+
+    return add
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What the flags say: who judges, on what, and how that is read.
+
+    ``changes``: fields of a file's recipe that are to be otherwise; ``steps`` stands above them.
+    """
+
+    split: Split
+    seeds: int
+    steps: int | None
+    nets: tuple[str, ...]
+    width: int
+    device: str
+    mode: Mode
+    background: str | None
+    skip_bad: bool
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def panel(self) -> Panel:
+        """The students. Imports torch."""
+        from rudcodec.students import Panel, StudentSpec
+
+        specs = tuple(StudentSpec(net, self.width, self.device) for net in self.nets)
+        return Panel(specs, range(self.seeds))
+
+    def recipe_changes(self) -> dict[str, Any]:
+        """What is to be changed of a file's recipe."""
+        return self.changes | ({} if self.steps is None else {"steps": self.steps})
+
+    def read(self, source: str, split: Split, data: SyntheticSet, view: ProgressView) -> LabelledImages:
+        """Real images as a set has them: of its size, with its class numbers."""
+        from rudcodec.data.matching import matching
+
+        shape = data.images.shape[1:]
+        size = shape[0] if shape[0] == shape[1] else None
+        reading = Reading(size, self.mode, self.background, self.skip_bad)
+        return matching(read_images(source, split, reading, view), split, shape, data.classes)
+
+    def comparison(
+        self, name: str, data: SyntheticSet, real: LabelledImages, progress: StageProgress
+    ) -> Comparison:
+        """What judges a set, called ``name``, on real images. Imports torch."""
+        from rudcodec.comparison import Comparison
+
+        return Comparison(name, data, real, self.panel(), self.recipe_changes(), progress)

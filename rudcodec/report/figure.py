@@ -1,0 +1,144 @@
+"""The curve as a picture."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from rudcodec.optional import load_optional
+from rudcodec.report.curves import Curve, curves_of, is_beaten
+from rudcodec.report.points import Point
+from rudcodec.text import short
+
+Format = Literal["png", "svg"]
+
+_INCHES, _DPI = (7.6, 5.0), 160
+# colour-blind safe (Okabe and Ito): for white and for black paper
+_COLOURS = {
+    "set": ("#0072b2", "#56b4e9"),
+    "label network": ("#8a5a00", "#e69f00"),
+    "images alone": ("#007a5a", "#2fc79a"),
+    "pictures": ("#c04a00", "#f0803c"),
+    "pictures with label network": ("#a3497c", "#e08fbf"),
+}
+_FURTHER = (("#222222", "#eeeeee"), ("#6a4fb3", "#b8a4f0"))  # of files with other labels
+_STYLES = {
+    "set": ("o", "-"),
+    "label network": ("D", ":"),
+    "images alone": ("^", "-."),
+    "pictures": ("s", "--"),
+    "pictures with label network": ("v", "--"),
+}
+_MARKERS = "oXPhp*"  # of further curves of one kind
+_BEATEN = ("#d00000", "#ff6b6b")
+
+
+def draw(points: Sequence[Point], format: Format, title: str = "", dark: bool = False) -> bytes:  # noqa: A002
+    """Accuracy against bits per class as a PNG or SVG file, the latter the same each time.
+
+    Whiskers are standard deviations over students. Where real images of a file's size are worth more than
+    it, it has a ring.
+
+    Args:
+        points: at least one.
+        format: of the file.
+        title: stands above.
+        dark: draw with light colours on a transparent ground, for a dark page.
+
+    Raises:
+        MissingPackageError: matplotlib isn't installed.
+    """
+    matplotlib = load_optional("matplotlib", "plot")
+    backend = load_optional("matplotlib.backends.backend_agg", "plot")
+    figures = load_optional("matplotlib.figure", "plot")
+    paper = "#dddddd" if dark else "#222222"
+    style = {
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), paper),
+        **dict.fromkeys(("xtick.color", "ytick.color"), paper),
+        "svg.hashsalt": "rudcodec",
+        "svg.fonttype": "path",
+        "font.size": 10,
+        "text.parse_math": False,
+    }
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a set's name may be in any script
+        figure = figures.Figure(figsize=_INCHES, layout="constrained")
+        backend.FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        _draw_curves(axes, curves_of(points), points, dark)
+        _draw_frame(axes, points, title)
+        handles, names = axes.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        file = io.BytesIO()
+        metadata = {"Date": None, "Creator": None, "Format": None, "Type": None} if format == "svg" else {}
+        figure.savefig(file, format=format, dpi=_DPI, transparent=dark, metadata=metadata)
+    return file.getvalue()
+
+
+def _draw_curves(axes: Any, curves: Sequence[Curve], points: Sequence[Point], dark: bool) -> None:
+    drawn: dict[str, int] = {}
+    for curve in curves:
+        number = drawn[curve.kind] = drawn.get(curve.kind, -1) + 1
+        marker, line = _STYLES[curve.kind]
+        is_files = curve.kind == "set"
+        colour = _FURTHER[(number - 1) % 2] if is_files and number else _COLOURS[curve.kind]
+        axes.errorbar(
+            [point.bpc for point in curve.points],
+            [100 * point.mean for point in curve.points],
+            yerr=[100 * point.std for point in curve.points],
+            label=curve.name,
+            color=colour[dark],
+            marker=_MARKERS[number % len(_MARKERS)] if number else marker,
+            linestyle=line,
+            linewidth=2.2 if is_files else 1.4,
+            markersize=7 if is_files else 5.5,
+            elinewidth=1.2,
+            capsize=3,
+            alpha=1.0 if is_files else 1 / (1 + number / 3),
+            zorder=3 if is_files else 2,
+        )
+    beaten = [point for point in points if point.kind == "set" and is_beaten(point, points)]
+    if beaten:
+        axes.plot(
+            [point.bpc for point in beaten],
+            [100 * point.mean for point in beaten],
+            "o",
+            markersize=14,
+            markerfacecolor="none",
+            markeredgecolor=_BEATEN[dark],
+            markeredgewidth=1.8,
+            label="real images of the same size are better",
+            zorder=4,
+        )
+
+
+def _draw_frame(axes: Any, points: Sequence[Point], title: str) -> None:
+    ticker = load_optional("matplotlib.ticker", "plot")
+    axes.set_xscale("log")
+    low, high = min(point.bpc for point in points), max(point.bpc for point in points)
+    room = max(1.15, 1.6 / math.sqrt(high / low))
+    axes.set_xlim(low / room, high * room)
+    ends = [100 * (point.mean + sign * point.std) for point in points for sign in (-1, 1)]
+    margin = max(1.0, 0.08 * (max(ends) - min(ends)))
+    axes.set_ylim(max(0.0, min(ends) - margin), min(100.0, max(ends) + margin) + 0.1)
+    axes.xaxis.set_major_locator(ticker.FixedLocator(_ticks(points, high / low * room**2)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: short(value)))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g} %"))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("bits per class (8 * bytes / classes), everything counted")
+    axes.set_ylabel("accuracy on real images")
+    axes.set_title(title, fontsize=11, loc="left")
+
+
+def _ticks(points: Sequence[Point], span: float) -> list[float]:
+    """The files' sizes, but none so near the one before, on an axis from 1 to ``span``, that they overlap."""
+    ticks: list[float] = []
+    for bpc in sorted({point.bpc for point in points if point.kind == "set"}):
+        if not ticks or bpc > ticks[-1] * span**0.07:
+            ticks.append(bpc)
+    return ticks

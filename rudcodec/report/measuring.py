@@ -1,0 +1,152 @@
+"""Measuring the points of a curve, each of which is kept as soon as it is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from rudcodec.baselines import Codec
+from rudcodec.comparison import Comparison, Entry, Pending
+from rudcodec.data import LabelledImages, digest
+from rudcodec.errors import BudgetError
+from rudcodec.report.judged import JudgedFile
+from rudcodec.report.ledger import Ledger
+from rudcodec.report.points import Point, points_of, record_of
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A point, or one for each kind of students, to be measured.
+
+    Attributes:
+        file: that it belongs to.
+        key: what the result depends on.
+        pending: what judges it.
+    """
+
+    file: JudgedFile
+    key: dict[str, Any]
+    pending: Pending
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        codec = self.key["codec"]
+        what = self.pending.kind if not codec else self.pending.kind.replace("pictures", f"as {codec}")
+        return self.file.name if what == "set" else f"{self.file.name}, {what}"
+
+
+def tasks_of(
+    file: JudgedFile, comparison: Comparison, train: LabelledImages | None, codecs: Sequence[Codec]
+) -> Iterator[Task]:
+    """What there is to be judged of a file, and of real images out of ``train`` by each codec.
+
+    Raises SettingError if the file's recipe makes no sense, or asks for more than a file may.
+    """
+    key = {
+        "rudcodec": version("rudcodec"),
+        "file": file.sha256,
+        "judged on": digest(comparison.real),
+        "recipe": dict(comparison.changes),
+        "students": [[spec.name, spec.width, str(spec.device)] for spec in comparison.panel.specs],
+        "seeds": list(comparison.panel.seeds),
+    }
+    for pending in comparison.of_set():
+        yield Task(file, {**key, "kind": pending.kind, "codec": ""}, pending)
+    if train is None or not codecs:
+        return
+    key["drawn from"] = digest(train)
+    for codec in codecs:
+        for pending in comparison.of_real_images(train, codec):
+            yield Task(file, {**key, "kind": pending.kind, "codec": codec}, pending)
+
+
+@dataclass
+class Measuring:
+    """Measures tasks one after another, and leaves out those whose results are in the ledger.
+
+    Attributes:
+        ledger: where results are kept.
+        show: called with (stage, steps done, steps, seconds that all of it still takes or None).
+        say: called with a line for each result.
+    """
+
+    ledger: Ledger
+    show: Callable[[str, int, int, float | None], None]
+    say: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._pace, self._current = _Pace(), ""
+        self.refusals: list[str] = []
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """A :data:`rudcodec.progress.StageProgress` for the comparisons of the tasks."""
+        self.show(f"{self._current}: {stage}", done, total, self._pace.remaining())
+
+    def run(self, tasks: Sequence[Task]) -> list[Point]:
+        """The points of all tasks; what has none, since it doesn't fit, is added to ``refusals``."""
+        new = [task for task in tasks if self.ledger.get(task.key) is None]
+        if kept := len(tasks) - len(new):
+            self.say(f"{self.ledger.path}: has {kept} of {len(tasks)} results already")
+        self._pace.left = sum(task.pending.work for task in new)
+        for number, task in enumerate(new, start=1):
+            self._current = f"{number} of {len(new)}, {task.name}"
+            with self._pace.working(task.pending.work):
+                record = _judged(task.pending)
+            self.ledger.add(task.key, record)
+            self.say(f"{task.name}: {_summary(record)}")
+        points: list[Point] = []
+        for task in tasks:
+            record = self.ledger.get(task.key)
+            if "refused" in record:
+                self.refusals.append(f"{task.name}: {record['refused']}")
+            else:
+                points += points_of(record, task.file)
+        return points
+
+
+def _judged(pending: Pending) -> dict[str, Any]:
+    try:
+        entry: Entry = pending.judge()
+    except BudgetError as error:
+        return {"refused": str(error)}
+    return record_of(entry)
+
+
+def _summary(record: dict[str, Any]) -> str:
+    if "refused" in record:
+        return str(record["refused"])
+    if not record["results"]:
+        return f"{100 * record['accuracy']:.1f} %"
+    return ", ".join(f"{100 * one['mean']:.1f} ± {100 * one['std']:.1f} %" for one in record["results"])
+
+
+class _Pace:
+    """How long the rest takes, by the work that is done and the time that it has taken."""
+
+    def __init__(self) -> None:
+        self.left = 0.0
+        self._done = self._seconds = self._current = 0.0
+        self._started = time.monotonic()
+
+    def working(self, work: float) -> _Pace:
+        """A context manager around a piece of the work."""
+        self._current = work
+        return self
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds += time.monotonic() - self._started
+        self._done += self._current
+        self.left -= self._current
+
+    def remaining(self) -> float | None:
+        """Seconds; None as long as nothing is done."""
+        if not self._done:
+            return None
+        return max(0.0, self.left * self._seconds / self._done - (time.monotonic() - self._started))

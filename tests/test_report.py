@@ -1,0 +1,312 @@
+"""Curves: points that are kept, tables, pictures and the page that they make, and two files side by side."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import small_payload, stripes
+from golden_payloads import random_labels
+from PIL import Image
+from test_output import one_line, run
+
+from rudcodec import bitstream
+from rudcodec.payload import LabelLayer
+from rudcodec.report import JudgedFile, Ledger, Point, as_tsv
+from rudcodec.report.curves import verdicts
+
+pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+from rudcodec.report.figure import draw
+from rudcodec.report.page import Report, as_html
+
+QUICK: list[str | Path] = ["--seeds", "2", "--steps", "2", "--width", "4", "--device", "cpu"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with files of three sizes, ``1.rud``, ``2.rud``, ``3.rud``, and the real set ``real.npz``."""
+    for segments in (1, 2, 3):
+        bitstream.write(small_payload(segments, segments=10 * segments), tmp_path / f"{segments}.rud")
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    names = np.array(["ant", "bee", "cicada"])
+    np.savez(tmp_path / "real.npz", images=images, labels=np.repeat(np.arange(3), 20), classes=names)
+    return tmp_path
+
+
+def point(kind: str, bpc: float, mean: float, **more: object) -> Point:
+    values: dict[str, object] = {
+        "file": "a.rud",
+        "sha256": f"{bpc:.0f}",
+        "label_mode": "hard",
+        "codec": "avif",
+    }
+    values |= {
+        "quality": None,
+        "size": round(bpc),
+        "ipc": 5.0,
+        "net": "ConvNet-3",
+        "width": 8,
+        "seeds": (0, 1),
+    }
+    return Point(kind=kind, bpc=bpc, mean=mean, std=0.01, **{**values, **more})  # type: ignore[arg-type]
+
+
+class TestCurve:
+    def test_a_folder_has_page_pictures_and_table(self, folder: Path) -> None:
+        files = [folder / name for name in ("2.rud", "1.rud")]
+        options: list[str | Path] = [
+            "--real",
+            folder / "real.npz",
+            "--baseline",
+            "jpeg",
+            "-o",
+            folder / "out",
+            *QUICK,
+        ]
+        result = run("curve", *files, *options)
+        assert result.exit_code == 0, result.output
+        out = folder / "out"
+        names = {"report.html", "curve.png", "curve.svg", "curve.tsv", "measured.jsonl"}
+        assert {path.name for path in out.iterdir()} == names
+        with Image.open(out / "curve.png") as picture:
+            assert picture.format == "PNG" and picture.width > 800
+        rows = list(csv.DictReader(StringIO((out / "curve.tsv").read_text()), delimiter="\t"))
+        own = [row for row in rows if row["kind"] == "set"]
+        assert [Path(row["file"]).name for row in own] == ["1.rud", "2.rud"]  # the smallest first
+        assert [int(row["bytes"]) for row in own] == [(folder / f"{n}.rud").stat().st_size for n in (1, 2)]
+        pictures = [row for row in rows if row["kind"] == "pictures"]
+        assert all(row["codec"] == "jpeg" and int(row["bytes"]) <= int(own[1]["bytes"]) for row in pictures)
+        row = own[0]
+        assert (row["labels"], row["net"], row["width"], row["steps"]) == ("hard", "ConvNet-3", "4", "2")
+        assert (row["seeds"], row["split"], row["real_images"]) == ("0,1", "val", "6")
+        assert len(row["accuracies"].split(",")) == 2 and len(row["sha256"]) == 64
+        page = (out / "report.html").read_text()
+        assert not re.search(r"""(?:src|href|srcset)=["'](?!data:|#)|@import|url\(|<script""", page)
+        for word in (
+            "ant",
+            "bee",
+            "cicada",
+            "1.rud",
+            "2.rud",
+            row["sha256"],
+            "networks",
+            "prefers-color-scheme",
+        ):
+            assert word in page
+
+    def test_what_is_kept_is_not_measured_again(self, folder: Path) -> None:
+        options: list[str | Path] = ["--real", folder / "real.npz", "--baseline", "none", *QUICK]
+        first = run("curve", folder / "1.rud", *options, "-o", folder / "a.tsv", "-q")
+        assert first.exit_code == 0 and first.stderr == ""
+        kept = folder / "a.measured.jsonl"
+        before = kept.read_bytes()
+        assert "exists already" in one_line(run("curve", folder / "1.rud", *options, "-o", folder / "a.tsv"))
+        more: list[str | Path] = ["-o", folder / "a.tsv", "-o", folder / "a.svg", "--force"]
+        both = run("curve", folder / "1.rud", folder / "3.rud", *options, *more)
+        assert "a.measured.jsonl: has 1 of 2 results already" in both.stderr
+        assert kept.read_bytes().startswith(before)
+        assert (folder / "a.svg").read_bytes().startswith(b"<?xml")
+        other = run("curve", folder / "1.rud", *options, *more, "--set", "lr=0.1")  # another recipe
+        assert "results already" not in other.stderr and other.exit_code == 0
+
+    def test_a_label_network_and_its_baselines(self, folder: Path) -> None:
+        payload = random_labels(small_payload(segments=40), (LabelLayer(4, "mean"),), seed=1)
+        bitstream.write(payload, folder / "labelled.rud")
+        options: list[str | Path] = [
+            "--real",
+            folder / "real.npz",
+            "--baseline",
+            "jpeg",
+            *QUICK,
+            "-o",
+            folder / "c.html",
+        ]
+        result = run("curve", folder / "labelled.rud", *options)
+        assert result.exit_code == 0, result.output
+        lines = [json.loads(line) for line in (folder / "c.measured.jsonl").read_text().splitlines()]
+        kinds = ["set", "label network", "images alone", "pictures", "pictures with label network"]
+        assert [line["key"]["kind"] for line in lines] == kinds
+        page = (folder / "c.html").read_text()
+        assert "the label networks alone" in page and "real images as jpeg, the same label network" in page
+
+    @pytest.mark.slow
+    def test_a_set_is_compressed_first(self, tmp_path: Path) -> None:
+        data = stripes()
+        source, out = tmp_path / "stripes.npz", tmp_path / "out"
+        np.savez(source, images=data.images, labels=data.labels, classes=np.array(data.classes))
+        short = [word for name in ("warmup=2", "tune=2", "joint=0", "ipc=2") for word in ("--set", name)]
+        command: list[str | Path] = [
+            "curve",
+            source,
+            "--bpc",
+            "2k,1500",
+            "--baseline",
+            "none",
+            *short,
+            *QUICK,
+            "-o",
+            out,
+        ]
+        result = run(*command)
+        assert result.exit_code == 0, result.output
+        assert {"1.5k.rud", "2k.rud"} <= {path.name for path in out.iterdir()}
+        assert all(8 * (out / f"{k}k.rud").stat().st_size / 2 <= 1000 * k for k in (1.5, 2))
+        written = (out / "2k.rud").read_bytes(), (out / "2k.rud").stat().st_mtime_ns
+        again = run(*command, "--force")
+        assert "has 2 of 2 results already" in again.stderr and "dB" not in again.stderr
+        assert written == ((out / "2k.rud").read_bytes(), (out / "2k.rud").stat().st_mtime_ns)
+        other = run(*command, "--set", "seed=1", "-o", tmp_path / "x.tsv")
+        assert "exists already" in one_line(other)
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
+    def test_a_killed_job_goes_on(self, folder: Path) -> None:
+        files = [str(folder / f"{n}.rud") for n in (1, 2, 3)]
+        options = ["--real", str(folder / "real.npz"), "--baseline", "none", "-o", str(folder / "a.tsv")]
+        long = ["--seeds", "1", "--steps", "400", "--width", "4", "--device", "cpu"]
+        process = subprocess.Popen([sys.executable, "-m", "rudcodec", "curve", *files, *options, *long])
+        kept = folder / "a.measured.jsonl"
+        deadline = time.monotonic() + 60
+        while not kept.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        first = kept.read_text().splitlines()
+        assert 1 <= len(first) < 3 and not (folder / "a.tsv").exists()
+        again = run("curve", *files, *options, *long)
+        assert again.exit_code == 0, again.output
+        assert f"has {len(first)} of 3 results already" in again.stderr
+        assert kept.read_text().splitlines()[: len(first)] == first
+
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            ("1.rud", "--real"),
+            ("absent.rud --real real.npz", "absent.rud"),
+            ("real.npz --real real.npz", "real.npz"),
+            ("1.rud --real absent.npz", "absent.npz"),
+            ("1.rud --real real.npz -o x.pdf", "x.pdf: a report is .html"),
+            ("1.rud --real real.npz -o no/x.svg", "there is no folder"),
+            ("1.rud --real real.npz -o 1.rud/", "1.rud: is a file"),
+            ("1.rud --real real.npz -o a -o b", "only one of the outputs can be a folder"),
+            ("1.rud --real real.npz --set warmup=3", "a recipe has no 'warmup'"),
+            ("1.rud --real real.npz --preset fast", "--preset and --size go with --bpc"),
+            ("real.npz --bpc 5k -o x.svg", "--bpc makes files"),
+            ("real.npz 1.rud --bpc 5k", "one SRC"),
+            ("real.npz --bpc 5k,much", "'much' is not a number"),
+            ("real.npz --bpc 5k --set bpc=3k", "the budgets are those of --bpc"),
+            ("real.npz --bpc 1", "1 is too small for any image per class"),
+        ],
+    )
+    def test_mistakes(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, words: str, complaint: str
+    ) -> None:
+        monkeypatch.chdir(folder)
+        before = sorted(folder.iterdir())
+        assert complaint in one_line(run("curve", *words.split(), "-q"))
+        assert sorted(folder.iterdir()) == before
+
+    def test_a_spoilt_ledger_is_named(self, folder: Path) -> None:
+        (folder / "a.measured.jsonl").write_text('{"key": {}, "result": 1}\n{"key"\n')
+        result = run("curve", folder / "1.rud", "--real", folder / "real.npz", "-o", folder / "a.tsv")
+        assert "a.measured.jsonl: line 2 is not a result" in one_line(result)
+
+
+class TestPieces:
+    def test_ledger(self, tmp_path: Path) -> None:
+        path = tmp_path / "kept.jsonl"
+        one, other = Ledger(path), Ledger(path)
+        one.add({"b": 1, "a": [2, None]}, {"x": 0.5})
+        other.add({"a": 3}, "begun")  # of another process: neither loses what the other has
+        assert Ledger(path).get({"a": [2, None], "b": 1}) == {"x": 0.5}
+        assert Ledger(path).get({"a": 3}) == "begun" and Ledger(path).get({"a": 4}) is None
+
+    def test_table(self) -> None:
+        made = point("set", 800, 0.75, steps=5, batch=4, accuracies=(0.74, 0.76), real_images=9, device="cpu")
+        header, row = as_tsv([made], "test").splitlines()
+        assert dict(zip(header.split("\t"), row.split("\t"), strict=True)) == {
+            "file": "a.rud",
+            "kind": "set",
+            "codec": "avif",
+            "quality": "",
+            "labels": "hard",
+            "bpc": "800.0",
+            "bytes": "800",
+            "ipc": "5",
+            "net": "ConvNet-3",
+            "width": "8",
+            "steps": "5",
+            "batch": "4",
+            "seeds": "0,1",
+            "mean": "75.00",
+            "std": "1.00",
+            "accuracies": "74.00,76.00",
+            "split": "test",
+            "real_images": "9",
+            "eval_seconds": "0",
+            "device": "cpu",
+            "sha256": "800",
+        }
+
+    def test_where_real_images_win_is_said_and_drawn(self) -> None:
+        points = [point("set", 800, 0.6), point("pictures", 700, 0.7, sha256="800")]
+        assert verdicts(points) == [
+            "Better than the files are real images as avif, hard labels at 800 bits a class (by 10.0 points)."
+        ]
+        better = [points[0], point("pictures", 700, 0.5, sha256="800")]
+        assert verdicts(better) == ["The files are 10.0 points above real images as avif, hard labels."]
+        assert draw(points, "svg") == draw(points, "svg")
+        assert (
+            len(draw(points, "svg")) > len(draw(better, "svg")) + 1000
+        )  # a ring, and its line in the legend
+
+    def test_sections_sum_to_the_file(self, rud: Path) -> None:
+        file = JudgedFile.decode("x", rud.read_bytes())
+        assert sum(file.section_sizes.values()) == rud.stat().st_size
+        assert list(file.section_sizes) == ["head", "recipe", "networks", "images"]
+
+    def test_names_are_harmless_and_many_classes_are_a_picture(self, rud: Path) -> None:
+        file = JudgedFile.decode("<b>&$x_1$", rud.read_bytes())
+        many = tuple(tuple(int(i == j) for j in range(3)) for i in range(3))
+        made = point(
+            "set", 800, 0.5, file=file.name, sha256=file.sha256, per_class=(1, None, 0), confusion=many
+        )
+        page = as_html(Report((file,), (made,), "<i>", "val", 9, "1"))
+        assert "<b>&$" not in page and "&lt;b&gt;&amp;$x_1$" in page and "<i>" not in page.split("<p")[0]
+
+
+class TestCompare:
+    def test_two_files(self, folder: Path) -> None:
+        result = run("compare", folder / "1.rud", folder / "2.rud")
+        assert result.exit_code == 0 and "PSNR" not in result.stdout
+        sizes = [(folder / f"{n}.rud").stat().st_size for n in (1, 2)]
+        (line,) = (line for line in result.stdout.splitlines() if line.startswith("bytes "))
+        assert line.split() == ["bytes", f"{sizes[0]:,}", f"{sizes[1]:,}", f"{sizes[1] - sizes[0]:+,}"]
+
+    def test_images_and_students(self, folder: Path) -> None:
+        bitstream.write(small_payload(5, segments=10), folder / "like-1.rud")
+        options: list[str | Path] = ["--real", folder / "real.npz", *QUICK, "--json"]
+        result = run("compare", folder / "1.rud", folder / "like-1.rud", *options)
+        assert result.exit_code == 0, result.output
+        facts = json.loads(result.stdout)
+        assert 0 < facts["psnr"] < 50
+        rows = {row["name"]: (row["a"], row["b"]) for row in facts["rows"]}
+        assert 0 <= rows["students, %"][0] <= 100 and rows["labels"] == ("hard", "hard")
+        same = run("compare", folder / "1.rud", folder / "1.rud")
+        assert "the images are equal" in same.stdout
+
+    def test_mistakes(self, folder: Path) -> None:
+        assert "absent.rud" in one_line(run("compare", folder / "1.rud", folder / "absent.rud"))
+        assert "real.npz: " in one_line(run("compare", folder / "real.npz", folder / "1.rud"))

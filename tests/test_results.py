@@ -1,0 +1,80 @@
+"""Results as data: the table of measured points, what is made of it, and what fills it."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("torch")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+def test_documents_are_up_to_date() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_results.py"))
+    assert made["FILE"].read_text() == made["text"](), "run python docs/make_results.py"
+
+
+def test_every_row_makes_sense() -> None:
+    from measured import FOLDER, UNKNOWN, read_rows
+
+    for path in FOLDER.glob("*.tsv"):
+        for row in read_rows(path):
+            assert 0 < float(row["mean"]) <= 100 and int(row["seeds"]) > 0
+            assert bool(row["std"]) == (int(row["seeds"]) > 1)
+            for name in ("bpc", "bytes", "ipc", "steps"):
+                assert row[name] == UNKNOWN or float(row[name]) > 0, (name, row)
+            assert row["command"] and row["labels"] in ("hard", "soft", "network")
+
+
+@pytest.mark.slow
+def test_rows_are_listed_run_and_not_run_again(tmp_path: Path) -> None:
+    import paper_table
+
+    table = tmp_path / "rows.tsv"
+    case = ["--set", "digits", "--bpc", "1500", "--seeds", "1", "--steps", "2", "--width", "4"]
+    settings = ["--setting", "warmup=2", "--setting", "tune=2", "--setting", "joint=0", "--setting", "ipc=2"]
+    words = [*case, *settings, "--baseline", "none", "--device", "cpu", "--table", str(table)]
+    words += ["--folder", str(tmp_path / "files")]
+
+    def run(*more: str) -> str:
+        result = CliRunner().invoke(paper_table.main, [*words, *more])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert run("--list").startswith("not run digits") and not table.exists()
+    run()
+    first = table.read_bytes()
+    header, row = first.decode().splitlines()
+    values = dict(zip(header.split("\t"), row.split("\t"), strict=True))
+    (file,) = (tmp_path / "files").rglob("*.rud")
+    assert (values["set"], values["split"], values["labels"], values["what"]) == (
+        "digits",
+        "val",
+        "hard",
+        "file",
+    )
+    assert int(values["bytes"]) == file.stat().st_size and len(values["sha256"]) == 64
+    assert values["encode_seconds"].isdigit() and values["date"].startswith("20")
+    run()
+    assert table.read_bytes() == first
+    assert run("--list").startswith("run     digits")
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    import paper_table
+
+    table = tmp_path / "rows.tsv"
+    table.write_text("date\tmean\n")
+    result = CliRunner().invoke(paper_table.main, ["--list", "--table", str(table)])
+    assert result.exit_code == 1 and "isn't that of a table of results" in result.stderr
+    result = CliRunner().invoke(paper_table.main, ["--list", "--set", "mnits"])
+    assert result.exit_code == 2 and "no set of the plan is called mnits" in result.stderr
