@@ -39,8 +39,9 @@ from rudcodec.settings import Settings, parse_settings
 from rudcodec.students import Panel, StudentSpec
 
 TABLE = FOLDER / "accuracy.tsv"
+Axis = tuple[str, ...]
 # set, what to judge on, budgets in bits per class, label modes, utilities
-PLAN = (
+PLAN: tuple[tuple[str, Split, Axis, Axis, Axis], ...] = (
     ("digits", "val", ("800", "1500", "3k"), ("hard",), ("auto",)),
     ("cifar10", "val", ("15k", "30k", "50k", "100k"), ("hard", "soft", "network"), ("auto",)),
     ("cifar10", "val", ("15k", "50k"), ("hard",), ("none", "dm", "gm")),
@@ -101,7 +102,7 @@ def cases_of(sets: tuple[str, ...], **wanted: tuple[str, ...]) -> Iterator[Case]
         names = ("bpc", "labels", "utility")
         axes = [wanted[axis] or values for axis, values in zip(names, planned, strict=True)]
         for bpc, labels, utility in product(*axes):
-            case = Case(name, split, bpc, labels, utility)  # type: ignore[arg-type]
+            case = Case(name, split, bpc, labels, utility)
             if case not in seen:
                 seen.add(case)
                 yield case
@@ -147,9 +148,7 @@ def _points(
     source, split, train = real
     ledger, view = kept
     shape, classes = file.data.images.shape[1:], file.data.classes
-    measuring = Measuring(
-        ledger, lambda stage, done, total, left: view(stage, done, total, run_remaining=left), view.say
-    )
+    measuring = Measuring(ledger, view)
     comparison = Comparison(
         file.name,
         file.data,

@@ -38,6 +38,7 @@ from rudcodec.options import options_of, parse_amount
 from rudcodec.plugins import UTILITIES
 from rudcodec.runs import RunContext
 from rudcodec.settings import NO_UTILITY, parse_settings
+from rudcodec.text import percent
 
 SETTINGS = ("joint", "balance", "utility_images")  # that a trial may change: the others come before it
 MIN_EPOCHS = 5
@@ -145,7 +146,7 @@ class Trials:
         result = evaluate(decoded, self._judge, recipe=recipe, progress=self._view, **self._students)
         return (
             f"{trial.text}  {bits / len(real.classes):,.0f} bpc  {joint} epochs, {seconds:.0f} s  "
-            f"{100 * result.mean:.1f} ± {100 * result.std:.1f} %  ({result.seconds:.0f} s)"
+            f"{percent(result.mean, result.std)}  ({result.seconds:.0f} s)"
         )
 
     def _branch(self, encoding: Encoding, settings: Settings) -> Encoding:

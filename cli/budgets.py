@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,12 @@ class Budgets:
     settings: Settings
     sizes: Sequence[float]
     folder: Path
+
+    @cached_property
+    def _digest(self) -> str:
+        from rudcodec.data import digest
+
+        return digest(self.train)
 
     def check(self, ledger: Ledger, force: bool) -> None:
         """Refuse, before any encode, budgets that can't be met and files that aren't of this job.
@@ -87,11 +94,9 @@ class Budgets:
 
     def _key(self, size: float) -> dict[str, Any]:
         """What tells a file of this job from any other."""
-        from rudcodec.data import digest
-
         return {
             "file": self._path(size).name,
             "rudcodec": rudcodec.__version__,
-            "data": digest(self.train),
+            "data": self._digest,
             "settings": {**self.settings.as_dict(), "bpc": size},
         }

@@ -17,9 +17,9 @@ from rudcodec.report import JudgedFile
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
-from .judging import Judging, judging_flags
+from .judging import Judging, RealImages, judging_flags, recipe_flag
 from .tables import print_table
-from .values import finite, naming, read_input, recipe_change, require, shown_input
+from .values import finite, naming, read_input, require, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.comparison import Entry
@@ -32,14 +32,7 @@ Row = tuple[str, Any, Any]
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option("--real", "source", metavar="SRC", help="Train students on both, judge them on these images.")
-@click.option(
-    "--set",
-    "changes",
-    type=recipe_change,
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change the files' recipes: steps, batch, lr, ...",
-)
+@recipe_flag("the files' recipes")
 @judging_flags(rare=True)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def compare(
@@ -92,8 +85,7 @@ def _facts(a: JudgedFile, b: JudgedFile) -> Iterator[Row]:
 
 
 def _image_size(file: JudgedFile) -> str:
-    height, width, channels = file.data.images.shape[1:]
-    return f"{width}x{height} {'grey' if channels == 1 else 'colour'}"
+    return file.description.outline.image_shape.text
 
 
 def _networks(file: JudgedFile) -> str:
@@ -101,9 +93,9 @@ def _networks(file: JudgedFile) -> str:
     kinds = []
     for fields in file.description.outline.model_fields:
         a = fields.architecture
-        share = "dataset" if fields.classes is None else "class"
+        context = "-".join(map(str, a.context_hidden))
         synthesis = "-".join(str(layer.out_channels) for layer in a.synthesis)
-        kinds.append(f"per {share}, context {'-'.join(map(str, a.context_hidden))}, synthesis {synthesis}")
+        kinds.append(f"per {fields.share}, context {context}, synthesis {synthesis}")
     return kinds[0] if len(set(kinds)) == 1 else f"{len(kinds)} models"
 
 
@@ -117,7 +109,8 @@ def _similarity(a: JudgedFile, b: JudgedFile) -> float | None:
 def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[Row]:
     """What students make of either file, and of what is in it."""
     with ProgressView(is_quiet()) as view:
-        sets = [judging.read(source, judging.split, file.data, view) for file in files]
+        real_images = RealImages(judging, source, view)
+        sets = [real_images.of(file.data) for file in files]
         prepare_for_images(os.environ, sets[0].height, sets[0].width)
         comparisons = [
             judging.comparison(file.name, file.data, real, view)

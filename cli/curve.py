@@ -14,12 +14,12 @@ from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.report import JudgedFile, Ledger
 from rudcodec.settings import PRESETS, Settings, parse_settings
-from rudcodec.text import short
+from rudcodec.text import percent, short
 from rudcodec.threads import prepare_for_images
 
 from .budgets import Budgets
 from .commands import closing, command, is_quiet
-from .judging import CODEC, Judging, judging_flags
+from .judging import CODEC, Judging, RealImages, judging_flags
 from .outputs import force_flag
 from .reading import read_images, size_flag
 from .report_outputs import ReportOutputs
@@ -37,10 +37,8 @@ from .values import (
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Codec
-    from rudcodec.data import LabelledImages, Split
     from rudcodec.report.measuring import Task
     from rudcodec.report.page import Report
-    from rudcodec.synthetic import SyntheticSet
 
 
 @command("curve", "Draw accuracy by size, beside real images: a report.")
@@ -168,35 +166,26 @@ def _decoded(contents: Sequence[tuple[str, bytes]]) -> list[JudgedFile]:
 
 def _measured(
     files: Sequence[JudgedFile],
-    real_images: tuple[str, Sequence[Codec]],
+    real: tuple[str, Sequence[Codec]],
     judging: Judging,
     kept: tuple[ReportOutputs, Ledger],
     view: ProgressView,
 ) -> Report:
     """What is known of the files once all is measured."""
-    source, codecs = real_images
+    source, codecs = real
     outputs, ledger = kept
-    found: dict[Any, LabelledImages] = {}
-
-    def read(split: Split, data: SyntheticSet) -> LabelledImages:
-        key = split, data.images.shape[1:], data.classes
-        if key not in found:
-            found[key] = judging.read(source, split, data, view)
-        return found[key]
-
-    sets = [read(judging.split, file.data) for file in files]
-    train = [read("train", file.data) if codecs else None for file in files]
+    real_images = RealImages(judging, source, view)
+    sets = [real_images.of(file.data) for file in files]
+    train = [real_images.of(file.data, "train") if codecs else None for file in files]
     prepare_for_images(os.environ, max(real.height for real in sets), max(real.width for real in sets))
 
     from rudcodec.report.measuring import Measuring, tasks_of
     from rudcodec.report.page import Report
 
-    measuring = Measuring(
-        ledger, lambda stage, done, total, left: view(stage, done, total, run_remaining=left), view.say
-    )
+    measuring = Measuring(ledger, view)
     tasks: list[Task] = []
-    for file, real, pictures in zip(files, sets, train, strict=True):
-        comparison = judging.comparison(file.name, file.data, real, measuring.progress)
+    for file, judges, pictures in zip(files, sets, train, strict=True):
+        comparison = judging.comparison(file.name, file.data, judges, measuring.progress)
         with naming(file.name):
             tasks += tasks_of(file, comparison, pictures, codecs)
     outputs.make_folder()
@@ -224,7 +213,7 @@ def _print(report: Report) -> None:
             f"{point.size:,}",
             f"{point.ipc:g}" if point.ipc else "",
             point.student,
-            f"{100 * point.mean:.1f}" + (f" ± {100 * point.std:.1f} %" if point.net else " %"),
+            percent(point.mean, point.std if point.net else None),
         )
         for point in report.points
     ]

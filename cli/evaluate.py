@@ -12,12 +12,13 @@ import click
 
 from rudcodec.baselines.codecs import check_codec
 from rudcodec.display import ProgressView
+from rudcodec.text import percent
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
-from .judging import CODEC, Judging, judging_flags
+from .judging import CODEC, Judging, judging_flags, recipe_flag
 from .tables import print_table
-from .values import finite, naming, read_input, recipe_change, require, shown_input
+from .values import finite, naming, read_input, require, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
@@ -35,14 +36,7 @@ if TYPE_CHECKING:
     metavar="CODEC",
     help="Real images at equal bytes, too: avif, webp, jpeg, mbt2018, ...",
 )
-@click.option(
-    "--set",
-    "changes",
-    type=recipe_change,
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change FILE's recipe: steps, batch, lr, ...",
-)
+@recipe_flag("FILE's recipe")
 @judging_flags()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(
@@ -138,8 +132,8 @@ def _uncounted(entries: list[Entry]) -> dict[str, int]:
 def _percentages(entry: Entry) -> list[str]:
     """The accuracy of each network's students, or that of a label network."""
     if not entry.results:
-        return [f"{100 * entry.accuracy:.1f} %"]
-    return [f"{100 * one.mean:.1f} ± {100 * one.std:.1f} %" for one in entry.results]
+        return [percent(entry.accuracy)]
+    return [percent(one.mean, one.std) for one in entry.results]
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

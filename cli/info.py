@@ -65,10 +65,9 @@ def info(file: str, bits: bool, as_json: bool) -> None:
         return
 
     names = listed(classes)
-    colour = "grey" if shape.channels == 1 else "colour"
     click.echo(f"{shown(Path(file).name)}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
-        f"{images:,} {colour} images of {shape.width}x{shape.height}, "
+        f"{images:,} {shape.colour} images of {shape.width}x{shape.height}, "
         f"{facts['ipc']:,.10g} a class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
     )
     click.echo(f"{len(classes)} classes: {names}")
@@ -84,15 +83,14 @@ def info(file: str, bits: bool, as_json: bool) -> None:
 
 
 def _model(fields: ModelFields) -> dict[str, Any]:
-    a = fields.architecture
-    share = "dataset" if fields.classes is None else "class"
-    return {"share": share, "grids": a.grids, "context": a.context_hidden, "synthesis": len(a.synthesis)}
+    a, synthesis = fields.architecture, len(fields.architecture.synthesis)
+    return {"share": fields.share, "grids": a.grids, "context": a.context_hidden, "synthesis": synthesis}
 
 
 def _sharing(outline: Outline) -> str:
     if len(outline.models) > 1:
         return f"{len(outline.models)} models"
-    return f"networks per {_model(outline.model_fields[0])['share']}"
+    return f"networks per {outline.model_fields[0].share}"
 
 
 def _print_parts(parts: tuple[Part, ...], size: int) -> None:

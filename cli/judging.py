@@ -14,7 +14,7 @@ from rudcodec.display import ProgressView
 
 from .commands import RareOption, device_flag
 from .reading import read_images, reading_flags
-from .values import network_names
+from .values import network_names, recipe_change
 
 if TYPE_CHECKING:
     from rudcodec.comparison import Comparison
@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 CODEC = click.Choice([*CODECS, "none"])
+
+
+def recipe_flag(recipe: str) -> Callable[[Command], Command]:
+    """``--set``, which changes what its help calls ``recipe``."""
+    return click.option(
+        "--set",
+        "changes",
+        type=recipe_change,
+        multiple=True,
+        metavar="KEY=VALUE",
+        help=f"Change {recipe}: steps, batch, lr, ...",
+    )
 
 
 def judging_flags(rare: bool = False) -> Callable[[Command], Command]:
@@ -120,3 +132,19 @@ class Judging:
         from rudcodec.comparison import Comparison
 
         return Comparison(name, data, real, self.panel(), self.recipe_changes(), progress)
+
+
+class RealImages:
+    """Real images of a source as sets have them, read once for all sets that have them alike."""
+
+    def __init__(self, judging: Judging, source: str, view: ProgressView) -> None:
+        self._judging, self._source, self._view = judging, source, view
+        self._read: dict[Any, LabelledImages] = {}
+
+    def of(self, data: SyntheticSet, split: Split | None = None) -> LabelledImages:
+        """Those that go with a set: of the split to judge on, unless another is named."""
+        split = split or self._judging.split
+        key = split, data.images.shape[1:], data.classes
+        if key not in self._read:
+            self._read[key] = self._judging.read(self._source, split, data, self._view)
+        return self._read[key]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import csv
+import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from measured import FOLDER, UNKNOWN, read_rows
+
 FILE = Path(__file__).with_name("results.md")
-TABLE = Path(__file__).parents[1] / "results" / "accuracy.tsv"
+TABLE = FOLDER / "accuracy.tsv"
 BEGIN, END = "<!-- made by docs/make_results.py -->", "<!-- end of what is made -->"
 SPLITS = {"val": "validation split", "test": "test split", "train": "training split", "all": "all images"}
 
@@ -20,8 +24,7 @@ def text() -> str:
 
 def tables() -> str:
     """A table for each set, in the order of the results, and the notes of their rows."""
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = read_rows(TABLE)
     notes = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
     lines = []
     for name, split in dict.fromkeys((row["set"], row["split"]) for row in rows):
@@ -43,8 +46,8 @@ def _head() -> tuple[str, str]:
 def _line(row: dict[str, str], notes: list[str]) -> str:
     mark = f" ({notes.index(row['note']) + 1})" if row["note"] else ""
     accuracy = f"{row['mean']} ± {row['std']} %" if row["std"] else f"{row['mean']} %"
-    students = "" if row["seeds"] in ("1", "unknown") else f", {row['seeds']} students"
-    width = f" w{row['width']}" if row["width"] not in ("", "unknown") else ""
+    students = "" if row["seeds"] in ("1", UNKNOWN) else f", {row['seeds']} students"
+    width = f" w{row['width']}" if row["width"] not in ("", UNKNOWN) else ""
     cells = (
         row["what"] + mark,
         row["labels"],
@@ -62,11 +65,11 @@ def _line(row: dict[str, str], notes: list[str]) -> str:
 
 def _number(value: str) -> str:
     """With commas; a dash for what isn't known."""
-    return "-" if value == "unknown" else f"{float(value):,.10g}" if value else ""
+    return "-" if value == UNKNOWN else f"{float(value):,.10g}" if value else ""
 
 
 def _minutes(seconds: str) -> str:
-    if seconds in ("", "unknown"):
+    if seconds in ("", UNKNOWN):
         return "-" if seconds else ""
     minutes = round(int(seconds) / 60)
     return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"

@@ -21,7 +21,6 @@ from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, Within, no_progress
 from rudcodec.students import Panel, Trainer, TrainingSet, check_request, hard_recipe
-from rudcodec.students.trainer import VIEWS_COST
 from rudcodec.synthetic import SyntheticSet
 
 Kind = Literal["set", "label network", "images alone", "pictures", "pictures with label network"]
@@ -53,8 +52,8 @@ class Entry:
 
 
 class Pending(NamedTuple):
-    """An entry that isn't judged yet: what it is of, about how many images students will see for it (a view
-    counts as :data:`rudcodec.students.trainer.VIEWS_COST`), and what judges it."""
+    """An entry that isn't judged yet: what it is of, about how many images students will see for it (each
+    counts its :attr:`rudcodec.students.TrainingSet.image_cost`), and what judges it."""
 
     kind: Kind
     work: float
@@ -150,8 +149,7 @@ class Comparison:
 
     def _work(self, labelled: TrainingSet, recipe: Recipe) -> float:
         students = len(self.panel.specs) * len(self.panel.seeds)
-        each = 1.0 if labelled.network is None else VIEWS_COST
-        return each * students * recipe.steps * labelled.batch_size(recipe)
+        return labelled.image_cost * students * recipe.steps * labelled.batch_size(recipe)
 
     def _judge_labelled(self) -> Entry:
         results = self._judge(TrainingSet.with_own_labels(self.data), self.recipe, "")

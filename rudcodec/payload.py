@@ -33,6 +33,16 @@ class ImageShape(NamedTuple):
     width: int
     channels: int
 
+    @property
+    def colour(self) -> str:
+        """``grey`` or ``colour``."""
+        return "grey" if self.channels == 1 else "colour"
+
+    @property
+    def text(self) -> str:
+        """Such as ``32x32 colour``."""
+        return f"{self.width}x{self.height} {self.colour}"
+
 
 @dataclass(frozen=True, eq=False)
 class QTensor:

@@ -43,6 +43,11 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+def percent(mean: float, std: float | None = None) -> str:
+    """A fraction, with its standard deviation if any: 74.8 %, 67.3 ± 0.2 %."""
+    return f"{100 * mean:.1f} %" if std is None else f"{100 * mean:.1f} ± {100 * std:.1f} %"
+
+
 def clock(seconds: float) -> str:
     """A duration as m:ss or h:mm:ss; a dash if unknown."""
     if not math.isfinite(seconds) or seconds < 0:

@@ -93,7 +93,7 @@ def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
 def _mismatch(first_data: bytes, first: Outline, data: bytes, other: Outline) -> str | None:
     """Why a file can't be merged with the first one, None if it can."""
     if other.image_shape != first.image_shape:
-        return f"its images are {_size(other)}, not {_size(first)}"
+        return f"its images are {other.image_shape.text}, not {first.image_shape.text}"
     if other.label_mode != first.label_mode:
         return f"its labels are {other.label_mode}, not {first.label_mode} ({_HARD})"
     if first.labels is None or other.labels is None:
@@ -104,11 +104,6 @@ def _mismatch(first_data: bytes, first: Outline, data: bytes, other: Outline) ->
         kind = "label network is another" if first.soft is None else "soft labels have another scale"
         return f"its {kind} ({_HARD})"
     return None
-
-
-def _size(outline: Outline) -> str:
-    height, width, channels = outline.image_shape
-    return f"{width}x{height} {'grey' if channels == 1 else 'colour'}"
 
 
 def _renumbered(segment: SegmentFields, class_numbers: list[int], classes: int) -> SegmentFields:

@@ -33,6 +33,11 @@ class ModelFields:
         return None if self.classes is None else frozenset(self.classes)
 
     @property
+    def share(self) -> str:
+        """What a group of networks is for: the images of the whole ``dataset``, or of a ``class``."""
+        return "dataset" if self.classes is None else "class"
+
+    @property
     def num_groups(self) -> int:
         return 1 if self.classes is None else len(self.classes)
 

@@ -47,11 +47,11 @@ def file_section(file: JudgedFile, points: Sequence[Point], number: int) -> str:
 
 
 def _summary(file: JudgedFile) -> str:
-    height, width, channels = file.data.images.shape[1:]
-    colour = "grey" if channels == 1 else "colour"
+    shape = file.description.outline.image_shape
     return (
         f"{len(file.contents):,} bytes, <b>{short(file.data.bpc)} bits per class</b>; {len(file.data):,} "
-        f"{colour} images of {width} x {height}, {file.data.ipc:g} a class; {_LABELS[file.label_mode]}.<br>"
+        f"{shape.colour} images of {shape.width} x {shape.height}, {file.data.ipc:g} a class; "
+        f"{_LABELS[file.label_mode]}.<br>"
         f'<span class="soft">SHA-256 <code>{file.sha256}</code></span>'
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 from rudcodec.baselines import Codec
 from rudcodec.comparison import Comparison, Entry, Pending
 from rudcodec.data import LabelledImages, digest
+from rudcodec.display import ProgressView
 from rudcodec.errors import BudgetError
 from rudcodec.report.judged import JudgedFile
 from rudcodec.report.ledger import Ledger
 from rudcodec.report.points import Point, points_of, record_of
+from rudcodec.text import percent
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +72,11 @@ class Measuring:
 
     Attributes:
         ledger: where results are kept.
-        show: called with (stage, steps done, steps, seconds that all of it still takes or None).
-        say: called with a line for each result.
+        view: shows progress, with the time that all of it still takes, and a line for each result.
     """
 
     ledger: Ledger
-    show: Callable[[str, int, int, float | None], None]
-    say: Callable[[str], None]
+    view: ProgressView
 
     def __post_init__(self) -> None:
         self._pace, self._current = _Pace(), ""
@@ -84,20 +84,20 @@ class Measuring:
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """A :data:`rudcodec.progress.StageProgress` for the comparisons of the tasks."""
-        self.show(f"{self._current}: {stage}", done, total, self._pace.remaining())
+        self.view(f"{self._current}: {stage}", done, total, run_remaining=self._pace.remaining())
 
     def run(self, tasks: Sequence[Task]) -> list[Point]:
         """The points of all tasks; what has none, since it doesn't fit, is added to ``refusals``."""
         new = [task for task in tasks if self.ledger.get(task.key) is None]
         if kept := len(tasks) - len(new):
-            self.say(f"{self.ledger.path}: has {kept} of {len(tasks)} results already")
+            self.view.say(f"{self.ledger.path}: has {kept} of {len(tasks)} results already")
         self._pace.left = sum(task.pending.work for task in new)
         for number, task in enumerate(new, start=1):
             self._current = f"{number} of {len(new)}, {task.name}"
             with self._pace.working(task.pending.work):
                 record = _judged(task.pending)
             self.ledger.add(task.key, record)
-            self.say(f"{task.name}: {_summary(record)}")
+            self.view.say(f"{task.name}: {_summary(record)}")
         points: list[Point] = []
         for task in tasks:
             record = self.ledger.get(task.key)
@@ -120,8 +120,8 @@ def _summary(record: dict[str, Any]) -> str:
     if "refused" in record:
         return str(record["refused"])
     if not record["results"]:
-        return f"{100 * record['accuracy']:.1f} %"
-    return ", ".join(f"{100 * one['mean']:.1f} ± {100 * one['std']:.1f} %" for one in record["results"])
+        return percent(record["accuracy"])
+    return ", ".join(percent(one["mean"], one["std"]) for one in record["results"])
 
 
 class _Pace:

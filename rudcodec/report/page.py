@@ -11,7 +11,7 @@ from rudcodec.report.judged import JudgedFile
 from rudcodec.report.markup import data_url, name, table, text
 from rudcodec.report.points import Point
 from rudcodec.report.style import STYLE
-from rudcodec.text import short
+from rudcodec.text import percent, short
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,5 +115,4 @@ def _other(point: Point, other: Point | None) -> str:
 
 
 def _percent(point: Point) -> str:
-    spread = f" ± {100 * point.std:.1f}" if len(point.seeds) > 1 else ""
-    return f"{100 * point.mean:.1f}{spread} %"
+    return percent(point.mean, point.std if len(point.seeds) > 1 else None)

@@ -20,8 +20,6 @@ from rudcodec.students.spec import StudentSpec
 from rudcodec.students.training_set import TrainingSet
 
 _REPORT_EVERY = 0.25  # seconds
-VIEWS_COST = 8.0
-"""Of a view, in images: it must be made and labelled, too (docs/cost.md)."""
 
 
 class Trainer:
@@ -86,7 +84,7 @@ class Trainer:
     def _pays_compiling(self, runs: int) -> bool:
         _, height, width, _ = self.data.images.shape
         work = runs * self.recipe.steps * self.batch * height * width * self.spec.width
-        return repays_compiling(work, self.device, 1.0 if self.data.network is None else VIEWS_COST)
+        return repays_compiling(work, self.device, self.data.image_cost)
 
 
 def train_student(

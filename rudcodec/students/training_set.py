@@ -64,6 +64,12 @@ class TrainingSet:
         return recipe.batch if self.network is not None else min(recipe.batch, len(self.images))
 
     @property
+    def image_cost(self) -> float:
+        """What an image that a student sees costs, over one that is there already: views must be made and
+        labelled, too (docs/cost.md)."""
+        return 1.0 if self.network is None else 8.0
+
+    @property
     def softmax_temperature(self) -> float | None:
         """The temperature of the labels' softmax; None where images have their classes as labels."""
         if self.network is not None:
