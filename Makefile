@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 # a process for each core; the tests of a file stay together, since they share what takes long
 PYTEST := python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: test test-quick test-oldest test-wheel lint types unit regression fuzz demo setup clean
+.PHONY: test test-quick test-oldest release docs lint types unit regression fuzz demo setup clean
 
 test: lint types unit
 
@@ -30,10 +30,20 @@ unit: $(STAMP)
 test-oldest: $(OLDEST)/.rudcodec-installed
 	$(OLDEST)/bin/$(PYTEST)
 
-# the wheel, installed alone with each Python at hand and the oldest and newest numpy, decodes; not in `make test`
+# what a release consists of, in dist/, and a test of it: the wheel, installed alone with each Python at hand and the
+# oldest and newest numpy, decodes; all tests pass in the unpacked sdist, in an environment of their own
 PYTHONS :=
-test-wheel: $(STAMP)
-	$(BIN)/python tests/check_wheel.py $(PYTHONS)
+release: $(STAMP)
+	rm -rf dist out/sdist && mkdir -p out/sdist
+	$(BIN)/python -m build
+	$(BIN)/python tests/check_wheel.py dist/*.whl $(PYTHONS)
+	tar -xzf dist/*.tar.gz -C out/sdist --strip-components=1
+	$(MAKE) -C out/sdist test
+
+# the documentation's site, in out/site; links and anchors that lead nowhere are errors
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "the site: $(CURDIR)/out/site/index.html"
 
 # the sizes and accuracies that tests/regression holds files to, written anew
 regression: $(STAMP)

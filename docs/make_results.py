@@ -1,4 +1,4 @@
-"""Writes the tables of docs/results.md from results/accuracy.tsv: python docs/make_results.py"""
+"""Writes the tables of README.md and docs/results.md: python docs/make_results.py"""
 
 from __future__ import annotations
 
@@ -9,26 +9,86 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from measured import FOLDER, UNKNOWN, read_rows
 
-FILE = Path(__file__).with_name("results.md")
+DOCS = Path(__file__).parent
 TABLE = FOLDER / "accuracy.tsv"
 BEGIN, END = "<!-- made by docs/make_results.py -->", "<!-- end of what is made -->"
 SPLITS = {"val": "validation split", "test": "test split", "train": "training split", "all": "all images"}
+TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "fashionmnist": "Fashion-MNIST",
+    "imagenette": "ImageNette",
+}
+# set, label mode and budget of the README's rows
+HEADLINES = (
+    ("cifar10", "network", 15_000),
+    ("cifar10", "network", 30_000),
+    ("cifar10", "network", 100_000),
+    ("cifar10", "hard", 50_000),
+    ("cifar10", "hard", 100_000),
+    ("fashionmnist", "network", 25_000),
+    ("fashionmnist", "network", 250_000),
+)
+Row = dict[str, str]
 
 
-def text() -> str:
-    """The whole page: what is written by hand, with the tables in their place."""
-    page = FILE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{rest.partition(END)[2]}"
-
-
-def tables() -> str:
-    """A table for each set, in the order of the results, and the notes of their rows."""
+def pages() -> dict[Path, str]:
+    """What each page says with its tables up to date."""
     rows = read_rows(TABLE)
+    return {
+        DOCS / "results.md": _within(DOCS / "results.md", tables(rows)),
+        DOCS.parent / "README.md": _within(DOCS.parent / "README.md", headlines(rows)),
+    }
+
+
+def _within(page: Path, made: str) -> str:
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{made}\n{END}{rest.partition(END)[2]}"
+
+
+def headlines(rows: list[Row]) -> str:
+    """The newest measured file of each set, label mode and budget, beside real images in as many bytes."""
+    names = ("set, judged on", "bits per class", "file", "labels", "students", "on real images", "encoding")
+    lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
+    for name, labels, budget in HEADLINES:
+        near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]
+        file = _newest([row for row in near if row["what"] == "file" and row["labels"] == labels])
+        real = [row for row in near if row["what"].startswith("real images") and row["labels"] == "hard"]
+        cells = (
+            f"{TITLES[name]}, {SPLITS[file['split']].removesuffix(' split')}",
+            _number(file["bpc"]),
+            f"{int(file['bytes']) / 1000:.1f} kB",
+            labels,
+            f"**{_accuracy(file)}**",
+            _accuracy(_newest(real)) if real else "",
+            _minutes(file["encode_seconds"]),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _newest(rows: list[Row]) -> Row:
+    """The last of those with the most students."""
+    return max(reversed(rows), key=lambda row: int(row["seeds"]))
+
+
+def _is_headline(row: Row, budget: float) -> bool:
+    """Whether a row is of students of width 128 that followed the recipe to its end, at about a budget."""
+    known = UNKNOWN not in (row["bpc"], row["steps"])
+    return (
+        known
+        and abs(float(row["bpc"]) / budget - 1) < 0.06
+        and int(row["steps"]) >= 1000
+        and row["width"] == "128"
+    )
+
+
+def tables(rows: list[Row]) -> str:
+    """A table for each set, in the order of the results, and the notes of their rows."""
     notes = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
     lines = []
     for name, split in dict.fromkeys((row["set"], row["split"]) for row in rows):
-        lines += [f"### {name}, {SPLITS[split]}", "", *_head()]
+        lines += [f"### {TITLES.get(name, name)}, {SPLITS[split]}", "", *_head()]
         lines += [_line(row, notes) for row in rows if (row["set"], row["split"]) == (name, split)]
         lines.append("")
     lines += [f"({number}) {note[0].upper()}{note[1:]}.  " for number, note in enumerate(notes, start=1)]
@@ -43,9 +103,9 @@ def _head() -> tuple[str, str]:
     return f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"
 
 
-def _line(row: dict[str, str], notes: list[str]) -> str:
+def _line(row: Row, notes: list[str]) -> str:
     mark = f" ({notes.index(row['note']) + 1})" if row["note"] else ""
-    accuracy = f"{row['mean']} ± {row['std']} %" if row["std"] else f"{row['mean']} %"
+    accuracy = _accuracy(row)
     students = "" if row["seeds"] in ("1", UNKNOWN) else f", {row['seeds']} students"
     width = f" w{row['width']}" if row["width"] not in ("", UNKNOWN) else ""
     cells = (
@@ -63,6 +123,10 @@ def _line(row: dict[str, str], notes: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _accuracy(row: Row) -> str:
+    return f"{row['mean']} ± {row['std']} %" if row["std"] else f"{row['mean']} %"
+
+
 def _number(value: str) -> str:
     """With commas; a dash for what isn't known."""
     return "-" if value == UNKNOWN else f"{float(value):,.10g}" if value else ""
@@ -76,4 +140,5 @@ def _minutes(seconds: str) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

@@ -132,7 +132,7 @@ def evaluate(
         steps: instead of the recipe's.
         net: a name in :data:`rudcodec.nets.NETS`, or any function of (channels, classes, (height, width))
             that returns a ``torch.nn.Module`` with as many logits as there are classes.
-        width, device, compile: as in :class:`rudcodec.students.StudentSpec`.
+        width: as in :class:`rudcodec.students.StudentSpec`, as are ``device`` and ``compile``.
         progress: called with (stage, steps done, steps), a few times a second at most. None: progress is
             shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
             :func:`rudcodec.progress.no_progress` shows nothing.

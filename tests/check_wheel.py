@@ -1,6 +1,6 @@
-"""Builds the wheel, installs it alone in clean environments, and decodes with it: python tests/check_wheel.py
+"""Installs a wheel alone in clean environments, and decodes with it: python tests/check_wheel.py WHEEL
 
-Each Python that is found (3.11 and newer; or those named as arguments) gets the oldest numpy that the package
+Each Python that is found (3.11 and newer; or those named behind it) gets the oldest numpy that the package
 admits, where that has a wheel for it, and the newest. Needs the package index.
 """
 
@@ -31,15 +31,12 @@ print(f"Python {sys.version.split()[0]}, numpy {numpy.__version__}: {len(pixels)
 """
 
 
-def main(names: list[str]) -> None:
+def main(wheel: Path, names: list[str]) -> None:
     """Check each Python; stops at the first failure."""
     pythons = names or [name for minor in range(11, 20) if _version(name := f"python3.{minor}")]
     if not pythons:
         sys.exit("there is no Python 3.11 or newer")
     with TemporaryDirectory() as folder:
-        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, str(ROOT)]
-        subprocess.run(build, check=True)
-        (wheel,) = Path(folder).glob("*.whl")
         for number, python in enumerate(pythons):
             oldest = _version(python) <= NEWEST_OF_OLDEST_NUMPY
             for numpy in ["numpy==1.26.*"] * oldest + ["numpy"]:
@@ -70,4 +67,4 @@ def _version(python: str) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(Path(sys.argv[1]).resolve(), sys.argv[2:])

@@ -56,7 +56,7 @@ def test_what_is_no_file_of_settings(text: str, complaint: str) -> None:
 
 
 def test_the_example_in_the_documents() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "compress.md").read_text()
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     settings = Settings.preset(**parse_settings_file(text))
     assert (settings.warmup, settings.joint, settings.utility_options) == (400, 60, {"mm.runs": 8})

@@ -7,8 +7,8 @@ from rudcodec.distill.transitions import PRETRAINING_STEPS
 from rudcodec.utility import make_utility
 from rudcodec.utility.mm import MomentMatching
 
-# Seconds on one core of a CPU, with pictures of 32 x 32 (docs/cost.md); time goes with pixels. On another
-# machine all are off by a factor, which the stages so far tell.
+# Seconds on one core of a CPU, with pictures of 32 x 32 (experiments/2026-11-cost.md); time goes with pixels.
+# On another machine all are off by a factor, which the stages so far tell.
 _PIXELS = 32 * 32
 _VIEW = 0.0008
 _NETWORK_STEP = 0.1

@@ -66,7 +66,7 @@ class TrainingSet:
     @property
     def image_cost(self) -> float:
         """What an image that a student sees costs, over one that is there already: views must be made and
-        labelled, too (docs/cost.md)."""
+        labelled, too."""
         return 1.0 if self.network is None else 8.0
 
     @property

@@ -32,7 +32,7 @@ INITIAL_LR = 0.01
 # The step by which the student's learning rate is learned, as published, and the rate's least value.
 LR_STEP, MIN_LR = 1e-5, 1e-6
 MAX_LR_CHANGE = 0.1  # of the rate in one call: gradients grow without bound where the student diverges
-ACTIVATION_COPIES = 16  # of the convolutions' outputs at a step's peak, at most (docs/cost.md)
+ACTIVATION_COPIES = 16  # of the convolutions' outputs at a step's peak, at most (experiments/2026-11-cost.md)
 
 
 class TrajectoryMatching(Utility):

@@ -1,0 +1,40 @@
+"""Hooks of mkdocs: README, format and change log are pages of the site too, though they stand elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[1]
+PAGES = {"README.md": "index.md", "bitstream_spec.md": "bitstream_spec.md", "CHANGELOG.md": "changelog.md"}
+LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#]+)(#[^)]*)?(?=\))")
+
+
+def on_files(files: Files, *, config: Any) -> Files:
+    """Adds the pages that stand in the repository's own folder."""
+    for name, page in PAGES.items():
+        files.append(File.generated(config, page, content=_text(ROOT / name, config)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
+    """Links to what the site doesn't have lead to the repository."""
+    if page.file.src_uri in PAGES.values():
+        return markdown
+    return _with_links(markdown, ROOT / "docs", config)
+
+
+def _text(path: Path, config: Any) -> str:
+    return _with_links(path.read_text(encoding="utf-8"), path.parent, config)
+
+
+def _with_links(markdown: str, folder: Path, config: Any) -> str:
+    def target(match: re.Match[str]) -> str:
+        path = (folder / match[1]).resolve().relative_to(ROOT).as_posix()
+        own = PAGES.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else None)
+        return (own or f"{config.repo_url}/blob/main/{path}") + (match[2] or "")
+
+    return LINK.sub(target, markdown)
