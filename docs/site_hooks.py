@@ -11,6 +11,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[1]
 PAGES = {"README.md": "index.md", "bitstream_spec.md": "bitstream_spec.md", "CHANGELOG.md": "changelog.md"}
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#]+)(#[^)]*)?(?=\))")
+ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod):(?=<code>)")
 
 
 def on_files(files: Files, *, config: Any) -> Files:
@@ -25,6 +26,11 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> 
     if page.file.src_uri in PAGES.values():
         return markdown
     return _with_links(markdown, ROOT / "docs", config)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Roles in docstrings (``:func:`name```) are the name alone."""
+    return ROLE.sub("", html)
 
 
 def _text(path: Path, config: Any) -> str:
