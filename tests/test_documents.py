@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
@@ -97,6 +98,27 @@ def test_python_in_documents(name: str, folder: Path, monkeypatch: pytest.Monkey
     assert written - {"cifar10"} == WRITTEN[name]
     for file in written & {"cifar10.rud", "small.rud", "cifar100.rud", "mine.rud"}:
         assert rudcodec.load(file).counts == (2, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train_on_a_file", "make_a_file"])
+def test_notebooks(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their cells run, one after another, with less training."""
+    pytest.importorskip("torch")
+    (folder / "digits.rud").write_bytes((ROOT / "examples" / "digits.rud").read_bytes())
+    short = {"ipc": 2, "warmup": 2, "joint": 0, "tune": 2, "device": "cpu"}
+    monkeypatch.setattr(rudcodec, "compress", with_settings(rudcodec.compress, **short), raising=False)
+    monkeypatch.setattr(
+        rudcodec, "evaluate", with_settings(rudcodec.evaluate, steps=1, seeds=1), raising=False
+    )
+    notebook = json.loads((ROOT / "examples" / f"{name}.ipynb").read_text())
+    found: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), name, "exec"), found)
+            assert not any(output["output_type"] == "error" for output in cell["outputs"])
+    assert len(found["data"].classes) == 10
+    assert name == "train_on_a_file" or rudcodec.load("threes_and_eights.rud").classes == ("3", "8")
 
 
 @pytest.mark.parametrize("name", ["train_on_rud", "train_on_views"])

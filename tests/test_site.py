@@ -16,7 +16,10 @@ from rudcodec.settings_file import parse_settings_file
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
-    path for folder in (".", "docs", "experiments") for path in (ROOT / folder).glob("*.md") if path.is_file()
+    path
+    for folder in (".", "docs", "experiments", "examples")
+    for path in (ROOT / folder).glob("*.md")
+    if path.is_file()
 )
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 
@@ -85,4 +88,6 @@ def test_the_site_is_built_without_a_complaint(tmp_path: Path) -> None:
     for name in ("rudcodec.load", "rudcodec.distill.compress", "rudcodec.synthetic.SyntheticSet.batches"):
         assert f'id="{name}"' in api
     home = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
-    assert 'href="quick_start/"' in home and "github.com/rudcodec/rudcodec/blob/main/examples" in home
+    assert (
+        'href="quick_start/"' in home and "github.com/rudcodec/rudcodec/blob/main/examples/README.md" in home
+    )
