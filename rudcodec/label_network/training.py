@@ -63,16 +63,25 @@ class LabelNetworkSpec:
 
 
 def label_network_spec(bits: float, height: int, width: int, num_views: int) -> LabelNetworkSpec:
-    """The widest network whose weights have ``BITS_PER_WEIGHT`` each: a stem of half the width, layers that
-    halve the image down to eight pixels, and two residual ones that halve it on, while two are left."""
+    """The widest network whose weights have ``BITS_PER_WEIGHT`` each.
+
+    Layers that halve the image down to eight pixels, and two residual ones that halve it on, while two are
+    left. Those at 16 pixels and fewer have the full width, each before that half of the next one's: layers of
+    many pixels take the time.
+    """
     side = min(height, width)
-    middles = max(1, round(math.log2(max(side, 2) / 16)))
-    weights = 9 * (middles + 1.5)  # over width^2: 9 for each layer, a half of that behind the stem
+    halvings = max(1, round(math.log2(max(side, 2) / 16)))
+    narrow = [2.0**-before for before in range(halvings, 0, -1)]  # fractions of the full width
+    weights = 9 * (sum(x * y for x, y in pairwise((*narrow, 1))) + 2)  # over width^2, behind the first layer
     fewest_bits, most_bits = BITS_PER_WEIGHT
     channels = max((w for w in WIDTHS if weights * w**2 * fewest_bits <= bits), default=WIDTHS[0])
-    stem, middle, end = (max(8, channels // 2), 16, False), (channels, 8, False), (channels, 4, True)
+    stem, *middles = (max(8, int(channels * fraction)) for fraction in (*narrow, 1))
     layers = []
-    for out, smallest_side, residual in (stem, *[middle] * middles, end, end):
+    for out, smallest_side, residual in (
+        (stem, 16, False),
+        *((middle, 8, False) for middle in middles),
+        *[(channels, 4, True)] * 2,
+    ):
         pool = side >= smallest_side
         layers.append(LabelLayer(out, "mean" if pool else None, residual))
         side //= 1 + pool
