@@ -46,7 +46,8 @@ PLAN: tuple[tuple[str, Split, Axis, Axis, Axis], ...] = (
     ("cifar10", "val", ("15k", "30k", "50k", "100k"), ("hard", "soft", "network"), ("auto",)),
     ("cifar10", "val", ("15k", "50k"), ("hard",), ("none", "dm", "gm")),
     ("fashionmnist", "test", ("10k", "25k", "100k", "250k"), ("hard", "network"), ("auto",)),
-    ("cifar100", "val", ("10k", "70k"), ("hard", "network"), ("auto",)),
+    ("cifar100", "val", ("10k", "20k", "70k"), ("hard", "network"), ("auto",)),
+    ("imagenette", "val", ("24k", "70k", "150k"), ("hard", "network"), ("auto",)),
 )
 
 
