@@ -213,7 +213,7 @@ def _print(report: Report) -> None:
             f"{point.size:,}",
             f"{point.ipc:g}" if point.ipc else "",
             point.student,
-            percent(point.mean, point.std if point.net else None),
+            percent(point.mean, point.std, len(point.seeds)),
         )
         for point in report.points
     ]

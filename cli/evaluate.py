@@ -133,7 +133,7 @@ def _percentages(entry: Entry) -> list[str]:
     """The accuracy of each network's students, or that of a label network."""
     if not entry.results:
         return [percent(entry.accuracy)]
-    return [percent(one.mean, one.std) for one in entry.results]
+    return [percent(one.mean, one.std, len(one.seeds)) for one in entry.results]
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

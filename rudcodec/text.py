@@ -43,9 +43,9 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def percent(mean: float, std: float | None = None) -> str:
-    """A fraction, with its standard deviation if any: 74.8 %, 67.3 ± 0.2 %."""
-    return f"{100 * mean:.1f} %" if std is None else f"{100 * mean:.1f} ± {100 * std:.1f} %"
+def percent(mean: float, std: float = 0.0, count: int = 1) -> str:
+    """A fraction, with its standard deviation if it is the mean of several: 74.8 %, 67.3 ± 0.2 %."""
+    return f"{100 * mean:.1f} %" if count < 2 else f"{100 * mean:.1f} ± {100 * std:.1f} %"
 
 
 def clock(seconds: float) -> str:

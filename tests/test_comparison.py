@@ -46,6 +46,7 @@ def test_any_split_of_a_folder_without_splits(rud: Path, folder: Path, split: st
     result = CliRunner().invoke(main, ["eval", str(rud), "--real", str(folder), "--split", split, *QUICK])
     assert result.exit_code == 0, result.output
     assert f"judged on {images} real images ({split})" in result.stdout
+    assert "±" not in result.stdout  # which one student can't have
 
 
 def test_a_split_that_is_not_there_is_named(rud: Path, folder: Path) -> None:

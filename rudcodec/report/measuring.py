@@ -121,7 +121,7 @@ def _summary(record: dict[str, Any]) -> str:
         return str(record["refused"])
     if not record["results"]:
         return percent(record["accuracy"])
-    return ", ".join(percent(one["mean"], one["std"]) for one in record["results"])
+    return ", ".join(percent(one["mean"], one["std"], len(one["seeds"])) for one in record["results"])
 
 
 class _Pace:

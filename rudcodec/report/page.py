@@ -115,4 +115,4 @@ def _other(point: Point, other: Point | None) -> str:
 
 
 def _percent(point: Point) -> str:
-    return percent(point.mean, point.std if len(point.seeds) > 1 else None)
+    return percent(point.mean, point.std, len(point.seeds))
