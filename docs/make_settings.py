@@ -32,7 +32,7 @@ def text() -> str:
         *BUDGET,
         "",
         "`metadata`, on the command line `--meta KEY=VALUE`, is what the file says of itself: up to 256",
-        "pairs of texts, such as name, source, licence, creator. They count.",
+        "pairs of texts, such as name, source, licence, creator. They count towards the file's size.",
         "",
         "`--preset` sets some of them at once:",
         "",

@@ -1,6 +1,6 @@
 """Label networks: training them at a rate, and labelling images and views with them on a training device."""
 
-from rudcodec.label_network.model import FloatLabelNetwork
+from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
 from rudcodec.label_network.stream import ViewStream
 from rudcodec.label_network.training import (
     LabelNetworkSpec,
@@ -13,5 +13,6 @@ __all__ = [
     "LabelNetworkSpec",
     "ViewStream",
     "label_network_spec",
+    "to_network_input",
     "train_label_network",
 ]

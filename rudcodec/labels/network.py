@@ -44,7 +44,7 @@ def label_fraction(budget_bits: float) -> float:
 
 
 class NetworkLabels(LabelMode):
-    """A classifier of one- or two-bit weights labels views, of which there is then no end.
+    """A small quantized classifier labels views, of which there is then no end.
 
     Raises SettingError where there is no budget to give it a fraction of.
     """
