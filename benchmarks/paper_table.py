@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
+from functools import partial
+from itertools import product, starmap
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +95,19 @@ class Asked:
     folder: Path
 
 
-def cases_of(sets: tuple[str, ...], **wanted: tuple[str, ...]) -> Iterator[Case]:
-    """The cases of the plan that are wanted; budgets, labels or utilities that are named take its place."""
+def cases_of(
+    sets: tuple[str, ...], bpc: tuple[str, ...], labels: tuple[str, ...], utility: tuple[str, ...]
+) -> Iterator[Case]:
+    """The cases of the plan that are wanted, with the budgets that are named in place of the plan's."""
     seen = set()
-    for name, split, *planned in PLAN:
+    for name, split, budgets, modes, utilities in PLAN:
         if sets and name not in sets:
             continue
-        names = ("bpc", "labels", "utility")
-        axes = [wanted[axis] or values for axis, values in zip(names, planned, strict=True)]
-        for bpc, labels, utility in product(*axes):
-            case = Case(name, split, bpc, labels, utility)
+        wanted = (
+            [one for one in planned if not named or one in named]
+            for planned, named in ((modes, labels), (utilities, utility))
+        )
+        for case in starmap(partial(Case, name, split), product(bpc or budgets, *wanted)):
             if case not in seen:
                 seen.add(case)
                 yield case
@@ -187,8 +191,8 @@ def _row(point: Point, network: list[float]) -> dict[str, str]:
 @click.option("--list", "only_list", is_flag=True, help="Say which rows there are, and which nobody has run.")
 @click.option("--set", "sets", multiple=True, help="Only these sets (all of the plan).")
 @click.option("--bpc", multiple=True, help="These budgets instead of the plan's, such as 30k.")
-@click.option("--labels", multiple=True, help="These label modes instead of the plan's.")
-@click.option("--utility", multiple=True, help="These utilities instead of the plan's.")
+@click.option("--labels", multiple=True, help="Only these label modes.")
+@click.option("--utility", multiple=True, help="Only these utilities.")
 @click.option("--source", "sources", type=key_value, multiple=True, help="Where a set is: NAME=PATH.")
 @click.option("--setting", "settings", type=key_value, multiple=True, help="Of all encodes: warmup=400.")
 @click.option("--seeds", type=click.IntRange(1), default=3, help="Students of each point (3).")
