@@ -55,7 +55,8 @@ def headlines(rows: list[Row]) -> str:
         near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]
         file = _newest([row for row in near if row["what"] == "file" and row["labels"] == labels])
         real = [row for row in near if row["what"].startswith("real images")]
-        hard, same = ([row for row in real if row["labels"] == mode] for mode in ("hard", "network"))
+        hard = [row for row in real if row["labels"] == "hard"]
+        same = [row for row in real if row["label_network"] and row["label_network"] == file["label_network"]]
         cells = (
             f"{TITLES[name]}, {SPLITS[file['split']].removesuffix(' split')}",
             _number(file["bpc"]),
@@ -63,7 +64,7 @@ def headlines(rows: list[Row]) -> str:
             labels,
             f"**{_accuracy(file)}**",
             _accuracy(_newest(hard)) if hard else "",
-            _accuracy(_newest(same)) if same and labels == "network" else "",
+            _accuracy(_newest(same)) if same else "",
             _minutes(file["encode_seconds"]),
         )
         lines.append(f"| {' | '.join(cells)} |")
