@@ -3,7 +3,7 @@ scikit-learn and torchvision are imported for the sets they bring, and not befor
 
 from __future__ import annotations
 
-from rudcodec.data.images import LabelledImages, digest, numbers_of
+from rudcodec.data.images import LabelledImages, digest, level_counts, numbers_of
 from rudcodec.data.reading import Mode, Reading
 from rudcodec.data.report import SourceReport
 from rudcodec.data.source import SourceLike, load, splits
@@ -17,6 +17,7 @@ __all__ = [
     "SourceReport",
     "Split",
     "digest",
+    "level_counts",
     "load",
     "numbers_of",
     "splits",

@@ -14,6 +14,7 @@ from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import PictureError
 from rudcodec.data.files import Files
 from rudcodec.data.kinds import is_zip
+from rudcodec.data.mapped import file_stamp
 from rudcodec.data.unpacking import HeadReader, open_unpacked
 from rudcodec.errors import DataError
 from rudcodec.text import shown
@@ -54,6 +55,11 @@ class _Archive:
 
     def locate(self, name: str) -> str:
         return f"{self.where}: {shown(name)}"
+
+    def stamps(self, names: Sequence[str]) -> Iterator[bytes]:
+        yield file_stamp(self._path)
+        for name in names:
+            yield name.encode("utf-8", "surrogateescape")
 
     def _clean(self, raw: str, is_folder: bool) -> str:
         """The name of an entry as :meth:`Files.names` wants it."""

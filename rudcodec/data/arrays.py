@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rudcodec.data.decode import fit
 from rudcodec.data.items import Items, ItemSource, where_of
 from rudcodec.data.levels import denormalised, grey_levels
+from rudcodec.data.mapped import file_stamp, is_large
 from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows, SourceSplit
@@ -66,6 +67,23 @@ class _ArrayItems(Items):
     def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         for i, index in enumerate(indices):
             yield i, fit(self._images[index], reading)
+
+    def mapped(self, indices: Rows, reading: Reading) -> NDArray[np.uint8] | None:
+        images, first = self._images, int(indices[0])
+        _, height, width, channels = images.shape
+        is_run = np.array_equal(indices, np.arange(first, first + len(indices)))
+        is_fit = reading.size is None or height == width == reading.size
+        is_kept = reading.mode == "auto" or (reading.mode == "grey") == (channels == 1)
+        part = images[first : first + len(indices)]
+        if isinstance(images, np.memmap) and is_run and is_fit and is_kept and is_large(part.nbytes):
+            return part if part.flags.c_contiguous else None
+        return None
+
+    def stamps(self, indices: Rows) -> Iterator[bytes] | None:
+        path = getattr(self._images, "filename", None)  # of a mapped file that has a name
+        if path is None:
+            return None
+        return iter([file_stamp(path), repr(self._images.shape).encode(), indices.tobytes()])
 
 
 def channels_last(images: NDArray[Any]) -> NDArray[Any]:

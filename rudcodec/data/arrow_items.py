@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from rudcodec.data.decode import PictureError, decode_or_refuse
 from rudcodec.data.disk import file_contents
 from rudcodec.data.items import Items, Picture
 from rudcodec.data.label_values import LABEL_NAMES, as_label, find_label, label_values
+from rudcodec.data.mapped import file_stamp
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
@@ -68,6 +70,12 @@ class ArrowItems(Items):
             for row, value in enumerate(table.values(self._column), start):
                 if (position := position_of.get(row)) is not None:
                     yield position, decode_or_refuse(_contents(value, table.follows_paths), reading)
+
+    def stamps(self, indices: Rows) -> Iterator[bytes] | None:
+        paths = [table.path for table in self._tables]
+        if any(path is None for path in paths):
+            return None
+        return chain((file_stamp(path) for path in paths if path), [self._rows[indices].tobytes()])
 
 
 def _check_columns(table: ArrowTable, columns: ImageColumns) -> None:

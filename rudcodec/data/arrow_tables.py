@@ -55,6 +55,11 @@ class ArrowTable(Protocol):
     """
 
     where: str
+
+    @property
+    def path(self) -> Path | None:
+        """Of the file that it is; None of one in memory."""
+
     follows_paths: bool
     columns: Mapping[str, Column]
 
@@ -73,7 +78,7 @@ class FileTable:
 
     def __init__(self, path: Path) -> None:
         self.where = shown(str(path))
-        self._path = path
+        self.path = path
         self._pyarrow = import_reader("pyarrow", self.where)
         self._is_parquet = path.suffix.lower() == PARQUET
         self.columns: Mapping[str, Column] = self._guarded(self._columns)
@@ -115,14 +120,14 @@ class FileTable:
     def _parquet_file(self) -> Any:
         from pyarrow import parquet
 
-        return parquet.ParquetFile(self._path)
+        return parquet.ParquetFile(self.path)
 
     def _reader(self, fields: list[int] | None) -> Any:
         """The batches of an .arrow, which is a stream or, with a mark at its start, a file."""
         from pyarrow import ipc
 
         options = ipc.IpcReadOptions(included_fields=fields or [])
-        source = self._pyarrow.memory_map(str(self._path))
+        source = self._pyarrow.memory_map(str(self.path))
         if bytes(source.read(6)) != b"ARROW1":
             source.seek(0)
             return ipc.open_stream(source, options=options)
@@ -135,7 +140,7 @@ class FileTable:
         except (self._pyarrow.ArrowMemoryError, MemoryError):
             raise DataError(f"{self.where}: needs more memory than there is") from None
         except (self._pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
-            kind = kind_of_file(self._path)
+            kind = kind_of_file(self.path)
             is_kind = kind == UNKNOWN or kind.startswith(("a parquet", "an arrow"))
             note = f"is {kind}" if not is_kind else "is damaged or cut short"
             if isinstance(error, OSError) and error.errno and error.strerror:
@@ -159,6 +164,7 @@ class ObjectTable:
     """A ``datasets.Dataset`` in memory."""
 
     follows_paths = True
+    path = None
 
     def __init__(self, dataset: Any, where: str) -> None:
         self.where = where

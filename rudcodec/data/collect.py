@@ -2,103 +2,123 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.bounds import check_memory
+from rudcodec.data.cache import Space, StoredImages, cache_space, memory_space
 from rudcodec.data.decode import PictureError
+from rudcodec.data.image_source import ImageSource, Progress, SplitRows
+from rudcodec.data.mapped import is_large
 from rudcodec.data.reading import Reading
-from rudcodec.data.report import Passed
-from rudcodec.data.splits import Rows, SourceSplit
+from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
 
-Progress = Callable[[int, int], None]
-
-SplitRows = tuple[SourceSplit, Rows]
-"""A split of a source, and some of its rows."""
+_VERSION = 1
+"""Changes with what the cache holds of the same pictures."""
 
 
-class ImageSource(Protocol):
-    """The interface of every kind of source.
+def collect_images(
+    source: ImageSource,
+    selection: Sequence[SplitRows],
+    places: Rows,
+    reading: Reading,
+    progress: Progress | None,
+) -> StoredImages:
+    """The images that ``selection`` names: in memory, or where they are many in a mapped file, that of the
+    source itself if it has one of them as they are wanted, else one of the cache.
 
-    Rows of a split are sorted by class, then by name (or by index).
+    Args:
+        places: the index in the result of each row of the selection.
+
+    Raises:
+        DataError: one can't be used, and may not be left out; or there is no room for them.
     """
-
-    name: str
-    where: str
-    """The text that messages begin with."""
-    splits: tuple[SourceSplit, ...]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Checked by :func:`rudcodec.data.images.check_classes`."""
-
-    def labels(self, split: SourceSplit) -> NDArray[np.int64]:
-        """int64 (N,), ascending."""
-
-    def locate(self, split: SourceSplit, row: int) -> str:
-        """How messages call the image."""
-
-    def stream(
-        self, split: SourceSplit, rows: Rows, reading: Reading
-    ) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError]]:
-        """Index in ``rows`` and uint8 (H, W, C) of each, or why it can't be used, in any order."""
-
-    def problems(self, split: SourceSplit) -> Iterator[str]:
-        """Other faults of the split, which can be left out: a line for each, as messages begin."""
-
-    def passed(self, splits: Sequence[SourceSplit]) -> Passed:
-        """Files in these splits, and beside all splits, that are no part of the set."""
-
-    def notes(self, splits: Sequence[SourceSplit]) -> tuple[str, ...]:
-        """Choices that were made in reading these splits and that the user should know of."""
+    if not len(places):
+        raise DataError(f"{source.where}: no images")
+    if len(selection) == 1 and (mapped := source.mapped(*selection[0], reading)) is not None:
+        return StoredImages(mapped, np.ones(len(mapped), dtype=bool), [])
+    arrived, bad, first = np.zeros(len(places), dtype=bool), list[str](), ""
+    space: Space | None = None
+    with ExitStack() as stack:
+        for row, pixels, where in _pictures(source, selection, reading, progress):
+            if isinstance(pixels, PictureError):
+                if not reading.skip_bad:
+                    raise DataError(f"{where} {pixels}")
+                bad.append(f"{where} {pixels}")
+                continue
+            if space is None:
+                first, wanted = where, _Wanted(source, selection, places, reading)
+                space = stack.enter_context(wanted.space(pixels.shape))
+                if space.found:
+                    return space.found
+            check_alike(where, pixels.shape, first, space.images.shape[1:])
+            space.images[places[row]] = pixels
+            arrived[places[row]] = True
+        if space is None:
+            raise DataError(f"{source.where}: none of {len(places)} pictures can be read, such as {bad[0]}")
+        wanted.check_unchanged()
+        return space.finish(arrived, bad)
 
 
-class ImageArray:
-    """Images that come one after another, in any order, and must be of one shape.
+def _pictures(
+    source: ImageSource, selection: Sequence[SplitRows], reading: Reading, progress: Progress | None
+) -> Iterator[tuple[int, NDArray[np.uint8] | PictureError, str]]:
+    """The pictures of a selection, in any order: the index in it, the image, and how messages call it."""
+    total = sum(len(rows) for _, rows in selection)
+    done, start, last_report = 0, 0, time.monotonic()
+    for split, rows in selection:
+        for i, pixels in source.stream(split, rows, reading):
+            yield start + i, pixels, source.locate(split, int(rows[i]))
+            done += 1
+            if progress and (done == total or time.monotonic() - last_report >= 0.1):
+                progress(done, total)
+                last_report = time.monotonic()
+        start += len(rows)
 
-    Attributes:
-        images: uint8 (N, H, W, C); those that never came are undefined.
-        arrived: bool (N,), whether each of them came.
-    """
 
-    def __init__(self, source: ImageSource, total: int) -> None:
-        if not total:
-            raise DataError(f"{source.where}: no images")
-        self._source = source
-        self._first = ""
-        self.images: NDArray[np.uint8] = np.empty((0, 0, 0, 0), dtype=np.uint8)
-        self.arrived = np.zeros(total, dtype=bool)
+class _Wanted:
+    """The images that are wanted, and how the cache calls them."""
 
-    def put(self, index: int, pixels: NDArray[np.uint8], where: str) -> None:
-        """Take an image. Raises DataError if its shape isn't that of those before."""
-        if not self._first:
-            self.images = self._allocate(pixels.shape)
-            self._first = where
-        check_alike(where, pixels.shape, self._first, self.images.shape[1:])
-        self.images[index] = pixels
-        self.arrived[index] = True
+    def __init__(
+        self, source: ImageSource, selection: Sequence[SplitRows], places: Rows, reading: Reading
+    ) -> None:
+        self._source, self._selection, self._places, self._reading = source, selection, places, reading
+        self._key: str | None = None
 
-    def compact(self) -> NDArray[np.uint8]:
-        """The images that came, in order, moved together within the array."""
-        if not self.arrived.all():
-            for target, index in enumerate(np.flatnonzero(self.arrived)):
-                self.images[target] = self.images[index]
-        return self.images[: int(self.arrived.sum())]
+    def space(self, picture: tuple[int, ...]) -> AbstractContextManager[Space]:
+        """Room for them. ``picture``: the shape of the first."""
+        shape = (len(self._places), *picture)
+        if is_large(len(self._places) * picture[0] * picture[1] * picture[2]):
+            self._key = self._checksum()
+        if self._key is None:
+            return nullcontext(memory_space(shape))
+        splits = " and ".join(split for split, _ in self._selection)
+        return cache_space(self._key, shape, {"source": self._source.where, "split": splits})
 
-    def _allocate(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        total = len(self.arrived)
-        height, width, channels = shape
-        check_memory(
-            total * height * width * channels,
-            f"{self._source.where}: {total} images of {width}x{height}",
-            "a smaller size (--size) makes them fit",
-        )
-        return np.empty((total, *shape), dtype=np.uint8)
+    def check_unchanged(self) -> None:
+        """Raise DataError if the source is another than when reading began."""
+        if self._key is not None and self._checksum() != self._key:
+            raise DataError(f"{self._source.where}: has changed while it was read; run it again")
+
+    def _checksum(self) -> str | None:
+        """Other digits for other images; None if the source can't tell."""
+        software = _VERSION, version("rudcodec"), version("pillow")
+        checksum = hashlib.sha256(repr((software, asdict(self._reading))).encode())
+        checksum.update(np.ascontiguousarray(self._places).data)
+        for split, rows in self._selection:
+            stamps = self._source.stamps(split, rows)
+            if stamps is None:
+                return None
+            for stamp in stamps:
+                checksum.update(len(stamp).to_bytes(8, "little") + stamp)
+        return checksum.hexdigest()[:32]
 
 
 def check_alike(where: str, shape: tuple[int, ...], first: str, first_shape: tuple[int, ...]) -> None:
@@ -116,36 +136,3 @@ def check_alike(where: str, shape: tuple[int, ...], first: str, first_shape: tup
         f"{where} is {shape[1]}x{shape[0]} pixels, but {first} is {width}x{height}; "
         "give a size (--size) to make them equal"
     )
-
-
-def collect_images(
-    source: ImageSource, selection: list[SplitRows], reading: Reading, progress: Progress | None
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str]]:
-    """The images that ``selection`` names, in that order.
-
-    Returns:
-        uint8 (N, H, W, C); which of the rows these are, bool; and a line for each one that can't be read.
-
-    Raises:
-        DataError: one can't be used, and may not be left out.
-    """
-    total = sum(len(rows) for _, rows in selection)
-    result, bad = ImageArray(source, total), []
-    done, start, last_report = 0, 0, time.monotonic()
-    for split, rows in selection:
-        for i, pixels in source.stream(split, rows, reading):
-            where = source.locate(split, int(rows[i]))
-            if not isinstance(pixels, PictureError):
-                result.put(start + i, pixels, where)
-            elif reading.skip_bad:
-                bad.append(f"{where} {pixels}")
-            else:
-                raise DataError(f"{where} {pixels}")
-            done += 1
-            if progress and (done == total or time.monotonic() - last_report >= 0.1):
-                progress(done, total)
-                last_report = time.monotonic()
-        start += len(rows)
-    if not result.arrived.any():
-        raise DataError(f"{source.where}: none of {total} pictures can be read, such as {bad[0]}")
-    return result.compact(), result.arrived, bad

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import PictureError
+from rudcodec.data.mapped import file_stamp
 from rudcodec.errors import DataError
 from rudcodec.names import from_disk, is_hidden, is_junk, on_disk
 from rudcodec.text import shown
@@ -51,6 +52,9 @@ class DiskFiles:
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         for i, name in enumerate(names):
             yield i, file_contents(self._folder / on_disk(name))
+
+    def stamps(self, names: Sequence[str]) -> Iterator[bytes]:
+        return (file_stamp(self._folder / on_disk(name)) for name in names)
 
     def _check_circle(self, folder: Path, above: dict[Path, frozenset[_Place]]) -> None:
         """Raise DataError if this folder is one of those it lies in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -51,3 +52,9 @@ class FileItems(Items):
             names = [self._places[indices[position]].name for position in positions[key]]
             for i, contents in files.read(names):
                 yield positions[key][i], decode_or_refuse(contents, reading)
+
+    def stamps(self, indices: Rows) -> Iterator[bytes]:
+        places = (self._places[index] for index in indices)
+        for _, together in groupby(places, lambda place: id(place.files)):
+            group = list(together)
+            yield from group[0].files.stamps([place.name for place in group])

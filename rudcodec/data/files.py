@@ -22,3 +22,6 @@ class Files(Protocol):
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         """The index in ``names`` and the contents of each, or why it has none, in the order that is cheapest
         to read."""
+
+    def stamps(self, names: Sequence[str]) -> Iterator[bytes]:
+        """What is other bytes if the contents of these files are others, without reading them."""

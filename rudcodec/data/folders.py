@@ -70,6 +70,12 @@ class FolderSource:
         for i, data in self._contents.files.read(names):
             yield i, decode_or_refuse(data, reading)
 
+    def mapped(self, split: SourceSplit, rows: Rows, reading: Reading) -> None:
+        """None: no file holds them as they are wanted."""
+
+    def stamps(self, split: SourceSplit, rows: Rows) -> Iterator[bytes]:
+        return self._contents.files.stamps([self._rows(split)[0][row] for row in rows])
+
     def passed(self, splits: Sequence[SourceSplit]) -> Passed:
         """The files that were passed over in these splits and beside all splits."""
         result = Passed()

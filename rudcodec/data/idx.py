@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.arrays import Arrays, ArraySource
-from rudcodec.data.bounds import MAX_DEFLATE, check_memory
+from rudcodec.data.bounds import MAX_DEFLATE
 from rudcodec.data.contents import Contents
+from rudcodec.data.mapped import new_array, read_into
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
@@ -105,16 +106,15 @@ def _read(path: Path, dims: int) -> NDArray[np.uint8]:
                 raise DataError(f"{where}: not an IDX file of bytes in {dims} dimension{'s' * (dims > 1)}")
             shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, len(head), 4)]
             # don't take memory for what can't be there
-            needed = math.prod(shape)
-            body = b""
+            needed, count = math.prod(shape), 0
             if needed <= MAX_DEFLATE * path.stat().st_size:
-                check_memory(needed, f"{where}: its images")
-                body = file.read(needed + 1)
+                body = new_array((needed,))
+                count = read_into(body, file) + len(file.read(1))
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{where}: can't be read: its gzip is damaged or cut short") from None
     except OSError as error:
         raise DataError(f"{where}: can't be read ({error.strerror})") from None
-    if len(body) != needed:
-        comparison = "more" if len(body) > needed else "fewer"
+    if count != needed:
+        comparison = "more" if count > needed else "fewer"
         raise DataError(f"{where}: holds {comparison} than the {needed} bytes its head promises")
-    return np.frombuffer(body, dtype=np.uint8).reshape(shape)
+    return body.reshape(shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,8 @@ from rudcodec.text import shown
 
 _NUMBER = re.compile(r"(new|class_?)?([0-9]{1,9})")
 """A class name that says its number only."""
+_BLOCK = 1 << 22
+"""How many pixels are looked at in one go, since a mapped set may be larger than memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,8 @@ class LabelledImages:
     """Images of one size with a class each.
 
     Attributes:
-        images: uint8 (N, H, W, C), N >= 1, C = 1 (grey) or 3 (RGB).
+        images: uint8 (N, H, W, C), N >= 1, C = 1 (grey) or 3 (RGB). Of a large set it is mapped from a file
+            and read-only; copies of the whole may not fit memory.
         labels: int64 (N,), each in 0..K-1.
         classes: the K class names, distinct and fit to be folder names.
         name: what the set is called in messages.
@@ -94,9 +98,27 @@ class LabelledImages:
 def digest(data: LabelledImages) -> str:
     """Sixteen hexadecimal digits that tell a set (images, labels, classes) from any other."""
     checksum = hashlib.sha256(repr((data.images.shape, data.classes)).encode())
-    checksum.update(np.ascontiguousarray(data.images).data)
+    for block in blocks(data.images):
+        checksum.update(np.ascontiguousarray(block).data)
     checksum.update(np.ascontiguousarray(data.labels).data)
     return checksum.hexdigest()[:16]
+
+
+def level_counts(data: LabelledImages) -> NDArray[np.int64]:
+    """How often each level occurs in each channel, int64 (C, 256): exact sums without a float copy of the
+    set."""
+    counts = np.zeros((data.channels, 256), dtype=np.int64)
+    for block in blocks(data.images):
+        pixels = block.reshape(-1, data.channels)
+        counts += [np.bincount(pixels[:, c], minlength=256) for c in range(data.channels)]
+    return counts
+
+
+def blocks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """The images, some after the others, as many as are read in one go where memory holds not all."""
+    step = max(1, _BLOCK // images[0].size)
+    for start in range(0, len(images), step):
+        yield images[start : start + step]
 
 
 def check_classes(classes: tuple[str, ...], where: str) -> None:

@@ -47,6 +47,14 @@ class Items(ABC):
     def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, Picture]]:
         """The position in ``indices`` and the image of each, in any order."""
 
+    def mapped(self, indices: Rows, reading: Reading) -> NDArray[np.uint8] | None:
+        """As in :class:`rudcodec.data.image_source.ImageSource`."""
+        return None
+
+    def stamps(self, indices: Rows) -> Iterator[bytes] | None:
+        """The same."""
+        return None
+
 
 class ItemSource:
     """The source made of :class:`Items` for each split.
@@ -93,6 +101,12 @@ class ItemSource:
 
     def stream(self, split: SourceSplit, rows: Rows, reading: Reading) -> Iterator[tuple[int, Picture]]:
         return self._items(split).stream(self._order(split)[0][rows], reading)
+
+    def mapped(self, split: SourceSplit, rows: Rows, reading: Reading) -> NDArray[np.uint8] | None:
+        return self._items(split).mapped(self._order(split)[0][rows], reading)
+
+    def stamps(self, split: SourceSplit, rows: Rows) -> Iterator[bytes] | None:
+        return self._items(split).stamps(self._order(split)[0][rows])
 
     def problems(self, split: SourceSplit) -> Iterator[str]:
         return iter(self._items(split).problems)

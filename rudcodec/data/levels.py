@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rudcodec.data.mapped import new_array
 from rudcodec.errors import DataError
 from rudcodec.text import shown
 
@@ -35,7 +37,7 @@ def grey_levels(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
     kind = images.dtype.kind
     if kind not in "iufb":
         raise DataError(f"{where}: images must be uint8 or floats in 0..1, not {shown(str(images.dtype))}")
-    levels = np.empty(images.shape, dtype=np.uint8)
+    levels = new_array(images.shape)
     scale = 255 if kind in "fb" and images.max() <= 1 else 1
     step = max(1, _BLOCK // images[0].size)
     for start in range(0, len(images), step):
@@ -60,10 +62,15 @@ def denormalised(images: NDArray[Any], entries: Mapping[str, NDArray[Any]], wher
     low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
     if not (-_LARGEST < low and high < _LARGEST):
         raise DataError(f"{where}: images that mean and std normalised can't lie in {low:.3g}..{high:.3g}")
-    result = images.astype(np.float32)
-    result *= std
-    result += mean
-    return np.clip(result, 0, 1, out=result)
+    result = new_array(images.shape, np.float32)
+    step = max(1, _BLOCK // max(1, math.prod(images.shape[1:])))
+    for start in range(0, len(images), step):
+        block = result[start : start + step]
+        block[:] = images[start : start + step]
+        block *= std
+        block += mean
+        np.clip(block, 0, 1, out=block)
+    return result
 
 
 def _check_bytes(images: NDArray[Any], where: str) -> NDArray[Any]:

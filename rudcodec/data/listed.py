@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from rudcodec.data.bounds import MAX_TABLE
-from rudcodec.data.collect import ImageSource
 from rudcodec.data.contents import Contents
 from rudcodec.data.disk import DiskFiles
 from rudcodec.data.file_items import FileItems, Place
 from rudcodec.data.folders import FolderSource
+from rudcodec.data.image_source import ImageSource
 from rudcodec.data.items import ItemSource
 from rudcodec.data.label_values import are_numbers, as_label, label_values
 from rudcodec.data.layout import split_of_name

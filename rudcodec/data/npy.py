@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rudcodec.data.array_keys import key_of_classes, labels_beside, pairs_by_split
 from rudcodec.data.arrays import ArraySource, read_pair
-from rudcodec.data.bounds import check_memory
 from rudcodec.data.contents import Contents
 from rudcodec.data.kinds import UNKNOWN, kind_of_file
 from rudcodec.data.npz import DAMAGE, HOLDS_OBJECTS, class_names, decoded_texts, is_of_objects
@@ -82,9 +81,8 @@ def open_npy_file(path: Path, reading: Reading) -> ArraySource | None:
 
 def _read(path: Path) -> NDArray[Any]:
     where = shown(str(path))
-    check_memory(path.stat().st_size, f"{where}: its numbers")
     try:
-        # mapped, so that a head of large claims takes no memory
+        # mapped, so that neither many images nor a head of large claims take memory
         with np.errstate(over="raise"):
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (*DAMAGE, FloatingPointError) as error:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import tokenize
 import zipfile
 import zlib
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
 from rudcodec.data.array_keys import key_of_classes, pairs_by_split
 from rudcodec.data.arrays import ArraySource, read_pair
 from rudcodec.data.bounds import MAX_LABEL, check_memory
 from rudcodec.data.kinds import kind_of_file
+from rudcodec.data.mapped import is_large, new_array, read_into
 from rudcodec.data.reading import Reading
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
@@ -70,7 +73,11 @@ def _read(path: Path, key: str) -> NDArray[Any]:
         with np.load(path, allow_pickle=False) as file:
             entry = file.zip.getinfo(f"{key}.npy" if f"{key}.npy" in file.zip.namelist() else key)
             check_memory(entry.file_size, where + " would")
-            array = np.asarray(file[key])
+            if is_large(entry.file_size):
+                with file.zip.open(entry) as stream:
+                    array = _read_large(stream, entry.file_size)
+            else:
+                array = np.asarray(file[key])
     except OSError as error:
         raise DataError(f"{where} can't be read ({error.strerror or 'the file is damaged'})") from None
     except DAMAGE as error:
@@ -84,6 +91,20 @@ def is_of_objects(error: Exception) -> bool:
     return isinstance(error, ValueError) and any(
         words in str(error) for words in ("allow_pickle", "Python objects")
     )
+
+
+def _read_large(stream: IO[bytes], size: int) -> NDArray[Any]:
+    """The array in a stream of ``size`` bytes. Raises ValueError if it is none."""
+    read_head = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}
+    shape, fortran_order, dtype = read_head[read_magic(stream)](stream)
+    if dtype.hasobject:
+        raise ValueError("Python objects")
+    if math.prod(shape) * dtype.itemsize > size:
+        raise ValueError("it is cut short")
+    array = new_array(shape[::-1] if fortran_order else shape, dtype)
+    if read_into(array, stream) < array.nbytes:
+        raise EOFError
+    return array.T if fortran_order else array
 
 
 def decoded_texts(array: NDArray[Any], where: str) -> NDArray[Any]:

@@ -13,11 +13,13 @@ from PIL import Image
 
 from rudcodec.data.arrays import Arrays, ArraySource, as_pictures
 from rudcodec.data.arrow import open_datasets_object
-from rudcodec.data.collect import ImageSource, check_alike
+from rudcodec.data.collect import check_alike
 from rudcodec.data.decode import PictureError, decode_or_refuse, fit
+from rudcodec.data.image_source import ImageSource
 from rudcodec.data.items import Items, ItemSource, Picture
 from rudcodec.data.label_values import as_label, label_values
 from rudcodec.data.levels import grey_levels
+from rudcodec.data.mapped import new_array
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES, Rows, SourceSplit
 from rudcodec.data.tensors import tensor_array
@@ -80,11 +82,11 @@ class ObjectItems(Items):
 
     def __init__(self, items: Any, where: str, reading: Reading) -> None:
         self._where = where
-        self._pictures: list[Picture] = []
+        self._images: NDArray[np.uint8] | None = None
+        self._refused: dict[int, PictureError] = {}
         labels: list[str] = []
         problems: list[str] = []
         self._numbers: list[int] = []
-        self._first: tuple[int, tuple[int, ...]] | None = None
         for number, (image, label) in enumerate(_pairs(items, where)):
             try:
                 labels.append(as_label(_plain_label(label)))
@@ -92,25 +94,32 @@ class ObjectItems(Items):
                 problems.append(f"{where}: item {number} {error}")
                 continue
             self._numbers.append(number)
-            self._pictures.append(self._checked(_picture(image, f"{where}: item {number}", reading), number))
+            picture = _picture(image, f"{where}: item {number}", reading)
+            self._keep(picture, len(items[0] if _is_pair(items) else items))
         super().__init__(label_values(labels, where))
         self.problems += problems
 
-    def _checked(self, picture: Picture, number: int) -> Picture:
-        """Raises DataError if it isn't of the first one's shape: others would be read for nothing."""
-        if not isinstance(picture, PictureError):
-            if self._first is None:
-                self._first = number, picture.shape
-            first, shape = self._first
-            check_alike(f"{self._where}: item {number}", picture.shape, f"{self._where}: item {first}", shape)
-        return picture
+    def _keep(self, picture: Picture, most: int) -> None:
+        """Keep the picture of the last of ``_numbers``, of which there will be ``most``. Raises DataError if
+        it isn't of the first one's shape: others would be read for nothing."""
+        last = len(self._numbers) - 1
+        if isinstance(picture, PictureError):
+            self._refused[last] = picture
+            return
+        if self._images is None:
+            self._first, self._images = last, new_array((most, *picture.shape))
+        check_alike(self.locate(last), picture.shape, self.locate(self._first), self._images.shape[1:])
+        self._images[last] = picture
 
     def locate(self, index: int) -> str:
         return f"{self._where}: item {self._numbers[index]}"
 
     def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, Picture]]:
         for position, index in enumerate(indices):
-            yield position, self._pictures[index]
+            if (refused := self._refused.get(int(index))) is not None:
+                yield position, refused
+            elif self._images is not None:
+                yield position, self._images[index]
 
 
 def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from rudcodec.data import arrow, webdataset
 from rudcodec.data.archives import open_archive
 from rudcodec.data.cifar import open_cifar
-from rudcodec.data.collect import ImageSource
 from rudcodec.data.contents import Contents
 from rudcodec.data.folders import FolderSource
 from rudcodec.data.idx import open_idx_file, open_idx_folder
+from rudcodec.data.image_source import ImageSource
 from rudcodec.data.listed import open_listed, open_table_file
 from rudcodec.data.mat import open_mat_file, open_mat_folder
 from rudcodec.data.npy import open_npy_file, open_npy_folder

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.collect import ImageSource, Progress, SplitRows, collect_images
+from rudcodec.data.collect import collect_images
 from rudcodec.data.contents import Contents
 from rudcodec.data.disk import DiskFiles
+from rudcodec.data.image_source import ImageSource, Progress, SplitRows
 from rudcodec.data.images import LabelledImages
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.named import known_names, open_named
@@ -82,18 +83,19 @@ def load(
     selection: list[SplitRows] = []
     labels_by_split: list[NDArray[np.int64]] = []
     for source_split in required:
-        all_labels = image_source.labels(source_split)
-        rows = split_rows(split, all_labels, image_source.splits, classes, image_source.where)
+        split_labels = image_source.labels(source_split)
+        rows = split_rows(split, split_labels, image_source.splits, classes, image_source.where)
         selection.append((source_split, rows))
-        labels_by_split.append(all_labels[rows])
+        labels_by_split.append(split_labels[rows])
+    all_labels = np.concatenate(labels_by_split)
+    order = np.argsort(all_labels, kind="stable")
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
     with warnings.catch_warnings():
         # odd metadata, a large picture: nothing the user could act on
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        images, arrived, bad = collect_images(image_source, selection, reading, progress)
-    labels = _readable_labels(np.concatenate(labels_by_split), arrived, classes, image_source.where)
-    if len(required) > 1:
-        order = np.argsort(labels, kind="stable")
-        images, labels = images[order], labels[order]
+        images, arrived, bad = collect_images(image_source, selection, places, reading, progress)
+    labels = _readable_labels(all_labels[order], arrived, classes, image_source.where)
     result = LabelledImages(images, labels, classes, image_source.name)
     return replace(result, report=_report(image_source, split, result, left_out + bad))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rudcodec.augment import check_ops, default_ops
-from rudcodec.data import LabelledImages
+from rudcodec.data import LabelledImages, level_counts
 from rudcodec.errors import SettingError
 from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
 
@@ -26,12 +26,10 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
 
     ``flip``: whether mirror images are among these; None: of colour images, not of grey ones.
     """
-    pixels = data.images.reshape(-1, data.channels)
-    # histograms: exact sums without a float copy of the set
-    counts = np.stack([np.bincount(pixels[:, c], minlength=256) for c in range(data.channels)])
-    levels = np.arange(256)
-    mean = counts @ levels / len(pixels)
-    std = np.sqrt(np.maximum(counts @ levels**2 / len(pixels) - mean**2, 0))
+    counts, levels = level_counts(data), np.arange(256)
+    total = counts[0].sum()
+    mean = counts @ levels / total
+    std = np.sqrt(np.maximum(counts @ levels**2 / total - mean**2, 0))
     return hard_recipe(
         Recipe(
             mean=tuple(round(m) for m in mean.tolist()),

@@ -1,0 +1,232 @@
+"""The cache of decoded images: a folder with an entry for each large set that was read.
+
+An entry is a folder with the images, ``images.npy``, and what else is known of them, ``entry.json``. It has
+its name when it is complete; until then it is called ``.part``. Its name is a checksum of all that its images
+depend on, so that an entry is never changed, and what was read otherwise is another one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rudcodec.data.damage import json_object
+from rudcodec.data.mapped import cache_folder, new_array, reserve, storing
+from rudcodec.optional import load_optional
+
+_IMAGES, _FACTS, _PART, _LOCK = "images.npy", "entry.json", ".part", ".lock"
+_NAME = re.compile(r"[0-9a-f]{32}(\.part)?")
+
+
+class StoredImages(NamedTuple):
+    """Images of a source that could be read.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        arrived: bool, which of the rows that were asked for these are.
+        bad: a line for each of the others.
+    """
+
+    images: NDArray[np.uint8]
+    arrived: NDArray[np.bool_]
+    bad: list[str]
+
+
+class Space:
+    """Room for images.
+
+    Attributes:
+        images: uint8 (N, H, W, C), to be filled.
+        found: the same images, if they are there already; then nothing is to be done.
+    """
+
+    found: StoredImages | None = None
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self.images = images
+
+    def finish(self, arrived: NDArray[np.bool_], bad: list[str]) -> StoredImages:
+        """The images that ``arrived``, in order, moved together within the array."""
+        if not arrived.all():
+            for target, index in enumerate(np.flatnonzero(arrived)):
+                self.images[target] = self.images[index]
+        return StoredImages(self.images[: int(arrived.sum())], arrived, bad)
+
+
+class _Found(Space):
+    def __init__(self, found: StoredImages) -> None:
+        super().__init__(found.images)
+        self.found = found
+
+
+class _NewEntry(Space):
+    """An entry of the cache under way."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], facts: dict[str, Any]) -> None:
+        self._path, self._part, self._facts = path, path.with_suffix(_PART), facts
+        with storing(path.parent):
+            self._part.mkdir()
+            with (self._part / _IMAGES).open("w+b") as file:
+                head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, head)
+                offset = file.tell()
+                reserve(file, math.prod(shape))
+                super().__init__(np.memmap(file, np.uint8, "r+", offset, shape))
+
+    def finish(self, arrived: NDArray[np.bool_], bad: list[str]) -> StoredImages:
+        super().finish(arrived, bad)
+        assert isinstance(self.images, np.memmap)
+        facts = {**self._facts, "missing": np.flatnonzero(~arrived).tolist(), "bad": bad}
+        with storing(self._path.parent):
+            self.images.flush()
+            self.images = np.empty((0, 0, 0, 0), np.uint8)  # some systems rename no folder of open files
+            (self._part / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+            self._part.rename(self._path)
+        found = _stored(self._path)
+        assert found is not None
+        return found
+
+
+def memory_space(shape: tuple[int, ...]) -> Space:
+    """Room for images of this process alone. Raises DataError if there is none."""
+    return Space(new_array(shape))
+
+
+@contextmanager
+def cache_space(key: str, shape: tuple[int, ...], facts: dict[str, Any]) -> Iterator[Space]:
+    """Room for images in the cache, which other processes that want the same ones wait for.
+
+    Args:
+        key: the name of the entry.
+        shape: of the images: (N, H, W, C).
+        facts: what :func:`entries` is to say of them: ``source`` and ``split``.
+
+    Raises:
+        DataError: they can't be written. MissingPackageError.
+    """
+    folder = cache_folder()
+    path = folder / key
+    if found := _stored(path):
+        yield _Found(found)
+        return
+    filelock = load_optional("filelock", "train")
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path.with_suffix(_LOCK))
+        lock.acquire()
+    try:
+        if found := _stored(path):
+            yield _Found(found)
+            return
+        _remove(path)
+        try:
+            yield _NewEntry(path, shape, facts)
+        finally:
+            shutil.rmtree(path.with_suffix(_PART), ignore_errors=True)
+    finally:
+        lock.release()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the cache.
+
+    Attributes:
+        path: its folder.
+        source: what the set was read from; empty for an entry that isn't complete.
+        split: which part of it.
+        shape: of its images.
+        size: bytes on the disk.
+    """
+
+    path: Path
+    source: str
+    split: str
+    shape: tuple[int, ...]
+    size: int
+
+
+def entries(folder: Path) -> list[Entry]:
+    """What is in a cache, by the sources' names, and what killed processes have left. Raises DataError."""
+    if not folder.is_dir():
+        return []
+    with storing(folder):
+        paths = [path for path in folder.iterdir() if path.is_dir() and _is_ours(path)]
+    return sorted((_entry(path) for path in paths), key=lambda entry: (entry.source, entry.split))
+
+
+def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
+    """Remove what is in a cache, but not what another process is making.
+
+    Returns:
+        what was removed, and what was left.
+
+    Raises:
+        DataError: it can't be removed. MissingPackageError.
+    """
+    filelock = load_optional("filelock", "train")
+    removed, left = [], []
+    for entry in entries(folder):
+        lock_path = entry.path.with_suffix(_LOCK)
+        try:
+            with storing(folder), filelock.FileLock(lock_path, blocking=False):
+                _remove(entry.path.with_suffix(""))
+                lock_path.unlink(missing_ok=True)
+        except filelock.Timeout:
+            left.append(entry)
+        else:
+            removed.append(entry)
+    return removed, left
+
+
+def _stored(path: Path) -> StoredImages | None:
+    """The images of an entry; None if there is none, or it isn't whole."""
+    facts = _facts(path)
+    try:
+        images = np.load(path / _IMAGES, mmap_mode="r", allow_pickle=False)
+        arrived = np.ones(len(images), dtype=bool)
+        arrived[facts["missing"]] = False
+        return StoredImages(images[: int(arrived.sum())], arrived, facts["bad"])
+    except (OSError, ValueError, EOFError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with suppress(OSError):
+        return json_object((path / _FACTS).read_bytes()) or {}
+    return {}
+
+
+def _entry(path: Path) -> Entry:
+    files = [file for file in path.iterdir() if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    found = None if path.suffix == _PART else _stored(path)
+    if found is None:
+        return Entry(path, "", "", (), size)
+    facts = _facts(path)
+    return Entry(path, str(facts.get("source")), str(facts.get("split")), found.images.shape, size)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a folder is called like an entry: nothing else is ever removed."""
+    return _NAME.fullmatch(path.name) is not None
+
+
+def _remove(path: Path) -> None:
+    """Remove an entry, and one of that name that isn't complete. Raises OSError."""
+    part = path.with_suffix(_PART)
+    if part.exists():
+        shutil.rmtree(part)
+    if path.exists():
+        path.rename(part)  # at once: it is never seen in parts
+        shutil.rmtree(part)

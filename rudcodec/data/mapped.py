@@ -1,0 +1,111 @@
+"""Large arrays: they lie in files that are mapped into memory, whose pages the system can take back."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from rudcodec.errors import DataError, SettingError
+from rudcodec.optional import load_optional
+from rudcodec.options import parse_amount
+from rudcodec.text import shown
+
+FOLDER_VARIABLE = "RUDCODEC_CACHE"
+"""The environment variable that names the folder of the cache."""
+MEMORY_VARIABLE = "RUDCODEC_IN_MEMORY"
+"""The environment variable that says up to how many bytes an array stays in memory."""
+IN_MEMORY = 512 << 20
+"""The same without it."""
+_BLOCK = 1 << 24
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def is_large(size: int) -> bool:
+    """Whether so many bytes don't belong into memory. Raises SettingError if the user's limit is none."""
+    text = os.environ.get(MEMORY_VARIABLE)
+    if not text:
+        return size > IN_MEMORY
+    try:
+        return size > parse_amount(text.strip().lower().removesuffix("b"))
+    except ValueError:
+        raise SettingError(
+            f"${MEMORY_VARIABLE} must be a number of bytes such as 512MiB, not {shown(text)}"
+        ) from None
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the cache, which need not be there: ``$RUDCODEC_CACHE``, or what the system has for
+    caches. Raises MissingPackageError if only platformdirs could say which that is."""
+    if chosen := environment.get(FOLDER_VARIABLE):
+        return Path(chosen).expanduser().absolute()
+    return Path(load_optional("platformdirs", "train").user_cache_dir("rudcodec", False)) / "decoded"
+
+
+@contextmanager
+def storing(folder: Path) -> Iterator[None]:
+    """Raises DataError, which names the folder of the cache, for an OSError of what is written there."""
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise DataError(
+            f"{shown(str(folder))}: the decoded images can't be kept here ({why}); they are more than memory "
+            "should hold: name a folder with room for them (--cache DIR)"
+        ) from None
+
+
+def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
+    """An array of undefined values: in memory or, if it is large, in a file of the cache's folder that has no
+    name and is gone with the array. Raises DataError if there is no room for it."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if not is_large(size):
+        return np.empty(shape, dtype)
+    folder = cache_folder()
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            reserve(file, size)
+            return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def read_into(array: NDArray[Any], stream: Readable) -> int:
+    """Read the next bytes of a stream into an array that lies in one piece; returns how many there were."""
+    room, done = array.reshape(-1).view(np.uint8).data, 0
+    while done < len(room) and (data := stream.read(min(_BLOCK, len(room) - done))):
+        room[done : done + len(data)] = data
+        done += len(data)
+    return done
+
+
+def reserve(file: BinaryIO, size: int) -> None:
+    """Give a file so many bytes on the disk behind those that are written: without them, writing into its map
+    would kill the process. Raises OSError if there is no room for them."""
+    file.flush()
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), file.tell(), size)
+        return
+    file.writelines(bytes(min(_BLOCK, size - start)) for start in range(0, size, _BLOCK))
+    file.flush()
+
+
+def file_stamp(path: str | os.PathLike[str]) -> bytes:
+    """What is other bytes after a file has changed: its path, its size, and when it was changed."""
+    full_path = Path(path).absolute()
+    try:
+        status = full_path.stat()
+    except OSError:
+        return os.fsencode(full_path)
+    return os.fsencode(f"{full_path}\0{status.st_size}\0{status.st_mtime_ns}")
