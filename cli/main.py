@@ -21,6 +21,7 @@ from rudcodec.errors import RudError
 from rudcodec.interrupts import Interrupted, end_in_order
 from rudcodec.threads import prepare_threads
 
+from .cache import cache
 from .commands import is_verbose
 from .compare import compare
 from .compress import compress
@@ -134,7 +135,7 @@ def _fail(error: click.ClickException) -> NoReturn:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rudcodec", prog_name="rudcodec", message="%(prog)s %(version)s")
 def main() -> None:
-    """Turn a labelled image set into a tiny synthetic training set, and back into images.
+    """Turn a labelled image set into a tiny synthetic training set, and back.
 
     The size of a .rud file is rated in bits per class (bpc): 8 * bytes / classes. In place of a file, - is
     standard input or output.
@@ -143,6 +144,6 @@ def main() -> None:
 
 for command in (
     *(compress, info, decompress, truncate, merge, extract, compare),
-    *(evaluate, curve, experts, verify),
+    *(evaluate, curve, experts, cache, verify),
 ):
     main.add_command(command)

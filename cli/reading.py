@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rudcodec.data.mapped import FOLDER_VARIABLE
 from rudcodec.data.normalisation import parse_normalisation
 from rudcodec.display import ProgressView
 from rudcodec.errors import SettingError
@@ -41,6 +43,29 @@ def _keep(context: click.Context, option: click.Parameter, value: str | None) ->
     context.meta.setdefault(_KEPT, {})[option.name] = value
 
 
+def _use_cache(context: click.Context, _: click.Parameter, folder: str | None) -> None:
+    """Make FOLDER that of the cache while the command runs, in the processes that it starts, too."""
+    if folder is None:
+        return
+    if not folder:
+        raise click.BadParameter("the name of the folder is empty")
+    before = os.environ.get(FOLDER_VARIABLE)
+    os.environ[FOLDER_VARIABLE] = folder
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(FOLDER_VARIABLE, None)
+        else:
+            os.environ[FOLDER_VARIABLE] = before
+
+    context.call_on_close(restore)
+
+
+_cache: dict[str, Any] = {"metavar": "DIR", "callback": _use_cache, "expose_value": False}
+
+cache_flag = click.option("--cache", help="The folder, if not the usual one.", **_cache)
+
+
 def _open_flag(name: str, text: str) -> Callable[[Command], Command]:
     """A flag for what some sources leave open; messages name it where it is needed."""
     return click.option(name, metavar="NAME", help=text, callback=_keep, expose_value=False, **_RARE)
@@ -61,6 +86,7 @@ def reading_flags(command: Command) -> Command:
             "--background", metavar="COLOUR", help="Behind transparent pixels: white, #rrggbb.", **_RARE
         ),
         click.option("--skip-bad", is_flag=True, help="Leave out what can't be read.", **_RARE),
+        click.option("--cache", help="Where large sets are kept, decoded.", **_cache, **_RARE),
         _open_flag("--label-column", "Of several, such as fine_label or coarse."),
         _open_flag("--image-column", "Of several that hold images."),
         _open_flag(

@@ -145,14 +145,16 @@ class Entry:
         path: its folder.
         source: what the set was read from; empty for an entry that isn't complete.
         split: which part of it.
-        shape: of its images.
+        images: how many; 0 for an entry that isn't complete.
+        dimensions: width and height, such as "64x64".
         size: bytes on the disk.
     """
 
     path: Path
     source: str
     split: str
-    shape: tuple[int, ...]
+    images: int
+    dimensions: str
     size: int
 
 
@@ -212,9 +214,10 @@ def _entry(path: Path) -> Entry:
     size = sum(file.stat().st_size for file in files)
     found = None if path.suffix == _PART else _stored(path)
     if found is None:
-        return Entry(path, "", "", (), size)
+        return Entry(path, "", "", 0, "", size)
     facts = _facts(path)
-    return Entry(path, str(facts.get("source")), str(facts.get("split")), found.images.shape, size)
+    count, height, width, _ = found.images.shape
+    return Entry(path, str(facts.get("source")), str(facts.get("split")), count, f"{width}x{height}", size)
 
 
 def _is_ours(path: Path) -> bool:

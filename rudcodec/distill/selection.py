@@ -33,6 +33,7 @@ CONFIDENT = 0.5
 PROBE_WIDTH = 32
 PROBE_LR = 0.01  # of SGD
 PCA_DIMENSIONS = 64
+PCA_IMAGES = 1 << 16  # of a larger set, principal components are those of as many images
 
 
 def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContext) -> NDArray[np.int64]:
@@ -48,11 +49,8 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
         run.seed,
         run.stage_report("selection"),
     )
-    features, confidence = _features_and_confidence(net, real, recipe, run.device)
-    # One thread: sums must come out the same every time.
-    with threadpool_limits(1):
-        dimensions = min(PCA_DIMENSIONS, *features.shape)
-        points = PCA(dimensions, svd_solver="randomized", random_state=run.seed).fit_transform(features)
+    points, confidence = _points_and_confidence(net, real, recipe, run)
+    with _one_thread():
         selected = []
         for label in range(len(real.classes)):
             rows = np.flatnonzero(real.labels == label)
@@ -64,18 +62,48 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
     return np.concatenate(selected)
 
 
-def _features_and_confidence(
-    net: ConvNet, real: LabelledImages, recipe: Recipe, device: torch.device
+def _points_and_confidence(
+    net: ConvNet, real: LabelledImages, recipe: Recipe, run: RunContext
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Features (N, D) of the images, and the network's probability (N,) of their true class."""
+    """Principal components (N, d) of the images' features, and the network's probability (N,) of their true
+    class."""
+
+    def seen(rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return _features_and_confidence(net, real, rows, recipe, run.device)
+
+    count = min(len(real), PCA_IMAGES)
+    sample = np.linspace(0, len(real) - 1, count).round().astype(np.int64)
+    features, confidence = seen(sample)
+    components = PCA(min(PCA_DIMENSIONS, *features.shape), svd_solver="randomized", random_state=run.seed)
+    with _one_thread():
+        points = components.fit_transform(features)
+    if count == len(real):
+        return points, confidence
+    confidence, points = np.empty(len(real), np.float32), np.empty((len(real), points.shape[1]), np.float32)
+    for rows in np.array_split(np.arange(len(real)), -(-len(real) // PCA_IMAGES)):
+        features, confidence[rows] = seen(rows)
+        with _one_thread():
+            points[rows] = components.transform(features)
+    return points, confidence
+
+
+def _one_thread() -> threadpool_limits:
+    """One thread of numpy's: sums must come out the same every time."""
+    return threadpool_limits(1)
+
+
+def _features_and_confidence(
+    net: ConvNet, real: LabelledImages, rows: NDArray[np.int64], recipe: Recipe, device: torch.device
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Features (n, D) of these images, and the network's probability (n,) of their true class."""
     features, confidence = [], []
     with torch.inference_mode(), autocast(device):
-        for rows in np.array_split(np.arange(len(real)), -(-len(real) // 500)):
-            x = normalise(torch.from_numpy(real.images[rows]).to(device), recipe.mean, recipe.std)
+        for some in np.array_split(rows, -(-len(rows) // 500)):
+            x = normalise(torch.from_numpy(real.images[some]).to(device), recipe.mean, recipe.std)
             batch_features = net.features(x)
             probability = net.classifier(batch_features).float().softmax(1).cpu().numpy()
             features.append(batch_features.float().cpu().numpy())
-            confidence.append(probability[np.arange(len(rows)), real.labels[rows]])
+            confidence.append(probability[np.arange(len(some)), real.labels[some]])
     return np.concatenate(features), np.concatenate(confidence)
 
 

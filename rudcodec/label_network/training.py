@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,7 +24,7 @@ from rudcodec.label_network.model import TrainableLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer
 from rudcodec.nets.muon import Muon
 from rudcodec.nets.speed import autocast, compiled, has_compiler
-from rudcodec.nets.transfer import LateNumber, to_device
+from rudcodec.nets.transfer import DeviceImages, LateNumber, to_device
 from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
 from rudcodec.runs import RunContext, State, restore_optimizer
 
@@ -241,15 +242,14 @@ class _ViewBatches:
         device: torch.device,
         render: Callable[[Tensor, views.ViewParameters], Tensor],
     ) -> None:
-        self._images = torch.from_numpy(real.images).to(device)
+        self._images = DeviceImages(real.images, device)
         self._labels = torch.from_numpy(real.labels).to(device)
         self._recipe, self._seed, self._render = recipe, seed, render
 
     def draw(self, first_view: int, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Views, the classes of both images in each, and the first one's weight."""
-        images, device = self._images, self._images.device
-        height, width = images.shape[1:3]
-        shape = tuple(images.shape)
+        shape, device = tuple(self._images.images.shape), self._images.device
+        _, height, width, _ = shape
         parameters = views.draw(self._recipe, shape, self._seed, first_view, count)
         on_device = views.on_device(parameters, device)
         first = self._labels[on_device.first.source]
@@ -257,7 +257,17 @@ class _ViewBatches:
         second[on_device.mixed] = self._labels[on_device.second.source]
         first_weight = torch.from_numpy(views.first_weights(parameters, height, width))
         weight[on_device.mixed] = to_device(first_weight, device)
-        return to_network_input(self._render(images, on_device)), first, second, weight
+        return to_network_input(self._rendered(parameters, on_device)), first, second, weight
+
+    def _rendered(self, parameters: views.ViewParameters, on_device: views.ViewParameters) -> Tensor:
+        if self._images.are_on_device:
+            return self._render(self._images.images, on_device)
+        rows = np.concatenate([parameters.first.source, parameters.second.source])
+        numbers = torch.arange(len(rows), device=self._images.device)
+        first = replace(on_device.first, source=numbers[: len(parameters.first.source)])
+        second = replace(on_device.second, source=numbers[len(parameters.first.source) :])
+        images = self._images.take(torch.from_numpy(rows))
+        return self._render(images, replace(on_device, first=first, second=second))
 
 
 def _loss(net: TrainableLabelNetwork, x: Tensor, first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

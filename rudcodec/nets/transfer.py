@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import functools
+import warnings
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rudcodec.data.mapped import is_large
+
 
 def from_array(array: NDArray[np.generic]) -> Tensor:
-    """A tensor of an array's values; a copy where the array is read-only, of which torch would warn."""
+    """A tensor of an array's values, to be read only: a copy where the array is read-only, of which torch
+    would warn, but not of a mapped file, which may be larger than memory."""
+    if isinstance(array, np.memmap) and array.flags.c_contiguous and not array.flags.writeable:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            return torch.from_numpy(array)
     return torch.from_numpy(np.require(array, requirements=("C", "W")))
 
 
@@ -20,6 +28,37 @@ def to_device(values: Tensor, device: torch.device | str) -> Tensor:
     if torch.device(device).type != "cuda":
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
+
+
+class DeviceImages:
+    """Images of which a device takes some at a time: they are on it, but large sets stay in the host's memory
+    or in their mapped file.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        device: what takes them.
+
+    Args:
+        images: the same as an array.
+        device: the same.
+    """
+
+    def __init__(self, images: NDArray[np.uint8], device: torch.device) -> None:
+        self.device = device
+        self.images = from_array(images)
+        if not is_large(images.nbytes):
+            self.images = self.images.to(device)
+
+    @property
+    def are_on_device(self) -> bool:
+        """Whether all images are."""
+        return self.images.device.type == self.device.type
+
+    def take(self, rows: Tensor) -> Tensor:
+        """The images of these rows, int64 (n,) in the host's memory, on the device."""
+        if self.are_on_device:
+            return self.images[to_device(rows, self.device)]
+        return to_device(self.images[rows], self.device)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from rudcodec.augment import augment
 from rudcodec.label_network import ViewStream
 from rudcodec.nets.device import pick_device
 from rudcodec.nets.normalise import normalise
-from rudcodec.nets.transfer import from_array, to_device
+from rudcodec.nets.transfer import DeviceImages, from_array, to_device
 from rudcodec.payload import Recipe
 from rudcodec.students.cutmix import as_probabilities, cutmix
 from rudcodec.students.recipes import check_recipe
@@ -55,7 +55,7 @@ class Batches:
                 data.images, data.network, batch=self.size, device=self.device, compile=compile
             )
             return
-        self._images = from_array(data.images).to(self.device)
+        self._images = DeviceImages(data.images, self.device)
         labels = from_array(data.labels if data.probs is None else data.probs).to(self.device)
         self._labels = as_probabilities(labels, data.class_count) if recipe.cutmix else labels
 
@@ -76,9 +76,9 @@ class Batches:
         rows = torch.empty(0, dtype=torch.int64)
         for _ in range(recipe.steps):
             while len(rows) < self.size:
-                rows = torch.cat((rows, torch.randperm(len(self._images), generator=generator)))
-            batch_rows = to_device(rows[: self.size], self.device)
-            rows = rows[self.size :]
-            x = normalise(self._images[batch_rows], recipe.mean, recipe.std)
-            x, target = augment(x, recipe.augment, generator), self._labels[batch_rows]
+                rows = torch.cat((rows, torch.randperm(len(self._images.images), generator=generator)))
+            batch_rows, rows = rows[: self.size], rows[self.size :]
+            x = normalise(self._images.take(batch_rows), recipe.mean, recipe.std)
+            x = augment(x, recipe.augment, generator)
+            target = self._labels[to_device(batch_rows, self.device)]
             yield cutmix(x, target, recipe.cutmix, generator) if recipe.cutmix else (x, target)

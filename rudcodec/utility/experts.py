@@ -26,6 +26,7 @@ from rudcodec.files import write_bytes
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, keep_freed_memory
+from rudcodec.nets.transfer import from_array
 from rudcodec.runs import check_same
 from rudcodec.students import default_recipe
 
@@ -118,7 +119,7 @@ class ExpertTrainer:
         net = ConvNet.as_published(data.channels, len(data.classes), size, recipe.width, generator)
         net = net.to(device)
         optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
-        images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+        images, labels = from_array(data.images), torch.from_numpy(data.labels)
         trajectory = _named_weights(net, 0)
         for epoch in range(1, recipe.epochs + 1):
             for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):

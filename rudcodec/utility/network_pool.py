@@ -16,7 +16,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, compiled, repays_compiling
-from rudcodec.nets.transfer import to_device
+from rudcodec.nets.transfer import DeviceImages, to_device
 from rudcodec.payload import Recipe
 from rudcodec.runs import RunContext, State, restore_optimizer
 from rudcodec.students.optimizers import optimizers_for
@@ -65,7 +65,7 @@ def train_network_pool(
     fast = repays_compiling(work, run.device)
     loss_of = compiled(_loss) if fast else _loss
     layout = torch.channels_last if fast else torch.contiguous_format
-    images = torch.from_numpy(real.images).to(run.device)
+    images = DeviceImages(real.images, run.device)
     labels = torch.from_numpy(real.labels).to(run.device)
     recipe = replace(recipe, optimizer="muon", lr=LR)
     state = _PoolState(real, pool, recipe, layout, run.device)
@@ -76,12 +76,12 @@ def train_network_pool(
         if step_of_run == 0:
             state.start_run(seed)
         generator = np.random.default_rng((seed, step_of_run))
-        numbers = generator.choice(len(real), batch_size, replace=False)
-        rows = to_device(torch.from_numpy(numbers), run.device)
-        x = normalise(images[rows], recipe.mean, recipe.std)
+        rows = torch.from_numpy(generator.choice(len(real), batch_size, replace=False))
+        classes = labels[to_device(rows, run.device)]
+        x = normalise(images.take(rows), recipe.mean, recipe.std)
         x = augment(x, recipe.augment, torch.Generator().manual_seed(step))[shard]
         with autocast(run.device):
-            loss = loss_of(state.net, x.contiguous(memory_format=layout), labels[rows][shard])
+            loss = loss_of(state.net, x.contiguous(memory_format=layout), classes[shard])
         state.net.zero_grad(set_to_none=True)
         (loss * (len(x) / batch_size)).backward()
         run.ranks.all_reduce_gradients(list(state.net.parameters()))
