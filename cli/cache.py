@@ -30,10 +30,8 @@ def cache(clear: bool, as_json: bool) -> None:
     if clear:
         kept, left = images.clear(folder)
         if left:
-            click.echo(
-                f"rudcodec: left, since another process is at work on them: {listed(e.path.name for e in left)}",
-                err=True,
-            )
+            busy = listed(entry.path.name for entry in left)
+            click.echo(f"rudcodec: left, since another process is at work on them: {busy}", err=True)
     total = sum(entry.size for entry in kept)
     if as_json:
         facts = [

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from rudcodec.data.damage import json_object
 from rudcodec.data.mapped import cache_folder, new_array, reserve, storing
+from rudcodec.errors import DataError
 from rudcodec.optional import load_optional
+from rudcodec.text import shown
 
 _IMAGES, _FACTS, _PART, _LOCK = "images.npy", "entry.json", ".part", ".lock"
 _NAME = re.compile(r"[0-9a-f]{32}(\.part)?")
@@ -162,8 +164,10 @@ def entries(folder: Path) -> list[Entry]:
     """What is in a cache, by the sources' names, and what killed processes have left. Raises DataError."""
     if not folder.is_dir():
         return []
-    with storing(folder):
+    try:
         paths = [path for path in folder.iterdir() if path.is_dir() and _is_ours(path)]
+    except OSError as error:
+        raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror or error})") from None
     return sorted((_entry(path) for path in paths), key=lambda entry: (entry.source, entry.split))
 
 
@@ -181,11 +185,14 @@ def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
     for entry in entries(folder):
         lock_path = entry.path.with_suffix(_LOCK)
         try:
-            with storing(folder), filelock.FileLock(lock_path, blocking=False):
+            with filelock.FileLock(lock_path, blocking=False):
                 _remove(entry.path.with_suffix(""))
                 lock_path.unlink(missing_ok=True)
         except filelock.Timeout:
             left.append(entry)
+        except OSError as error:
+            why = error.strerror or error
+            raise DataError(f"{shown(str(entry.path))}: can't be removed ({why})") from None
         else:
             removed.append(entry)
     return removed, left

@@ -14,6 +14,7 @@ from rudcodec import views
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer
 from rudcodec.nets.speed import autocast, compiled
+from rudcodec.nets.transfer import from_array
 from rudcodec.payload import LabelNetwork
 
 
@@ -50,7 +51,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         self.device = torch.device(device)
         self.batch, self.batches, self.seed = batch, batches, seed
         self.recipe = views.recipe_of(network)
-        self._images = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+        self._images = from_array(images).to(self.device)
         labeller = FloatLabelNetwork(network).to(self.device).eval()
         self._temperature = labeller.temperature
         self._layout = torch.channels_last if compile else torch.contiguous_format
