@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import inspect
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -276,6 +277,55 @@ def test_torchvision_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert (found.images[0, :, :, 0] == arrays["t10k"][0]).all()
     mnist(tmp_path / "KMNIST" / "raw")
     assert load("kmnist").classes[:2] == ("o", "ki")
+
+
+def test_torchvision_sets_of_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few images in the layout of the whole sets, whose checksums they can't have."""
+    pytest.importorskip("torchvision")
+    savemat = pytest.importorskip("scipy.io").savemat
+    monkeypatch.setenv("RUDCODEC_DATA", str(tmp_path))
+    for module in ("cifar", "svhn", "stl10"):
+        monkeypatch.setattr(f"torchvision.datasets.{module}.check_integrity", lambda *_: True)
+    images, labels = noise(20, 32, 32, 3), np.arange(20) % 10
+    first_classes = np.concatenate([images[[k, k + 10]] for k in range(10)])
+
+    rows = images.transpose(0, 3, 1, 2).reshape(20, -1)
+    cifar10, cifar100 = tmp_path / "cifar-10-batches-py", tmp_path / "cifar-100-python"
+    batches = {f"data_batch_{k}": slice(4 * k - 4, 4 * k) for k in range(1, 6)} | {"test_batch": slice(20)}
+    put(
+        cifar10,
+        {name: pickle.dumps({"data": rows[s], "labels": labels[s].tolist()}) for name, s in batches.items()}
+        | {"batches.meta": pickle.dumps({"label_names": list("abcdefghij")})},
+    )
+    one = {"data": rows, "fine_labels": labels.tolist(), "coarse_labels": [0] * 20}
+    put(
+        cifar100,
+        {name: pickle.dumps(one) for name in ("train", "test")}
+        | {"meta": pickle.dumps({"fine_label_names": list("abcdefghij")})},
+    )
+    for split in ("train", "test"):
+        x, y = images.transpose(1, 2, 3, 0), np.where(labels == 0, 10, labels)[:, None]
+        savemat(tmp_path / f"{split}_32x32.mat", {"X": x, "y": y.astype(np.uint8)})
+    large = images.repeat(3, 1).repeat(3, 2)
+    binary = tmp_path / "stl10_binary"
+    put(
+        binary,
+        {f"{split}_X.bin": large.transpose(0, 3, 2, 1).tobytes() for split in ("train", "test")}
+        | {f"{split}_y.bin": (labels + 1).astype(np.uint8).tobytes() for split in ("train", "test")}
+        | {"class_names.txt": "\n".join("abcdefghij").encode()},
+    )
+    for name, classes in (
+        ("cifar10", "abcdefghij"),
+        ("CIFAR-100", "abcdefghij"),
+        ("svhn", "0123456789"),
+        ("stl-10", "abcdefghij"),
+    ):
+        assert splits(name) == ("train", "val", "test")
+        found = load(name, "test", size=None if name != "stl-10" else 96)
+        assert (found.classes, found.ipc_counts()) == (tuple(classes), (2,) * 10)
+        every = 3 if name == "stl-10" else 1
+        assert (found.images[:, ::every, ::every] == first_classes).all(), name
+        assert load(name, "train").ipc_counts() == (1,) * 10
 
 
 def test_torchvision_sets_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
