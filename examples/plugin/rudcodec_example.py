@@ -38,9 +38,12 @@ class MomentMatching(Utility):
 
     def learn(self, real: LabelledImages, run: RunContext) -> State:
         """The moments of each real class; a checkpoint of the run holds them."""
-        images = normalise(torch.from_numpy(real.images), self.recipe.mean, self.recipe.std)
-        labels = torch.from_numpy(real.labels)
-        return [self._moments(images[labels == label]) for label in range(len(real.classes))]
+        return [self._moments_of_class(real, label) for label in range(len(real.classes))]
+
+    def _moments_of_class(self, real: LabelledImages, label: int) -> Tensor:
+        # a copy of one class: all images of a large set may not fit memory
+        images = torch.from_numpy(real.images[real.labels == label])
+        return self._moments(normalise(images, self.recipe.mean, self.recipe.std))
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self._real = [moments.to(device) for moments in learned]
