@@ -24,6 +24,7 @@ from rudcodec.data.damage import json_object
 from rudcodec.data.mapped import cache_folder, new_array, reserve, storing
 from rudcodec.errors import DataError
 from rudcodec.optional import load_optional
+from rudcodec.progress import activity
 from rudcodec.text import shown
 
 _IMAGES, _FACTS, _PART, _LOCK = "images.npy", "entry.json", ".part", ".lock"
@@ -122,10 +123,14 @@ def cache_space(key: str, shape: tuple[int, ...], facts: dict[str, Any]) -> Iter
         yield _Found(found)
         return
     filelock = load_optional("filelock", "train")
+    lock = filelock.FileLock(path.with_suffix(_LOCK))
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path.with_suffix(_LOCK))
-        lock.acquire()
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            with activity("waiting for another process, which decodes these images"):
+                lock.acquire()
     try:
         if found := _stored(path):
             yield _Found(found)
