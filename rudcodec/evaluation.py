@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, SourceLike, Split
+from rudcodec.data import LabelledImages, SourceLike, Split, blocks
 from rudcodec.data.matching import matching
 from rudcodec.errors import SettingError
 from rudcodec.loading import load as load_set
@@ -176,7 +176,9 @@ def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
 
     ``real`` has the classes of the network in their order.
     """
-    return float(np.mean(bitstream.logits(network, real.images).argmax(1) == real.labels))
+    # block by block: logits of all images would grow with their number and that of the classes
+    seen = [bitstream.logits(network, block).argmax(1) for block in blocks(real.images)]
+    return float(np.mean(np.concatenate(seen) == real.labels))
 
 
 def _confusion(labels: NDArray[np.int64], seen: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@ scikit-learn and torchvision are imported for the sets they bring, and not befor
 
 from __future__ import annotations
 
-from rudcodec.data.images import LabelledImages, digest, level_counts, numbers_of
+from rudcodec.data.images import LabelledImages, blocks, digest, level_counts, numbers_of
 from rudcodec.data.reading import Mode, Reading
 from rudcodec.data.report import SourceReport
 from rudcodec.data.source import SourceLike, load, splits
@@ -16,6 +16,7 @@ __all__ = [
     "SourceLike",
     "SourceReport",
     "Split",
+    "blocks",
     "digest",
     "level_counts",
     "load",
