@@ -192,7 +192,8 @@ def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
         try:
             with filelock.FileLock(lock_path, blocking=False):
                 _remove(entry.path.with_suffix(""))
-                lock_path.unlink(missing_ok=True)
+                with suppress(PermissionError):  # Windows removes it with the lock, and not before
+                    lock_path.unlink(missing_ok=True)
         except filelock.Timeout:
             left.append(entry)
         except OSError as error:
