@@ -48,11 +48,11 @@ class Items(ABC):
         """The position in ``indices`` and the image of each, in any order."""
 
     def mapped(self, indices: Rows, reading: Reading) -> NDArray[np.uint8] | None:
-        """As in :class:`rudcodec.data.image_source.ImageSource`."""
+        """These images, uint8 (n, H, W, C), where they lie in a mapped file; None if in none."""
         return None
 
     def stamps(self, indices: Rows) -> Iterator[bytes] | None:
-        """The same."""
+        """What is other bytes if these images are others, without reading them; None if nothing tells."""
         return None
 
 
