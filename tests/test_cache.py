@@ -21,6 +21,7 @@ from PIL import Image
 
 from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages, Reading, digest, load
+from rudcodec.data.mapped import new_array, release_pages, take
 from rudcodec.errors import DataError, SettingError
 
 SET = stripes(3)
@@ -194,6 +195,35 @@ def test_an_array_is_read_where_it_lies(tmp_path: Path, folder: Path) -> None:
     grey = load(source, "all", reading=Reading(mode="grey")).images
     np.testing.assert_array_equal(grey, in_memory(source, "all", reading=Reading(mode="grey")).images)
     assert len(names(folder)) == 1
+
+
+def file_pages() -> int:
+    """Kilobytes of mapped files that this process has in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_pages_are_released(tmp_path: Path, folder: Path) -> None:
+    size = 1 << 25
+    array = new_array((4, size // 4))
+    before = file_pages()
+    for row in range(4):
+        array[row] = row
+    assert file_pages() > before + size // 2048
+    release_pages(array[1:])
+    assert file_pages() < before + size // 8192
+    assert [(values == row).all() for row, values in enumerate(array)] == [True] * 4
+    assert (take(array, np.array([2, 0]))[:, 5] == [2, 0]).all()
+    assert file_pages() < before + size // 8192
+
+
+def test_what_a_user_changed_of_a_mapped_array_stays(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(10_000))
+    array = np.load(tmp_path / "a.npy", mmap_mode="c")
+    array[:] = 1
+    release_pages(array)
+    assert (array == 1).all()
 
 
 def test_a_changed_source_is_noticed(tmp_path: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rudcodec.data.decode import fit
 from rudcodec.data.items import Items, ItemSource, where_of
 from rudcodec.data.levels import denormalised, grey_levels
-from rudcodec.data.mapped import file_stamp, is_large
+from rudcodec.data.mapped import file_stamp, is_large, release_pages
 from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows, SourceSplit
@@ -22,6 +22,8 @@ _Key = TypeVar("_Key")
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 """Images and labels as the source holds them."""
+_AT_ONCE = 256
+"""How many images are read of a mapped array before its pages are released."""
 
 
 class ArraySource(ItemSource):
@@ -67,6 +69,8 @@ class _ArrayItems(Items):
     def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         for i, index in enumerate(indices):
             yield i, fit(self._images[index], reading)
+            if i % _AT_ONCE == 0:
+                release_pages(self._images)
 
     def mapped(self, indices: Rows, reading: Reading) -> NDArray[np.uint8] | None:
         images, first = self._images, int(indices[0])

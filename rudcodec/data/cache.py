@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.damage import json_object
-from rudcodec.data.mapped import cache_folder, new_array, reserve, storing
+from rudcodec.data.mapped import cache_folder, new_array, release_pages, reserve, storing
 from rudcodec.errors import DataError
 from rudcodec.optional import load_optional
 from rudcodec.progress import activity
@@ -29,6 +29,7 @@ from rudcodec.text import shown
 
 _IMAGES, _FACTS, _PART, _LOCK = "images.npy", "entry.json", ".part", ".lock"
 _NAME = re.compile(r"[0-9a-f]{32}(\.part)?")
+_BLOCK = 1 << 26  # bytes of images that are written before their pages are released
 
 
 class StoredImages(NamedTuple):
@@ -49,7 +50,7 @@ class Space:
     """Room for images.
 
     Attributes:
-        images: uint8 (N, H, W, C), to be filled.
+        images: uint8 (N, H, W, C), to be filled by :meth:`put`.
         found: the same images, if they are there already; then nothing is to be done.
     """
 
@@ -57,12 +58,21 @@ class Space:
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         self.images = images
+        self._in_memory = 0
+
+    def put(self, place: int, pixels: NDArray[np.uint8]) -> None:
+        """Keep the image of a place, uint8 (H, W, C)."""
+        self.images[place] = pixels
+        self._in_memory += pixels.nbytes
+        if self._in_memory >= _BLOCK:
+            release_pages(self.images)
+            self._in_memory = 0
 
     def finish(self, arrived: NDArray[np.bool_], bad: list[str]) -> StoredImages:
         """The images that ``arrived``, in order, moved together within the array."""
         if not arrived.all():
             for target, index in enumerate(np.flatnonzero(arrived)):
-                self.images[target] = self.images[index]
+                self.put(target, self.images[index])
         return StoredImages(self.images[: int(arrived.sum())], arrived, bad)
 
 

@@ -59,7 +59,7 @@ def collect_images(
                 if space.found:
                     return space.found
             check_alike(where, pixels.shape, first, space.images.shape[1:])
-            space.images[places[row]] = pixels
+            space.put(places[row], pixels)
             arrived[places[row]] = True
         if space is None:
             raise DataError(f"{source.where}: none of {len(places)} pictures can be read, such as {bad[0]}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rudcodec.data.mapped import release_pages, take
 from rudcodec.data.report import SourceReport
 from rudcodec.errors import DataError
 from rudcodec.payload import ImageShape
@@ -88,7 +89,7 @@ class LabelledImages:
 
     def take(self, rows: NDArray[np.intp]) -> LabelledImages:
         """The images of these rows, in that order."""
-        return LabelledImages(self.images[rows], self.labels[rows], self.classes, self.name)
+        return LabelledImages(take(self.images, rows), self.labels[rows], self.classes, self.name)
 
     def ipc_counts(self) -> tuple[int, ...]:
         """Images of each class, in the order of ``classes``; a class may have none."""
@@ -119,6 +120,7 @@ def blocks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     step = max(1, _BLOCK // images[0].size)
     for start in range(0, len(images), step):
         yield images[start : start + step]
+        release_pages(images)
 
 
 def check_classes(classes: tuple[str, ...], where: str) -> None:

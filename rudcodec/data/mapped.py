@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -81,12 +82,30 @@ def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[An
             return np.memmap(file, dtype, "r+", shape=shape)
 
 
+def take(array: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
+    """A copy of some rows of an array, whose own pages don't stay in memory."""
+    copy = array[rows]
+    release_pages(array)
+    return copy
+
+
+def release_pages(array: NDArray[Any]) -> None:
+    """Take the pages of a mapped file out of this process, as they count as its memory; the system keeps them
+    while it has room. Nothing happens to other arrays, or where the system can't do that."""
+    if not isinstance(array, np.memmap) or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    file_map: mmap.mmap | None = getattr(array, "_mmap", None)  # numpy has no public name for it
+    if file_map is not None:
+        file_map.madvise(mmap.MADV_DONTNEED)
+
+
 def read_into(array: NDArray[Any], stream: Readable) -> int:
     """Read the next bytes of a stream into an array that lies in one piece; returns how many there were."""
     room, done = array.reshape(-1).view(np.uint8).data, 0
     while done < len(room) and (data := stream.read(min(_BLOCK, len(room) - done))):
         room[done : done + len(data)] = data
         done += len(data)
+        release_pages(array)
     return done
 
 

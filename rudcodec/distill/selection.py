@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from rudcodec.data import LabelledImages
+from rudcodec.data.mapped import take
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
@@ -99,7 +100,7 @@ def _features_and_confidence(
     features, confidence = [], []
     with torch.inference_mode(), autocast(device):
         for some in np.array_split(rows, -(-len(rows) // 500)):
-            x = normalise(torch.from_numpy(real.images[some]).to(device), recipe.mean, recipe.std)
+            x = normalise(torch.from_numpy(take(real.images, some)).to(device), recipe.mean, recipe.std)
             batch_features = net.features(x)
             probability = net.classifier(batch_features).float().softmax(1).cpu().numpy()
             features.append(batch_features.float().cpu().numpy())

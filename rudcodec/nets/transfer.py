@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rudcodec.data.mapped import is_large
+from rudcodec.data.mapped import is_large, release_pages
 
 
 def from_array(array: NDArray[np.generic]) -> Tensor:
@@ -46,19 +46,25 @@ class DeviceImages:
     def __init__(self, images: NDArray[np.uint8], device: torch.device) -> None:
         self.device = device
         self.images = from_array(images)
+        self._mapped: NDArray[np.uint8] | None = None
         if not is_large(images.nbytes):
             self.images = self.images.to(device)
+        elif isinstance(images, np.memmap):
+            self._mapped = images
 
     @property
     def are_on_device(self) -> bool:
         """Whether all images are."""
-        return self.images.device.type == self.device.type
+        return self._mapped is None and self.images.device.type == self.device.type
 
     def take(self, rows: Tensor) -> Tensor:
         """The images of these rows, int64 (n,) in the host's memory, on the device."""
         if self.are_on_device:
             return self.images[to_device(rows, self.device)]
-        return to_device(self.images[rows], self.device)
+        images = self.images[rows]
+        if self._mapped is not None:
+            release_pages(self._mapped)
+        return to_device(images, self.device)
 
 
 @functools.cache

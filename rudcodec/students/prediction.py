@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rudcodec.data import LabelledImages
+from rudcodec.data.mapped import release_pages
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
 from rudcodec.nets.transfer import from_array
@@ -33,6 +34,7 @@ def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArra
         for start in range(0, len(images), batch):
             batch_images = from_array(images[start : start + batch]).to(device)
             classes.append(net(normalise(batch_images, recipe.mean, recipe.std)).argmax(1).cpu())
+            release_pages(images)
     net.train(is_training)
     return torch.cat(classes).numpy()
 

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages, digest
+from rudcodec.data.mapped import take
 from rudcodec.errors import DataError, SettingError
 from rudcodec.files import write_bytes
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, keep_freed_memory
-from rudcodec.nets.transfer import from_array
 from rudcodec.runs import check_same
 from rudcodec.students import default_recipe
 
@@ -119,11 +119,12 @@ class ExpertTrainer:
         net = ConvNet.as_published(data.channels, len(data.classes), size, recipe.width, generator)
         net = net.to(device)
         optimizer = torch.optim.SGD(net.parameters(), recipe.lr)
-        images, labels = from_array(data.images), torch.from_numpy(data.labels)
+        images, labels = data.images, torch.from_numpy(data.labels)
         trajectory = _named_weights(net, 0)
         for epoch in range(1, recipe.epochs + 1):
             for rows in torch.randperm(len(images), generator=generator).split(recipe.batch):
-                x = normalise(images[rows].to(device), student.mean, student.std)
+                pixels = torch.from_numpy(take(images, rows.numpy()))
+                x = normalise(pixels.to(device), student.mean, student.std)
                 x = augment(x, student.augment, generator)
                 with autocast(device):
                     loss = F.cross_entropy(net(x).float(), labels[rows].to(device))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rudcodec.data import LabelledImages
+from rudcodec.data.mapped import take
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
 
@@ -36,7 +37,7 @@ class RealImages:
             rows = self.rows_by_class[label]
             generator = np.random.default_rng((seed, label))
             chosen_rows.append(generator.choice(rows, min(count, len(rows)), replace=False))
-        pixels = torch.from_numpy(self.set.images[np.concatenate(chosen_rows)]).to(self.device)
+        pixels = torch.from_numpy(take(self.set.images, np.concatenate(chosen_rows))).to(self.device)
         # channels last, as they come: the layout decides in which order kernels add
         images = normalise(pixels, self.recipe.mean, self.recipe.std).contiguous(
             memory_format=torch.channels_last
