@@ -81,7 +81,7 @@ class Splits:
         student = evaluate(
             real_images(train, budget, self.effort.seed)[0].as_set(),
             self.judge,
-            recipe=view_recipe(self.recipe, train.height, train.width, bpc),
+            recipe=view_recipe(self.recipe, train.height, train.width),
             network=network,
             seeds=1,
             first_seed=self.effort.seed,

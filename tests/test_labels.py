@@ -174,14 +174,12 @@ def test_students_see_no_less_than_six_pixels(side: int, smallest: int) -> None:
     assert (seen.zoom_min, seen.mixup + seen.cutmix, seen.flip) == (smallest, 256, False)
 
 
-def test_small_pictures_have_shorter_lessons_and_large_budgets_longer_ones(
+def test_small_pictures_have_shorter_lessons_and_large_budgets_gentler_views(
     digits: data.LabelledImages,
 ) -> None:
     recipe = default_recipe(digits)
-    assert [view_recipe(recipe, side, side).steps for side in (8, 28, 128)] == [2286, 8000, 8000]
+    assert [view_recipe(recipe, side, side).steps for side in (8, 28, 128)] == [4571, 16_000, 16_000]
     assert [student_views((32, 32, 3), False, bpc).zoom_min for bpc in (5e4, 1e5)] == [12, 24]
-    budgets = (1e4, 5e4, 1e5, 1e6)
-    assert [view_recipe(recipe, 32, 32, bpc).steps for bpc in budgets] == [8000, 8000, 16000, 16000]
 
 
 def test_a_large_budget_buys_a_network(digits: data.LabelledImages) -> None:

@@ -76,7 +76,7 @@ class NetworkLabels(LabelMode):
         return label_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
 
     def student_recipe(self) -> Recipe:
-        return view_recipe(self.recipe, self.real.height, self.real.width, self.settings.bpc)
+        return view_recipe(self.recipe, self.real.height, self.real.width)
 
     def finish(self, payload: Payload, results: Results) -> Payload:
         return replace(payload, labels=self._network(results["label network"]))

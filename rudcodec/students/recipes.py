@@ -13,8 +13,8 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
 
 HARD_LR = 0.005  # of Muon, on the images themselves
-VIEW_STEPS, VIEW_SIDE = 8000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
-VIEW_BPC = 5e4  # with larger files students train longer, on gentler views
+VIEW_STEPS, VIEW_SIDE = 16_000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
+VIEW_BPC = 5e4  # with larger files students train on gentler views
 VIEW_BATCH, VIEW_LR = 64, 0.005
 # A view's smallest window, in 1/64 of the side for files of few and of many bits a class, and in pixels.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
@@ -44,10 +44,10 @@ def hard_recipe(recipe: Recipe) -> Recipe:
     return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)
 
 
-def view_recipe(recipe: Recipe, height: int, width: int, bpc: float = VIEW_BPC) -> Recipe:
-    """The recipe for students on views of a file of ``bpc`` bits a class, with a recipe's mean, std and
-    augmentation: by Muon, and for more steps than on images, since there is no end of views."""
-    steps = round(VIEW_STEPS * min(1, min(height, width) / VIEW_SIDE) * min(2, max(1, bpc / VIEW_BPC)))
+def view_recipe(recipe: Recipe, height: int, width: int) -> Recipe:
+    """The recipe for students on views of images, with a recipe's mean, std and augmentation: by Muon, and
+    for more steps than on images themselves, since there is no end of views."""
+    steps = round(VIEW_STEPS * min(1, min(height, width) / VIEW_SIDE))
     return replace(recipe, optimizer="muon", steps=steps, batch=VIEW_BATCH, lr=VIEW_LR, cutmix=0)
 
 
