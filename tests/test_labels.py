@@ -182,6 +182,17 @@ def test_small_pictures_have_shorter_lessons_and_large_budgets_gentler_views(
     assert [student_views((32, 32, 3), False, bpc).zoom_min for bpc in (5e4, 1e5)] == [12, 24]
 
 
+@pytest.mark.parametrize(
+    ("settings", "cutmix"), [({"bpc": 5e4}, 128), ({"bpc": 4e4}, 0), ({"lmbda": 1.0, "ipc": 2}, 0)]
+)
+def test_students_of_many_images_mix_them(
+    digits: data.LabelledImages, settings: dict[str, Any], cutmix: int
+) -> None:
+    asked = Settings(**{"labels": "hard", **settings})
+    mode = resolve_inputs(digits, None, asked).label_mode
+    assert mode.student_recipe().cutmix == cutmix
+
+
 def test_a_large_budget_buys_a_network(digits: data.LabelledImages) -> None:
     def mode(**settings: Any) -> str:
         return resolve_inputs(digits, None, Settings(**settings)).settings.labels

@@ -45,7 +45,7 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
     steps = min(PROBE_STEPS, -(-PROBE_EPOCHS * len(real) // recipe.batch))
     net = train_student(
         TrainingSet.with_classes(real),
-        replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps),
+        replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps, cutmix=0),
         StudentSpec(width=PROBE_WIDTH, device=run.device),
         run.seed,
         run.stage_report("selection"),
