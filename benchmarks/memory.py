@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -47,15 +48,15 @@ def pictures(size: int) -> NDArray[np.uint8]:
     return (fine + rng.integers(-20, 20, fine.shape)).clip(0, 255).astype(np.uint8)
 
 
-def label_of(index: int, count: int) -> int:
-    """The class of a picture in a set that is ordered by class."""
+def label_of(index: Any, count: int) -> Any:
+    """The class of a picture, or int64 (n,) of several, in a set of ``count`` that is ordered by class."""
     return index * CLASSES // count
 
 
 def write_arrays(folder: Path, count: int, size: int, order: NDArray[np.intp]) -> Path:
     """An images.npy and a labels.npy with the pictures in an order."""
     some = pictures(size)
-    labels = order * CLASSES // count
+    labels = label_of(order, count)
     folder.mkdir()
     np.save(folder / "labels.npy", labels)
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (count, size, size, 3))

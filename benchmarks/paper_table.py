@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from itertools import product, starmap
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +102,9 @@ def cases_of(
     for name, split, budgets, modes, utilities in PLAN:
         if sets and name not in sets:
             continue
-        wanted = (
-            [one for one in planned if not named or one in named]
-            for planned, named in ((modes, labels), (utilities, utility))
-        )
-        for case in starmap(partial(Case, name, split), product(bpc or budgets, *wanted)):
-            if case not in seen:
+        for case in (Case(name, split, *axes) for axes in product(bpc or budgets, modes, utilities)):
+            is_wanted = (not labels or case.labels in labels) and (not utility or case.utility in utility)
+            if is_wanted and case not in seen:
                 seen.add(case)
                 yield case
 

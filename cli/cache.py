@@ -26,12 +26,10 @@ def cache(clear: bool, as_json: bool) -> None:
     from rudcodec.data.mapped import cache_folder
 
     folder = cache_folder()
-    kept = images.entries(folder)
-    if clear:
-        kept, left = images.clear(folder)
-        if left:
-            busy = listed(entry.path.name for entry in left)
-            click.echo(f"rudcodec: left, since another process is at work on them: {busy}", err=True)
+    kept, left = images.clear(folder) if clear else (images.entries(folder), [])
+    if left:
+        busy = listed(entry.path.name for entry in left)
+        click.echo(f"rudcodec: left, since another process is at work on them: {busy}", err=True)
     total = sum(entry.size for entry in kept)
     if as_json:
         facts = [

@@ -35,10 +35,8 @@ Row = dict[str, str]
 def pages() -> dict[Path, str]:
     """What each page says with its tables up to date."""
     rows = read_rows(TABLE)
-    return {
-        DOCS / "results.md": _within(DOCS / "results.md", tables(rows)),
-        DOCS.parent / "README.md": _within(DOCS.parent / "README.md", headlines(rows)),
-    }
+    made = {DOCS / "results.md": tables(rows), DOCS.parent / "README.md": headlines(rows)}
+    return {page: _within(page, text) for page, text in made.items()}
 
 
 def _within(page: Path, made: str) -> str:
@@ -47,13 +45,14 @@ def _within(page: Path, made: str) -> str:
 
 
 def headlines(rows: list[Row]) -> str:
-    """The newest measured file of each set, label mode and budget, beside real images in as many bytes."""
+    """The measured file of each set, label mode and budget that has the most students, the newest of those,
+    beside real images in as many bytes."""
     names = ("set, judged on", "bits per class", "file", "labels", "students of the file")
     names += ("of AVIF, hard labels", "of AVIF, the same label network", "encoding")
     lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
     for name, labels, budget in HEADLINES:
         near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]
-        file = _newest([row for row in near if row["what"] == "file" and row["labels"] == labels])
+        file = _chosen([row for row in near if row["what"] == "file" and row["labels"] == labels])
         real = [row for row in near if row["what"].startswith("real images")]
         hard = [row for row in real if row["labels"] == "hard"]
         same = [row for row in real if row["label_network"] and row["label_network"] == file["label_network"]]
@@ -63,15 +62,15 @@ def headlines(rows: list[Row]) -> str:
             f"{int(file['bytes']) / 1000:.1f} kB",
             labels,
             f"**{_accuracy(file)}**",
-            _accuracy(_newest(hard)) if hard else "",
-            _accuracy(_newest(same)) if same else "",
+            _accuracy(_chosen(hard)) if hard else "",
+            _accuracy(_chosen(same)) if same else "",
             _minutes(file["encode_seconds"]),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _newest(rows: list[Row]) -> Row:
+def _chosen(rows: list[Row]) -> Row:
     """The last of those with the most students."""
     return max(reversed(rows), key=lambda row: int(row["seeds"]))
 

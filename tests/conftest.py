@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
@@ -44,6 +46,13 @@ class TestModule(pytest.Module):
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
     module: pytest.Module = TestModule.from_parent(parent, path=module_path)
     return module
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A picture of uint8 pixels (H, W) or (H, W, C), as a file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def stripes(channels: int = 1) -> LabelledImages:

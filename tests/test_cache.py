@@ -9,14 +9,13 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from conftest import stripes
+from conftest import png, stripes
 from PIL import Image
 
 from rudcodec.cli.main import main
@@ -56,12 +55,6 @@ def assert_same(a: LabelledImages, b: LabelledImages) -> None:
 def names(folder: Path) -> list[str]:
     """The entries of a cache, whole or not."""
     return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.exists() else []
-
-
-def png(image: np.ndarray) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "png")
-    return buffer.getvalue()
 
 
 def class_folders(path: Path) -> Path:

@@ -57,9 +57,7 @@ def with_settings(function: Callable[..., Any], **settings: Any) -> Callable[...
     return quick
 
 
-PAGES = [
-    name for path in DOCUMENTS if "```python" in path.read_text() for name in [str(path.relative_to(ROOT))]
-]
+PAGES = [str(path.relative_to(ROOT)) for path in DOCUMENTS if "```python" in path.read_text()]
 WRITTEN = {
     "README.md": {"cifar10.rud"},
     "docs/quick_start.md": set(),
@@ -91,7 +89,9 @@ def test_python_in_documents(name: str, folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(datasets, "load_dataset", lambda name: {"train": table})
     (folder / "digits.rud").write_bytes((folder / "cifar10.rud").read_bytes())
     old = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    exec(compile(code, name, "exec"), {"images": real.images, "labels": real.labels})
+    found: dict[str, Any] = {"images": real.images, "labels": real.labels}
+    exec(compile(code, name, "exec"), found)
+    assert name == "docs/sources.md" or found["data"].images.shape == (4, 8, 8, 3)
     written = {
         path.name for path in folder.iterdir() if path.is_dir() or path.read_bytes() != old.get(path.name)
     }
@@ -188,8 +188,9 @@ def test_command_lines(words: list[str]) -> None:
 
 
 def test_command_lines_are_found_and_checked() -> None:
-    """The check above sees the README's, and notices an option that isn't there."""
+    """The check above sees the README's and the other documents', and notices an option that isn't there."""
     assert sum(1 for _ in command_lines((ROOT / "README.md").read_text())) >= 5
+    assert len(LINES) > 50
     (words,) = command_lines("    rudcodec info --bytes x.rud   # no such option\n")
     with pytest.raises(click.NoSuchOption):
         main.commands[words[0]].make_context(words[0], words[1:])

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from rudcodec.settings_file import parse_settings_file
-
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path
@@ -71,8 +69,6 @@ def test_toml_in_documents() -> None:
     assert len(blocks) >= 2
     for name, text in blocks:
         assert tomllib.loads(text), name
-    (settings,) = (text for name, text in blocks if name == "compress.md")
-    assert parse_settings_file(settings)["preset"] == "fast"
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from conftest import png
 from PIL import Image
 from test_data import refusal
 
@@ -29,12 +28,6 @@ def same(found: LabelledImages, names: Sequence[str], rows: slice = slice(None))
     assert found.classes == tuple(names)
     assert np.array_equal(found.images, IMAGES[rows][order])
     assert np.array_equal(found.labels, LABELS[rows][order])
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 # ---- datasets

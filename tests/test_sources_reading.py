@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import png
 from PIL import Image
 from test_data import STORES, encoded, put, refusal, tones, toy
 
@@ -15,17 +16,11 @@ from rudcodec import DataError, SettingError
 from rudcodec.data import LabelledImages, Reading, SourceReport, load
 
 
-def picture(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
 def mixed(tmp_path: Path) -> Path:
     """One grey picture among colour ones."""
     colour = np.zeros((4, 6, 3), np.uint8)
     colour[..., 0] = 200
-    files = {f"{c}/{i}.png": picture(colour) for c in "ab" for i in range(2)}
+    files = {f"{c}/{i}.png": png(colour) for c in "ab" for i in range(2)}
     return put(tmp_path / "mixed", files | {"a/9.png": encoded(77, mode="L")})
 
 
@@ -66,7 +61,7 @@ def test_transparent_pixels_are_put_on_the_background(
 ) -> None:
     clear = np.zeros((4, 6, 4), np.uint8)
     clear[...] = (200, 0, 0, 128)
-    source = put(tmp_path / "set", {f"{c}/x.png": picture(clear) for c in "ab"})
+    source = put(tmp_path / "set", {f"{c}/x.png": png(clear) for c in "ab"})
     assert "a/x.png has transparent pixels; give a background (--background white)" in refusal(source, "all")
     found = load(source, "all", reading=Reading(background=background))
     assert np.abs(found.images.astype(int) - expected).max() <= 1
@@ -74,7 +69,7 @@ def test_transparent_pixels_are_put_on_the_background(
 
 def test_transparent_grey_stays_grey_on_grey(tmp_path: Path) -> None:
     clear = np.full((4, 6, 2), (100, 0), np.uint8)
-    source = put(tmp_path / "set", {f"{c}/x.png": picture(clear) for c in "ab"})
+    source = put(tmp_path / "set", {f"{c}/x.png": png(clear) for c in "ab"})
     grey = load(source, "all", reading=Reading(background="#404040"))
     assert grey.channels == 1 and (grey.images == 0x40).all()
     colour = load(source, "all", reading=Reading(background="red"))
