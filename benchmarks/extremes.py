@@ -1,4 +1,4 @@
-"""Time and memory of files at the limits of the format: ``python benchmarks/extremes.py [SHAPE ...]``
+"""Time and memory of files at the limits of a strict reader: ``python benchmarks/extremes.py [SHAPE ...]``
 
 Each shape of ``tests/hostile_extremes.py`` is made and read in a process of its own, on one thread, by
 ``load`` and by ``stream``. A row tells the file's bytes, its units of work (and how many of them its bytes
@@ -29,11 +29,19 @@ def make(shape: str, work: int, path: Path) -> dict[str, int]:
     """Write the file of a shape; its work."""
     from hostile_extremes import data_of
 
-    from rudcodec import bitstream
     from rudcodec.bitstream import limits
 
     data = data_of(shape, work)
     path.write_bytes(data)
+    with limits.strict():
+        return amounts_of(data)
+
+
+def amounts_of(data: bytes) -> dict[str, int]:
+    """Bytes of a file, its work, and how much of that its bytes don't pay for."""
+    from rudcodec import bitstream
+    from rudcodec.bitstream import limits
+
     outline, total = bitstream.parse(data), limits.WorkLimit()
     all_work = sum(limits.model_work(model.architecture, model.num_groups) for model in outline.model_fields)
     total.add(all_work)
@@ -51,10 +59,11 @@ def read(reader: str, path: Path) -> dict[str, float]:
     from rudcodec.memory import peak_memory
 
     started = time.process_time()
-    if reader == "load":
-        rudcodec.load(path)
-    else:
-        collections.deque(rudcodec.stream(path), 0)
+    with rudcodec.strict():
+        if reader == "load":
+            rudcodec.load(path)
+        else:
+            collections.deque(rudcodec.stream(path), 0)
     return {"seconds": time.process_time() - started, "memory": peak_memory() / 1e6}
 
 

@@ -28,7 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else its threads' waiting 
 import numpy as np
 from hostile_files import make
 
-from rudcodec import FormatError, RudError, bitstream
+from rudcodec import FormatError, RudError, bitstream, strict
 from rudcodec.memory import peak_memory
 from rudcodec.payload import Payload
 
@@ -81,7 +81,7 @@ class Subject(Protocol):
 
 
 class Case:
-    """One file on its way through all that reads files; ``limited`` in time and memory.
+    """One file on its way through all that reads files, strictly; ``limited`` in time and memory.
 
     ``number``: chooses what else is tried with it.
     """
@@ -96,6 +96,10 @@ class Case:
 
     def run(self) -> str:
         """'decoded', or why it was rejected. Raises for anything that must not happen."""
+        with strict():
+            return self._read()
+
+    def _read(self) -> str:
         data = self.data
         whole = self._call(bitstream.decode_images, data)
         if not isinstance(whole, FormatError):

@@ -1,4 +1,4 @@
-"""Valid files that ask for as much as the format's limits allow, each in another respect.
+"""Valid files that ask for as much as a strict reader allows, each in another respect.
 
 ``benchmarks/extremes.py`` measures them; ``fuzz.py`` takes one now and then.
 """
@@ -88,7 +88,7 @@ def segments(models: Sequence[Model], counts: Sequence[Counts], work: int) -> Pa
     each = sum(cost(empty, one) for one in made) / len(made)
     work -= sum(limits.model_work(model.architecture, len(model.groups)) for model in models)
     # a segment's own bytes, 9 at least, pay for some of it
-    most = min(int(work / max(1, each - 9 * limits.WORK_PER_BYTE)), limits.SEGMENTS, SMALL // 17)
+    most = min(int(work / max(1, each - 9 * limits.STRICT_WORK_PER_BYTE)), limits.SEGMENTS, SMALL // 17)
     return payload_of(models, list(islice(cycle(made), max(1, most))), classes)
 
 
@@ -151,7 +151,7 @@ def soft(work: int, kept: int, classes: int, architecture: Architecture = PIXEL)
 
 def paid_soft(work: int) -> Payload:
     """As many labels of 4,096 classes as a MB of noise pays for."""
-    payload = soft(work + 8 * SMALL // 10 * limits.WORK_PER_BYTE, 1, 4096, plain(1, 1, (8,) * 4))
+    payload = soft(work + 8 * SMALL // 10 * limits.STRICT_WORK_PER_BYTE, 1, 4096, plain(1, 1, (8,) * 4))
     (segment,) = payload.segments
     rng = np.random.default_rng(0)
     # some 36 bits each
@@ -197,7 +197,7 @@ def runs(work: int) -> Payload:
 def paid(architecture: Architecture, work: int) -> Payload:
     """As many images of a MB as so much work, and what their bytes pay for, allows: some latents are 1."""
     size = 9 * SMALL // 10
-    payload = images(architecture, work + size * limits.WORK_PER_BYTE, double=True)
+    payload = images(architecture, work + size * limits.STRICT_WORK_PER_BYTE, double=True)
     (segment,) = payload.segments
     rng, latents = np.random.default_rng(0), sum(grid[0].size for grid in segment.latents)
     chance = 8 * size / latents / len(segment.labels) / 12.5  # bits that a 1 takes

@@ -159,7 +159,7 @@ def read_segment(b: Bytes, head: Fields) -> Fields:
     used, images = len({m.group[c] for c in classes}), sum(n for _, n in runs)
     image = m.image + ((k + (head.soft.ways - 1).bit_length() + head.soft.kept) << 11 if head.soft else 0)
     work = (1 << 21) + (k << 14) + (m.batches * used << 18) + images * image
-    head.work += max(0, work - (len(b.data) << 15))
+    head.work += max(0, work - (len(b.data) << 22))
     require(head.work <= 1 << 36, "too much work")
     return Fields(model=m, runs=runs, digest=b.take(4), stream=b.take())
 

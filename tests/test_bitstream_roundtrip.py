@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from golden_payloads import layer, random_payload, small_payload
 from hypothesis import given, settings
 from payload_strategies import payloads
 
+import rudcodec
 from rudcodec import DataError, FormatError, bitstream
 from rudcodec.bitstream import limits
 from rudcodec.cli.main import main
@@ -313,3 +315,19 @@ def test_an_encoder_is_held_to_the_limit_of_work(monkeypatch: pytest.MonkeyPatch
         return low
 
     assert 0 < least(lambda: bitstream.encode(SMALL)) == least(lambda: bitstream.decode(data))
+
+
+def test_a_strict_reader_refuses_what_bytes_do_not_pay_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that everybody else decodes."""
+    data = bitstream.encode(SMALL)
+    (model,) = bitstream.parse(data).model_fields
+    monkeypatch.setattr(limits, "WORK", limits.model_work(model.architecture, model.num_groups) + 1)
+    readers: tuple[Callable[[bytes], object], ...] = (
+        rudcodec.load,
+        bitstream.parse,
+        lambda data: [*rudcodec.stream(io.BytesIO(data))],
+    )
+    for read in readers:
+        with rudcodec.strict(), pytest.raises(FormatError, match=r"segment 0, byte \d+: asks for \d+ units"):
+            read(data)
+        read(data)

@@ -156,12 +156,12 @@ def test_impossible_budget_says_what_would_do(colour: LabelledImages) -> None:
 
 
 def test_no_more_images_than_a_file_may_ask_for() -> None:
-    """At a million bits a class, in a file that is still half as large."""
-    demand = Demand(tuple("0123456789"), ImageShape(32, 32, 3), smallest_class=5000)
+    """Of 256 x 256 pixels, in a file that has nine tenths of its budget."""
+    demand = Demand(tuple("0123456789"), ImageShape(256, 256, 3), smallest_class=5000)
     planned = allocate(demand, 1e6, None)
 
     def check(ipc: int) -> None:
-        check_limits(planned.architecture, ((ipc,) * 10,), 1, 625_000)
+        check_limits(planned.architecture, ((ipc,) * 10,), 1, 1_125_000)
 
     check(planned.ipc)
     with pytest.raises(FormatError):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 from conftest import stripes
+from golden_payloads import layer, random_payload
 
 torch = pytest.importorskip("torch")
 
-from rudcodec import bitstream  # noqa: E402
+from rudcodec import BudgetError, FormatError, bitstream  # noqa: E402
+from rudcodec.bitstream import limits  # noqa: E402
 from rudcodec.distill import Settings  # noqa: E402
 from rudcodec.distill.encoding import Encoding  # noqa: E402
 from rudcodec.distill.expected_time import expected_seconds  # noqa: E402
 from rudcodec.distill.inputs import Inputs, resolve_inputs  # noqa: E402
+from rudcodec.distill.payload_builder import paid_part  # noqa: E402
 from rudcodec.distill.pipeline import pipeline, run_pipeline, run_stages  # noqa: E402
+from rudcodec.payload import Architecture  # noqa: E402
 from rudcodec.runs import RunContext  # noqa: E402
 
 
@@ -70,3 +74,22 @@ def test_what_is_expected_is_of_stages_that_there_are(labels: str) -> None:
     names = [stage.name for stage in pipeline(inputs)]
     assert set(expected) <= set(names) and list(expected) == sorted(expected, key=names.index)
     assert all(seconds > 0 for seconds in expected.values())
+
+
+def test_what_bytes_do_not_pay_for_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of images of next to no bytes may not be in one file, whose last segments are left out."""
+    architecture = Architecture(4, 4, 1, (1,), (), (layer(1, 1, False),))
+    payload = random_payload(architecture, ((1, 1), (2, 2), (90, 90)), seed=0, latents=0.0)
+    assert paid_part(payload) is payload
+    works = [limits.segment_work(architecture, images, 1, 2) for images in (2, 4, 180)]
+    monkeypatch.setattr(limits, "WORK_PER_BYTE", 0)
+    monkeypatch.setattr(limits, "WORK", limits.model_work(architecture, 1) + sum(works) - 1)
+    with pytest.raises(FormatError, match="segment 2: asks for"):
+        bitstream.encode(payload)
+    with pytest.warns(RuntimeWarning, match="3 images per class are written, not 93"):
+        part = paid_part(payload)
+    assert part.segments == payload.segments[:2]
+    assert bitstream.encoded_size(payload) > len(bitstream.encode(part))
+    monkeypatch.setattr(limits, "WORK", limits.model_work(architecture, 1))
+    with pytest.raises(BudgetError, match="fewer of them may"):
+        paid_part(payload)

@@ -10,6 +10,7 @@ from rudcodec.bitstream.codec import (
     encoded_size,
     hard_labels,
     labels_size,
+    paid_segments,
     synthesize,
     write,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "logits",
     "merge",
     "opened",
+    "paid_segments",
     "parse",
     "probabilities",
     "read",

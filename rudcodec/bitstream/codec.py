@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,29 +31,78 @@ Counts = Sequence[tuple[int, ...]]
 
 def encode(payload: Payload) -> bytes:
     """The ``.rud`` file of a payload. Raises FormatError when the format can't express it."""
-    return _file(payload, with_digests=True)
+    file = _coded(payload, with_digests=True)
+    paid, reason = file.paid_segments(payload)
+    if reason is not None:
+        raise FormatError(f"segment {paid}", -1, reason)
+    return b"".join([*file.front, *(one.section for one in file.segments)])
 
 
 def encoded_size(payload: Payload) -> int:
-    """Bytes of the file of a payload, without making its images for that. Raises as :func:`encode`."""
-    return len(_file(payload, with_digests=False))
+    """Bytes of the file of a payload, without making its images for that.
+
+    It may ask for more work than its bytes pay for: see :func:`paid_segments`. Else raises as :func:`encode`.
+    """
+    file = _coded(payload, with_digests=False)
+    return sum(map(len, file.front)) + sum(len(one.section) for one in file.segments)
 
 
-def _file(payload: Payload, with_digests: bool) -> bytes:
-    """The file; without digests of its images it has zeros there, which are as long."""
+def paid_segments(payload: Payload) -> int:
+    """How many of a payload's segments, from the first one on, a file may have: those whose work its bytes,
+    and what is free, pay for. Raises as :func:`encode`."""
+    return _coded(payload, with_digests=False).paid_segments(payload)[0]
+
+
+@dataclass(frozen=True)
+class _CodedSegment:
+    """A segment's fields, and the bytes of its section, of which ``size`` are the body's."""
+
+    fields: SegmentFields
+    section: bytes
+    size: int
+
+
+@dataclass(frozen=True)
+class _CodedFile:
+    """The sections in ``front`` of the segments, the fields of the models in them, and the segments."""
+
+    models: tuple[ModelFields, ...]
+    front: list[bytes]
+    segments: list[_CodedSegment]
+
+    def paid_segments(self, payload: Payload) -> tuple[int, str | None]:
+        """How many segments a file may have, and what is wrong with the next one. Raises FormatError if it
+        is the models that ask for too much."""
+        work = limits.WorkLimit()
+        for i, model in enumerate(self.models):
+            if reason := work.add(limits.model_work(model.architecture, model.num_groups)):
+                raise FormatError(f"model {i}", -1, reason)
+        for i, segment in enumerate(self.segments):
+            if reason := work.add(segment.fields.work(self.models, payload.soft), segment.size):
+                return i, reason
+        return len(self.segments), None
+
+
+def _coded(payload: Payload, with_digests: bool) -> _CodedFile:
+    """All sections; without digests of their images segments have zeros there, which are as long."""
     _check_consistent(payload)
-    ymax = largest_latents(payload)
     models = tuple(
         ModelFields(model.architecture, model.classes, largest)
-        for model, largest in zip(payload.models, ymax, strict=True)
+        for model, largest in zip(payload.models, largest_latents(payload), strict=True)
     )
+    front = _front_sections(payload, models)
+    return _CodedFile(models, front, _coded_segments(payload, models, with_digests))
+
+
+def _front_sections(payload: Payload, models: tuple[ModelFields, ...]) -> list[bytes]:
+    """All in front of the segments."""
     head = Head(payload.image_shape, payload.classes, len(payload.segments))
     sections = [file_start(head), *pack_ancillary(payload)]
     sections += [_model_section(payload, models, i) for i in range(len(models))]
     labels = payload.labels or payload.soft
     if labels is not None:
         sections.append(_labels_section(labels, payload.image_shape, len(payload.classes)))
-    return b"".join(sections + _segment_sections(payload, models, with_digests))
+    return sections
 
 
 def file_start(head: Head) -> bytes:
@@ -96,12 +146,11 @@ def _labels_section(labels: LabelNetwork | SoftScale, shape: ImageShape, classes
     )
 
 
-def _segment_sections(payload: Payload, models: tuple[ModelFields, ...], with_digests: bool) -> list[bytes]:
+def _coded_segments(
+    payload: Payload, models: tuple[ModelFields, ...], with_digests: bool
+) -> list[_CodedSegment]:
     networks = Networks(payload.models, [model.ymax for model in models])
-    classes, work = len(payload.classes), limits.WorkLimit()
-    for i, model in enumerate(models):
-        if reason := work.add(limits.model_work(model.architecture, model.num_groups)):
-            raise FormatError(f"model {i}", -1, reason)
+    classes = len(payload.classes)
     coders: list[Encoder] = []
     segments = []
     headers = []
@@ -119,13 +168,11 @@ def _segment_sections(payload: Payload, models: tuple[ModelFields, ...], with_di
     checksums = [0] * len(segments)
     if with_digests:
         checksums = digests([one.fields.images for one in segments], networks.images(payload.segments))
-    sections = []
+    coded = []
     for one, header, digest, coder in zip(segments, headers, checksums, coders, strict=True):
         body = header + digest.to_bytes(4, "little") + coder.finish()
-        if reason := work.add(one.fields.work(models, payload.soft), len(body)):
-            raise one.place.error(reason)
-        sections.append(container.pack(container.SEGMENT, body))
-    return sections
+        coded.append(_CodedSegment(one.fields, container.pack(container.SEGMENT, body), len(body)))
+    return coded
 
 
 def _fields_of(segment: Segment) -> SegmentFields:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -30,7 +32,8 @@ PARAMETERS = 1 << 22  # of all groups of all models
 WIDEST = 1 << 25  # pixels of an image, times the widest layer's channels; of a label layer, too
 BATCHES = 1 << 14  # of a segment
 WORK = 1 << 36  # of all segments, as far as it goes beyond WORK_PER_BYTE
-WORK_PER_BYTE = 1 << 15  # of a segment's body
+WORK_PER_BYTE = 1 << 22  # of a segment's body
+STRICT_WORK_PER_BYTE = 1 << 15  # the same, from strangers
 
 ACCUMULATOR = 1 << 43  # what the limits above keep every partial sum of a layer below
 LABEL_LAYERS = 32
@@ -141,6 +144,19 @@ def model_work(architecture: Architecture, groups: int) -> int:
     return batches(architecture) + groups * len(layer_shapes(architecture)) << 21
 
 
+_is_strict = ContextVar("strict", default=False)
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """Within it, a byte pays for ``STRICT_WORK_PER_BYTE``."""
+    token = _is_strict.set(True)
+    try:
+        yield
+    finally:
+        _is_strict.reset(token)
+
+
 @dataclass
 class WorkLimit:
     """The work of models and segments so far, as far as their own bytes don't pay for it."""
@@ -150,7 +166,8 @@ class WorkLimit:
     def add(self, work: int, size: int = 0) -> str | None:
         """Add a model, or a segment with a body of ``size`` bytes; or say what would be wrong with the sum,
         and don't."""
-        excess = self.excess + max(0, work - size * WORK_PER_BYTE)
+        per_byte = STRICT_WORK_PER_BYTE if _is_strict.get() else WORK_PER_BYTE
+        excess = self.excess + max(0, work - size * per_byte)
         if excess > WORK:
             return f"asks for {excess} units of work more than its bytes pay for, at most {WORK} are free"
         self.excess = excess

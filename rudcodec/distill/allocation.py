@@ -20,8 +20,8 @@ BITS_PER_IMAGE = (8, 128.0), (32, 300.0)
 BITS_PER_VIEWED_IMAGE = 32.0
 BITS_PER_PARAMETER = 5.0
 MIN_BITS_PER_IMAGE = 8.0
-# Of a budget: files are measured on the way to it, and what a file may ask a decoder for goes by its size.
-INTERMEDIATE_FRACTION = 0.5
+# Of a budget, which a finished file has: its bytes pay for the work of decoding it.
+PAYING_FRACTION = 0.9
 ROUNDING_ERROR = 1e-6  # of bits per class from which those of a label network have been taken off
 
 
@@ -125,7 +125,7 @@ def smallest_bpc(demand: Demand, ipc: int) -> float:
     if not is_allowed(0):
         _check_allowed(demand, architecture, ipc, LARGEST_FILE)
         size = bisect_left(range(LARGEST_FILE), True, key=is_allowed)
-        bits = max(bits, 8 * size / INTERMEDIATE_FRACTION)
+        bits = max(bits, 8 * size / PAYING_FRACTION)
     return bits / demand.num_classes
 
 
@@ -164,7 +164,7 @@ def _allowed_architectures(demand: Demand, budget_bits: float, ipc: int) -> list
     Raises FormatError if there is none.
     """
     architectures = default_architectures(*demand.image_shape, budget_bits / demand.num_groups)
-    file_bytes = _intermediate_bytes(budget_bits)
+    file_bytes = _paying_bytes(budget_bits)
     allowed = [a for a in architectures if _is_allowed(demand, a, ipc, file_bytes)]
     if not allowed:
         _check_allowed(demand, architectures[-1], ipc, file_bytes)
@@ -173,14 +173,13 @@ def _allowed_architectures(demand: Demand, budget_bits: float, ipc: int) -> list
 
 def _most_allowed(demand: Demand, architecture: Architecture, budget_bits: float, wanted: int) -> int:
     """The largest number of images per class, up to ``wanted``, that a file of the budget may hold."""
-    file_bytes = _intermediate_bytes(budget_bits)
+    file_bytes = _paying_bytes(budget_bits)
     numbers = range(1, wanted + 1)
     return bisect_left(numbers, True, key=lambda ipc: not _is_allowed(demand, architecture, ipc, file_bytes))
 
 
-def _intermediate_bytes(budget_bits: float) -> int:
-    """Of the smallest file that is measured on the way to a budget."""
-    return math.ceil(INTERMEDIATE_FRACTION * budget_bits / 8)
+def _paying_bytes(budget_bits: float) -> int:
+    return math.floor(PAYING_FRACTION * budget_bits / 8)
 
 
 def _is_allowed(demand: Demand, architecture: Architecture, ipc: int, file_bytes: int) -> bool:

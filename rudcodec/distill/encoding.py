@@ -13,7 +13,7 @@ from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.encoder_state import UNCODED_BITS, EncoderState
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, initial_model, lmbda_for_step_size
 from rudcodec.distill.inputs import Inputs
-from rudcodec.distill.payload_builder import LatentLevels, with_latents
+from rudcodec.distill.payload_builder import LatentLevels, paid_part, with_latents
 from rudcodec.distill.quantize_networks import Exponents, integer_groups
 from rudcodec.distill.rate_control import RateControl
 from rudcodec.distill.utility_term import UtilityTerm
@@ -180,7 +180,7 @@ class Encoding:
     def final_payload(self) -> Payload:
         """What the finished encode has made."""
         payload = self.payload(self.encoder.latents(), self.labels)
-        return self.inputs.label_mode.finish(payload, self.results)
+        return paid_part(self.inputs.label_mode.finish(payload, self.results))
 
     def _student_recipe(self) -> Recipe:
         recipe = self.inputs.label_mode.student_recipe()

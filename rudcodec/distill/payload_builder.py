@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rudcodec import bitstream
+from rudcodec.errors import BudgetError
 from rudcodec.payload import Payload, Segment
 
 LatentLevels = list[NDArray[np.int32]]
@@ -45,3 +48,24 @@ def with_latents(payload: Payload, latents: LatentLevels) -> Payload:
         )
         segments.append(Segment(counts=(size,) * len(payload.classes), latents=grids))
     return replace(payload, segments=tuple(segments))
+
+
+def paid_part(payload: Payload) -> Payload:
+    """The payload; without its last segments where they ask a decoder for more than the file's bytes pay for.
+
+    That takes thousands of images of a few bytes each. Raises BudgetError if not even one segment is left.
+    """
+    count = bitstream.paid_segments(payload)
+    if count == len(payload.segments):
+        return payload
+    if count == 0:
+        raise BudgetError(
+            "ipc: so many images may not be in a file as small as these become; fewer of them may"
+        )
+    ipc, kept = (sum(one.counts[0] for one in payload.segments[:end]) for end in (None, count))
+    warnings.warn(
+        f"{kept} images per class are written, not {ipc}: a file as small as these become may not hold more",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return replace(payload, segments=payload.segments[:count])
