@@ -8,13 +8,17 @@
 Compresses what hasn't been run yet, trains students on it and on real images at equal bytes, and appends a
 row for each point to results/accuracy.tsv, from which docs/make_results.py makes the tables of
 docs/results.md. Rows that are there are not run again; encodes and points that a killed run has finished are
-kept in ``--folder``.
+kept in ``--folder``. ``--jobs 6`` measures six files at once, for a GPU that one doesn't fill: with NVIDIA's
+daemon for that, ``nvidia-cuda-mps-control -d``, none waits for another there.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -61,6 +65,16 @@ class Case:
     labels: str
     utility: str
 
+    @property
+    def filters(self) -> list[str]:
+        """The options of this script that ask for this case alone."""
+        return ["--set", self.name, "--bpc", self.bpc, "--labels", self.labels, "--utility", self.utility]
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder, which it shares with the other budgets."""
+        return f"{self.name}-{self.labels}-{self.utility}"
+
     def command(self, asked: Asked) -> str:
         """What would measure it by hand, which also tells its rows from others."""
         settings = "".join(f" --set {name}={value}" for name, value in asked.settings)
@@ -93,6 +107,20 @@ class Asked:
     device: str
     folder: Path
 
+    @property
+    def options(self) -> list[str]:
+        """The options of this script that say the same."""
+        named = {
+            "--seeds": self.seeds,
+            "--width": self.width,
+            "--steps": self.steps,
+            "--device": self.device,
+            "--baseline": self.baseline,
+            "--folder": self.folder,
+        }
+        given = [word for name, value in named.items() if value is not None for word in (name, str(value))]
+        return given + [word for pair in self.settings for word in ("--setting", "=".join(pair))]
+
 
 def cases_of(
     sets: tuple[str, ...], bpc: tuple[str, ...], labels: tuple[str, ...], utility: tuple[str, ...]
@@ -119,7 +147,7 @@ def measure(case: Case, source: str, asked: Asked, view: ProgressView) -> list[d
         device=asked.device,
         **{**parse_settings(asked.settings), "bpc": 1.0},
     )
-    folder = asked.folder / f"{case.name}-{case.labels}-{case.utility}"
+    folder = asked.folder / case.folder
     folder.mkdir(parents=True, exist_ok=True)
     ledger, size = Ledger(folder / "measured.jsonl"), amount(case.bpc)
     budgets = Budgets(train, settings, (size,), folder)
@@ -141,6 +169,37 @@ def measure(case: Case, source: str, asked: Asked, view: ProgressView) -> list[d
     }
     network = [point.mean for point in points if point.kind == "label network"]
     return [shared | _row(point, network) for point in points if point.kind != "label network"]
+
+
+def measure_at_once(jobs: int, cases: list[Case], sources: dict[str, str], asked: Asked, table: Path) -> None:
+    """Add the rows of some cases as they come, of so many at once, each measured by a process of its own.
+
+    Raises ClickException in the end, if one has failed.
+    """
+    failed = []
+    with ThreadPoolExecutor(jobs) as pool:
+        runs = {pool.submit(_measure_alone, case, sources, asked): case for case in cases}
+        for run in as_completed(runs):
+            rows, log = run.result()
+            append_rows(table, rows)
+            failed += [] if rows else [log]
+            click.echo(f"{'measured' if rows else 'failed'}: {runs[run].name}: {runs[run].command(asked)}")
+    if failed:
+        raise click.ClickException(f"some have failed, see {', '.join(map(str, failed))}")
+
+
+def _measure_alone(case: Case, sources: dict[str, str], asked: Asked) -> tuple[list[dict[str, str]], Path]:
+    """The rows of a case, none if it has failed, and where its process has said why."""
+    own = replace(
+        asked, folder=asked.folder / f"{case.folder}-{case.bpc}"
+    )  # points of a folder are one run's
+    own.folder.mkdir(parents=True, exist_ok=True)
+    table, log = own.folder / "rows.tsv", own.folder / "log"
+    source = ["--source", f"{case.name}={sources[case.name]}"] if case.name in sources else []
+    words = [sys.executable, __file__, *case.filters, *source, *own.options, "--table", str(table)]
+    with log.open("w") as file:
+        done = subprocess.run(words, stdout=file, stderr=subprocess.STDOUT, check=False)
+    return ([] if done.returncode else read_rows(table)), log
 
 
 def _points(
@@ -196,6 +255,7 @@ def _row(point: Point, network: list[float]) -> dict[str, str]:
 @click.option("--steps", type=click.IntRange(1), help="Of a student, instead of the recipe's.")
 @click.option("--baseline", type=CODEC, default="avif", help="Of real images (avif), or none.")
 @click.option("--device", default="auto")
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Files that are measured at once (1).")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("out/paper"), help="For the files.")
 @click.option("--table", type=click.Path(path_type=Path), default=TABLE, help="Where rows go.")
 def main(
@@ -206,6 +266,7 @@ def main(
     utility: tuple[str, ...],
     sources: tuple[tuple[str, str], ...],
     table: Path,
+    jobs: int,
     **asked: Any,
 ) -> None:
     """Measure the rows of the table of results that nobody has run yet."""
@@ -214,15 +275,20 @@ def main(
     if unknown:
         raise click.BadParameter(f"no set of the plan is called {min(unknown)}", param_hint="--set")
     done = {(row["set"], row["command"]) for row in read_rows(table)}
-    with ProgressView() as view:
-        for case in cases_of(sets, bpc=bpc, labels=labels, utility=utility):
-            amount(case.bpc)
-            command = case.command(wanted)
-            state = "run" if (case.name, command) in done else "not run"
-            if only_list:
-                click.echo(f"{state:<8}{case.name:<14}{command}")
-            elif state == "not run":
-                view.say(f"{case.name}: {command}")
+    cases = list(cases_of(sets, bpc=bpc, labels=labels, utility=utility))
+    for case in cases:
+        amount(case.bpc)
+    to_do = [case for case in cases if (case.name, case.command(wanted)) not in done]
+    if only_list:
+        for case in cases:
+            state = "not run" if case in to_do else "run"
+            click.echo(f"{state:<8}{case.name:<14}{case.command(wanted)}")
+    elif jobs > 1:
+        measure_at_once(jobs, to_do, dict(sources), wanted, table)
+    else:
+        with ProgressView() as view:
+            for case in to_do:
+                view.say(f"{case.name}: {case.command(wanted)}")
                 rows = measure(case, dict(sources).get(case.name, case.name), wanted, view)
                 append_rows(table, rows)
 

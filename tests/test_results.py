@@ -70,6 +70,26 @@ def test_rows_are_listed_run_and_not_run_again(tmp_path: Path) -> None:
     assert run("--list").startswith("run     digits")
 
 
+@pytest.mark.slow
+def test_several_files_at_once(tmp_path: Path) -> None:
+    import paper_table
+    from measured import read_rows
+
+    table = tmp_path / "rows.tsv"
+    words = ["--set", "digits", "--bpc", "1500", "--bpc", "1600", "--seeds", "1", "--steps", "2"]
+    words += ["--setting", "warmup=2", "--setting", "tune=2", "--setting", "joint=0", "--setting", "ipc=2"]
+    words += ["--width", "4", "--baseline", "none", "--device", "cpu", "--table", str(table), "--jobs", "2"]
+    words += ["--folder", str(tmp_path / "files")]
+    result = CliRunner().invoke(paper_table.main, words)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("measured: digits: ") == 2
+    assert len(read_rows(table)) == 2
+    result = CliRunner().invoke(paper_table.main, [*words, "--bpc", "1"])
+    assert result.exit_code == 1 and "failed: digits: " in result.stdout
+    (log,) = [path for path in tmp_path.rglob("log") if "too small" in path.read_text()]
+    assert str(log) in result.stderr
+
+
 def test_mistakes(tmp_path: Path) -> None:
     import paper_table
 
