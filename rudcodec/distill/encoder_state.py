@@ -11,15 +11,14 @@ from torch import Tensor
 from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.payload_builder import LatentLevels
 from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.shard_optimizer import BETAS, ShardOptimizer
 from rudcodec.model.latents import Chunk, Decoded, Shard, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize
 from rudcodec.model.synthesis import GREY_LEVELS
 from rudcodec.nets.speed import autocast
 from rudcodec.runs import RunContext, StageReport, State
 
-LATENT_LR = 2e-2
 NETWORK_LR = 5e-3
-BETAS = (0.9, 0.99)
 UNCODED_BITS = 8.0  # of a sample
 LARGE_LATENTS = 256.0  # on average over a level
 
@@ -27,12 +26,6 @@ LARGE_LATENTS = 256.0  # on average over a level
 def cosine_decay(fraction_done: float) -> float:
     """Factor of the learning rate, 1 -> .02 as ``fraction_done`` goes 0 -> 1."""
     return 0.02 + 0.49 * (1 + math.cos(math.pi * fraction_done))
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the learning rate of all parameters, each times the factor of its group."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr * group.get("lr_factor", 1.0)
 
 
 class EncoderState:
@@ -96,17 +89,14 @@ class EncoderState:
         """Bits of latents for a pixel, given the file's bits."""
         return min(max(budget_bits - self.overhead_bits, 1.0) / self.num_pixels, self.max_rate)
 
-    def optimizers(self) -> tuple[list[torch.optim.Optimizer], torch.optim.Optimizer]:
-        """One for the latents of each chunk, one for the networks."""
-        latents: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(
-                [{"params": [level], "lr_factor": _latent_lr_factor(level)} for level in chunk.levels],
-                lr=LATENT_LR,
-                betas=BETAS,
-            )
-            for chunk in self.chunks
-        ]
-        return latents, torch.optim.Adam(self._network_parameters(), lr=NETWORK_LR, betas=BETAS)
+    def latent_optimizers(self) -> list[ShardOptimizer]:
+        """One for this process's shard of each chunk."""
+        chunks = zip(self.chunks, self.shards, strict=True)
+        return [ShardOptimizer(chunk, shard, self.run.ranks) for chunk, shard in chunks]
+
+    def network_optimizer(self) -> torch.optim.Optimizer:
+        """Of all networks."""
+        return torch.optim.Adam(self._network_parameters(), lr=NETWORK_LR, betas=BETAS)
 
     def _network_parameters(self) -> list[dict[str, Any]]:
         """Parameters with factors of the learning rate.
@@ -174,8 +164,3 @@ class EncoderState:
             utility=None if utility is None else float(utility),
             psnr=psnr,
         )
-
-
-def _latent_lr_factor(level: Tensor) -> float:
-    """How far latents of a level have to go, in step sizes: large ones take larger strides."""
-    return float(level.detach().abs().mean().clamp(1.0, 4.0))

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from rudcodec.distill.encoder_state import (
-    LATENT_LR,
     NETWORK_LR,
     EncoderState,
     cosine_decay,
-    set_learning_rate,
 )
+from rudcodec.distill.shard_optimizer import set_learning_rate
 from rudcodec.distill.utility_term import UtilityTerm
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.nets.transfer import LateNumber
@@ -106,7 +105,8 @@ class _Loop:
 
     def __init__(self, encoder: EncoderState, schedule: TrainingSchedule) -> None:
         self._encoder, self._schedule = encoder, schedule
-        self._latent_optimizers, self._network_optimizer = encoder.optimizers()
+        self._latent_optimizers = encoder.latent_optimizers()
+        self._network_optimizer = encoder.network_optimizer()
         self._parameters = list(encoder.model.networks.parameters())
         groups = range(len(encoder.model.networks))
         self._synthesis_parameters = [
@@ -115,14 +115,16 @@ class _Loop:
         self._rate = LateNumber()
 
     def state(self) -> State:
-        optimizers = [*self._latent_optimizers, self._network_optimizer]
-        return [[optimizer.state_dict() for optimizer in optimizers], self._rate.state()]
+        """Of all processes' shards; all of them ask for it at once."""
+        shards = self._encoder.run.ranks.gather([one.state() for one in self._latent_optimizers])
+        return [shards, self._network_optimizer.state_dict(), self._rate.state()]
 
     def restore(self, state: State) -> None:
-        optimizer_states, rate = state
-        optimizers = [*self._latent_optimizers, self._network_optimizer]
-        for optimizer, optimizer_state in zip(optimizers, optimizer_states, strict=True):
-            restore_optimizer(optimizer, optimizer_state)
+        shards, networks, rate = state
+        own = shards[self._encoder.run.ranks.rank]
+        for optimizer, optimizer_state in zip(self._latent_optimizers, own, strict=True):
+            optimizer.restore(optimizer_state)
+        restore_optimizer(self._network_optimizer, networks)
         self._rate.restore(rate)
 
     def compute_gradients(
@@ -161,10 +163,7 @@ class _Loop:
         factor = schedule.lr_factor * cosine_decay(fraction_done)
         if schedule.train_latents:
             for index in indices:
-                optimizer = self._latent_optimizers[index]
-                encoder.run.ranks.all_reduce_gradients(list(encoder.chunks[index].levels))
-                set_learning_rate(optimizer, LATENT_LR * factor)
-                optimizer.step()
+                self._latent_optimizers[index].step(factor)
         if schedule.train_networks:
             if not schedule.train_synthesis:
                 for parameter in self._synthesis_parameters:

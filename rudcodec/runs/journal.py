@@ -117,7 +117,8 @@ class Journal:
             self._results[name] = self._run_on_first(work) if alone else work()
             self._loop = None
             self._stage, self._step, self._loop_state = "", 0, None
-            self._save_if_due()
+            if self._is_due:
+                self._save()
         result: T = self._results[name]
         return result
 
@@ -136,7 +137,10 @@ class Journal:
         return result
 
     def steps(self, count: int, loop: Stateful | None = None) -> Iterator[int]:
-        """The steps of the stage's loop that are not done yet; ``loop`` has the state that goes with it."""
+        """The steps of the stage's loop that are not done yet; ``loop`` has the state that goes with it.
+
+        That is asked for in all processes at once, so that it may hold what others have.
+        """
         assert not self._looped, "a second loop of a stage would go on from where the first one ended"
         self._looped = True
         self._loop = loop
@@ -148,13 +152,21 @@ class Journal:
             yield step
             self._in_loop = False
             self._step = step + 1
-            self._save_if_due()
+            if self.ranks.agree(self._is_due):
+                self._save()
             if self._signal is not None:
                 raise Interrupted(self._signal)
 
-    def _save_if_due(self) -> None:
+    @property
+    def _is_due(self) -> bool:
+        """Whether this process is to write a checkpoint now."""
         seconds = time.monotonic() - self._last_checkpoint
-        if self._folder is None or (self._signal is None and seconds < self._checkpoint_seconds):
+        return self._folder is not None and (self._signal is not None or seconds >= self._checkpoint_seconds)
+
+    def _save(self) -> None:
+        """Write a checkpoint, within a loop with what the other processes have of its state."""
+        loop_state = None if self._loop is None else self._loop.state()
+        if self._folder is None:
             return
         states = {name: holder.state() for name, holder in self._registered.items()}
         self._folder.save(
@@ -163,7 +175,7 @@ class Journal:
                 "results": self._results,
                 "stage": self._stage,
                 "step": self._step,
-                "loop": None if self._loop is None else self._loop.state(),
+                "loop": loop_state,
                 "registered": self._unclaimed | states,
                 "seconds": self.seconds,
             }

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, TypeVar
 
 import torch
@@ -22,12 +23,14 @@ T = TypeVar("T")
 class Ranks:
     """This process's ``rank`` among ``world_size`` processes.
 
-    All hold the same state and take the same steps; they share the work of a step's gradient, and the first
-    one does what can't be shared. In a single process, all of this does nothing.
+    All hold the same latents and networks, and take the same steps. They share a step's work, each has the
+    optimizer's moments of a shard of the latents, and the first one does what can't be shared. In a single
+    process, all of this does nothing.
     """
 
     rank: int = 0
     world_size: int = 1
+    _talk: dist.ProcessGroup | None = None  # the same processes by gloo; None: torch's own group is that
 
     @property
     def is_first(self) -> bool:
@@ -58,6 +61,33 @@ class Ranks:
                 parameter.grad = torch.zeros_like(parameter)
         self.all_reduce([parameter.grad for parameter in parameters if parameter.grad is not None])
 
+    def share_rows(self, tensors: Sequence[Tensor], rows: slice) -> None:
+        """Replace tensors of one dtype and device by what each process has in its own ``rows``, in place."""
+        if self.world_size == 1:
+            return
+        for tensor in tensors:
+            tensor[: rows.start] = 0
+            tensor[rows.stop :] = 0
+        self.all_reduce(tensors)
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, tensors on the CPU, in the first of them; in the others nothing."""
+        if self.world_size == 1:
+            return [value]
+        file = BytesIO()
+        torch.save(value, file)
+        files: list[Any] = [None] * self.world_size
+        dist.gather_object(file.getvalue(), files if self.is_first else None, group=self._talk)
+        return [torch.load(BytesIO(one), "cpu", weights_only=True) for one in files if one is not None]
+
+    def agree(self, value: bool) -> bool:
+        """What the first process says, in all of them, without waiting for a GPU."""
+        if self.world_size == 1:
+            return value
+        said = torch.tensor(value)
+        dist.broadcast(said, src=0, group=self._talk)
+        return bool(said)
+
     def broadcast(self, value: T) -> T:
         """The first process's value, in all of them."""
         if self.world_size == 1:
@@ -80,14 +110,21 @@ def joined_ranks(device: str | torch.device = AUTO) -> Iterator[Ranks]:
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1 or dist.is_initialized():
-        yield Ranks() if world_size == 1 else Ranks(dist.get_rank(), world_size)
+        yield Ranks() if world_size == 1 else _joined()
         return
     dist.init_process_group(_take_gpu(device) if is_cuda(device) else "gloo")
-    yield Ranks(dist.get_rank(), world_size)
+    yield _joined()
     # not after an error: the others may never come, and torchrun ends them
     with suppress(RuntimeError):  # a process that is through hangs up, perhaps before this one has noticed
         dist.barrier()
     dist.destroy_process_group()
+
+
+def _joined() -> Ranks:
+    """This process, once it has joined the others."""
+    talk = None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+    assert not isinstance(talk, int)  # as it were in a process that isn't of the group
+    return Ranks(dist.get_rank(), dist.get_world_size(), talk)
 
 
 def _take_gpu(device: str | torch.device) -> str:
