@@ -244,16 +244,24 @@ def second_of_two(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("torch.distributed.is_initialized", lambda: False)
     monkeypatch.setattr("torch.distributed.init_process_group", asked.append)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    monkeypatch.setattr("torch.distributed.get_backend", lambda: asked[-1])
+    monkeypatch.setattr("torch.distributed.new_group", lambda backend: asked.append(f"{backend} to talk"))
     for name in ("barrier", "destroy_process_group"):
         monkeypatch.setattr(f"torch.distributed.{name}", lambda: None)
     return asked
 
 
 @pytest.mark.parametrize(
-    ("device", "asked"), [("cpu", ["gloo"]), ("auto", ["GPU 1", "nccl"]), ("cuda", ["GPU 1", "nccl"])]
+    ("device", "asked"),
+    [
+        ("cpu", ["gloo"]),
+        ("auto", ["GPU 1", "nccl", "gloo to talk"]),
+        ("cuda", ["GPU 1", "nccl", "gloo to talk"]),
+    ],
 )
 def test_processes_meet_where_they_compute(device: str, asked: list[str], second_of_two: list[str]) -> None:
-    """NCCL can't send what is on a CPU, and a run on CPUs leaves GPUs alone."""
+    """NCCL can't send what is on a CPU, so that gloo is there, too; a run on CPUs leaves GPUs alone."""
     with joined_ranks(device) as ranks:
         assert (ranks.rank, ranks.world_size) == (1, 2)
     assert second_of_two == asked

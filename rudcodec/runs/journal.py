@@ -71,7 +71,7 @@ class Journal:
         self._step = 0
         self._loop: Stateful | None = None
         self._loop_state: State = None
-        self._looped = self._in_loop = False
+        self._looped = self._in_loop = self._is_alone = False
         self._signal: int | None = None
         self._seconds_before = 0.0
         self._start = self._last_checkpoint = time.monotonic()
@@ -113,8 +113,8 @@ class Journal:
             if name != self._stage:
                 self._stage, self._step, self._loop_state = name, 0, None
             self._looped = False
-            alone = not shared and self.ranks.world_size > 1
-            self._results[name] = self._run_on_first(work) if alone else work()
+            self._is_alone = not shared and self.ranks.world_size > 1
+            self._results[name] = self._run_on_first(work) if self._is_alone else work()
             self._loop = None
             self._stage, self._step, self._loop_state = "", 0, None
             if self._is_due:
@@ -141,6 +141,7 @@ class Journal:
 
         That is asked for in all processes at once, so that it may hold what others have.
         """
+        assert not self._is_alone, "processes agree in each step, so that the stage must be shared"
         assert not self._looped, "a second loop of a stage would go on from where the first one ended"
         self._looped = True
         self._loop = loop
