@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import click
 
@@ -15,20 +16,21 @@ from .values import naming, read_input
 
 @command("verify", "Check a file's checksums and decoded pixels.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--strict", "is_strict", is_flag=True, help="Refuse what may take more than seconds.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def verify(files: tuple[str, ...], as_json: bool) -> None:
+def verify(files: tuple[str, ...], is_strict: bool, as_json: bool) -> None:
     """Check all checksums of each FILE (- is standard input), decode it, and check its pixels' digest.
 
-    Exit code 2 if any FILE fails.
+    Exit code 2 if any FILE fails. --strict is for files of strangers: large sets fail, too.
     """
-    from rudcodec import bitstream
+    from rudcodec import bitstream, strict
 
     results = []
     for file in files:
         error = None
         try:
             data = read_input(file)
-            with naming(file):
+            with naming(file), strict() if is_strict else nullcontext():
                 bitstream.decode_images(data)
         except RudError as reason:
             error = str(reason)

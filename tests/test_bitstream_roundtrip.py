@@ -317,7 +317,9 @@ def test_an_encoder_is_held_to_the_limit_of_work(monkeypatch: pytest.MonkeyPatch
     assert 0 < least(lambda: bitstream.encode(SMALL)) == least(lambda: bitstream.decode(data))
 
 
-def test_a_strict_reader_refuses_what_bytes_do_not_pay_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strict_reader_refuses_what_bytes_do_not_pay_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A file that everybody else decodes."""
     data = bitstream.encode(SMALL)
     (model,) = bitstream.parse(data).model_fields
@@ -331,3 +333,8 @@ def test_a_strict_reader_refuses_what_bytes_do_not_pay_for(monkeypatch: pytest.M
         with rudcodec.strict(), pytest.raises(FormatError, match=r"segment 0, byte \d+: asks for \d+ units"):
             read(data)
         read(data)
+    path = tmp_path / "large.rud"
+    path.write_bytes(data)
+    assert CliRunner().invoke(main, ["verify", str(path)]).exit_code == 0
+    result = CliRunner().invoke(main, ["verify", "--strict", str(path)])
+    assert result.exit_code == 2 and f"{path}: segment 0" in result.stderr
