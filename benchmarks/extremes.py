@@ -29,20 +29,12 @@ def make(shape: str, work: int, path: Path) -> dict[str, int]:
     """Write the file of a shape; its work."""
     from hostile_extremes import data_of
 
+    from rudcodec import bitstream
     from rudcodec.bitstream import limits
 
     data = data_of(shape, work)
     path.write_bytes(data)
-    with limits.strict():
-        return amounts_of(data)
-
-
-def amounts_of(data: bytes) -> dict[str, int]:
-    """Bytes of a file, its work, and how much of that its bytes don't pay for."""
-    from rudcodec import bitstream
-    from rudcodec.bitstream import limits
-
-    outline, total = bitstream.parse(data), limits.WorkLimit()
+    outline, total = bitstream.parse(data, strict=True), limits.WorkLimit(strict=True)
     all_work = sum(limits.model_work(model.architecture, model.num_groups) for model in outline.model_fields)
     total.add(all_work)
     for one in outline.segments.values():
@@ -59,11 +51,10 @@ def read(reader: str, path: Path) -> dict[str, float]:
     from rudcodec.memory import peak_memory
 
     started = time.process_time()
-    with rudcodec.strict():
-        if reader == "load":
-            rudcodec.load(path)
-        else:
-            collections.deque(rudcodec.stream(path), 0)
+    if reader == "load":
+        rudcodec.load(path, strict=True)
+    else:
+        collections.deque(rudcodec.stream(path, strict=True), 0)
     return {"seconds": time.process_time() - started, "memory": peak_memory() / 1e6}
 
 

@@ -179,11 +179,15 @@ def measure_at_once(jobs: int, cases: list[Case], sources: dict[str, str], asked
     failed = []
     with ThreadPoolExecutor(jobs) as pool:
         runs = {pool.submit(_measure_alone, case, sources, asked): case for case in cases}
-        for run in as_completed(runs):
-            rows, log = run.result()
-            append_rows(table, rows)
-            failed += [] if rows else [log]
-            click.echo(f"{'measured' if rows else 'failed'}: {runs[run].name}: {runs[run].command(asked)}")
+        try:
+            for run in as_completed(runs):
+                rows, log = run.result()
+                append_rows(table, rows)
+                failed += [] if rows else [log]
+                state = "measured" if rows else "failed"
+                click.echo(f"{state}: {runs[run].name}: {runs[run].command(asked)}")
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C, which the processes get, too
     if failed:
         raise click.ClickException(f"some have failed, see {', '.join(map(str, failed))}")
 
@@ -199,7 +203,8 @@ def _measure_alone(case: Case, sources: dict[str, str], asked: Asked) -> tuple[l
     words = [sys.executable, __file__, *case.filters, *source, *own.options, "--table", str(table)]
     with log.open("w") as file:
         done = subprocess.run(words, stdout=file, stderr=subprocess.STDOUT, check=False)
-    return ([] if done.returncode else read_rows(table)), log
+    rows = [] if done.returncode else read_rows(table)
+    return [row for row in rows if row["command"] == case.command(asked)], log
 
 
 def _points(

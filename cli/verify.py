@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 
 import click
 
@@ -16,22 +15,22 @@ from .values import naming, read_input
 
 @command("verify", "Check a file's checksums and decoded pixels.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--strict", "is_strict", is_flag=True, help="Refuse what may take more than seconds.")
+@click.option("--strict", is_flag=True, help="Refuse what may take more than seconds to decode.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def verify(files: tuple[str, ...], is_strict: bool, as_json: bool) -> None:
+def verify(files: tuple[str, ...], strict: bool, as_json: bool) -> None:
     """Check all checksums of each FILE (- is standard input), decode it, and check its pixels' digest.
 
     Exit code 2 if any FILE fails. --strict is for files of strangers: large sets fail, too.
     """
-    from rudcodec import bitstream, strict
+    from rudcodec import bitstream
 
     results = []
     for file in files:
         error = None
         try:
             data = read_input(file)
-            with naming(file), strict() if is_strict else nullcontext():
-                bitstream.decode_images(data)
+            with naming(file):
+                bitstream.decode_images(data, strict=strict)
         except RudError as reason:
             error = str(reason)
         results.append({"file": file, "ok": error is None, "error": error})

@@ -16,7 +16,7 @@ from rudcodec.errors import (
     RudError,
     SettingError,
 )
-from rudcodec.loading import decompress, load, salvage, stream, strict
+from rudcodec.loading import decompress, load, salvage, stream
 from rudcodec.rearrange import extract, merge, truncate
 from rudcodec.synthetic import SyntheticSet
 
@@ -41,7 +41,6 @@ __all__ = [
     "merge",
     "salvage",
     "stream",
-    "strict",
     "truncate",
 ]
 

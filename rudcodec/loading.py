@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -26,12 +25,18 @@ def load(
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
+    strict: bool = False,
 ) -> SyntheticSet:
     """Decode a ``.rud`` file, or only some of its classes and segments.
 
     Segments that aren't asked for are not read, those that have no image of the classes asked for not
     decoded; images of other classes in the rest are not synthesized. Labels stay indices into all classes,
     ``size`` is the file's. The digest of a segment's pixels is checked where all of them are wanted.
+
+    ``strict`` is for files of strangers: of those that pass, none below a megabyte takes more than a few
+    seconds, or a gigabyte. Otherwise that grows with the file's bytes, up to minutes for a megabyte made to
+    be slow. What asks for more raises FormatError before anything is decoded, as large sets do: about 3,000
+    images of 32 x 32 pixels pass, where classes are few and share their networks.
 
     ``path`` may also be an open binary file, or a whole file's contents; or a list of these, whose images
     become one set as :func:`rudcodec.merge` has it. Raises DataError (no such file), FormatError (bad
@@ -41,10 +46,10 @@ def load(
 
     if isinstance(path, list | tuple):
         contents = [_contents(one) for one in path]
-        payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes)
+        payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes, strict)
         return _wrap(payload, images, sum(map(len, contents)))
     with bitstream.opened(_file(path)) as data:
-        payload, images = bitstream.decode_images(data, segments, classes)
+        payload, images = bitstream.decode_images(data, segments, classes, strict)
         return _wrap(payload, images, len(data))
 
 
@@ -64,6 +69,7 @@ def stream(
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
+    strict: bool = False,
 ) -> Iterator[SyntheticSet]:
     """As :func:`load`, one segment after another: memory for one segment, or for some small ones that are
     decoded together, whatever the size of the file.
@@ -74,20 +80,21 @@ def stream(
     from rudcodec import bitstream
 
     with bitstream.opened(path) as data:
-        for payload, images in bitstream.stream(data, segments, classes):
+        for payload, images in bitstream.stream(data, segments, classes, strict):
             yield _wrap(payload, images, len(data))
 
 
-def salvage(path: File) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
+def salvage(path: File, *, strict: bool = False) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
     """What is intact in a damaged ``.rud`` file, and for each lost segment why; none if nothing is wrong.
 
-    Raises DataError (no such file), FormatError when head or weights are damaged or no segment is intact.
+    With ``strict``, segments that ask for more than :func:`load` then allows are lost, too. Raises
+    DataError (no such file), FormatError when head or weights are damaged or no segment is intact.
     """
     from rudcodec import bitstream
 
     with bitstream.opened(path) as source:
         data = source[:]
-    payload, images, lost = bitstream.salvage(data)
+    payload, images, lost = bitstream.salvage(data, strict)
     return _wrap(payload, images, len(data)), lost
 
 
@@ -97,9 +104,10 @@ def decompress(
     *,
     format: str | None = None,  # noqa: A002
     force: bool = False,
+    strict: bool = False,
 ) -> SyntheticSet:
     """Decode a ``.rud`` file and save it, by default as class folders of PNG; returns the set. ``out`` and
-    ``format`` are those of :meth:`SyntheticSet.save`.
+    ``format`` are those of :meth:`SyntheticSet.save`, ``strict`` that of :func:`load`.
 
     Raises BudgetError, before anything is decoded or written, if the file asks for an absurd number of files
     or bytes (``rudcodec.output``), unless with ``force``.
@@ -115,28 +123,11 @@ def decompress(
         check_writable(out)
     with bitstream.opened(path) as data:
         if not force:
-            of_saving(bitstream.parse(data), chosen).check()
-        payload, images = bitstream.decode_images(data)
+            of_saving(bitstream.parse(data, strict=strict), chosen).check()
+        payload, images = bitstream.decode_images(data, strict=strict)
         result = _wrap(payload, images, len(data))
     save_contents(Contents.of_set(result), out, chosen)
     return result
-
-
-@contextmanager
-def strict() -> Iterator[None]:
-    """For files of strangers: within it, none below a megabyte takes more than a few seconds, or a gigabyte.
-
-    Otherwise what a file may take grows with its bytes, up to minutes for a megabyte made to be slow.
-    What asks for more raises FormatError before anything is decoded, as large sets of small images do: some
-    3,000 images of 32 x 32 pixels are always within it. ::
-
-        with rudcodec.strict():
-            data = rudcodec.load(upload)
-    """
-    from rudcodec.bitstream import limits
-
-    with limits.strict():
-        yield
 
 
 def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:

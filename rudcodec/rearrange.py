@@ -78,7 +78,8 @@ def extract(
         The size of the new file in bytes.
 
     Raises:
-        SettingError: no such class, nothing left, or soft labels that name classes which go.
+        SettingError: no such class, nothing left, soft labels that name classes which go, or images that
+            may not be a file of their own.
         DataError, FormatError: a file can't be read or written, or is malformed.
     """
     from rudcodec import bitstream

@@ -28,7 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else its threads' waiting 
 import numpy as np
 from hostile_files import make
 
-from rudcodec import FormatError, RudError, bitstream, strict
+from rudcodec import FormatError, RudError, bitstream
 from rudcodec.memory import peak_memory
 from rudcodec.payload import Payload
 
@@ -96,12 +96,8 @@ class Case:
 
     def run(self) -> str:
         """'decoded', or why it was rejected. Raises for anything that must not happen."""
-        with strict():
-            return self._read()
-
-    def _read(self) -> str:
         data = self.data
-        whole = self._call(bitstream.decode_images, data)
+        whole = self._call(lambda: bitstream.decode_images(data, strict=True))
         if not isinstance(whole, FormatError):
             payload, images = whole
             assert images.dtype == np.uint8
@@ -119,7 +115,7 @@ class Case:
                 assert found.dtype == np.int64 and found.shape == (1, len(payload.classes))
         elif not self._thorough:
             return whole.reason
-        saved = self._call(bitstream.salvage, data)
+        saved = self._call(lambda: bitstream.salvage(data, strict=True))
         smaller = self._call(lambda: bitstream.truncate(data, ipc=self._ipc))
         if isinstance(whole, FormatError):
             if not isinstance(saved, RudError):

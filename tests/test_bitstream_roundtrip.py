@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -324,17 +323,18 @@ def test_a_strict_reader_refuses_what_bytes_do_not_pay_for(
     data = bitstream.encode(SMALL)
     (model,) = bitstream.parse(data).model_fields
     monkeypatch.setattr(limits, "WORK", limits.model_work(model.architecture, model.num_groups) + 1)
-    readers: tuple[Callable[[bytes], object], ...] = (
-        rudcodec.load,
-        bitstream.parse,
-        lambda data: [*rudcodec.stream(io.BytesIO(data))],
-    )
-    for read in readers:
-        with rudcodec.strict(), pytest.raises(FormatError, match=r"segment 0, byte \d+: asks for \d+ units"):
-            read(data)
-        read(data)
     path = tmp_path / "large.rud"
     path.write_bytes(data)
+    readers: tuple[Callable[[bool], object], ...] = (
+        lambda strict: rudcodec.load(path, strict=strict),
+        lambda strict: rudcodec.decompress(path, tmp_path / "large.npz", strict=strict),
+        lambda strict: [*rudcodec.stream(path, strict=strict)],
+        lambda strict: rudcodec.salvage(path, strict=strict),
+    )
+    for read in readers:
+        with pytest.raises(FormatError, match=r"segment 0, byte \d+: asks for \d+ units"):
+            read(True)
+        read(False)
     assert CliRunner().invoke(main, ["verify", str(path)]).exit_code == 0
     result = CliRunner().invoke(main, ["verify", "--strict", str(path)])
     assert result.exit_code == 2 and f"{path}: segment 0" in result.stderr

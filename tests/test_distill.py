@@ -13,8 +13,9 @@ from rudcodec import bitstream
 from rudcodec.bitstream import check_limits
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import ProgressReport, Settings, distill
-from rudcodec.distill.allocation import Demand, allocate
+from rudcodec.distill.allocation import Demand, allocate, smallest_bpc
 from rudcodec.distill.inputs import resolve_inputs
+from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.distill.pipeline import pipeline
 from rudcodec.distill.selection import select_images
 from rudcodec.distill.training_loop import joint_schedule
@@ -168,6 +169,23 @@ def test_no_more_images_than_a_file_may_ask_for() -> None:
         check(planned.ipc + 50)
     with pytest.raises(BudgetError, match=f"may hold {planned.ipc} images per class, not 4000"):
         allocate(demand, 1e6, 4000)
+
+
+@pytest.mark.parametrize(
+    ("side", "classes", "share", "ipc"),
+    [(256, 10, "dataset", 10), (32, 100, "class", 50), (32, 10, "dataset", 900)],
+)
+@pytest.mark.parametrize("factor", [1.0, 1.3, 10.0])
+def test_the_smallest_budget_pays_for_decoding(
+    side: int, classes: int, share: str, ipc: int, factor: float
+) -> None:
+    """By the bytes of its latents: head and networks don't count."""
+    names = tuple(map(str, range(classes)))
+    demand = Demand(names, ImageShape(side, side, 3), smallest_class=5000, share=share)
+    planned = allocate(demand, factor * smallest_bpc(demand, ipc), ipc)
+    counts = tuple((size,) * classes for size in segment_sizes(ipc))
+    size = int((planned.budget_bits - planned.overhead_bits) / 8)
+    check_limits(planned.architecture, counts, demand.num_groups, size)
 
 
 def test_lmbda_does_not_say_how_many_images(colour: LabelledImages) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rudcodec.bitstream.codec import encode
 from rudcodec.bitstream.reading import decode_images
-from rudcodec.errors import SettingError
+from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment
 from rudcodec.text import listed
 
@@ -26,7 +26,8 @@ def extract(
         hard: leave out soft labels or a label network.
 
     Raises:
-        SettingError: there is no such class, nothing would be left, or soft labels name classes that go.
+        SettingError: there is no such class, nothing would be left, soft labels name classes that go, or what
+            would be left may not be a file, since so few bytes don't pay for the work of decoding it.
         FormatError: the file is malformed.
     """
     payload, _ = decode_images(data)
@@ -40,7 +41,10 @@ def extract(
     payload = replace(payload, segments=tuple(one for one in payload.segments if sum(one.counts)))
     if not payload.segments:
         raise SettingError("no image is left: choose other classes, or more images")
-    return encode(payload)
+    try:
+        return encode(payload)
+    except FormatError as error:
+        raise SettingError(f"these images may not be a file of their own: {error}") from None
 
 
 def _with_ipc(payload: Payload, ipc: int) -> Payload:

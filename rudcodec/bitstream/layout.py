@@ -111,13 +111,13 @@ class Outline:
         return tuple(model.fields for model in self.models)
 
 
-def parse(data: Source, wanted: Collection[int] | None = None) -> Outline:
+def parse(data: Source, wanted: Collection[int] | None = None, strict: bool = False) -> Outline:
     """Outline of a file, none of whose streams is decoded.
 
-    Order, lengths and limits are checked. Of segments that aren't ``wanted`` (None: all are), nothing but
-    tag and length is read. Raises FormatError.
+    Order, lengths and limits are checked, those for files of strangers if ``strict``. Of segments that aren't
+    ``wanted`` (None: all are), nothing but tag and length is read. Raises FormatError.
     """
-    outline, number = read_head(data), 0
+    outline, number = read_head(data, strict), 0
     for section in _sections(data, outline):
         if section.tag != SEGMENT:
             continue
@@ -130,8 +130,9 @@ def parse(data: Source, wanted: Collection[int] | None = None) -> Outline:
     return outline
 
 
-def read_head(data: Source) -> Outline:
-    """The outline as far as HEAD tells."""
+def read_head(data: Source, strict: bool = False) -> Outline:
+    """The outline as far as HEAD tells; ``strict``: what else is read into it keeps the limits for files of
+    strangers."""
     offset = container.start(data)
     tag = container.tag_at(data, offset, "head")
     if tag != HEAD:
@@ -141,7 +142,7 @@ def read_head(data: Source) -> Outline:
     reader = Reader(data, "head", section.start, section.end)
     head = code_head(reader, None)
     reader.finish()
-    return Outline(head, section)
+    return Outline(head, section, total_work=limits.WorkLimit(strict))
 
 
 def _sections(data: Source, outline: Outline) -> Iterator[Section]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -144,29 +142,20 @@ def model_work(architecture: Architecture, groups: int) -> int:
     return batches(architecture) + groups * len(layer_shapes(architecture)) << 21
 
 
-_is_strict = ContextVar("strict", default=False)
-
-
-@contextmanager
-def strict() -> Iterator[None]:
-    """Within it, a byte pays for ``STRICT_WORK_PER_BYTE``."""
-    token = _is_strict.set(True)
-    try:
-        yield
-    finally:
-        _is_strict.reset(token)
-
-
 @dataclass
 class WorkLimit:
-    """The work of models and segments so far, as far as their own bytes don't pay for it."""
+    """The work of models and segments so far, as far as their own bytes don't pay for it.
 
+    ``strict``: a byte pays for ``STRICT_WORK_PER_BYTE``.
+    """
+
+    strict: bool = False
     excess: int = 0
 
     def add(self, work: int, size: int = 0) -> str | None:
         """Add a model, or a segment with a body of ``size`` bytes; or say what would be wrong with the sum,
         and don't."""
-        per_byte = STRICT_WORK_PER_BYTE if _is_strict.get() else WORK_PER_BYTE
+        per_byte = STRICT_WORK_PER_BYTE if self.strict else WORK_PER_BYTE
         excess = self.excess + max(0, work - size * per_byte)
         if excess > WORK:
             return f"asks for {excess} units of work more than its bytes pay for, at most {WORK} are free"

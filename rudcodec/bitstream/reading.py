@@ -23,17 +23,21 @@ _TOGETHER = 1 << 22  # latents and samples of small segments that are decoded in
 
 @dataclass(frozen=True)
 class Selection:
-    """Which segments and classes of a file are wanted; None: all."""
+    """Which segments and classes of a file are wanted; None: all.
+
+    ``strict``: if it keeps the limits for files of strangers.
+    """
 
     segments: frozenset[int] | None = None
     classes: frozenset[str] | None = None
+    strict: bool = False
 
     def outline(self, data: Source) -> Outline:
         """The outline of a file, with the selected segments. Raises SettingError for what it doesn't have.
 
         Where classes are selected, all segments are looked at that may hold some.
         """
-        outline = parse(data, self.segments)
+        outline = parse(data, self.segments, self.strict)
         total = outline.head.num_segments
         for i in sorted((self.segments or frozenset()).difference(range(total))):
             raise SettingError(f"segment {i}: the file has segments 0..{total - 1}")
@@ -70,15 +74,19 @@ def decode(data: Source) -> Payload:
 
 
 def decode_images(
-    data: Source, segments: Iterable[int] | None = None, classes: Iterable[str] | None = None
+    data: Source,
+    segments: Iterable[int] | None = None,
+    classes: Iterable[str] | None = None,
+    strict: bool = False,
 ) -> tuple[Payload, np.ndarray]:
     """Payload and images, uint8 (N, H, W, C), after checking these against the file's pixel digests.
 
     ``segments``, ``classes``: only those; other segments aren't read, other classes not synthesized. Where
-    only some classes of a segment are, its digest can't be checked. Raises FormatError when the file is
-    malformed or the images aren't those its encoder saw, SettingError for a segment or class it doesn't have.
+    only some classes of a segment are, its digest can't be checked. ``strict``: by the limits for files of
+    strangers. Raises FormatError when the file is malformed or the images aren't those its encoder saw,
+    SettingError for a segment or class it doesn't have.
     """
-    selection = _selection(segments, classes)
+    selection = _selection(segments, classes, strict)
     outline = selection.outline(data)
     contents = Contents(data, outline)
     decoded = selection.restrict(outline, _all_or_raise(contents.segments(outline.segments)))
@@ -89,10 +97,13 @@ def decode_images(
 
 
 def stream(
-    data: Source, segments: Iterable[int] | None = None, classes: Iterable[str] | None = None
+    data: Source,
+    segments: Iterable[int] | None = None,
+    classes: Iterable[str] | None = None,
+    strict: bool = False,
 ) -> Iterator[tuple[Payload, np.ndarray]]:
     """Like :func:`decode_images`, one segment after another; only one is in memory, or several small ones."""
-    selection = _selection(segments, classes)
+    selection = _selection(segments, classes, strict)
     outline = selection.outline(data)
     contents = Contents(data, outline)
     for numbers in _batches(contents):
@@ -111,12 +122,13 @@ def stream(
             yield contents.payload([decoded[i]]), segment_images
 
 
-def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
+def salvage(data: bytes, strict: bool = False) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
     """Payload and images of the intact segments of a damaged file, and one error for each of the others.
 
-    Raises FormatError when head, models or labels are damaged, or no segment is intact.
+    ``strict``: as :func:`rudcodec.bitstream.recover`. Raises FormatError when head, models or labels are
+    damaged, or no segment is intact.
     """
-    outline, errors = recover(data)
+    outline, errors = recover(data, strict)
     if not outline.segments:
         raise errors[0]
     contents = Contents(data, outline)
@@ -132,11 +144,13 @@ def salvage(data: bytes) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
     return contents.payload(intact), images[keep], tuple(errors[i] for i in sorted(errors))
 
 
-def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None) -> Selection:
+def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None, strict: bool) -> Selection:
     if isinstance(classes, str):
         raise SettingError("classes must be a list of names")
     return Selection(
-        None if segments is None else frozenset(segments), None if classes is None else frozenset(classes)
+        None if segments is None else frozenset(segments),
+        None if classes is None else frozenset(classes),
+        strict,
     )
 
 

@@ -11,15 +11,15 @@ _EFFORT = 64  # bytes looked at in a search, for each byte of the file
 _CANDIDATE = 1024  # what a candidate costs besides its length, in such bytes
 
 
-def recover(data: bytes) -> tuple[Outline, dict[int, FormatError]]:
+def recover(data: bytes, strict: bool = False) -> tuple[Outline, dict[int, FormatError]]:
     """The outline of a damaged file with the segments that look intact, and why the others are lost.
 
     A damaged segment's length is believed if a section or the end of the file follows it. Behind one whose
     length isn't, intact segments are searched for byte by byte; they are taken for the last ones if they
-    reach the end of the file, else for the next ones. Raises FormatError when head, models or labels are
-    damaged.
+    reach the end of the file, else for the next ones. With ``strict``, segments that ask for more than is
+    allowed to strangers are lost, too. Raises FormatError when head, models or labels are damaged.
     """
-    outline = read_head(data)
+    outline = read_head(data, strict)
     offset = outline.head_section.end + 4
     while data[offset : offset + 1] != _TAG or not outline.models:
         if offset >= len(data):

@@ -20,7 +20,7 @@ BITS_PER_IMAGE = (8, 128.0), (32, 300.0)
 BITS_PER_VIEWED_IMAGE = 32.0
 BITS_PER_PARAMETER = 5.0
 MIN_BITS_PER_IMAGE = 8.0
-# Of a budget, which a finished file has: its bytes pay for the work of decoding it.
+# Of what a budget leaves to latents, which a finished file has: they pay for the work of decoding it.
 PAYING_FRACTION = 0.9
 ROUNDING_ERROR = 1e-6  # of bits per class from which those of a label network have been taken off
 
@@ -120,12 +120,11 @@ def smallest_bpc(demand: Demand, ipc: int) -> float:
     bits = _smallest_bits(demand, architecture, ipc)
 
     def is_allowed(size: int) -> bool:
-        return _is_allowed(demand, architecture, ipc, size)
+        return _is_allowed(demand, architecture, ipc, 8 * size)
 
     if not is_allowed(0):
-        _check_allowed(demand, architecture, ipc, LARGEST_FILE)
-        size = bisect_left(range(LARGEST_FILE), True, key=is_allowed)
-        bits = max(bits, 8 * size / PAYING_FRACTION)
+        _check_allowed(demand, architecture, ipc, 8 * LARGEST_FILE)
+        bits = max(bits, 8 * bisect_left(range(LARGEST_FILE), True, key=is_allowed))
     return bits / demand.num_classes
 
 
@@ -164,36 +163,32 @@ def _allowed_architectures(demand: Demand, budget_bits: float, ipc: int) -> list
     Raises FormatError if there is none.
     """
     architectures = default_architectures(*demand.image_shape, budget_bits / demand.num_groups)
-    file_bytes = _paying_bytes(budget_bits)
-    allowed = [a for a in architectures if _is_allowed(demand, a, ipc, file_bytes)]
+    allowed = [a for a in architectures if _is_allowed(demand, a, ipc, budget_bits)]
     if not allowed:
-        _check_allowed(demand, architectures[-1], ipc, file_bytes)
+        _check_allowed(demand, architectures[-1], ipc, budget_bits)
     return allowed
 
 
 def _most_allowed(demand: Demand, architecture: Architecture, budget_bits: float, wanted: int) -> int:
     """The largest number of images per class, up to ``wanted``, that a file of the budget may hold."""
-    file_bytes = _paying_bytes(budget_bits)
     numbers = range(1, wanted + 1)
-    return bisect_left(numbers, True, key=lambda ipc: not _is_allowed(demand, architecture, ipc, file_bytes))
+    return bisect_left(numbers, True, key=lambda ipc: not _is_allowed(demand, architecture, ipc, budget_bits))
 
 
-def _paying_bytes(budget_bits: float) -> int:
-    return math.floor(PAYING_FRACTION * budget_bits / 8)
-
-
-def _is_allowed(demand: Demand, architecture: Architecture, ipc: int, file_bytes: int) -> bool:
+def _is_allowed(demand: Demand, architecture: Architecture, ipc: int, budget_bits: float) -> bool:
     try:
-        _check_allowed(demand, architecture, ipc, file_bytes)
+        _check_allowed(demand, architecture, ipc, budget_bits)
     except FormatError:
         return False
     return True
 
 
-def _check_allowed(demand: Demand, architecture: Architecture, ipc: int, file_bytes: int) -> None:
-    """Raise FormatError if the format doesn't allow a file so many images per class."""
+def _check_allowed(demand: Demand, architecture: Architecture, ipc: int, budget_bits: float) -> None:
+    """Raise FormatError if the format doesn't allow a file of the budget so many images per class."""
     counts = tuple((size,) * demand.num_classes for size in segment_sizes(ipc))
-    check_limits(architecture, counts, demand.num_groups, file_bytes, math.ceil(demand.bits_per_label))
+    latent_bits = max(0.0, budget_bits - _overhead_bits(demand, architecture, ipc))
+    size = math.floor(PAYING_FRACTION * latent_bits / 8)
+    check_limits(architecture, counts, demand.num_groups, size, math.ceil(demand.bits_per_label))
 
 
 def _smallest_bits(demand: Demand, architecture: Architecture, ipc: int) -> float:

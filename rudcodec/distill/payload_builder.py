@@ -53,7 +53,8 @@ def with_latents(payload: Payload, latents: LatentLevels) -> Payload:
 def paid_part(payload: Payload) -> Payload:
     """The payload; without its last segments where they ask a decoder for more than the file's bytes pay for.
 
-    That takes thousands of images of a few bytes each. Raises BudgetError if not even one segment is left.
+    That takes many images of next to no bytes, far fewer than were asked for. Raises BudgetError if not even
+    one segment is left.
     """
     count = bitstream.paid_segments(payload)
     if count == len(payload.segments):

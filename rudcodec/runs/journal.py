@@ -151,12 +151,15 @@ class Journal:
         for step in range(self._step, count):
             self._in_loop = True
             yield step
-            self._in_loop = False
             self._step = step + 1
+            number = self._signal  # one that comes from here on ends the next step
             if self.ranks.agree(self._is_due):
                 self._save()
-            if self._signal is not None:
-                raise Interrupted(self._signal)
+            self._in_loop = False
+            if number is not None:
+                raise Interrupted(number)
+        if self._signal is not None:
+            raise Interrupted(self._signal)
 
     @property
     def _is_due(self) -> bool:
