@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -72,8 +72,8 @@ class Case:
 
     @property
     def folder(self) -> str:
-        """The name of its folder, which it shares with the other budgets."""
-        return f"{self.name}-{self.labels}-{self.utility}"
+        """The name of its folder, which no other case shares, so that both can be measured at once."""
+        return f"{self.name}-{self.labels}-{self.utility}-{self.bpc}"
 
     def command(self, asked: Asked) -> str:
         """What would measure it by hand, which also tells its rows from others."""
@@ -194,13 +194,11 @@ def measure_at_once(jobs: int, cases: list[Case], sources: dict[str, str], asked
 
 def _measure_alone(case: Case, sources: dict[str, str], asked: Asked) -> tuple[list[dict[str, str]], Path]:
     """The rows of a case, none if it has failed, and where its process has said why."""
-    own = replace(
-        asked, folder=asked.folder / f"{case.folder}-{case.bpc}"
-    )  # points of a folder are one run's
-    own.folder.mkdir(parents=True, exist_ok=True)
-    table, log = own.folder / "rows.tsv", own.folder / "log"
+    folder = asked.folder / case.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    table, log = folder / "rows.tsv", folder / "log"
     source = ["--source", f"{case.name}={sources[case.name]}"] if case.name in sources else []
-    words = [sys.executable, __file__, *case.filters, *source, *own.options, "--table", str(table)]
+    words = [sys.executable, __file__, *case.filters, *source, *asked.options, "--table", str(table)]
     with log.open("w") as file:
         done = subprocess.run(words, stdout=file, stderr=subprocess.STDOUT, check=False)
     rows = [] if done.returncode else read_rows(table)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from rudcodec.distill.allocation import ImageAllocation
+from rudcodec.distill.learning_rates import BETAS
 from rudcodec.distill.payload_builder import LatentLevels
 from rudcodec.distill.rate_control import RateControl
-from rudcodec.distill.shard_optimizer import BETAS, ShardOptimizer
+from rudcodec.distill.shard_optimizer import ShardOptimizer
 from rudcodec.model.latents import Chunk, Decoded, Shard, SyntheticModel
 from rudcodec.model.quantization import SoftRounding, quantize
 from rudcodec.model.synthesis import GREY_LEVELS
@@ -21,11 +22,6 @@ from rudcodec.runs import RunContext, StageReport, State
 NETWORK_LR = 5e-3
 UNCODED_BITS = 8.0  # of a sample
 LARGE_LATENTS = 256.0  # on average over a level
-
-
-def cosine_decay(fraction_done: float) -> float:
-    """Factor of the learning rate, 1 -> .02 as ``fraction_done`` goes 0 -> 1."""
-    return 0.02 + 0.49 * (1 + math.cos(math.pi * fraction_done))
 
 
 class EncoderState:

@@ -16,9 +16,9 @@ from torch import Tensor
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.constants import log2_scale
 from rudcodec.bitstream.weights import best_scale, tensor_bits
-from rudcodec.distill.encoder_state import EncoderState, cosine_decay
+from rudcodec.distill.encoder_state import EncoderState
+from rudcodec.distill.learning_rates import BETAS, cosine_decay, set_learning_rate
 from rudcodec.distill.quantized_parameter import QuantizedParameter, parameters_of
-from rudcodec.distill.shard_optimizer import BETAS, set_learning_rate
 from rudcodec.model.context import laplace_bits
 from rudcodec.model.latents import GroupNetworks, SyntheticModel
 from rudcodec.model.quantization import to_integers

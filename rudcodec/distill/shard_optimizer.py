@@ -5,17 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rudcodec.distill.learning_rates import BETAS, set_learning_rate
 from rudcodec.model.latents import Chunk, Shard
 from rudcodec.runs import Ranks, State, restore_optimizer
 
 LATENT_LR = 2e-2
-BETAS = (0.9, 0.99)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the learning rate of all parameters, each times the factor of its group."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr * group.get("lr_factor", 1.0)
 
 
 class ShardOptimizer:

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rudcodec.distill.encoder_state import (
-    NETWORK_LR,
-    EncoderState,
-    cosine_decay,
-)
-from rudcodec.distill.shard_optimizer import set_learning_rate
+from rudcodec.distill.encoder_state import NETWORK_LR, EncoderState
+from rudcodec.distill.learning_rates import cosine_decay, set_learning_rate
 from rudcodec.distill.utility_term import UtilityTerm
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.nets.transfer import LateNumber
