@@ -8,7 +8,7 @@ OLDEST := .venv-oldest
 # a process for each core; the tests of a file stay together, since they share what takes long
 PYTEST := python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: test test-quick test-oldest release docs lint types unit regression fuzz demo setup clean
+.PHONY: test test-quick test-oldest release docs results lint types unit regression fuzz demo setup clean
 
 test: lint types unit
 
@@ -44,6 +44,11 @@ release: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "the site: $(CURDIR)/out/site/index.html"
+
+# the tables and pictures of what has been measured, from results/accuracy.tsv
+results: $(STAMP)
+	$(BIN)/python docs/make_results.py
+	$(BIN)/python docs/make_curves.py
 
 # the sizes and accuracies that tests/regression holds files to, written anew
 regression: $(STAMP)

@@ -3,7 +3,7 @@
     python benchmarks/paper_table.py --list
     python benchmarks/paper_table.py --set digits
     python benchmarks/paper_table.py --set cifar10 --source cifar10=PATH --bpc 30k --labels network
-    python docs/make_results.py
+    make results
 
 Compresses what hasn't been run yet, trains students on it and on real images at equal bytes, and appends a
 row for each point to results/accuracy.tsv, from which docs/make_results.py makes the tables of

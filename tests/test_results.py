@@ -21,7 +21,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_documents_are_up_to_date() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_results.py"))
     for page, text in made["pages"]().items():
-        assert page.read_text() == text, "run python docs/make_results.py"
+        assert page.read_text() == text, "run make results"
 
 
 def test_every_row_makes_sense() -> None:

@@ -1,0 +1,77 @@
+"""Draws docs/curves/*.png, accuracy against bits per class of what is measured: python docs/make_curves.py"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from make_results import SPLITS, TABLE, TITLES, UNKNOWN, Row, read_rows
+
+from rudcodec.comparison import Kind
+from rudcodec.report.figure import draw
+from rudcodec.report.points import Point
+
+FOLDER = Path(__file__).parent / "curves"
+NEAR = 1.1  # files whose sizes differ by less than this are versions of one: the newest is drawn
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    rows = [row for row in read_rows(TABLE) if is_comparable(row)]
+    for name, split in dict.fromkeys((row["set"], row["split"]) for row in rows):
+        judged = newest([row for row in rows if (row["set"], row["split"]) == (name, split)])
+        points = [point for point in judged if point.kind != "images alone"]
+        if len({point.bpc for point in points if point.kind == "set"}) > 1:
+            title = f"{TITLES[name]}, {SPLITS[split]}; ConvNet-3, width 128"
+            (FOLDER / f"{name}.png").write_bytes(draw(points, "png", title))
+
+
+def is_comparable(row: Row) -> bool:
+    """Whether a row is of students as most of them are, and of a known size."""
+    is_long = row["steps"] != UNKNOWN and int(row["steps"]) >= 1000
+    return row["bpc"] != UNKNOWN and is_long and (row["net"], row["width"]) == ("ConvNet-3", "128")
+
+
+def newest(rows: list[Row]) -> list[Point]:
+    """A point for what each row judged, and for its label network; of several at about one size the last."""
+    points: list[Point] = []
+    for row in rows:
+        for point in points_of(row):
+            points = [old for old in points if not _is_same(old, point)]
+            points.append(point)
+    return points
+
+
+def points_of(row: Row) -> list[Point]:
+    """Of the students that a row tells of, and of the file's label network."""
+    kind, codec = kind_of(row)
+    what = {"file": row["command"], "sha256": row["sha256"], "label_mode": row["labels"], "quality": None}
+    size, bpc = int(row["bytes"]), float(row["bpc"])
+    mean, std = float(row["mean"]) / 100, float(row["std"] or 0) / 100
+    points = [Point(**what, kind=kind, codec=codec, size=size, bpc=bpc, ipc=0, mean=mean, std=std, net="x")]
+    if kind == "set" and row["label_network"]:
+        own = float(row["label_network"]) / 100
+        points.append(Point(**what, kind="label network", codec="", size=size, bpc=bpc, ipc=0, mean=own))
+    return points
+
+
+def kind_of(row: Row) -> tuple[Kind, str]:
+    """What a row judged, and the codec of real images."""
+    if row["what"] == "file":
+        return "set", ""
+    codec = re.search("avif|webp|jpeg", row["what"].lower())
+    if codec is None:
+        return "images alone", ""
+    return ("pictures" if row["labels"] == "hard" else "pictures with label network"), codec[0].upper()
+
+
+def _is_same(old: Point, new: Point) -> bool:
+    same = (old.kind, old.codec, old.label_mode) == (new.kind, new.codec, new.label_mode)
+    return same and 1 / NEAR < old.bpc / new.bpc < NEAR
+
+
+if __name__ == "__main__":
+    main()
