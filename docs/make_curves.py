@@ -36,9 +36,10 @@ def is_comparable(row: Row) -> bool:
 
 
 def newest(rows: list[Row]) -> list[Point]:
-    """A point for what each row judged, and for its label network; of several at about one size the last."""
+    """A point for what each row judged, and for its label network; of several at about one size that of the
+    most students, the last of those."""
     points: list[Point] = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: int(row["seeds"])):
         for point in points_of(row):
             points = [old for old in points if not _is_same(old, point)]
             points.append(point)

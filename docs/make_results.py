@@ -47,7 +47,7 @@ def _within(page: Path, made: str) -> str:
 def headlines(rows: list[Row]) -> str:
     """The measured file of each set, label mode and budget that has the most students, the newest of those,
     beside real images in as many bytes."""
-    names = ("set, judged on", "bits per class", "file", "labels", "students", "of AVIF instead", "encoding")
+    names = ("set, judged on", "bits per class", "file", "labels", "students", "AVIF", "encoding")
     lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
     for name, labels, budget in HEADLINES:
         near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]

@@ -125,7 +125,7 @@ def _draw_frame(axes: Any, points: Sequence[Point], title: str) -> None:
     margin = max(1.0, 0.08 * (max(ends) - min(ends)))
     axes.set_ylim(max(0.0, min(ends) - margin), min(100.0, max(ends) + margin) + 0.1)
     axes.xaxis.set_major_locator(ticker.FixedLocator(_ticks(points, high / low * room**2)))
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: short(value)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: short(float(f"{value:.2g}"))))
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g} %"))
     axes.grid(alpha=0.25)
