@@ -10,7 +10,7 @@ file: networks stay in floating point, and the rate is the context model's; as i
 phase may spend some more bits than the budget has. All are judged on the last tenth of each class of the
 train split, which is left out of everything else: the validation split stays untouched.
 
-A trial is a utility (``none``, dm, gm, mm, or one of utility_alternatives.py) and changes: of ``joint`` (300)
+A trial is a utility (``none``, dm, gm, mm, or one of ``ALTERNATIVES``) and changes: of ``joint`` (300)
 or ``seconds``, of the settings balance and utility_images (all), and of the utility's own options.
 """
 
@@ -43,13 +43,15 @@ from rudcodec.text import percent
 SETTINGS = ("joint", "balance", "utility_images")  # that a trial may change: the others come before it
 MIN_EPOCHS = 5
 ALTERNATIVES = {
-    "characteristic": "CharacteristicFunctions",
-    "last_layer": "LastLayerGradients",
-    "channels": "ChannelMoments",
-    "gradients": "WeightGradients",
+    "characteristic": "utility_alternatives:CharacteristicFunctions",
+    "last_layer": "utility_alternatives:LastLayerGradients",
+    "channels": "utility_alternatives:ChannelMoments",
+    "gradients": "utility_alternatives:WeightGradients",
+    "two_networks": "moment_variants:TwoNetworks",
+    "covariances": "moment_variants:Covariances",
 }
 for _name, _attribute in ALTERNATIVES.items():
-    UTILITIES.add(_name, f"utility_alternatives:{_attribute}")
+    UTILITIES.add(_name, _attribute)
 
 
 @dataclass(frozen=True)
