@@ -99,15 +99,14 @@ class Covariances(MomentMatching):
 
     def _random_directions(self, net: ConvNet, real: RealImages) -> Tensor:
         images, _ = real.sample([0], 1, 0)
-        features = net.blocks(images)[-1].flatten(1).shape[1]
+        features = int(net.blocks(images)[-1].flatten(1).shape[1])
         drawn = torch.randn(features, self.options.directions, generator=torch.Generator().manual_seed(0))
-        return (drawn / features**0.5).to(real.device)
+        return drawn.to(real.device) / features**0.5
 
     def _project(self, net: ConvNet, views: Tensor) -> Tensor:
         with autocast(views.device):
             features: Tensor = net.blocks(views)[-1].flatten(1).float()
-        projected: Tensor = features @ self._directions
-        return projected
+        return features @ self._directions
 
     def _real_covariances(self, net: ConvNet, real: RealImages, seed: int) -> list[Tensor]:
         generator = torch.Generator().manual_seed(seed)
