@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -101,7 +102,7 @@ class Covariances(MomentMatching):
         images, _ = real.sample([0], 1, 0)
         features = int(net.blocks(images)[-1].flatten(1).shape[1])
         drawn = torch.randn(features, self.options.directions, generator=torch.Generator().manual_seed(0))
-        return drawn.to(real.device) / features**0.5
+        return drawn.to(real.device) / math.sqrt(features)
 
     def _project(self, net: ConvNet, views: Tensor) -> Tensor:
         with autocast(views.device):
