@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +17,9 @@ torch = pytest.importorskip("torch")
 import rudcodec  # noqa: E402
 from rudcodec.distill.pipeline import pipeline  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
-from rudcodec.runs import CheckpointFolder, Journal, joined_ranks  # noqa: E402
+from rudcodec.interrupts import Interrupted  # noqa: E402
+from rudcodec.runs import CheckpointFolder, Journal, Ranks, joined_ranks  # noqa: E402
+from rudcodec.runs import journal as journal_module  # noqa: E402
 
 
 class Killed(Exception):  # noqa: N818  (no error)
@@ -163,6 +167,57 @@ def test_a_run_goes_on_from_any_checkpoint(lives: int, tmp_path: Path, dying: Ca
         with pytest.raises(Killed):
             errand(Journal(folder, checkpoint_seconds=0))
         assert errand(Journal(folder, resume=True, checkpoint_seconds=0)) == whole
+
+
+class Signalling(Total):
+    """The state of a loop that a signal interrupts at a step; writing it takes longer than patience does."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self.moment, self.is_done = moment, False
+
+    def signal_at(self, moment: str) -> None:
+        if moment == self.moment and not self.is_done:
+            self.is_done = True
+            signal.raise_signal(signal.SIGTERM)
+
+    def state(self) -> int:
+        self.signal_at("save")
+        time.sleep(0.2)
+        return self.value
+
+
+@pytest.mark.parametrize("moment", ["step 0", "step 4", "decision 1", "decision 4", "save"])
+def test_a_signal_ends_a_run_behind_a_checkpoint(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes to write, and whenever the signal comes."""
+    monkeypatch.setattr(journal_module, "PATIENCE", 0.05)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def work(journal: Journal, loop: Signalling) -> int:
+        for step in journal.steps(5, loop):
+            loop.value += step
+            loop.signal_at(f"step {step}")
+        return loop.value
+
+    class LateRanks(Ranks):
+        def agree(self, flag: bool) -> bool:
+            loop.signal_at(f"decision {journal._step - 1}")  # noqa: SLF001
+            return flag
+
+    seconds = 0.0 if moment == "save" else 100.0
+    try:
+        with CheckpointFolder(tmp_path / "run") as folder:
+            journal, loop = Journal(folder, checkpoint_seconds=seconds, ranks=LateRanks()), Signalling(moment)
+            with pytest.raises(Interrupted), journal:
+                journal.run_stage("only", partial(work, journal, loop))
+            assert len(list(folder.path.glob("*.safetensors"))) >= 1
+            journal, loop = Journal(folder, resume=True), Signalling("never")
+            assert journal.run_stage("only", partial(work, journal, loop)) == 10
+            assert not loop.is_done
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_stage_has_one_loop_and_a_name_of_its_own() -> None:

@@ -36,9 +36,9 @@ class Journal:
     the stages that are done and gets what they returned. So a stage must change nothing else, must not change
     registered things before its loop, and code between stages must not change what stages have changed.
 
-    A context manager: within it, Ctrl-C and SIGTERM take effect at the end of a step, after a checkpoint. A
-    second one, or a step that goes on for ``PATIENCE``, ends the run at once, and so does the first one while
-    a compiler works: the run then goes on from the checkpoint before.
+    A context manager: within it, Ctrl-C and SIGTERM take effect at the end of a step, after a checkpoint,
+    however long that takes to write. A second one, or a step that goes on for ``PATIENCE``, ends the run at
+    once, and so does the first one while a compiler works: the run then goes on from the checkpoint before.
 
     Args:
         folder: of the checkpoints, entered; None: there are none.
@@ -71,7 +71,7 @@ class Journal:
         self._step = 0
         self._loop: Stateful | None = None
         self._loop_state: State = None
-        self._looped = self._in_loop = self._is_alone = False
+        self._looped = self._in_loop = self._is_alone = self._is_saving = False
         self._signal: int | None = None
         self._seconds_before = 0.0
         self._start = self._last_checkpoint = time.monotonic()
@@ -119,6 +119,8 @@ class Journal:
             self._stage, self._step, self._loop_state = "", 0, None
             if self._is_due:
                 self._save()
+            if self._signal is not None:
+                raise Interrupted(self._signal)
         result: T = self._results[name]
         return result
 
@@ -152,14 +154,12 @@ class Journal:
             self._in_loop = True
             yield step
             self._step = step + 1
-            number = self._signal  # one that comes from here on ends the next step
-            if self.ranks.agree(self._is_due):
+            is_due = self.ranks.agree(self._is_due)  # a signal from here on ends the next step, or the stage
+            if is_due:
                 self._save()
             self._in_loop = False
-            if number is not None:
-                raise Interrupted(number)
-        if self._signal is not None:
-            raise Interrupted(self._signal)
+            if is_due and self._signal is not None:
+                raise Interrupted(self._signal)
 
     @property
     def _is_due(self) -> bool:
@@ -169,8 +169,10 @@ class Journal:
 
     def _save(self) -> None:
         """Write a checkpoint, within a loop with what the other processes have of its state."""
+        self._is_saving = True
         loop_state = None if self._loop is None else self._loop.state()
         if self._folder is None:
+            self._is_saving = False
             return
         states = {name: holder.state() for name, holder in self._registered.items()}
         self._folder.save(
@@ -185,6 +187,7 @@ class Journal:
             }
         )
         self._last_checkpoint = time.monotonic()
+        self._is_saving = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
@@ -218,8 +221,9 @@ class Journal:
             self._timer.start()
 
     def _repeat(self, number: int) -> None:
-        """Send the signal a second time, which ends the step."""
-        if self._in_loop:
+        """Send the signal a second time, which ends the step; a checkpoint that is being written is finished,
+        and the run ends behind it."""
+        if not self._is_saving:
             signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
