@@ -279,6 +279,8 @@ def main(
         raise click.BadParameter(f"no set of the plan is called {min(unknown)}", param_hint="--set")
     done = {(row["set"], row["command"]) for row in read_rows(table)}
     cases = list(cases_of(sets, bpc=bpc, labels=labels, utility=utility))
+    if not cases:
+        raise click.BadParameter("the plan has no such files: see --list", param_hint="--labels, --utility")
     for case in cases:
         amount(case.bpc)
     to_do = [case for case in cases if (case.name, case.command(wanted)) not in done]

@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from rudcodec.errors import DataError
+from rudcodec.errors import DataError, SettingError
+from rudcodec.text import shown
 
 if sys.platform != "win32":  # there, a file that is open can't be removed anyway
     import fcntl
@@ -30,6 +31,17 @@ def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
     """Write a file that is complete or not there: see :func:`replacing`. Raises DataError."""
     with replacing(path) as file:
         file.write(data)
+
+
+def home_expanded(path: str, whose: str) -> Path:
+    """A path whose ``~`` is a user's home; ``whose`` says where it was given.
+
+    Raises SettingError if that home isn't known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise SettingError(f"{whose}: {shown(path)} is no folder, since that home isn't known") from None
 
 
 @contextmanager

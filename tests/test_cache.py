@@ -148,7 +148,9 @@ def test_the_same_set_with_and_without_it(
     source = make(tmp_path / "set")
     expected = in_memory(source, split)
     assert not folder.exists()
-    assert_same(load(source, split), expected)
+    again = load(source, split)
+    assert_same(again, expected)
+    assert not (isinstance(again.images, np.memmap) and again.images.flags.writeable)
     kept = names(folder)
     assert len(kept) == (make in FILES or (make is arrays and split != "all"))
     times = [file.stat().st_mtime_ns for file in folder.rglob("*.npy")]
@@ -348,6 +350,39 @@ def test_list_and_clear(tmp_path: Path, folder: Path, monkeypatch: pytest.Monkey
     assert run("cache", "--clear").stdout.startswith(f"{folder}: removed ")
     assert [path.name for path in folder.iterdir()] == ["my notes"]
     assert_same(images, in_memory(source, "val"))  # who uses them still has them
+
+
+def test_a_failed_set_leaves_no_lock(tmp_path: Path, folder: Path) -> None:
+    source = class_folders(tmp_path / "set")
+    (source / "down" / "99.png").write_bytes(png(np.zeros((9, 9, 3), np.uint8)))
+    with pytest.raises(DataError, match="is 9x9 pixels"):
+        load(source, "all")
+    assert run("cache", "--clear").exit_code == 0
+    assert list(folder.iterdir()) == []
+
+
+def test_a_home_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("cache", "--cache", "~nosuchuser/x")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "rudcodec: $RUDCODEC_CACHE: ~nosuchuser/x is no folder, since that home isn't known\n"
+    )
+    monkeypatch.setenv("RUDCODEC_DATA", "~nosuchuser/x")
+    with pytest.raises(SettingError, match="RUDCODEC_DATA: ~nosuchuser/x is no folder"):
+        load("cifar100")
+
+
+def test_more_in_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUDCODEC_IN_MEMORY", "1e15")
+    with pytest.raises(DataError, match=r"a lower \$RUDCODEC_IN_MEMORY keeps them on the disk"):
+        new_array((1 << 44,))
+
+
+def test_an_npz_larger_than_memory(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "s.npz", images=SET.images, labels=SET.labels)
+    monkeypatch.setenv("RUDCODEC_IN_MEMORY", str(SET.images.nbytes - 1))
+    monkeypatch.setattr(os, "sysconf", lambda name: 40)  # the labels fit
+    np.testing.assert_array_equal(load(tmp_path / "s.npz", "all").images, SET.images)
 
 
 SHORT: dict[str, Any] = {"ipc": 2, "warmup": 2, "tune": 2, "device": "cpu", "label_views": 1000}

@@ -27,7 +27,7 @@ from rudcodec.report.curves import verdicts
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
-from rudcodec.report.figure import draw
+from rudcodec.report.figure import draw, tick_name
 from rudcodec.report.page import Report, as_html
 
 QUICK: list[str | Path] = ["--seeds", "2", "--steps", "2", "--width", "4", "--device", "cpu"]
@@ -61,6 +61,11 @@ def point(kind: str, bpc: float, mean: float, **more: object) -> Point:
         "seeds": (0, 1),
     }
     return Point(kind=kind, bpc=bpc, mean=mean, std=0.01, **{**values, **more})  # type: ignore[arg-type]
+
+
+def test_ticks_are_rounded_by_little() -> None:
+    named = {14_991: "15k", 29_918: "30k", 12_500: "12.5k", 107_000: "107k", 1000: "1k", 124_999: "125k"}
+    assert {bpc: tick_name(bpc) for bpc in named} == named
 
 
 class TestCurve:

@@ -97,5 +97,7 @@ def test_mistakes(tmp_path: Path) -> None:
     table.write_text("date\tmean\n")
     result = CliRunner().invoke(paper_table.main, ["--list", "--table", str(table)])
     assert result.exit_code == 1 and "isn't that of a table of results" in result.stderr
+    result = CliRunner().invoke(paper_table.main, ["--list", "--utility", "mmm"])
+    assert result.exit_code == 2 and "the plan has no such files" in result.stderr
     result = CliRunner().invoke(paper_table.main, ["--list", "--set", "mnits"])
     assert result.exit_code == 2 and "no set of the plan is called mnits" in result.stderr

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from rudcodec.baselines.picture_codec import CodedPicture, LearnedName, Subsampling
 from rudcodec.errors import MissingPackageError, SettingError
+from rudcodec.files import home_expanded
 from rudcodec.optional import load_optional
 
 if TYPE_CHECKING:
@@ -104,10 +105,10 @@ def check_learned(name: LearnedName) -> None:
 
 
 def weights_folder() -> Path:
-    """Where torch keeps the weights that it has downloaded."""
+    """Where torch keeps the weights that it has downloaded. Raises SettingError if that is no folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or f"{cache}/torch"
-    return Path(home, "hub", "checkpoints").expanduser()
+    return home_expanded(home, "$TORCH_HOME") / "hub" / "checkpoints"
 
 
 def find_weights(name: LearnedName) -> dict[int, Path]:

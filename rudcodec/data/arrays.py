@@ -22,7 +22,7 @@ _Key = TypeVar("_Key")
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 """Images and labels as the source holds them."""
-_AT_ONCE = 256
+AT_ONCE = 256
 """How many images are read of a mapped array before its pages are released."""
 
 
@@ -69,7 +69,7 @@ class _ArrayItems(Items):
     def stream(self, indices: Rows, reading: Reading) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         for i, index in enumerate(indices):
             yield i, fit(self._images[index], reading)
-            if i % _AT_ONCE == 0:
+            if i % AT_ONCE == 0:
                 release_pages(self._images)
 
     def mapped(self, indices: Rows, reading: Reading) -> NDArray[np.uint8] | None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.damage import json_object
-from rudcodec.data.mapped import cache_folder, new_array, release_pages, reserve, storing
+from rudcodec.data.mapped import cache_folder, new_array, read_only, release_pages, reserve, storing
 from rudcodec.errors import DataError
 from rudcodec.optional import load_optional
 from rudcodec.progress import activity
@@ -73,7 +73,7 @@ class Space:
         if not arrived.all():
             for target, index in enumerate(np.flatnonzero(arrived)):
                 self.put(target, self.images[index])
-        return StoredImages(self.images[: int(arrived.sum())], arrived, bad)
+        return StoredImages(read_only(self.images[: int(arrived.sum())]), arrived, bad)
 
 
 class _Found(Space):
@@ -179,11 +179,15 @@ def entries(folder: Path) -> list[Entry]:
     """What is in a cache, by the sources' names, and what killed processes have left. Raises DataError."""
     if not folder.is_dir():
         return []
+    found = []
     try:
-        paths = [path for path in folder.iterdir() if path.is_dir() and _is_ours(path)]
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):  # another process has just finished or removed it
+                if path.is_dir() and _is_ours(path):
+                    found.append(_entry(path))
     except OSError as error:
         raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror or error})") from None
-    return sorted((_entry(path) for path in paths), key=lambda entry: (entry.source, entry.split))
+    return sorted(found, key=lambda entry: (entry.source, entry.split))
 
 
 def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
@@ -195,23 +199,30 @@ def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
     Raises:
         DataError: it can't be removed. MissingPackageError.
     """
-    filelock = load_optional("filelock", "train")
-    removed, left = [], []
+    removed: list[Entry] = []
+    left: list[Entry] = []
     for entry in entries(folder):
-        lock_path = entry.path.with_suffix(_LOCK)
-        try:
-            with filelock.FileLock(lock_path, blocking=False):
-                _remove(entry.path.with_suffix(""))
-                with suppress(PermissionError):  # Windows removes it with the lock, and not before
-                    lock_path.unlink(missing_ok=True)
-        except filelock.Timeout:
-            left.append(entry)
-        except OSError as error:
-            why = error.strerror or error
-            raise DataError(f"{shown(str(entry.path))}: can't be removed ({why})") from None
-        else:
-            removed.append(entry)
+        (removed if _cleared(entry.path) else left).append(entry)
+    for lock_path in folder.glob(f"*{_LOCK}"):  # of what could not be decoded, and was never kept
+        if _is_ours(lock_path.with_suffix("")):
+            _cleared(lock_path.with_suffix(""))
     return removed, left
+
+
+def _cleared(path: Path) -> bool:
+    """Remove an entry and its lock, unless another process has that. Raises like :func:`clear`."""
+    filelock = load_optional("filelock", "train")
+    lock_path = path.with_suffix(_LOCK)
+    try:
+        with filelock.FileLock(lock_path, blocking=False):
+            _remove(path.with_suffix(""))
+            with suppress(PermissionError):  # Windows removes it with the lock, and not before
+                lock_path.unlink(missing_ok=True)
+    except filelock.Timeout:
+        return False
+    except OSError as error:
+        raise DataError(f"{shown(str(path))}: can't be removed ({error.strerror or error})") from None
+    return True
 
 
 def _stored(path: Path) -> StoredImages | None:

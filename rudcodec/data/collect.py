@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rudcodec.data.cache import Space, StoredImages, cache_space, memory_space
 from rudcodec.data.decode import PictureError
 from rudcodec.data.image_source import ImageSource, Progress, SplitRows
-from rudcodec.data.mapped import is_large
+from rudcodec.data.mapped import is_large, read_only
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
@@ -43,7 +43,7 @@ def collect_images(
     if not len(places):
         raise DataError(f"{source.where}: no images")
     if len(selection) == 1 and (mapped := source.mapped(*selection[0], reading)) is not None:
-        return StoredImages(mapped, np.ones(len(mapped), dtype=bool), [])
+        return StoredImages(read_only(mapped), np.ones(len(mapped), dtype=bool), [])
     arrived, bad, first = np.zeros(len(places), dtype=bool), list[str](), ""
     space: Space | None = None
     with ExitStack() as stack:

@@ -14,7 +14,9 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rudcodec.data.bounds import check_memory
 from rudcodec.errors import DataError, SettingError
+from rudcodec.files import home_expanded
 from rudcodec.optional import load_optional
 from rudcodec.options import parse_amount
 from rudcodec.text import shown
@@ -48,10 +50,12 @@ def is_large(size: int) -> bool:
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the cache, which need not be there: ``$RUDCODEC_CACHE``, or what the system has for
-    caches. Raises MissingPackageError if only platformdirs could say which that is."""
+    """The folder of the cache, which need not be there: ``$RUDCODEC_CACHE``, or the system's own.
+
+    Raises SettingError for a home that isn't known, MissingPackageError if only platformdirs could tell.
+    """
     if chosen := environment.get(FOLDER_VARIABLE):
-        return Path(chosen).expanduser().absolute()
+        return home_expanded(chosen, f"${FOLDER_VARIABLE}").absolute()
     return Path(load_optional("platformdirs", "train").user_cache_dir("rudcodec", False)) / "decoded"
 
 
@@ -73,6 +77,7 @@ def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[An
     name and is gone with the array. Raises DataError if there is no room for it."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if not is_large(size):
+        check_memory(size, "the decoded images", f"a lower ${MEMORY_VARIABLE} keeps them on the disk")
         return np.empty(shape, dtype)
     folder = cache_folder()
     with storing(folder):
@@ -87,6 +92,15 @@ def take(array: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
     copy = array[rows]
     release_pages(array)
     return copy
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array where it is in memory; of a mapped one a view that nobody can write into."""
+    if not isinstance(array, np.memmap):
+        return array
+    view = array[:]
+    view.flags.writeable = False
+    return view
 
 
 def release_pages(array: NDArray[Any]) -> None:

@@ -20,6 +20,7 @@ from rudcodec.data.objects import ObjectItems, class_names
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
+from rudcodec.files import home_expanded
 from rudcodec.text import plain_name
 
 ROOT_VARIABLE = "RUDCODEC_DATA"
@@ -121,7 +122,7 @@ def _digits() -> Arrays:
 
 def _torchvision(name: str, requested_name: str, reading: Reading) -> ItemSource:
     spec = _SETS[name]
-    root = Path(os.environ.get(ROOT_VARIABLE) or "~/.cache/rudcodec").expanduser()
+    root = home_expanded(os.environ.get(ROOT_VARIABLE) or "~/.cache/rudcodec", f"${ROOT_VARIABLE}")
     if find_spec("torchvision") is None:
         raise DataError(f"{name} is read by torchvision, which is missing: pip install torchvision")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rudcodec.data.array_keys import key_of_classes, pairs_by_split
 from rudcodec.data.arrays import ArraySource, read_pair
-from rudcodec.data.bounds import MAX_LABEL, check_memory
+from rudcodec.data.bounds import MAX_DEFLATE, MAX_LABEL, check_memory
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.mapped import is_large, new_array, read_into
 from rudcodec.data.reading import Reading
@@ -72,11 +72,13 @@ def _read(path: Path, key: str) -> NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             entry = file.zip.getinfo(f"{key}.npy" if f"{key}.npy" in file.zip.namelist() else key)
-            check_memory(entry.file_size, where + " would")
             if is_large(entry.file_size):
+                if entry.file_size > MAX_DEFLATE * entry.compress_size:
+                    raise ValueError("it can't be so long")
                 with file.zip.open(entry) as stream:
                     array = _read_large(stream, entry.file_size)
             else:
+                check_memory(entry.file_size, where + " would")
                 array = np.asarray(file[key])
     except OSError as error:
         raise DataError(f"{where} can't be read ({error.strerror or 'the file is damaged'})") from None

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rudcodec.data.arrays import Arrays, ArraySource, as_pictures
+from rudcodec.data.arrays import AT_ONCE, Arrays, ArraySource, as_pictures
 from rudcodec.data.arrow import open_datasets_object
+from rudcodec.data.cache import Space, memory_space
 from rudcodec.data.collect import check_alike
 from rudcodec.data.decode import PictureError, decode_or_refuse, fit
 from rudcodec.data.image_source import ImageSource
 from rudcodec.data.items import Items, ItemSource, Picture
 from rudcodec.data.label_values import as_label, label_values
 from rudcodec.data.levels import grey_levels
-from rudcodec.data.mapped import new_array
+from rudcodec.data.mapped import release_pages
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES, Rows, SourceSplit
 from rudcodec.data.tensors import tensor_array
@@ -82,11 +83,12 @@ class ObjectItems(Items):
 
     def __init__(self, items: Any, where: str, reading: Reading) -> None:
         self._where = where
-        self._images: NDArray[np.uint8] | None = None
+        self._space: Space | None = None
         self._refused: dict[int, PictureError] = {}
         labels: list[str] = []
         problems: list[str] = []
         self._numbers: list[int] = []
+        most = len(items[0] if _is_pair(items) else items)
         for number, (image, label) in enumerate(_pairs(items, where)):
             try:
                 labels.append(as_label(_plain_label(label)))
@@ -95,7 +97,7 @@ class ObjectItems(Items):
                 continue
             self._numbers.append(number)
             picture = _picture(image, f"{where}: item {number}", reading)
-            self._keep(picture, len(items[0] if _is_pair(items) else items))
+            self._keep(picture, most)
         super().__init__(label_values(labels, where))
         self.problems += problems
 
@@ -106,10 +108,10 @@ class ObjectItems(Items):
         if isinstance(picture, PictureError):
             self._refused[last] = picture
             return
-        if self._images is None:
-            self._first, self._images = last, new_array((most, *picture.shape))
-        check_alike(self.locate(last), picture.shape, self.locate(self._first), self._images.shape[1:])
-        self._images[last] = picture
+        if self._space is None:
+            self._first, self._space = last, memory_space((most, *picture.shape))
+        check_alike(self.locate(last), picture.shape, self.locate(self._first), self._space.images.shape[1:])
+        self._space.put(last, picture)
 
     def locate(self, index: int) -> str:
         return f"{self._where}: item {self._numbers[index]}"
@@ -118,8 +120,10 @@ class ObjectItems(Items):
         for position, index in enumerate(indices):
             if (refused := self._refused.get(int(index))) is not None:
                 yield position, refused
-            elif self._images is not None:
-                yield position, self._images[index]
+            elif self._space is not None:
+                yield position, self._space.images[index]
+                if position % AT_ONCE == 0:
+                    release_pages(self._space.images)
 
 
 def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:

@@ -16,5 +16,4 @@ class HardLabels(LabelMode):
 
     def student_recipe(self) -> Recipe:
         """With CutMix, where the budget buys many images."""
-        bpc = self.settings.bpc or 0.0  # none where --lmbda is the trade-off
-        return replace(self.recipe, cutmix=CUTMIX) if bpc >= CUTMIX_BPC else self.recipe
+        return replace(self.recipe, cutmix=CUTMIX) if self.settings.bpc >= CUTMIX_BPC else self.recipe
