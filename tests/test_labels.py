@@ -178,7 +178,7 @@ def test_small_pictures_have_shorter_lessons_and_large_budgets_gentler_views(
     digits: data.LabelledImages,
 ) -> None:
     recipe = default_recipe(digits)
-    assert [view_recipe(recipe, side, side).steps for side in (8, 28, 128)] == [4571, 16_000, 16_000]
+    assert [view_recipe(recipe, side, side).steps for side in (8, 28, 128)] == [9143, 32_000, 32_000]
     assert [student_views((32, 32, 3), False, bpc).zoom_min for bpc in (5e4, 1e5)] == [12, 24]
 
 

@@ -13,9 +13,9 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
 
 HARD_LR = 0.005  # of Muon, on the images themselves
-VIEW_STEPS, VIEW_SIDE = 16_000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
+VIEW_STEPS, VIEW_SIDE = 32_000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
 VIEW_BPC = 5e4  # with larger files students train on gentler views
-VIEW_BATCH, VIEW_LR = 64, 0.005
+VIEW_BATCH, VIEW_LR = 32, 0.005
 # A view's smallest window, in 1/64 of the side for files of few and of many bits a class, and in pixels.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
 
