@@ -202,7 +202,7 @@ def test_a_large_budget_buys_a_network(digits: data.LabelledImages) -> None:
 
 
 def test_the_network_of_a_small_file_has_more_of_it(digits: data.LabelledImages) -> None:
-    fractions = [label_fraction(10**power) for power in (4, 5, 5.25, 5.5, 7)]
+    fractions = [label_fraction(10**power) for power in (4, 5.5, 5.75, 6, 7)]
     assert fractions == pytest.approx([0.7, 0.7, 0.6, 0.5, 0.5])
 
     def bits(**settings: Any) -> float:

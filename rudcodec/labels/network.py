@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
 
 # The label network's fraction of a file, by log10 of its bits: more of small files, half of large ones.
-LABEL_FRACTIONS = (5.0, 0.7), (5.5, 0.5)
+LABEL_FRACTIONS = (5.5, 0.7), (6.0, 0.5)
 
 # Over the bits of a network of zeros, of the smallest one.
 ZERO_NETWORK_MARGIN = 1.25
