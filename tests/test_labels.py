@@ -210,8 +210,8 @@ def test_the_network_of_a_small_file_has_more_of_it(digits: data.LabelledImages)
         assert isinstance(mode, NetworkLabels)
         return mode.spec.bits
 
-    found = [bits(bpc=bpc) for bpc in (5e3, 1e4, 4e4)]
-    assert found == pytest.approx([0.7 * 5e4, 0.7 * 1e5, 0.5 * 4e5])
+    found = [bits(bpc=bpc) for bpc in (5e3, 3e4, 1e5)]
+    assert found == pytest.approx([0.7 * 5e4, 0.7 * 3e5, 0.5 * 1e6])
     assert bits(bpc=4e4, label_fraction=0.25) == pytest.approx(1e5)
 
 
