@@ -25,14 +25,14 @@ def main() -> None:
         judged = newest([row for row in rows if (row["set"], row["split"]) == (name, split)])
         points = [point for point in judged if point.kind != "images alone"]
         if len({point.bpc for point in points if point.kind == "set"}) > 1:
-            title = f"{TITLES[name]}, {SPLITS[split]}; ConvNet-3, width 128"
+            title = f"{TITLES[name]}, {SPLITS[split]}; ConvNets of width 128"
             (FOLDER / f"{name}.png").write_bytes(draw(points, "png", title))
 
 
 def is_comparable(row: Row) -> bool:
     """Whether a row is of students as most of them are, and of a known size."""
     is_long = row["steps"] != UNKNOWN and int(row["steps"]) >= 1000
-    return row["bpc"] != UNKNOWN and is_long and (row["net"], row["width"]) == ("ConvNet-3", "128")
+    return row["bpc"] != UNKNOWN and is_long and row["net"].startswith("ConvNet") and row["width"] == "128"
 
 
 def newest(rows: list[Row]) -> list[Point]:
