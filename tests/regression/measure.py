@@ -75,7 +75,7 @@ CASES = (
         {"bpc": 1500, "labels": "soft", "ipc": 10, "label_views": 20_000},
         300,
     ),
-    Case("digits, label network", "digits", {"bpc": 3000, "labels": "network", "label_views": 120_000}, 500),
+    Case("digits, label network", "digits", {"bpc": 3000, "labels": "network", "label_views": 120_000}, 1000),
     Case("shapes, no budget", "shapes", {"lmbda": 0.005, "labels": "hard", "ipc": 8}, 150),
 )
 
