@@ -9,12 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
 from rudcodec.options import option
-from rudcodec.payload import Recipe
 from rudcodec.runs import State
 from rudcodec.utility.mm import MomentMatching
 from rudcodec.utility.network_pool import pool_networks
@@ -39,9 +37,6 @@ class TwoNetworks(MomentMatching):
     Options = TwoNetworksOptions
     options: TwoNetworksOptions
 
-    def __init__(self, recipe: Recipe, options: TwoNetworksOptions | None = None) -> None:
-        super().__init__(recipe, options)
-
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         options = self.options
         runs = [learned[i : i + options.snapshots] for i in range(0, len(learned), options.snapshots)]
@@ -51,8 +46,7 @@ class TwoNetworks(MomentMatching):
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         total = super().__call__(images, labels, generator)
         number = int(torch.randint(len(self._late), (), generator=generator))
-        seed = int(torch.randint(2**62, (), generator=generator))
-        views = augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
+        views = self.views(images, generator)
         with autocast(images.device):
             logits = self._late[number](views).float()
         losses = F.cross_entropy(logits, labels, reduction="none")
@@ -77,9 +71,6 @@ class Covariances(MomentMatching):
     Options = CovarianceOptions
     options: CovarianceOptions
 
-    def __init__(self, recipe: Recipe, options: CovarianceOptions | None = None) -> None:
-        super().__init__(recipe, options)
-
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         super().prepare(real, device, learned)
         sampler = RealImages(real, self.recipe, device)
@@ -89,9 +80,7 @@ class Covariances(MomentMatching):
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         total = super().__call__(images, labels, generator)
         number = int(torch.randint(len(self.nets), (), generator=generator))
-        seed = int(torch.randint(2**62, (), generator=generator))
-        views = augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
-        projected = self._project(self.nets[number].to(images.dtype), views)
+        projected = self._project(self.nets[number].to(images.dtype), self.views(images, generator))
         for label in labels.unique().tolist():
             target = self._targets[number][label]
             distance = (_covariance(projected[labels == label]) - target).square().sum()
@@ -114,10 +103,8 @@ class Covariances(MomentMatching):
         covariances = []
         with torch.no_grad():
             for label in range(len(real.rows_by_class)):
-                images, _ = real.sample([label], self.options.real_batch, seed)
-                # one operation is drawn for a batch: small ones see them all
-                views = [augment(batch, self.recipe.augment, generator) for batch in images.split(25)]
-                covariances.append(_covariance(self._project(net, torch.cat(views))))
+                views = real.views(label, self.options.real_batch, seed, generator)
+                covariances.append(_covariance(self._project(net, views)))
         return covariances
 
 

@@ -24,7 +24,6 @@ from rudcodec.utility.network_pool import NetworkPool, pool_networks, train_netw
 from rudcodec.utility.real_images import RealImages
 
 NUM_FREQUENCIES = 2048
-AUGMENTED_TOGETHER = 25  # real images: one operation is drawn for a batch, and small ones see them all
 EPS = 1e-6
 
 
@@ -60,9 +59,8 @@ class ClassAverages(Utility):
         generator = torch.Generator().manual_seed(number)
         targets = []
         for label in range(len(real.rows_by_class)):
-            images, _ = real.sample([label], self.options.real_batch, number)
-            views = [augment(x, self.recipe.augment, generator) for x in images.split(AUGMENTED_TOGETHER)]
-            averages = self.average(number, torch.cat(views), label)
+            views = real.views(label, self.options.real_batch, number, generator)
+            averages = self.average(number, views, label)
             targets.append([average.detach() for average in averages])
         return targets
 

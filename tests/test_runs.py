@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,7 @@ def test_a_signal_ends_a_run_behind_a_checkpoint(
     """However long that takes to write, and whenever the signal comes."""
     monkeypatch.setattr(journal_module, "PATIENCE", 0.05)
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    decisions = count()
 
     def work(journal: Journal, loop: Signalling) -> int:
         for step in journal.steps(5, loop):
@@ -203,7 +205,7 @@ def test_a_signal_ends_a_run_behind_a_checkpoint(
 
     class LateRanks(Ranks):
         def agree(self, flag: bool) -> bool:
-            loop.signal_at(f"decision {journal._step - 1}")  # noqa: SLF001
+            loop.signal_at(f"decision {next(decisions)}")
             return flag
 
     seconds = 0.0 if moment == "save" else 100.0

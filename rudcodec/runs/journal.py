@@ -171,22 +171,20 @@ class Journal:
         """Write a checkpoint, within a loop with what the other processes have of its state."""
         self._is_saving = True
         loop_state = None if self._loop is None else self._loop.state()
-        if self._folder is None:
-            self._is_saving = False
-            return
-        states = {name: holder.state() for name, holder in self._registered.items()}
-        self._folder.save(
-            {
-                "fingerprint": self._fingerprint,
-                "results": self._results,
-                "stage": self._stage,
-                "step": self._step,
-                "loop": loop_state,
-                "registered": self._unclaimed | states,
-                "seconds": self.seconds,
-            }
-        )
-        self._last_checkpoint = time.monotonic()
+        if self._folder is not None:
+            states = {name: holder.state() for name, holder in self._registered.items()}
+            self._folder.save(
+                {
+                    "fingerprint": self._fingerprint,
+                    "results": self._results,
+                    "stage": self._stage,
+                    "step": self._step,
+                    "loop": loop_state,
+                    "registered": self._unclaimed | states,
+                    "seconds": self.seconds,
+                }
+            )
+            self._last_checkpoint = time.monotonic()
         self._is_saving = False
 
     def __enter__(self) -> Self:

@@ -77,15 +77,19 @@ class MomentMatching(Utility):
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         number = int(torch.randint(len(self.nets), (), generator=generator))
-        seed = int(torch.randint(2**62, (), generator=generator))
-        # of its own: processes with other images of the same call draw the same number from ``generator``
-        views = augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
+        views = self.views(images, generator)
         one_hot = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
         padded = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % BATCH_MULTIPLE))
         with autocast(images.device):  # not within what is compiled, which it would break apart
             blocks, logits = self._outputs(self.nets[number].to(images.dtype), padded)
         blocks = [block[: len(views)] for block in blocks]
         return self._distance(blocks, logits[: len(views)], labels, one_hot, self.moments[number])
+
+    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The images, augmented by a generator of their own: processes with other images of the same call
+        draw the same number from ``generator``."""
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
 
     def _distance(
         self, blocks: list[Tensor], logits: Tensor, labels: Tensor, one_hot: Tensor, real: list[Moments]
@@ -112,13 +116,11 @@ class MomentMatching(Utility):
         moments_of_class: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
             for label in range(len(real.rows_by_class)):
-                images, _ = real.sample([label], self.options.real_batch, seed)
-                # one operation is drawn for a batch: small ones see them all
-                views = [augment(batch, self.recipe.augment, generator) for batch in images.split(25)]
+                views = real.views(label, self.options.real_batch, seed, generator)
                 with autocast(real.device):
-                    blocks, _ = _outputs(net, torch.cat(views))
-                count = torch.full((1, 1), len(images), device=real.device)
-                weights = torch.full((1, len(images)), 1 / len(images), device=real.device)
+                    blocks, _ = _outputs(net, views)
+                count = torch.full((1, 1), len(views), device=real.device)
+                weights = torch.full((1, len(views)), 1 / len(views), device=real.device)
                 moments_of_class.append([_class_moments(block, weights, count) for block in blocks])
         moments = []
         for block in zip(*moments_of_class, strict=True):

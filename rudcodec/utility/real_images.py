@@ -8,10 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.data.mapped import take
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
+
+AUGMENTED_TOGETHER = 25  # one operation is drawn for a batch: small ones see them all
 
 
 class RealImages:
@@ -19,7 +22,7 @@ class RealImages:
 
     Args:
         real: the real set.
-        recipe: for mean and standard deviation.
+        recipe: for mean, standard deviation and augmentation.
         device: where sampled images go.
     """
 
@@ -43,3 +46,10 @@ class RealImages:
             memory_format=torch.channels_last
         )
         return images, [len(rows) for rows in chosen_rows]
+
+    def views(self, label: int, count: int, seed: int, generator: torch.Generator) -> Tensor:
+        """Augmented random images of a class, float32 (n, C, H, W): ``count``, or all of a smaller class."""
+        images, _ = self.sample([label], count, seed)
+        return torch.cat(
+            [augment(batch, self.recipe.augment, generator) for batch in images.split(AUGMENTED_TOGETHER)]
+        )
