@@ -191,6 +191,7 @@ class ViewRecipe:
         brightness: largest change, in grey levels; 0..255.
         mixup, cutmix: chances, in 1/256, that a view is a blend of two, or has a box of another in it;
             together at most 256, each at most 255.
+        sharpen: how much sharper than the file's images those are that views show, in 1/64; 0..255.
     """
 
     zoom_min: int = 45
@@ -202,6 +203,7 @@ class ViewRecipe:
     brightness: int = 25
     mixup: int = 40
     cutmix: int = 40
+    sharpen: int = 0
 
 
 Kernel = Literal["full", "depthwise", "pointwise"]

@@ -25,6 +25,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _SLOTS = 32  # numbers of a view's own
 _TRANSFORM = 8  # first slot of the first transform; the second one has the next eight
 _ONE = 1 << 16
+_AT_ONCE = 1 << 22  # samples that are sharpened in one piece
 
 Array = Any
 """A numpy array or a torch tensor: what both spell alike is all that is used."""
@@ -157,6 +158,29 @@ def _transform(recipe: ViewRecipe, count: int, height: int, width: int, words: n
         _within(words[:, 7], recipe.brightness),
     )
     return Transform(_below(words[:, 0], count), *(value.astype(np.int32) for value in geometry))
+
+
+def sharpened(images: Array, recipe: ViewRecipe, xp: ModuleType) -> Array:
+    """The images that views of uint8 (N, H, W, C) ``images`` show: the same, or sharpened copies of them."""
+    if not recipe.sharpen:
+        return images
+    copies = xp.empty_like(images)
+    step = max(1, _AT_ONCE // max(1, images[:1].size if xp is np else images[:1].numel()))
+    for start in range(0, len(images), step):
+        copies[start : start + step] = _sharpened(images[start : start + step], recipe.sharpen, xp)
+    return copies
+
+
+def _sharpened(images: Array, amount: int, xp: ModuleType) -> Array:
+    """An unsharp mask: what a binomial blur of 5 x 5 pixels takes away is added, ``amount / 64`` times."""
+    pixels = images.astype(np.int32) if xp is np else images.to(xp.int32)
+    blurred = pixels
+    for axes in ((slice(None),), (slice(None), slice(None))):  # along columns, then along rows
+        size = images.shape[len(axes)]
+        places = [(_range(size, images, xp) + step).clip(0, size - 1) for step in range(-2, 3)]
+        taps = [blurred[(*axes, place)] for place in places]
+        blurred = taps[0] + taps[4] + 4 * (taps[1] + taps[3]) + 6 * taps[2]
+    return (pixels + ((amount * (256 * pixels - blurred) + (1 << 13)) >> 14)).clip(0, 255)
 
 
 def _range(stop: int, like: Array, xp: ModuleType) -> Array:

@@ -64,11 +64,12 @@ class ViewMaker:
     def _batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         height, width = self.images.shape[1:3]
         recipe = views.recipe_of(self.network)
+        shown = views.sharpened(self.images, recipe, np)
         most = max(1, _PIXELS // (height * width))
         for first in range(start, start + count, most):
             n = min(most, start + count - first)
-            parameters = views.draw(recipe, self.images.shape, seed, first, n)
-            images = views.render(self.images, parameters, np)
+            parameters = views.draw(recipe, shown.shape, seed, first, n)
+            images = views.render(shown, parameters, np)
             yield self._labelled(images, probabilities(self.network, images).astype(np.float32))
 
     def all(self, count: int, seed: int, start: int) -> Views:

@@ -22,6 +22,7 @@ DEEP = (LabelLayer(6, "mean"), LabelLayer(6, residual=True), LabelLayer(6, "mean
 def networks() -> dict[str, Payload]:
     """One file for each kind of layer and shape of network."""
     recipe = ViewRecipe(1, 127, 64, 255, False, 255, 255, 128, 128)
+    sharp = ViewRecipe(sharpen=150)
     colour = random_payload(COLOUR, [(1, 2), (1, 1)], seed=30)
     deep = random_labels(colour, DEEP, seed=30)
     plain = random_labels(random_payload(GREY, [(3, 3)], seed=31), (LabelLayer(3),), seed=32)
@@ -44,6 +45,7 @@ def networks() -> dict[str, Payload]:
         "labels-mirror": replace(deep, labels=replace(deep.labels, mirror=True)),
         "labels-no-views": replace(deep, labels=replace(deep.labels, views=None)),
         "labels-plain": replace(plain, labels=replace(plain.labels, temperature=255, views=recipe)),
+        "labels-sharpened": replace(deep, labels=replace(deep.labels, views=sharp)),
         "labels-pixel": random_labels(random_payload(PIXEL, [(1, 1)], seed=33), (LabelLayer(2),), seed=33),
         # the largest sums, and the linear layer's result shifted to the left
         "labels-large": random_labels(
@@ -62,8 +64,9 @@ def networks() -> dict[str, Payload]:
 def some_views(payload: Payload, images: np.ndarray) -> np.ndarray:
     """The first views of seed 0, uint8 (3, H, W, C), by the file's recipe or the usual one."""
     assert payload.labels is not None
-    drawn = views.draw(payload.labels.views or ViewRecipe(), images.shape, 0, 0, VIEWS)
-    return np.asarray(views.render(images, drawn, np))
+    recipe = payload.labels.views or ViewRecipe()
+    drawn = views.draw(recipe, images.shape, 0, 0, VIEWS)
+    return np.asarray(views.render(views.sharpened(images, recipe, np), drawn, np))
 
 
 def _working(flags: int, width: int) -> bytes:

@@ -81,6 +81,7 @@ VIEWS = st.builds(
     brightness=st.integers(0, 255),
     mixup=st.integers(0, 128),
     cutmix=st.integers(0, 128),
+    sharpen=st.integers(0, 255),
 )
 METADATA = st.dictionaries(TEXT.filter(bool).map(lambda text: text[:16]), TEXT, max_size=3)
 

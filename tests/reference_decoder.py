@@ -94,7 +94,7 @@ def read_file(data: bytes) -> Fields:
             head.segments.append(read_segment(b, head))
         else:
             if tag == 129 and head.views is None and len(b.data) >= 9:  # section 9
-                v = list(b.data[:9])
+                v = [*b.data[:9], *(b.data[9:10] or [0])]
                 known = 1 <= v[0] <= v[1] <= 127 and v[2] <= 64 and v[4] <= 1 and v[7] + v[8] <= 256
                 head.views = v if known else None
             b = Bytes(b"")
@@ -450,7 +450,7 @@ def pooled(plane: Grid, pool: int) -> Grid:
 
 # Annex A: view ``number`` of a seed, of images of a file's shape, by the file's VIEWS
 def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> list[Grid]:
-    zoom_min, zoom_max, shift, rotate, flip, contrast, light, mixup, cutmix = head.views
+    zoom_min, zoom_max, shift, rotate, flip, contrast, light, mixup, cutmix, sharpen = head.views
     h, w, phi, mask = head.height, head.width, 0x9E3779B97F4A7C15, (1 << 64) - 1
 
     def mix(z: int) -> int:
@@ -468,6 +468,14 @@ def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> list
         at = clamp(at, 0, (size - 1) << 8)
         return [(at >> 8, 256 - at % 256), (min((at >> 8) + 1, size - 1), at % 256)]
 
+    def sharp(image: bytes, row: int, column: int, c: int) -> int:
+        here, blurred = image[(row * w + column) * head.channels + c], 0
+        for i, a in enumerate((1, 4, 6, 4, 1) if sharpen else ()):
+            for j, b in enumerate((1, 4, 6, 4, 1)):
+                y, x = clamp(row + i - 2, 0, h - 1), clamp(column + j - 2, 0, w - 1)
+                blurred += a * b * image[(y * w + x) * head.channels + c]
+        return clamp(here + ((sharpen * (256 * here - blurred) + 8192) >> 14), 0, 255) if sharpen else here
+
     def part(j: int) -> list[Grid]:
         image = pixels[below(j, len(pixels))]
         zoom = 1024 * zoom_min + below(j + 1, 1024 * (zoom_max - zoom_min) + 1)
@@ -480,7 +488,7 @@ def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> list
             px, py, mean = sign * (2 * x + 1 - w), 2 * y + 1 - h, 1 << 15
             for row, a in taps((px * sine + py * cosine + centre_y + ((h - 1) << 16)) >> 9, h):
                 for column, b in taps((px * cosine - py * sine + centre_x + ((w - 1) << 16)) >> 9, w):
-                    mean += a * b * image[(row * w + column) * head.channels + c]
+                    mean += a * b * sharp(image, row, column, c)
             return clamp(128 + ((((mean >> 16) - 128) * gain + 128) >> 8) + lift, 0, 255)
 
         return [[[sample(y, x, c) for c in range(head.channels)] for x in range(w)] for y in range(h)]

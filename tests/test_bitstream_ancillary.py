@@ -123,7 +123,8 @@ def test_views() -> None:
         assert labels is not None
         return labels.views
 
-    assert views(body) == views(body + b"\7") == ViewRecipe()
+    assert views(body) == views(body + b"\0") == views(body + b"\0more") == ViewRecipe()
+    assert views(body + b"\xff") == views(body + b"\xffmore") == ViewRecipe(sharpen=255)
     for length in range(len(body)):
         assert views(body[:length]) is None
     # zoom_min, zoom_max, shift, rotate, flip, contrast, brightness, mixup, cutmix

@@ -66,6 +66,17 @@ def test_mixtures_show_both_images_in_their_parts(recipe: ViewRecipe) -> None:
     assert weight.min() < 0.1 and weight.max() > 0.9
 
 
+def test_sharpening_steepens_edges_and_leaves_flat_parts() -> None:
+    images = np.full((2, 9, 12, 1), 100, np.uint8)
+    images[1, :, 6:] = 140
+    sharper = views.sharpened(images, replace(STILL, sharpen=64), np)
+    assert (sharper[0] == 100).all() and (sharper[1, :, [0, 1, 2, 3]] == 100).all()
+    assert (sharper[1, :, [8, 9, 10, 11]] == 140).all()
+    # an edge of 40 loses 5/16 of it to the blur on either side, and 1/16 one pixel on
+    assert sharper[1, 4, 4:8, 0].tolist() == [98, 88, 153, 143]
+    assert views.sharpened(images, STILL, np) is images
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     st.integers(0, 2**40),
@@ -82,6 +93,7 @@ def test_mixtures_show_both_images_in_their_parts(recipe: ViewRecipe) -> None:
         cutmix=st.integers(0, 128),
         contrast=st.integers(0, 255),
         brightness=st.integers(0, 255),
+        sharpen=st.integers(0, 255),
     ),
 )
 def test_numpy_and_torch_make_the_same_views(
@@ -89,9 +101,10 @@ def test_numpy_and_torch_make_the_same_views(
 ) -> None:
     images = some_images(3, *shape)
     drawn = views.draw(recipe, images.shape, seed, start, n)
-    here = np.asarray(views.render(images, drawn, np))
+    here = np.asarray(views.render(views.sharpened(images, recipe, np), drawn, np))
     assert here.shape == (n, *shape) and here.dtype == np.uint8
-    there = views.render(torch.from_numpy(images), views.on_device(drawn, "cpu"), torch)
+    on_device = views.sharpened(torch.from_numpy(images), recipe, torch)
+    there = views.render(on_device, views.on_device(drawn, "cpu"), torch)
     np.testing.assert_array_equal(here, there.numpy())
 
 

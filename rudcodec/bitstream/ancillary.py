@@ -142,6 +142,7 @@ def code_views(fields: Fields, recipe: ViewRecipe | None) -> ViewRecipe:
         brightness=fields.byte("brightness", recipe.brightness, 0, 255),
         mixup=fields.byte("chance of mixup", recipe.mixup, 0, 255),
         cutmix=fields.byte("chance of cutmix", recipe.cutmix, 0, 255),
+        sharpen=fields.added_byte("sharpening", recipe.sharpen),
     )
     if views.mixup + views.cutmix > 256:
         raise fields.fail("chances of mixup and cutmix exceed 256 together")

@@ -43,6 +43,7 @@ class Fields(Protocol):
 
     def number(self, name: str, value: int, low: int, high: int) -> int: ...
     def byte(self, name: str, value: int, low: int, high: int) -> int: ...
+    def added_byte(self, name: str, value: int) -> int: ...
     def text(self, name: str, value: str, longest: int, shortest: int = 1) -> str: ...
     def mark(self, name: str) -> None: ...
     def fail(self, reason: str) -> FormatError: ...
@@ -74,6 +75,10 @@ class Writer:
         self._check(name, value, low, high)
         self.data.append(int(value))
         return int(value)
+
+    def added_byte(self, name: str, value: int) -> int:
+        """A field that a body may end in front of, whose value is zero then."""
+        return self.byte(name, value, 0, 255) if value else 0
 
     def text(self, name: str, value: str, longest: int, shortest: int = 1) -> str:
         try:
@@ -128,6 +133,9 @@ class Reader:
     def byte(self, name: str, value: int, low: int, high: int) -> int:
         self._field = self.position
         return self._check(name, self._take(name, 1)[0], low, high)
+
+    def added_byte(self, name: str, value: int) -> int:
+        return 0 if self.position == self.end else self.byte(name, value, 0, 255)
 
     def text(self, name: str, value: str, longest: int, shortest: int = 1) -> str:
         start = self.position

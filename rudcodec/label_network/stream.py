@@ -51,7 +51,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         self.device = torch.device(device)
         self.batch, self.batches, self.seed = batch, batches, seed
         self.recipe = views.recipe_of(network)
-        self._images = from_array(images).to(self.device)
+        self._images = views.sharpened(from_array(images).to(self.device), self.recipe, torch)
         labeller = FloatLabelNetwork(network).to(self.device).eval()
         self._temperature = labeller.temperature
         self._layout = torch.channels_last if compile else torch.contiguous_format
