@@ -18,6 +18,7 @@ VIEW_BPC = 5e4  # with larger files students train on gentler views
 VIEW_BATCH, VIEW_LR = 32, 0.005
 # A view's smallest window, in 1/64 of the side for files of few and of many bits a class, and in pixels.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
+SHARPEN = 80  # of colour images, in 1/64: coding and resampling have blurred them
 
 
 def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
@@ -63,7 +64,7 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
     """The views of its (H, W, C) images that a file of ``bpc`` bits a class lets students draw.
 
     They are wider and more mixed than those label networks are trained on, so that few images give more, and
-    other, views. experiments/2026-11-label-networks.md has the trials.
+    other, views; and sharper, since coded images are blurred. experiments/2026-11-label-networks.md has the trials.
     """
     height, width, channels = shape
     default = ViewRecipe()
@@ -75,6 +76,7 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
         zoom_max=default.zoom_max,
         mixup=100,
         cutmix=156,
+        sharpen=0 if channels == 1 else SHARPEN,
     )
 
 
