@@ -20,6 +20,7 @@ from torch import Tensor
 from rudcodec import views
 from rudcodec.bitstream.constants import TEMPERATURE_BITS
 from rudcodec.data import LabelledImages
+from rudcodec.data.mapped import is_large
 from rudcodec.label_network.model import TrainableLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer
 from rudcodec.nets.muon import Muon
@@ -243,6 +244,9 @@ class _ViewBatches:
         render: Callable[[Tensor, views.ViewParameters], Tensor],
     ) -> None:
         self._images = DeviceImages(real.images, device)
+        self._shown = None  # sharpened copies of all images; None: they might take too much memory
+        if self._images.are_on_device and not is_large(real.images.nbytes):
+            self._shown = views.sharpened(self._images.images, recipe, torch)
         self._labels = torch.from_numpy(real.labels).to(device)
         self._recipe, self._seed, self._render = recipe, seed, render
 
@@ -260,13 +264,13 @@ class _ViewBatches:
         return to_network_input(self._rendered(parameters, on_device)), first, second, weight
 
     def _rendered(self, parameters: views.ViewParameters, on_device: views.ViewParameters) -> Tensor:
-        if self._images.are_on_device:
-            return self._render(self._images.images, on_device)
+        if self._shown is not None:
+            return self._render(self._shown, on_device)
         rows = np.concatenate([parameters.first.source, parameters.second.source])
         numbers = torch.arange(len(rows), device=self._images.device)
         first = replace(on_device.first, source=numbers[: len(parameters.first.source)])
         second = replace(on_device.second, source=numbers[len(parameters.first.source) :])
-        images = self._images.take(torch.from_numpy(rows))
+        images = views.sharpened(self._images.take(torch.from_numpy(rows)), self._recipe, torch)
         return self._render(images, replace(on_device, first=first, second=second))
 
 

@@ -18,7 +18,8 @@ VIEW_BPC = 5e4  # with larger files students train on gentler views
 VIEW_BATCH, VIEW_LR = 32, 0.005
 # A view's smallest window, in 1/64 of the side for files of few and of many bits a class, and in pixels.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
-SHARPEN = 80  # of colour images, in 1/64: coding and resampling have blurred them
+# Of colour images that views show, in 1/64: resampling blurs real ones, and coding what students see besides.
+REAL_SHARPEN, SHARPEN = 32, 80
 
 
 def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
@@ -57,14 +58,16 @@ def network_views(channels: int, flip: bool) -> ViewRecipe:
     upright in the middle, as clothes and digits do, are changed even less (see experiments/)."""
     if channels == 1:
         return ViewRecipe(zoom_min=56, zoom_max=72, shift=4, rotate=8, flip=flip)
-    return ViewRecipe(zoom_min=54, zoom_max=74, rotate=8, contrast=30, brightness=12, flip=flip)
+    return ViewRecipe(
+        zoom_min=54, zoom_max=74, rotate=8, contrast=30, brightness=12, flip=flip, sharpen=REAL_SHARPEN
+    )
 
 
 def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC) -> ViewRecipe:
     """The views of its (H, W, C) images that a file of ``bpc`` bits a class lets students draw.
 
     They are wider and more mixed than those label networks are trained on, so that few images give more, and
-    other, views; and sharper, since coded images are blurred. experiments/2026-11-label-networks.md has the trials.
+    other, views; and sharper, since coded images are blurred (trials: experiments/2026-11-label-networks.md).
     """
     height, width, channels = shape
     default = ViewRecipe()
