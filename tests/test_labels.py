@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import rudcodec
-from rudcodec import bitstream, data
+from rudcodec import bitstream, data, views
 from rudcodec.bitstream import labelnet
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.cli.main import main
@@ -294,14 +294,20 @@ def test_streams_are_the_same_with_workers() -> None:
         torch.testing.assert_close(p, q)
 
 
-def test_streams_show_the_files_views(tmp_path: Path) -> None:
-    bitstream.write(labelled_payload(), tmp_path / "a.rud")
+@pytest.mark.parametrize("sharpen", [0, 80])
+def test_streams_show_the_files_views(tmp_path: Path, sharpen: int) -> None:
+    payload = labelled_payload()
+    assert payload.labels is not None
+    recipe = ViewRecipe(sharpen=sharpen)
+    bitstream.write(replace(payload, labels=replace(payload.labels, views=recipe)), tmp_path / "a.rud")
     loaded = rudcodec.load(tmp_path / "a.rud")
-    assert loaded.network is not None
+    assert loaded.network is not None and loaded.network.views == recipe
     images, probs = ViewStream(loaded.images, loaded.network, batch=50, seed=4).at(1)
     exact = loaded.views(50, seed=4, start=50)
     np.testing.assert_array_equal(images.numpy(), exact.images)
     assert np.abs(probs.numpy() - exact.probs).mean() < 0.02
+    plain = views.draw(recipe, loaded.images.shape, 4, 50, 50)
+    assert np.array_equal(views.render(loaded.images, plain, np), exact.images) == (not sharpen)
 
 
 @pytest.fixture(scope="module")
@@ -346,8 +352,8 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
         net.reset(torch.Generator().manual_seed(0))
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.005)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        for views, target in batches:
-            loss = F.cross_entropy(net(normalise(views, recipe.mean, recipe.std)) / temperature, target)
+        for shown, target in batches:
+            loss = F.cross_entropy(net(normalise(shown, recipe.mean, recipe.std)) / temperature, target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
