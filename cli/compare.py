@@ -57,7 +57,7 @@ def compare(
     rows = [*_facts(*files), *(_accuracies(files, source, judging) if source is not None else ())]
     alike = _similarity(*files)
     if as_json:
-        facts: dict[str, Any] = {"files": [first, second], "psnr": alike}
+        facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": alike == np.inf}
         facts["rows"] = [{"name": name, "a": a, "b": b} for name, a, b in rows]
         click.echo(json.dumps(finite(facts), indent=1))
         return

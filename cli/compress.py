@@ -147,17 +147,15 @@ def compress(
     if distilled and real is None and settings.utility not in ("auto", "none"):
         raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
     reading = Reading(size, mode, background, skip_bad)
-    check_outputs(
-        (None if dry_run else out, preview, log),
-        force=force or (resume and _has_checkpoint(out)),
-        appended=log if resume else None,
-    )
+    # of several processes (torchrun) the first one writes and speaks
+    is_first = os.environ.get("RANK", "0") == "0"
+    if is_first:
+        known = (log, out if _has_checkpoint(out) else None) if resume else ()
+        check_outputs((None if dry_run else out, preview, log), force, known)
     require("torch", "safetensors", "filelock", "threadpoolctl")
     if tensorboard is not None:
         require("tensorboard", advice="pip install tensorboard")
 
-    # of several processes (torchrun) the first one speaks
-    is_first = os.environ.get("RANK", "0") == "0"
     with ExitStack() as stack:
         view = stack.enter_context(ProgressView(not is_first or is_quiet()))
         logs = (log, tensorboard) if is_first else (None, None)

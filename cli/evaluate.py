@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from rudcodec.baselines.codecs import check_codec
 from rudcodec.display import ProgressView
+from rudcodec.errors import BudgetError
 from rudcodec.text import percent
 from rudcodec.threads import prepare_for_images
 
@@ -22,8 +23,8 @@ from .values import finite, naming, read_input, require, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
-    from rudcodec.comparison import Comparison, Entry
-    from rudcodec.data import LabelledImages, Split
+    from rudcodec.comparison import Entry, Pending
+    from rudcodec.data import Split
 
 
 @command("eval", "Train students on a file, judge them on real images.")
@@ -65,7 +66,14 @@ def evaluate(
         real = judging.read(source, judging.split, data, view)
         prepare_for_images(os.environ, real.height, real.width)
         comparison = judging.comparison(shown_input(file), data, real, view)
-        entries = _judge(comparison, lambda: judging.read(source, "train", data, view), baseline, view)
+        entries = _Entries(view)
+        if baseline == "none":
+            entries.judge(comparison.of_set())
+        else:
+            train = judging.read(
+                source, "train", data, view
+            )  # first: there may be none, and students take long
+            entries.judge([*comparison.of_set(), *comparison.of_real_images(train, baseline)])
     if as_json:
         facts = {
             "file": file,
@@ -74,29 +82,36 @@ def evaluate(
             "ipc": data.ipc,
             "real": source,
             "split": judging.split,
-            "rows": [_facts(entry) for entry in entries],
+            "rows": [_facts(entry) for entry in entries.judged],
+            "refused": entries.refusals,
         }
         click.echo(json.dumps(finite(facts), indent=1))
         return
-    _print_entries(entries, judging.split)
+    _print_entries(entries.judged, judging.split)
+    for refusal in entries.refusals:
+        click.echo(f"not judged: {refusal}")
 
 
-def _judge(
-    comparison: Comparison,
-    read_train: Callable[[], LabelledImages],
-    baseline: Codec | Literal["none"],
-    view: ProgressView,
-) -> list[Entry]:
-    """All entries, each shown as soon as it is there, since the next one may take long."""
-    entries = []
-    for entry in comparison.judge_set():
-        entries.append(entry)
-        view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
-    if baseline != "none":
-        for entry in comparison.judge_real_images(read_train(), baseline):
-            entries.append(entry)
-            view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
-    return entries
+@dataclasses.dataclass
+class _Entries:
+    """What has been judged; each is shown as soon as it is there, since the next one may take long.
+
+    ``refusals``: why real images could not be.
+    """
+
+    view: ProgressView
+    judged: list[Entry] = dataclasses.field(default_factory=list)
+    refusals: list[str] = dataclasses.field(default_factory=list)
+
+    def judge(self, pending: Iterable[Pending]) -> None:
+        for one in pending:
+            try:
+                entry = one.judge()
+            except BudgetError as error:
+                self.refusals.append(f"{one.kind}: {error}")
+                continue
+            self.judged.append(entry)
+            self.view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
 
 
 def _print_entries(entries: list[Entry], split: Split) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--lr", type=click.FloatRange(0, min_open=True), default=0.01, metavar="X", help="Of plain SGD (0.01)."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the first (0).")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Of the first (0).")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @size_flag
 @reading_flags

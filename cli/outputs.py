@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,10 +22,10 @@ STANDARD_OUTPUT = Path("-")
 force_flag = click.option("--force", is_flag=True, help="Overwrite what is there.")
 
 
-def check_outputs(paths: Iterable[Path | None], force: bool, appended: Path | None = None) -> None:
+def check_outputs(paths: Iterable[Path | None], force: bool, known: Collection[Path | None] = ()) -> None:
     """Refuse, before any work, what can't be written or is there already.
 
-    ``paths``: some may be None, one of them ``-``; ``appended``: one that may be there. Raises DataError;
+    ``paths``: some may be None, one of them ``-``; ``known``: those that may be there. Raises DataError;
     click.UsageError if two are ``-``.
     """
     wanted = [path for path in paths if path is not None]
@@ -34,7 +34,7 @@ def check_outputs(paths: Iterable[Path | None], force: bool, appended: Path | No
     for path in wanted:
         if path != STANDARD_OUTPUT:
             check_writable(path)
-        if force or path == appended:
+        if force or path in known:
             continue
         if path == STANDARD_OUTPUT:
             if sys.stdout is not None and sys.stdout.isatty():

@@ -87,11 +87,6 @@ class Comparison:
         for pending in self.of_set():
             yield pending.judge()
 
-    def judge_real_images(self, train: LabelledImages, codec: Codec) -> Iterator[Entry]:
-        """The entries of :meth:`of_real_images`, one after another. Raises BudgetError as they do."""
-        for pending in self.of_real_images(train, codec):
-            yield pending.judge()
-
     def of_set(self) -> list[Pending]:
         """The set; one with labels of its own also by its images with their classes alone, and by its label
         network itself.

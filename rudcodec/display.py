@@ -37,6 +37,7 @@ class ProgressView:
         self._stages: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
+        self._step = self._first_step = 0  # the last step of the stage that was shown, and the first
         self._finished = False  # a line with its last step has been printed
         self._started = self._printed = 0.0
         self._end: float | None = None  # of the whole run
@@ -108,25 +109,24 @@ class ProgressView:
         if self._quiet:
             return
         now = time.monotonic()
-        if stage != self._stage:
-            self._started = now
-        elif remaining is None and step:
-            remaining = (now - self._started) / step * (steps - step)
+        is_new = stage != self._stage or step < self._step  # one of the same name may follow
+        if is_new:
+            self._started, self._first_step = now, step
+        elif remaining is None and step > self._first_step:
+            remaining = (now - self._started) / (step - self._first_step) * (steps - step)
         self._end = self._end if run_remaining is None else now + run_remaining
         left = [] if remaining is None or step == steps else [f"{clock(remaining)} left"]
         if self._stages is not None:
             text = "  ".join((*facts, *left))
-            if self._task is None or stage != self._stage:
+            if self._task is None or is_new:
                 self._task = self._stages.add_task(stage, total=steps, facts=text)
             self._stages.update(self._task, completed=step, total=steps, facts=text)
-        elif (
-            stage != self._stage or (step == steps and not self._finished) or now - self._printed >= _INTERVAL
-        ):
+        elif is_new or (step == steps and not self._finished) or now - self._printed >= _INTERVAL:
             whole = [] if run_remaining is None else [f"about {clock(run_remaining)} in all"]
             print(f"{stage} {step}/{steps}  {'  '.join((*facts, *left, *whole))}".rstrip(), file=sys.stderr)
             self._printed = now
-        self._finished = step == steps or (self._finished and stage == self._stage)
-        self._stage = stage
+        self._finished = step == steps or (self._finished and not is_new)
+        self._stage, self._step = stage, step
 
     def _show_activity(self, name: str) -> None:
         """Take the name of one that begins, or "" where it ends."""

@@ -116,7 +116,7 @@ class Settings:
         section=RUN_SECTION,
         metavar="N",
         minimum=0,
-        below=2.0**63,
+        below=2.0**32,
     )
     device: str = option(
         AUTO,

@@ -127,7 +127,7 @@ class SyntheticSet:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.
 
         The same on every machine. For views made on a training device, faster, see
-        :class:`rudcodec.labels.ViewStream`; for more than fit into memory, :meth:`view_batches`.
+        :class:`rudcodec.label_network.ViewStream`; for more than fit into memory, :meth:`view_batches`.
 
         Raises:
             SettingError: the file has no label network, or a number is out of range.
@@ -150,7 +150,7 @@ class SyntheticSet:
         from rudcodec.viewset import ViewMaker
 
         if self.network is None:
-            raise SettingError("the file has no label network to label views with: its labels are hard")
+            raise SettingError("the file has no label network to label views with")
         if not len(self):
             raise SettingError("there are no images to make views of")
         return ViewMaker(self.images, self.network, self.classes, self.stored_recipe)

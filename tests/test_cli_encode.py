@@ -250,6 +250,12 @@ def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Si
     assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud.run"}
     again = compress(*options, out)
     assert again.exit_code == 2 and again.stderr.endswith("remove that folder\n")
+    foreign = tmp_path / "photo.png"
+    foreign.write_bytes(b"a photograph")
+    refused = compress(*options, out, "--resume", "--preview", foreign)
+    assert refused.exit_code == 2 and "photo.png: exists already" in refused.stderr
+    assert foreign.read_bytes() == b"a photograph"
+    foreign.unlink()
     assert compress(*options, out, "--resume").exit_code == 0
     assert out.read_bytes() == whole.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud"}

@@ -13,13 +13,14 @@ from conftest import small_payload
 from golden_payloads import random_labels
 from PIL import Image
 
-from rudcodec import bitstream
+from rudcodec import BudgetError, bitstream
 from rudcodec.cli.main import main
 from rudcodec.payload import LabelLayer
 
 torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
+from rudcodec.comparison import Comparison  # noqa: E402
 from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.payload import Recipe  # noqa: E402
 from rudcodec.students import predict  # noqa: E402
@@ -52,6 +53,37 @@ def test_any_split_of_a_folder_without_splits(rud: Path, folder: Path, split: st
 def test_a_split_that_is_not_there_is_named(rud: Path, folder: Path) -> None:
     result = CliRunner().invoke(main, ["eval", str(rud), "--real", str(folder), "--split", "test", *QUICK])
     assert result.exit_code == 2 and "has no test split, only train, val" in result.stderr.splitlines()[-1]
+
+
+def test_students_are_not_lost_where_no_real_images_fit(
+    rud: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BudgetError("9 bytes are too few")
+
+    monkeypatch.setattr(Comparison, "_judge_pictures", refuse)
+    options = ["eval", str(rud), "--real", str(folder), *QUICK, "--baseline", "jpeg"]
+    result = CliRunner().invoke(main, [*options, "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert len(found["rows"]) == 1 and 0 <= found["rows"][0]["accuracy"] <= 1
+    assert found["refused"] == ["pictures: 9 bytes are too few"]
+    assert "not judged: pictures: 9 bytes are too few" in CliRunner().invoke(main, options).stdout
+
+
+def test_a_baseline_without_a_train_split_fails_before_students_train(tmp_path: Path, rud: Path) -> None:
+    for name in NAMES:
+        (tmp_path / "set" / "test" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "set" / "test" / name / "0.png")
+    options = ["--real", str(tmp_path / "set"), *QUICK, "--split", "test", "--baseline", "jpeg"]
+    result = CliRunner().invoke(main, ["eval", str(rud), *options])
+    assert result.exit_code == 2 and "has no train split" in result.stderr.splitlines()[-1]
+    assert "student" not in result.stderr
+
+
+def test_equal_images_are_told_from_others_in_json(rud: Path) -> None:
+    found = json.loads(CliRunner().invoke(main, ["compare", str(rud), str(rud), "--json"]).stdout)
+    assert found["equal"] is True and found["psnr"] is None
 
 
 def test_standard_input_is_a_file_like_any(rud: Path, folder: Path) -> None:

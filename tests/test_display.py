@@ -107,6 +107,39 @@ def test_time_left_of_the_whole_run() -> None:
     assert left == pytest.approx([*itertools.chain(*expected)])
 
 
+def test_time_left_of_a_run_that_goes_on() -> None:
+    """An earlier process has done nine tenths of the first stage."""
+    left: list[float | None] = []
+    clock = RunClock(lambda report: left.append(report.run_remaining), {"a": 10, "b": 30})
+    for step in (90, 95, 100):
+        seconds = 0.2 * (step - 90)
+        remaining = None if step == 90 else 0.2 * (100 - step)
+        clock(ProgressReport("a", step, 100, elapsed=seconds, remaining=remaining))
+    assert left == [None, pytest.approx(61), pytest.approx(60)]
+
+
+def test_time_left_of_stages_that_go_on_or_come_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(display.time, "monotonic", lambda: now)
+    with ProgressView() as view:
+        view("experts", 3001, 5000)
+        now = 10.0
+        view("experts", 3002, 5000)  # one step in ten seconds
+        now = 1000.0
+        view("experts", 1, 3)  # another one of that name
+        now = 1010.0
+        view("experts", 2, 3)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "experts 3001/5000",
+        "experts 3002/5000  5:33:00 left",
+        "experts 1/3",
+        "experts 2/3  0:10 left",
+    ]
+
+
 def interrupted_run(folder: Path, seconds: float, name: str = "") -> None:
     """Ctrl-C comes in the third step, which lasts some more seconds; in an activity, if that has a name."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

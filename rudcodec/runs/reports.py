@@ -100,7 +100,7 @@ class RunClock:
         self._reporter = reporter
         self._expected = dict(expected)
         self._names = list(expected)
-        self._done: dict[str, float] = {}  # seconds that stages have taken in this process
+        self._whole: dict[str, float] = {}  # seconds that stages take from their first step to the last
         self._pace: float | None = None
         self._last = -1  # number of the last stage that was expected
 
@@ -110,10 +110,14 @@ class RunClock:
     def _remaining(self, report: ProgressReport) -> float | None:
         if report.stage in self._expected:
             self._last = self._names.index(report.stage)
-            if report.remaining is not None or report.step == report.steps:
-                self._done[report.stage] = report.elapsed + (report.remaining or 0.0)
-                expected = sum(self._expected[name] for name in self._done)
-                self._pace = sum(self._done.values()) / expected
+            if report.remaining:  # also of a stage that an earlier process began
+                steps_left = report.steps - report.step
+                self._whole[report.stage] = report.remaining * report.steps / steps_left
+            elif report.step == report.steps:
+                self._whole.setdefault(report.stage, report.elapsed)
+            if self._whole:
+                expected = sum(self._expected[name] for name in self._whole)
+                self._pace = sum(self._whole.values()) / expected
         later = sum(self._expected[name] for name in self._names[self._last + 1 :])
         if report.remaining is None and report.step < report.steps:
             return None

@@ -88,7 +88,8 @@ def train_network_pool(
         state.update()
         if pool.is_snapshot(step_of_run + 1):
             state.add_snapshot()
-        report(step + 1, steps)
+        if report.is_due(step + 1, steps):
+            report(step + 1, steps)
     if not state.snapshots:
         state.add_snapshot()  # a rehearsal ends after a few steps
     return state.snapshots
