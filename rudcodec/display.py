@@ -122,7 +122,7 @@ class ProgressView:
                 self._task = self._stages.add_task(stage, total=steps, facts=text)
             self._stages.update(self._task, completed=step, total=steps, facts=text)
         elif is_new or (step == steps and not self._finished) or now - self._printed >= _INTERVAL:
-            whole = [] if run_remaining is None else [f"about {clock(run_remaining)} in all"]
+            whole = [] if run_remaining is None else [f"about {clock(run_remaining)} left in all"]
             print(f"{stage} {step}/{steps}  {'  '.join((*facts, *left, *whole))}".rstrip(), file=sys.stderr)
             self._printed = now
         self._finished = step == steps or (self._finished and not is_new)

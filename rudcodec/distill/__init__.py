@@ -33,6 +33,7 @@ from rudcodec.runs import (
     ignore_report,
     joined_ranks,
 )
+from rudcodec.runs.journal import CHECKPOINT_SECONDS
 from rudcodec.settings import Settings
 from rudcodec.watching import watched_reports
 
@@ -80,7 +81,7 @@ def compress(
     report: Reporter | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    checkpoint_seconds: float = 60.0,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **overrides: Unpack[Overrides],
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
