@@ -56,14 +56,14 @@ def compare(
         require("torch")
     rows = [*_facts(*files), *(_accuracies(files, source, judging) if source is not None else ())]
     alike = _similarity(*files)
+    equal = alike == np.inf
     if as_json:
-        facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": alike == np.inf}
+        facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": equal}
         facts["rows"] = [{"name": name, "a": a, "b": b} for name, a, b in rows]
         click.echo(json.dumps(finite(facts), indent=1))
         return
     print_table(("", f">{files[0].name}", f">{files[1].name}", ">difference"), [_shown(*row) for row in rows])
     if alike is not None:
-        equal = alike == np.inf
         click.echo("the images are equal" if equal else f"PSNR between the images: {alike:.2f} dB")
 
 
@@ -119,7 +119,7 @@ def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[
         columns = []
         for file, comparison in zip(files, comparisons, strict=True):
             with naming(file.name):
-                columns.append(dict(_values(list(comparison.judge_set()))))
+                columns.append(dict(_values([pending.judge() for pending in comparison.of_set()])))
     return [(name, columns[0].get(name), columns[1].get(name)) for name in columns[0] | columns[1]]
 
 

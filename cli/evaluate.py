@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -66,14 +65,10 @@ def evaluate(
         real = judging.read(source, judging.split, data, view)
         prepare_for_images(os.environ, real.height, real.width)
         comparison = judging.comparison(shown_input(file), data, real, view)
-        entries = _Entries(view)
-        if baseline == "none":
-            entries.judge(comparison.of_set())
-        else:
-            train = judging.read(
-                source, "train", data, view
-            )  # first: there may be none, and students take long
-            entries.judge([*comparison.of_set(), *comparison.of_real_images(train, baseline)])
+        pending = comparison.of_set()
+        if baseline != "none":  # read before students take long: there may be no train split
+            pending += comparison.of_real_images(judging.read(source, "train", data, view), baseline)
+        entries, refusals = _judge(pending, view)
     if as_json:
         facts = {
             "file": file,
@@ -82,36 +77,29 @@ def evaluate(
             "ipc": data.ipc,
             "real": source,
             "split": judging.split,
-            "rows": [_facts(entry) for entry in entries.judged],
-            "refused": entries.refusals,
+            "rows": [_facts(entry) for entry in entries],
+            "refused": refusals,
         }
         click.echo(json.dumps(finite(facts), indent=1))
         return
-    _print_entries(entries.judged, judging.split)
-    for refusal in entries.refusals:
+    _print_entries(entries, judging.split)
+    for refusal in refusals:
         click.echo(f"not judged: {refusal}")
 
 
-@dataclasses.dataclass
-class _Entries:
-    """What has been judged; each is shown as soon as it is there, since the next one may take long.
-
-    ``refusals``: why real images could not be.
-    """
-
-    view: ProgressView
-    judged: list[Entry] = dataclasses.field(default_factory=list)
-    refusals: list[str] = dataclasses.field(default_factory=list)
-
-    def judge(self, pending: Iterable[Pending]) -> None:
-        for one in pending:
-            try:
-                entry = one.judge()
-            except BudgetError as error:
-                self.refusals.append(f"{one.kind}: {error}")
-                continue
-            self.judged.append(entry)
-            self.view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
+def _judge(pending: list[Pending], view: ProgressView) -> tuple[list[Entry], list[str]]:
+    """All entries, each shown as soon as it is there, since the next one may take long; and why others, real
+    images, could not be judged."""
+    entries, refusals = [], []
+    for one in pending:
+        try:
+            entry = one.judge()
+        except BudgetError as error:
+            refusals.append(f"{one.kind}: {error}")
+        else:
+            entries.append(entry)
+            view.say(f"{entry.name}: {', '.join(_percentages(entry))}")
+    return entries, refusals
 
 
 def _print_entries(entries: list[Entry], split: Split) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
@@ -81,11 +81,6 @@ class Comparison:
     panel: Panel = field(default_factory=Panel)
     changes: Mapping[str, Any] = field(default_factory=dict)
     progress: StageProgress = no_progress
-
-    def judge_set(self) -> Iterator[Entry]:
-        """The entries of :meth:`of_set`, one after another."""
-        for pending in self.of_set():
-            yield pending.judge()
 
     def of_set(self) -> list[Pending]:
         """The set; one with labels of its own also by its images with their classes alone, and by its label

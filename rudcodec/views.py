@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from math import isqrt
+from math import isqrt, prod
 from types import ModuleType
 from typing import Any
 
@@ -165,7 +165,7 @@ def sharpened(images: Array, recipe: ViewRecipe, xp: ModuleType) -> Array:
     if not recipe.sharpen:
         return images
     copies = xp.empty_like(images)
-    step = max(1, _AT_ONCE // max(1, images[:1].size if xp is np else images[:1].numel()))
+    step = max(1, _AT_ONCE // prod(images.shape[1:]))
     for start in range(0, len(images), step):
         copies[start : start + step] = _sharpened(images[start : start + step], recipe.sharpen, xp)
     return copies

@@ -452,6 +452,7 @@ def pooled(plane: Grid, pool: int) -> Grid:
 def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> list[Grid]:
     zoom_min, zoom_max, shift, rotate, flip, contrast, light, mixup, cutmix, sharpen = head.views
     h, w, phi, mask = head.height, head.width, 0x9E3779B97F4A7C15, (1 << 64) - 1
+    blur = [(-2, 1), (-1, 4), (0, 6), (1, 4), (2, 1)]
 
     def mix(z: int) -> int:
         z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & mask
@@ -469,12 +470,13 @@ def make_view(head: Fields, pixels: list[bytes], seed: int, number: int) -> list
         return [(at >> 8, 256 - at % 256), (min((at >> 8) + 1, size - 1), at % 256)]
 
     def sharp(image: bytes, row: int, column: int, c: int) -> int:
-        here, blurred = image[(row * w + column) * head.channels + c], 0
-        for i, a in enumerate((1, 4, 6, 4, 1) if sharpen else ()):
-            for j, b in enumerate((1, 4, 6, 4, 1)):
-                y, x = clamp(row + i - 2, 0, h - 1), clamp(column + j - 2, 0, w - 1)
-                blurred += a * b * image[(y * w + x) * head.channels + c]
-        return clamp(here + ((sharpen * (256 * here - blurred) + 8192) >> 14), 0, 255) if sharpen else here
+        def at(i: int, j: int) -> int:
+            pixel = clamp(row + i, 0, h - 1) * w + clamp(column + j, 0, w - 1)
+            place: int = pixel * head.channels + c
+            return image[place]
+
+        detail = 256 * at(0, 0) - sum(a * b * at(i, j) for i, a in blur for j, b in blur)
+        return clamp(at(0, 0) + ((sharpen * detail + 8192) >> 14), 0, 255)
 
     def part(j: int) -> list[Grid]:
         image = pixels[below(j, len(pixels))]

@@ -122,7 +122,7 @@ def test_time_left_of_stages_that_go_on_or_come_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(display.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     with ProgressView() as view:
         view("experts", 3001, 5000)
         now = 10.0

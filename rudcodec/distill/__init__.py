@@ -24,6 +24,7 @@ from rudcodec.nets.device import pick_device
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
 from rudcodec.runs import (
+    CHECKPOINT_SECONDS,
     CheckpointFolder,
     Journal,
     ProgressReport,
@@ -33,7 +34,6 @@ from rudcodec.runs import (
     ignore_report,
     joined_ranks,
 )
-from rudcodec.runs.journal import CHECKPOINT_SECONDS
 from rudcodec.settings import Settings
 from rudcodec.watching import watched_reports
 
