@@ -105,17 +105,17 @@ def _check(name: str, value: Any, types: tuple[type, ...], known: Option) -> Non
             raise SettingError(f"{name}: {value!r} is none of {', '.join(allowed)}{guess(value, allowed)}")
     elif isinstance(value, Real) and (broken := _broken_bound(float(value), known)):
         unit = f" {known.unit}" if known.unit else ""
-        raise SettingError(f"{name}: {value:,g}{unit}; it must be {broken}")
+        raise SettingError(f"{name}: {value:,.12g}{unit}; it must be {broken}")
 
 
 def _broken_bound(value: float, known: Option) -> str:
     """The bound that a number is beyond; NaN is beyond all. Empty if there is none."""
     if known.minimum is not None and not value >= known.minimum:
-        return f"at least {known.minimum:,g}"
+        return f"at least {known.minimum:,.12g}"
     if known.above is not None and not value > known.above:
-        return f"above {known.above:,g}"
+        return f"above {known.above:,.12g}"
     if known.below is not None and not value < known.below:
-        return f"below {known.below:,g}"
+        return f"below {known.below:,.12g}"
     return ""
 
 
