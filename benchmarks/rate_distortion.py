@@ -21,7 +21,7 @@ import numpy as np
 from trials_common import Script, run_of
 
 from rudcodec import bitstream
-from rudcodec.baselines import Codec, PictureBudget, psnr, real_images
+from rudcodec.baselines import Codec, PictureBudget, real_images
 from rudcodec.baselines.codecs import CODECS, check_codec
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
@@ -32,6 +32,7 @@ from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_rows
 from rudcodec.distill.pipeline import run_stages
 from rudcodec.errors import BudgetError
+from rudcodec.psnr import psnr
 
 # bits per pixel and PSNR in dB, by codec
 Curves = dict[str, list[tuple[float, float]]]

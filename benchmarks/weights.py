@@ -20,7 +20,6 @@ import torch
 from trials_common import Script, run_of
 
 from rudcodec import bitstream
-from rudcodec.baselines import psnr
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.cli.values import amount
 from rudcodec.data import load
@@ -33,6 +32,7 @@ from rudcodec.distill.payload_builder import segment_rows
 from rudcodec.distill.pipeline import run_stages
 from rudcodec.distill.quality import to_pixels
 from rudcodec.payload import Group
+from rudcodec.psnr import psnr
 
 
 class Point(NamedTuple):

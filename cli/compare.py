@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from rudcodec.baselines.psnr import psnr
 from rudcodec.display import ProgressView
+from rudcodec.psnr import psnr
 from rudcodec.recipe_text import recipe_lines
 from rudcodec.report import JudgedFile
 from rudcodec.threads import prepare_for_images

@@ -11,6 +11,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,6 +29,12 @@ from rudcodec.payload import (
     Segment,
     SynthesisLayer,
 )
+
+# how long an example takes is the machine's affair
+hypothesis.settings.register_profile(
+    "rudcodec", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("rudcodec")
 
 
 class TestModule(pytest.Module):

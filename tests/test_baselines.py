@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rate_points import rate_points
 
 from rudcodec.baselines import (
     PictureBudget,
     StudentTraining,
     best_baseline,
     default_counts,
-    psnr,
-    rate_points,
     real_images,
 )
 from rudcodec.baselines.picture_codec import PillowName
@@ -26,6 +25,7 @@ from rudcodec.baselines.pillow_codecs import decode, encode
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import BudgetError, SettingError
+from rudcodec.psnr import psnr
 from rudcodec.students import Panel, StudentSpec, default_recipe
 
 CIFAR = Path(__file__).parent / "../../shared/data/cifar10-train.zip"

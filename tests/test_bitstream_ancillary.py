@@ -20,7 +20,7 @@ Section = tuple[int, bytes]
 BODIES = st.binary(max_size=30) | st.binary(max_size=3).map(lambda b: b * 40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(payloads(), st.data())
 def test_unknown_sections_change_nothing(payload: Payload, data: st.DataObject) -> None:
     """Anywhere behind HEAD, in any number; also in what is made of the file."""
@@ -41,7 +41,7 @@ def test_unknown_sections_change_nothing(payload: Payload, data: st.DataObject) 
     assert sum(row.bytes for row in rows) == len(join(sections))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(payloads(), st.data())
 def test_known_sections_that_make_no_sense_are_taken_for_absent(
     payload: Payload, data: st.DataObject
@@ -186,7 +186,7 @@ def test_frames_and_checksums_are_held_to_the_rules() -> None:
             bitstream.decode(join([*sections[:2], (tag, b""), *sections[2:]]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(payloads(), st.data())
 def test_without_its_last_segments_a_file_is_a_file(payload: Payload, data: st.DataObject) -> None:
     """However many go: HEAD says how many are left, and all else is as it was, ancillary sections too."""

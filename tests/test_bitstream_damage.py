@@ -84,7 +84,7 @@ def test_sections_cut_or_extended_behind_right_checksums_end_well() -> None:
         assert (outcome(join([*sections[:i], *sections[i + 1 :]])) == "ok") == (tag >= ANCILLARY)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.randoms(use_true_random=False))
 def test_random_changes_behind_right_checksums_end_well(randomness: random.Random) -> None:
     sections = split(victim())
@@ -96,7 +96,7 @@ def test_random_changes_behind_right_checksums_end_well(randomness: random.Rando
     assert outcome(join(sections))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     assert outcome(data) != "ok"

@@ -37,7 +37,7 @@ def names_of(payload: Payload) -> list[str]:
     return [payload.classes[k] for k in bitstream.hard_labels(payload)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hard_sets())
 def test_merged_files_hold_the_images_of_all(parts: list[Payload]) -> None:
     files = [bitstream.encode(part) for part in parts]
@@ -53,7 +53,7 @@ def test_merged_files_hold_the_images_of_all(parts: list[Payload]) -> None:
     assert whole.metadata == expected
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(hard_sets())
 def test_the_reference_decoder_reads_merged_files(parts: list[Payload]) -> None:
     head, pixels, labels = reference_decoder.decode(
@@ -63,7 +63,7 @@ def test_the_reference_decoder_reads_merged_files(parts: list[Payload]) -> None:
     assert [head.classes[k] for k in labels] == [name for part in parts for name in names_of(part)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(hard_sets())
 def test_merging_in_steps_is_merging_at_once(parts: list[Payload]) -> None:
     files = [bitstream.encode(part) for part in parts]
@@ -91,7 +91,7 @@ def test_streams_are_copied() -> None:
     assert [body[0] for body in found] == [0, 0, 1, 1, 0, 0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(payloads(), st.data())
 def test_pieces_of_a_file_make_the_file(payload: Payload, data: st.DataObject) -> None:
     """Of any kind of labels: its beginning, and the segments behind it as a file of their own."""
@@ -118,7 +118,7 @@ def test_pieces_of_a_file_make_the_file(payload: Payload, data: st.DataObject) -
         assert merged.labels.views == payload.labels.views
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(hard_sets(), st.data())
 def test_merged_files_can_be_truncated_and_read_in_parts(parts: list[Payload], data: st.DataObject) -> None:
     merged = bitstream.merge([bitstream.encode(part) for part in parts])
@@ -236,7 +236,7 @@ def test_files_on_disk(tmp_path: Path) -> None:
     assert found == {"name": "first", "licence": "CC0", "source": "nowhere"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(payloads(), st.data())
 def test_extracted_images_are_those_of_the_file(payload: Payload, data: st.DataObject) -> None:
     """Some classes, the first images of each, with or without labels: the same pixels in the same order."""

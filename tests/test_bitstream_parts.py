@@ -316,7 +316,7 @@ class TestSalvage:
             assert kept == [0, 1, 2, 3, 4] and not lost
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_salvage_never_invents(data: st.DataObject) -> None:
     """Whatever is done behind the weights, what comes out are segments of the file."""

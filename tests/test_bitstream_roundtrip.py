@@ -59,7 +59,7 @@ def assert_same(a: Payload, b: Payload) -> None:
             np.testing.assert_array_equal(s.soft.odds, t.soft.odds)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(payloads())
 def test_round_trip(payload: Payload) -> None:
     """Several models, classes in any order, all kinds of labels, with and without what may be left out."""
@@ -71,7 +71,7 @@ def test_round_trip(payload: Payload) -> None:
     assert len(images) == len(bitstream.hard_labels(payload)) == sum(sum(s.counts) for s in payload.segments)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(payloads())
 def test_reference_decoder_gives_the_same_pixels(payload: Payload) -> None:
     """Integers against floats: single and double precision, shared and batched networks."""
@@ -90,7 +90,7 @@ def test_reference_decoder_gives_the_same_pixels(payload: Payload) -> None:
         ).tolist()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(payloads())
 def test_size_is_near_the_ideal_and_fully_explained(payload: Payload) -> None:
     data = bitstream.encode(payload)

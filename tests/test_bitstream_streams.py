@@ -98,7 +98,7 @@ def differences() -> st.SearchStrategy[int]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 511), differences()), min_size=1, max_size=25))
 @example([(256, -23)])
 @example([(256, -23)] * 20)
@@ -117,7 +117,7 @@ def test_streams_are_unique(batch: Batch) -> None:
         assert found != values
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.integers(0, 511), min_size=1, max_size=12),
     st.lists(

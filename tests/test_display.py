@@ -32,9 +32,12 @@ class Terminal(io.StringIO):
         return True
 
     def wait_for(self, text: str) -> None:
-        """The display is drawn anew four times a second."""
-        while text not in self.getvalue():
+        """The display is drawn anew four times a second; a minute without the text is a fault."""
+        for _ in range(3000):
+            if text in self.getvalue():
+                return
             time.sleep(0.02)
+        raise AssertionError(f"{text!r} is not in {self.getvalue()!r}")
 
 
 def terminal_for(monkeypatch: pytest.MonkeyPatch) -> Terminal:

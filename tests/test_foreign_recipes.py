@@ -79,7 +79,7 @@ def test_a_batch_of_views_is_bounded(tmp_path: Path, source: Path) -> None:
     payload = labelled_with(batch=10**9)
     result = run_eval(payload, tmp_path, source)
     assert result.exit_code == 2
-    assert "1,000,000,000 pictures in a step; no file may have more than 16,384" in result.stderr
+    assert "1,000,000,000 images in a step; no file may have more than 16,384" in result.stderr
     assert run_eval(payload, tmp_path, source, "--set", "batch=5").exit_code == 0
 
 
@@ -102,7 +102,7 @@ def test_many_steps_of_many_pictures_are_too_many(tmp_path: Path, source: Path) 
     payload = labelled_with(batch=1000, steps=200_000)
     result = run_eval(payload, tmp_path, source)
     assert result.exit_code == 2
-    assert "200,000 steps of 1,000 pictures, 200,000,000 in all" in result.stderr.splitlines()[-1]
+    assert "200,000 steps of 1,000 images, 200,000,000 in all" in result.stderr.splitlines()[-1]
     assert run_eval(payload, tmp_path, source, "--steps", "2").exit_code == 0
 
 
@@ -113,7 +113,7 @@ def test_large_pictures_have_smaller_batches() -> None:
     recipe = Recipe((128,) * 3, (64,) * 3, batch=400)
     large = SyntheticSet(images, labels, NAMES, 1000, recipe)
     real = LabelledImages(np.zeros((3, 1024, 1024, 3), dtype=np.uint8), np.arange(3), NAMES, "black")
-    with pytest.raises(SettingError, match="1,258,291,200 bytes of pictures in a step"):
+    with pytest.raises(SettingError, match="1,258,291,200 bytes of images in a step"):
         evaluate(large, real, seeds=1, width=4)
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import small_payload
+from rate_points import rate_points
 
 from rudcodec import bitstream
-from rudcodec.baselines import PictureBudget, rate_points, real_images
+from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.baselines.codecs import LEARNED, check_codec
 from rudcodec.baselines.learned_codecs import find_weights
 from rudcodec.baselines.picture_codec import LearnedName

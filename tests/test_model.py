@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rudcodec import bitstream
@@ -133,7 +133,6 @@ def test_pyramid_levels_have_the_components_asked_for() -> None:
 
 
 @given(st.floats(-3, 3), st.floats(-3.5, 3.5))
-@settings(deadline=None)
 def test_laplace_code_lengths_are_those_of_a_distribution(location: float, log2_scale: float) -> None:
     y = torch.arange(-400, 401, dtype=torch.float64)
     bits = laplace_bits(y, torch.tensor(location), torch.tensor(log2_scale))

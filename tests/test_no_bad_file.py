@@ -25,6 +25,7 @@ from rudcodec.distill import ProgressReport, Settings, estimate
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.pipeline import run_pipeline
 from rudcodec.errors import BudgetError, SettingError
+from rudcodec.psnr import psnr
 from rudcodec.runs import RunContext
 
 SHORT: dict[str, Any] = {"warmup": 24, "tune": 10, "label_views": 2000}
@@ -55,14 +56,11 @@ def flat(count: int = 12, side: int = 16) -> LabelledImages:
     return LabelledImages(images, np.arange(count) * 3 // count, ("0", "1", "2"), "flat")
 
 
-def psnr(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
-    error = float(np.mean((images.astype(float) - others) ** 2))
-    return 100.0 if error == 0 else float(10 * np.log10(255**2 / error))
-
-
 def mean_colour_psnr(images: NDArray[np.uint8]) -> float:
     """Of pictures of the images' mean colours."""
-    return psnr(np.broadcast_to(images.mean((1, 2), keepdims=True).round(), images.shape), images)
+    return psnr(
+        np.broadcast_to(images.mean((1, 2), keepdims=True).round().astype(np.uint8), images.shape), images
+    )
 
 
 def test_pictures_are_not_lost_when_a_budget_is_missed(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def soft_payloads(draw: st.DrawFn) -> Payload:
     return random_soft(payload, scale, seed=draw(st.integers(0, 99)), spread=spread)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(soft_payloads())
 def test_round_trip(payload: Payload) -> None:
     data = bitstream.encode(payload)

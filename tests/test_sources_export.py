@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import rudcodec
@@ -39,7 +39,6 @@ def made(classes: tuple[str, ...]) -> SyntheticSet:
 @given(st.lists(NAMES, min_size=1, max_size=30, unique=True))
 @example([str(k) for k in range(12)])
 @example(list(FASHION))
-@settings(deadline=None)
 def test_folders_sort_like_the_class_numbers(classes: list[str]) -> None:
     names = folder_names(classes)
     assert names == sorted(names) and len(names) == len(classes)

@@ -77,7 +77,7 @@ def test_sharpening_steepens_edges_and_leaves_flat_parts() -> None:
     assert views.sharpened(images, STILL, np) is images
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.integers(0, 2**40),
     st.integers(0, 2**40),

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rudcodec.baselines.picture_codec import Codec
-from rudcodec.baselines.psnr import RatePoint, psnr, rate_points
 from rudcodec.baselines.real import Candidate, PictureBudget, default_counts, real_images
 
 if TYPE_CHECKING:
@@ -17,13 +16,10 @@ __all__ = [
     "Candidate",
     "Codec",
     "PictureBudget",
-    "RatePoint",
     "StudentTraining",
     "Trial",
     "best_baseline",
     "default_counts",
-    "psnr",
-    "rate_points",
     "real_images",
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.baselines.picture_codec import CodedPicture, PictureCodec, Subsampling
-from rudcodec.baselines.psnr import psnr
+from rudcodec.psnr import psnr
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from rudcodec.baselines.codecs import picture_codec
 from rudcodec.baselines.picture_codec import Codec, PictureCodec, Subsampling
-from rudcodec.baselines.psnr import psnr
 from rudcodec.baselines.quality_search import best_fit
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages
 from rudcodec.errors import BudgetError, SettingError
 from rudcodec.progress import Progress
+from rudcodec.psnr import psnr
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,13 @@ from numpy.typing import NDArray
 from rudcodec import bitstream
 from rudcodec.distill.payload_builder import segment_rows
 from rudcodec.model.synthesis import to_grey_levels
+from rudcodec.psnr import psnr
 
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
     from rudcodec.payload import Payload
 
-MAX_PSNR = 100.0  # dB, of images that are the same
+MAX_PSNR = 100.0  # dB: of images that are the same it would be infinite, which JSON has no number for
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,9 @@ class Quality:
     targets: float
 
 
-def psnr(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio of images, uint8 of one shape, in dB; at most ``MAX_PSNR``."""
-    error = float(np.mean((images.astype(np.float32) - others.astype(np.float32)) ** 2))
-    return MAX_PSNR if error == 0 else min(MAX_PSNR, 10 * math.log10(255**2 / error))
-
-
 def model_psnr(encoding: Encoding) -> float:
     """PSNR in dB, against the initial images, of what the model decodes its rounded latents to: a stage."""
-    return psnr(to_pixels(encoding.encoder.decode_all()), encoding.initial_images.images)
+    return _psnr(to_pixels(encoding.encoder.decode_all()), encoding.initial_images.images)
 
 
 def file_quality(encoding: Encoding, payload: Payload) -> Quality:
@@ -49,14 +43,19 @@ def file_quality(encoding: Encoding, payload: Payload) -> Quality:
     decoded = np.empty_like(initial)
     decoded[order] = bitstream.synthesize(payload)
     targets = to_pixels(encoding.encoder.targets)
-    return Quality(psnr(decoded, initial), psnr(decoded, targets))
+    return Quality(_psnr(decoded, initial), _psnr(decoded, targets))
 
 
 def mean_colour_psnr(encoding: Encoding) -> float:
     """PSNR in dB of the initial images against their mean colours."""
     images = encoding.initial_images.images
     means = images.mean((1, 2), keepdims=True).round().astype(np.uint8)
-    return psnr(np.broadcast_to(means, images.shape), images)
+    return _psnr(np.broadcast_to(means, images.shape), images)
+
+
+def _psnr(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
+    """In dB, at most ``MAX_PSNR``."""
+    return min(MAX_PSNR, psnr(images, others))
 
 
 def to_pixels(images: torch.Tensor) -> NDArray[np.uint8]:

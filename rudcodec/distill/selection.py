@@ -27,6 +27,7 @@ from rudcodec.students import StudentSpec, TrainingSet, train_student
 
 PROBE_STEPS = 300  # at most
 PROBE_EPOCHS = 40
+PROBE_BATCH = 256
 # Where the set is hard for the network, the rest only confuses students. Where it is easy, students lack what
 # it is least sure of.
 TYPICAL_FRACTION = 0.7
@@ -42,10 +43,10 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
 
     Each class has as many.
     """
-    steps = min(PROBE_STEPS, -(-PROBE_EPOCHS * len(real) // recipe.batch))
+    steps = min(PROBE_STEPS, -(-PROBE_EPOCHS * len(real) // PROBE_BATCH))
     net = train_student(
         TrainingSet.with_classes(real),
-        replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps, cutmix=0),
+        replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps, batch=PROBE_BATCH, cutmix=0),
         StudentSpec(width=PROBE_WIDTH, device=run.device),
         run.seed,
         run.stage_report("selection"),

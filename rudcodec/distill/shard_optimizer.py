@@ -33,11 +33,6 @@ class ShardOptimizer:
         ]
         self._adam = torch.optim.Adam(groups, lr=LATENT_LR, betas=BETAS)
 
-    @property
-    def num_latents(self) -> int:
-        """Those that this process moves."""
-        return sum(own.numel() for own in self._own)
-
     def zero_grad(self) -> None:
         """Forget the chunk's gradients."""
         for level in self._levels:

@@ -33,7 +33,9 @@ LABEL_FRACTIONS = (5.5, 0.7), (6.0, 0.5)
 
 # Over the bits of a network of zeros, of the smallest one.
 ZERO_NETWORK_MARGIN = 1.25
-SHRINKAGE = 0.9  # of weights, in units of their quantization step: the norm hides it, and fewer are not zero
+# Of all parameters, in units of their quantization steps: more of them are zero then, and norms hide that
+# convolutions are smaller.
+SHRINKAGE = 0.9
 
 
 def label_fraction(budget_bits: float) -> float:

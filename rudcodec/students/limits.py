@@ -32,15 +32,15 @@ def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = (
     size = batch * data.images[0].nbytes
     for name, value, limit, request in (
         ("steps", recipe.steps, MAX_STEPS, "{:,} steps"),
-        ("batch", batch, MAX_BATCH, "{:,} pictures in a step"),
-        ("batch", size, MAX_BATCH_BYTES, "{:,} bytes of pictures in a step"),
+        ("batch", batch, MAX_BATCH, "{:,} images in a step"),
+        ("batch", size, MAX_BATCH_BYTES, "{:,} bytes of images in a step"),
         ("lr", recipe.lr, MAX_LR, "a learning rate of {:g}"),
         ("momentum", recipe.momentum, MAX_MOMENTUM, "a momentum of {:g}"),
     ):
         if value > limit and name not in chosen:
             raise SettingError(_refusal(name, request.format(value), limit))
     if batch * recipe.steps > MAX_SEEN and not {"steps", "batch"} & set(chosen):
-        request = f"{recipe.steps:,} steps of {batch:,} pictures, {batch * recipe.steps:,} in all"
+        request = f"{recipe.steps:,} steps of {batch:,} images, {batch * recipe.steps:,} in all"
         raise SettingError(_refusal("steps", request, MAX_SEEN))
 
 
