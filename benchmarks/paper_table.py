@@ -226,13 +226,12 @@ def _points(
 
 
 def _row(point: Point, network: list[float]) -> dict[str, str]:
-    own_labels = point.kind in ("set", "pictures with label network")
-    with_network = bool(network) and own_labels
+    with_network = bool(network) and point.has_own_labels
     return {
         "what": "file" if point.kind == "set" else curve_name(point),
         "bpc": f"{point.bpc:.0f}",
         "bytes": str(point.size),
-        "labels": point.label_mode if own_labels else "hard",
+        "labels": point.label_mode if point.has_own_labels else "hard",
         "ipc": f"{point.ipc:g}",
         "label_network": f"{100 * network[0]:.1f}" if with_network else "",
         "net": point.net,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -52,7 +53,7 @@ class Budgets:
         for size in self.sizes:
             resolve_inputs(self.train, None, replace(self.settings, bpc=size))
             path = self._path(size)
-            if path.exists() and not force and ledger.get(self._key(size)) is None:
+            if path.exists() and not force and not _is_file_of(ledger.get(self._key(size)), path):
                 raise DataError(
                     f"{path}: exists already, and isn't known to be of this set and these settings; "
                     "--force overwrites it"
@@ -64,12 +65,9 @@ class Budgets:
         for number, size in enumerate(self.sizes, start=1):
             path, key = self._path(size), self._key(size)
             paths.append(path)
-            known = ledger.get(key)
-            if known is None:
-                path.unlink(missing_ok=True)  # it was asked whether it may be
-                ledger.add(key, "begun")
-            elif path.exists():
+            if _is_file_of(ledger.get(key), path):
                 continue
+            path.unlink(missing_ok=True)  # it was asked whether it may be
             view.say(f"{path}: {number} of {len(self.sizes)} files")
             result = rudcodec.compress(
                 self.train,
@@ -79,7 +77,7 @@ class Budgets:
                 checkpoints=f"{path}.run",
                 resume=True,
             )
-            ledger.add(key, {"seconds": round(result.seconds)})
+            ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(path)})
             view.say(f"{path}: {result.size:,} bytes, {result.ipc} images a class, {clock(result.seconds)}")
         return paths
 
@@ -100,3 +98,12 @@ class Budgets:
             "data": self._digest,
             "settings": {**self.settings.as_dict(), "bpc": size},
         }
+
+
+def _is_file_of(known: Any, path: Path) -> bool:
+    """Whether a file is the one that an encode known to the ledger has made."""
+    return isinstance(known, dict) and path.exists() and known.get("sha256") == _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -162,8 +162,8 @@ def compress(
         metrics = stack.enter_context(Metrics(view, *logs, append=resume))
         real_source, distilled_source = (real, source) if distilled else (source, None)
         sets = _Sets(
-            read_images(real_source, split, reading, view) if real_source else None,
-            read_images(distilled_source, "all", reading, view) if distilled_source else None,
+            read_images(real_source, split, reading, view) if real_source is not None else None,
+            read_images(distilled_source, "all", reading, view) if distilled_source is not None else None,
         )
         prepare_for_images(os.environ, *sets.image_size)
         if budget_bytes is not None:

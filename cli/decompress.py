@@ -90,9 +90,7 @@ def decompress(
             contents = Contents.of_views(decoded.view_batches(views, seed=seed), views)
             text = f"{views:,} views of seed {seed} with soft labels, {len(outline.classes)} classes"
         closing(f"rudcodec: {shown_output(path)}: writing {size}", err=True)
-        if chosen is None and force:
-            output.clear_folder(path)
-        save(contents, target, chosen)
+        save(contents, target, chosen, replace=force)
         _name(lost)
         if dash:
             send(target)

@@ -106,8 +106,8 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
     students = entries[0].results
     first = students[0]
     click.echo(
-        f"{len(first.seeds)} student(s) of each network, {first.steps} steps of {first.batch}; "
-        f"judged on {first.real_images:,} real images ({split})"
+        f"{len(first.seeds)} student(s) of each network, judged on {first.real_images:,} "
+        f"real images ({split})"
     )
     titles = [f"{one.net} w{one.width}" if one.width else one.net for one in students]
     table = []
@@ -116,8 +116,10 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
         cells = _percentages(entry)
         cells += [""] * (len(titles) - len(cells))
         ipc = f"{entry.ipc:g}" if entry.ipc else ""
-        table.append((f"  {entry.name}" if part else entry.name, f"{entry.size:,}", ipc, *cells))
-    print_table(("trained on", ">bytes", ">images a class", *(f">{title}" for title in titles)), table)
+        steps = f"{entry.results[0].steps:,} of {entry.results[0].batch:,}" if entry.results else ""
+        table.append((f"  {entry.name}" if part else entry.name, f"{entry.size:,}", ipc, steps, *cells))
+    heads = ("trained on", ">bytes", ">images a class", ">steps of images")
+    print_table((*heads, *(f">{title}" for title in titles)), table)
     for entry in entries:
         if entry.baseline is not None:
             points = 100 * (entries[0].accuracy - entry.accuracy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,11 +27,14 @@ def check_outputs(paths: Iterable[Path | None], force: bool, known: Collection[P
     """Refuse, before any work, what can't be written or is there already.
 
     ``paths``: some may be None, one of them ``-``; ``known``: those that may be there. Raises DataError;
-    click.UsageError if two are ``-``.
+    click.UsageError if two are the same.
     """
     wanted = [path for path in paths if path is not None]
     if wanted.count(STANDARD_OUTPUT) > 1:
         raise click.UsageError("only one output can be -, standard output")
+    for path, count in Counter(path.resolve() for path in wanted).items():
+        if count > 1:
+            raise click.UsageError(f"{count} outputs can't be the same file, {path}")
     for path in wanted:
         if path != STANDARD_OUTPUT:
             check_writable(path)

@@ -17,6 +17,7 @@ from rudcodec.baselines import (
     default_counts,
 )
 from rudcodec.data import LabelledImages
+from rudcodec.errors import DataError
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, Within, no_progress
@@ -106,7 +107,13 @@ class Comparison:
 
         ``train`` has the shape and class numbers of the set, as ``real`` has. To judge an entry raises
         BudgetError where not even a few images fit.
+
+        Raises:
+            DataError: a class has no image.
         """
+        for name, count in zip(train.classes, train.ipc_counts(), strict=True):
+            if not count:
+                raise DataError(f"{train.name}: class {name} has no image that a baseline could have")
         recipe = self.hard_recipe
         work = self._work(TrainingSet.with_classes(self.data), recipe)
         pending = [Pending("pictures", work, partial(self._judge_pictures, train, codec, recipe, None))]
@@ -123,10 +130,11 @@ class Comparison:
 
     @property
     def hard_recipe(self) -> Recipe:
-        """The recipe for images with their classes: that of the set, unless this is one for views."""
+        """The recipe for images with their classes, the set's and real ones: that of the set, unless this is
+        one for views, of which changes no more than a smaller number of steps is taken."""
         if self.data.network is None:
             return self.recipe
-        usual = hard_recipe(self.data.recipe)
+        usual = hard_recipe(self.data.recipe, self.data.bpc)
         return replace(usual, steps=min(usual.steps, self.changes.get("steps", usual.steps)))
 
     @cached_property

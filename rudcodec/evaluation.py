@@ -205,4 +205,4 @@ def _own_recipe(synthetic: SyntheticSet | LabelledImages, hard: bool) -> Recipe:
     if not isinstance(synthetic, SyntheticSet):
         raise SettingError("labelled images bring no recipe: give one")
     recipe = synthetic.recipe
-    return hard_recipe(recipe) if hard and synthetic.network is not None else recipe
+    return hard_recipe(recipe, synthetic.bpc) if hard and synthetic.network is not None else recipe

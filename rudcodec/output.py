@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,14 +70,6 @@ def check_replaceable(folder: str | os.PathLike[str]) -> None:
         )
 
 
-def clear_folder(folder: str | os.PathLike[str]) -> None:
-    """Remove a folder that is replaceable, see :func:`check_replaceable`."""
-    target = Path(folder)
-    if target.exists():
-        check_replaceable(target)
-        shutil.rmtree(target)
-
-
 def _is_free(target: Path) -> bool:
     """Whether nothing is there, or an empty folder."""
     return not target.exists() or (target.is_dir() and not any(target.iterdir()))
@@ -87,14 +79,26 @@ def _foreign_file(folder: Path) -> str | None:
     """A file of a folder that no decoded set has written there; None if there is none."""
     if not folder.is_dir() or folder.is_symlink():
         return folder.name
-    ours = {LABELS_FILE}
-    with suppress(OSError, ValueError, AttributeError):
-        ours |= {on_disk(name) for name in json.loads((folder / LABELS_FILE).read_bytes())["labels"]}
+    ours = _written_files(folder)
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_dir() or name in ours):
             return shown(name)
     return None
+
+
+def _written_files(folder: Path) -> set[str]:
+    """The files that a labels.json like ours says were written, itself among them; none if it isn't like
+    ours."""
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        said = json.loads((folder / LABELS_FILE).read_bytes())
+        names = dict(zip(said["folders"], said["classes"], strict=True))
+        patterns = [re.compile(rf"{re.escape(name)}/\d{{5,}}\.png") for name in said["folders"]]
+        if said["class_of"] == names and all(
+            patterns[k].fullmatch(file) for file, k in said["labels"].items()
+        ):
+            return {LABELS_FILE, *map(on_disk, said["labels"])}
+    return set()
 
 
 def of_saving(outline: Outline, chosen: FileFormat | None, views: int | None = None) -> Output:

@@ -20,8 +20,10 @@ from rudcodec.baselines import (
     default_counts,
     real_images,
 )
+from rudcodec.baselines.codecs import picture_codec
 from rudcodec.baselines.picture_codec import PillowName
 from rudcodec.baselines.pillow_codecs import decode, encode
+from rudcodec.baselines.quality_search import best_fit
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import BudgetError, SettingError
@@ -161,6 +163,19 @@ def test_psnr() -> None:
     assert psnr(black, black) == math.inf
     assert psnr(black, black + np.uint8(255)) == 0
     assert psnr(black, black + np.uint8(1)) == pytest.approx(48.13, abs=0.01)
+
+
+def test_a_picture_that_fits_with_coarse_chroma_alone_is_found(colour: LabelledImages) -> None:
+    """Where the finer chroma looks better in the quick trial, and is too large."""
+    picture = tile(colour.images, 3, columns_for(12, 16, 16, 3))
+    coder = picture_codec("jpeg")
+    lowest = coder.qualities[0]
+    coarse, fine = (coder.code(picture, lowest, one).size for one in ("4:2:0", "4:4:4"))
+    assert coarse < fine - 1
+    for size in (coarse, fine - 1):
+        fit = best_fit(picture, coder, size)
+        assert fit is not None and fit.subsampling == "4:2:0" and fit.file.size <= size
+    assert best_fit(picture, coder, coarse - 1) is None
 
 
 @every_codec

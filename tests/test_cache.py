@@ -352,6 +352,20 @@ def test_list_and_clear(tmp_path: Path, folder: Path, monkeypatch: pytest.Monkey
     assert_same(images, in_memory(source, "val"))  # who uses them still has them
 
 
+def test_folders_that_are_only_called_like_entries_stay(tmp_path: Path, folder: Path) -> None:
+    load(splits(tmp_path / "set"), "val")
+    theirs = folder / "d41d8cd98f00b204e9800998ecf8427e"
+    theirs.mkdir()
+    (theirs / "thesis.txt").write_text("mine")
+    lock = folder / f"{'0' * 32}.lock"
+    lock.write_text("mine")
+    empty = folder / ("1" * 32)
+    empty.mkdir()
+    assert run("cache", "--clear").exit_code == 0
+    assert sorted(folder.iterdir()) == sorted([theirs, lock, empty])
+    assert (theirs / "thesis.txt").read_text() == "mine"
+
+
 def test_a_failed_set_leaves_no_lock(tmp_path: Path, folder: Path) -> None:
     source = class_folders(tmp_path / "set")
     (source / "down" / "99.png").write_bytes(png(np.zeros((9, 9, 3), np.uint8)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_output import one_line, run
 
@@ -65,6 +66,35 @@ class TestForce:
         before = sorted(out.rglob("*"))
         assert "not even --force" in one_line(run("decompress", rud, out, "--force"))
         assert sorted(out.rglob("*")) == before and (out / name).read_text() == "precious"
+
+    def test_decompress_keeps_what_a_foreign_labels_file_lists(self, rud: Path, tmp_path: Path) -> None:
+        out = tmp_path / "mine"
+        (out / "img").mkdir(parents=True)
+        (out / "img" / "00000.png").write_bytes(b"mine")
+        (out / "labels.json").write_text('{"labels": {"img/00000.png": 3}}')
+        assert "not even --force" in one_line(run("decompress", rud, out, "--force"))
+        assert (out / "img" / "00000.png").read_bytes() == b"mine"
+
+    def test_decompress_keeps_the_old_folder_until_the_new_one_is_complete(
+        self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = tmp_path / "synth"
+        assert run("decompress", rud, out).exit_code == 0
+        before = {path: path.read_bytes() for path in out.rglob("*.png")}
+
+        def full(image: np.ndarray) -> bytes:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("rudcodec.export.folders.png", full)
+        result = run("decompress", rud, out, "--force")
+        assert result.exit_code == 2 and "No space left on device" in result.stderr.splitlines()[-1]
+        assert {path: path.read_bytes() for path in out.rglob("*.png")} == before
+        assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["synth"]
+
+    def test_two_outputs_are_two_files(self, tmp_path: Path) -> None:
+        same = run("compress", tmp_path / "no.zip", tmp_path / "a.png", "--preview", tmp_path / "." / "a.png")
+        assert same.exit_code == 2 and "2 outputs can't be the same file" in same.stderr
+        assert not list(tmp_path.iterdir())
 
 
 class TestDash:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import small_payload
+from conftest import small_payload, stripes
 from golden_payloads import random_labels
 from PIL import Image
 
+import rudcodec
 from rudcodec import BudgetError, bitstream
 from rudcodec.cli.main import main
 from rudcodec.payload import LabelLayer
@@ -21,9 +22,11 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from rudcodec.comparison import Comparison  # noqa: E402
+from rudcodec.labels.hard import HardLabels  # noqa: E402
 from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.payload import Recipe  # noqa: E402
-from rudcodec.students import predict  # noqa: E402
+from rudcodec.settings import Settings  # noqa: E402
+from rudcodec.students import hard_recipe, predict  # noqa: E402
 
 NAMES = ("ant", "bee", "cicada")
 QUICK = ["--seeds", "1", "--steps", "2", "--width", "4", "--device", "cpu"]
@@ -79,6 +82,37 @@ def test_a_baseline_without_a_train_split_fails_before_students_train(tmp_path: 
     result = CliRunner().invoke(main, ["eval", str(rud), *options])
     assert result.exit_code == 2 and "has no train split" in result.stderr.splitlines()[-1]
     assert "student" not in result.stderr
+
+
+def test_a_baseline_without_images_of_a_class_fails_before_students_train(tmp_path: Path, rud: Path) -> None:
+    images = np.zeros((5, 8, 8, 3), np.uint8)
+    labels, names = np.array([0, 0, 1, 1, 1]), np.array(NAMES)
+    np.savez(
+        tmp_path / "gap.npz",
+        x_train=images,
+        y_train=labels,
+        x_test=images[:3],
+        y_test=np.arange(3),
+        classes=names,
+    )
+    options = ["--real", str(tmp_path / "gap.npz"), *QUICK, "--split", "test", "--baseline", "jpeg"]
+    result = CliRunner().invoke(main, ["eval", str(rud), *options])
+    assert result.exit_code == 2 and f"class {NAMES[2]} has no image" in result.stderr.splitlines()[-1]
+    assert "student" not in result.stderr
+
+
+def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
+    """With CutMix from 5e4 bits a class on, also beside files with a label network."""
+    recipe, real = Recipe((128,), (64,)), stripes()
+    for bpc, cutmix in ((49_999.0, 0), (50_000.0, 128)):
+        settings = Settings(bpc=bpc, labels="hard")
+        assert HardLabels(real, settings, recipe).student_recipe() == hard_recipe(recipe, bpc)
+        assert hard_recipe(recipe, bpc).cutmix == cutmix
+    labelled = random_labels(small_payload(segments=40), (LabelLayer(4, "mean"),), seed=1)
+    small = rudcodec.load(bitstream.encode(labelled))
+    large = replace(small, size=round(5e4 * len(small.classes) / 8))
+    for data, cutmix in ((small, 0), (large, 128)):
+        assert Comparison("x", data, real).hard_recipe.cutmix == cutmix
 
 
 def test_equal_images_are_told_from_others_in_json(rud: Path) -> None:

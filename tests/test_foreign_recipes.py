@@ -85,7 +85,7 @@ def test_a_batch_of_views_is_bounded(tmp_path: Path, source: Path) -> None:
 
 def test_a_batch_of_images_is_at_most_the_set(tmp_path: Path, source: Path) -> None:
     result = run_eval(payload_with(batch=10**9), tmp_path, source)
-    assert result.exit_code == 0 and "4 steps of 12" in result.stdout
+    assert result.exit_code == 0 and "4 of 12" in result.stdout
 
 
 def test_steps_given_by_the_user_are_taken(tmp_path: Path, real: LabelledImages) -> None:
@@ -146,4 +146,4 @@ def test_changes_are_used(tmp_path: Path, source: Path) -> None:
         word for one in ("steps=2", "batch=5", "optimizer=sgd", "augment=flip") for word in ("--set", one)
     ]
     result = run_eval(payload_with(), tmp_path, source, *changes)
-    assert result.exit_code == 0 and "2 steps of 5;" in result.stdout
+    assert result.exit_code == 0 and "2 of 5 " in result.stdout

@@ -12,6 +12,7 @@ import sys
 import time
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,10 +21,14 @@ from golden_payloads import random_labels
 from PIL import Image
 from test_output import one_line, run
 
-from rudcodec import bitstream
+from rudcodec import DataError, bitstream
+from rudcodec.cli.budgets import Budgets
+from rudcodec.data import load
+from rudcodec.display import ProgressView
 from rudcodec.payload import LabelLayer
 from rudcodec.report import JudgedFile, Ledger, Point, as_tsv
 from rudcodec.report.curves import verdicts
+from rudcodec.settings import Settings
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -223,6 +228,38 @@ class TestCurve:
         assert complaint in one_line(run("curve", *words.split(), "-q"))
         assert sorted(folder.iterdir()) == before
 
+    def test_a_file_of_another_job_is_not_taken_for_this_ones(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Jobs with other settings write files of the same names."""
+        made = []
+
+        def compress(train: object, path: Path, settings: Settings, **_: object) -> SimpleNamespace:
+            made.append(settings.seed)
+            path.write_bytes(f"seed {settings.seed}".encode())
+            return SimpleNamespace(seconds=1.0, size=6, ipc=1)
+
+        monkeypatch.setattr("rudcodec.compress", compress)
+        train, ledger = load(folder / "real.npz", "train"), Ledger(folder / "kept.jsonl")
+
+        def job(seed: int, force: bool = False) -> None:
+            settings = Settings.preset("fast", labels="hard", ipc=2, seed=seed, bpc=1.0)
+            budgets = Budgets(train, settings, [5000.0], folder)
+            budgets.check(ledger, force)
+            with ProgressView(quiet=True) as view:
+                (path,) = budgets.encode(ledger, view)
+            assert path.read_bytes() == f"seed {seed}".encode()
+
+        job(1)
+        job(1)
+        with pytest.raises(DataError, match="exists already, and isn't known to be of this set"):
+            job(2)
+        job(2, force=True)
+        with pytest.raises(DataError, match="exists already, and isn't known to be of this set"):
+            job(1)
+        job(1, force=True)
+        assert made == [1, 2, 1]
+
     def test_a_spoilt_ledger_is_named(self, folder: Path) -> None:
         (folder / "a.measured.jsonl").write_text('{"key": {}, "result": 1}\n{"key"\n')
         result = run("curve", folder / "1.rud", "--real", folder / "real.npz", "-o", folder / "a.tsv")
@@ -272,6 +309,11 @@ class TestPieces:
         ]
         better = [points[0], point("pictures", 700, 0.5, sha256="800")]
         assert verdicts(better) == ["The files are 10.0 points above real images as avif, hard labels."]
+        learned = [
+            points[0],
+            point("pictures", 700, 0.5, sha256="800", codec="mbt2018", quality=3, uncounted=4000),
+        ]
+        assert verdicts(learned)[1:] == ["Not counted: the weights of mbt2018 q3, 4,000 bytes."]
         assert draw(points, "svg") == draw(points, "svg")
         assert (
             len(draw(points, "svg")) > len(draw(better, "svg")) + 1000

@@ -24,7 +24,7 @@ def best_fit(picture: NDArray[np.uint8], codec: PictureCodec, size: int) -> Fit 
     """A picture, uint8 (H, W, C), at the highest quality whose file has at most ``size`` bytes; None if there
     is no such quality.
 
-    The chroma subsampling is that with the higher PSNR in a quick trial.
+    The chroma subsampling is that with the higher PSNR in a quick trial, if it fits.
     """
     search = _Search(picture, codec, size)
     guesses: dict[Subsampling, int] = {}
@@ -32,15 +32,14 @@ def best_fit(picture: NDArray[np.uint8], codec: PictureCodec, size: int) -> Fit 
         place = search.guess(subsampling)
         if place is not None:
             guesses[subsampling] = place
-    if not guesses:
-        return None
-    chosen = next(iter(guesses))
-    if len(guesses) > 1:
-        chosen = max(guesses, key=lambda one: (search.fidelity(guesses[one], one), one))
-    place = search.highest(guesses[chosen], chosen)
-    if place is None:
-        return None
-    return Fit(codec.qualities[place], chosen, search.code(place, chosen))
+    ranked = list(guesses)
+    if len(ranked) > 1:
+        ranked.sort(key=lambda one: (search.fidelity(guesses[one], one), one), reverse=True)
+    for subsampling in ranked:
+        place = search.highest(guesses[subsampling], subsampling)
+        if place is not None:
+            return Fit(codec.qualities[place], subsampling, search.code(place, subsampling))
+    return None
 
 
 @dataclass(eq=False)

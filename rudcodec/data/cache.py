@@ -183,7 +183,7 @@ def entries(folder: Path) -> list[Entry]:
     try:
         for path in folder.iterdir():
             with suppress(FileNotFoundError):  # another process has just finished or removed it
-                if path.is_dir() and _is_ours(path):
+                if _is_ours(path):
                     found.append(_entry(path))
     except OSError as error:
         raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror or error})") from None
@@ -204,7 +204,7 @@ def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
     for entry in entries(folder):
         (removed if _cleared(entry.path) else left).append(entry)
     for lock_path in folder.glob(f"*{_LOCK}"):  # of what could not be decoded, and was never kept
-        if _is_ours(lock_path.with_suffix("")):
+        if _NAME.fullmatch(lock_path.stem) and not lock_path.stat().st_size:
             _cleared(lock_path.with_suffix(""))
     return removed, left
 
@@ -255,15 +255,19 @@ def _entry(path: Path) -> Entry:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a folder is called like an entry: nothing else is ever removed."""
-    return _NAME.fullmatch(path.name) is not None
+    """Whether this is a folder that is called like an entry and holds what entries do, or is one that isn't
+    complete: nothing else is ever removed."""
+    if _NAME.fullmatch(path.name) is None or not path.is_dir() or path.is_symlink():
+        return False
+    names = {one.name for one in path.iterdir()}
+    return names <= {_IMAGES, _FACTS} and (bool(names) or path.suffix == _PART)
 
 
 def _remove(path: Path) -> None:
     """Remove an entry, and one of that name that isn't complete. Raises OSError."""
     part = path.with_suffix(_PART)
-    if part.exists():
+    if _is_ours(part):
         shutil.rmtree(part)
-    if path.exists():
+    if _is_ours(path):
         path.rename(part)  # at once: it is never seen in parts
         shutil.rmtree(part)

@@ -46,10 +46,15 @@ def choose_format(path: str | os.PathLike[str], name: str | None = None) -> File
     return chosen
 
 
-def save(contents: Contents, path: str | os.PathLike[str], chosen: FileFormat | None) -> None:
-    """Save a set, complete or not at all, in a format that :func:`choose_format` gave. Raises DataError."""
+def save(
+    contents: Contents, path: str | os.PathLike[str], chosen: FileFormat | None, replace: bool = False
+) -> None:
+    """Save a set, complete or not at all, in a format that :func:`choose_format` gave.
+
+    ``replace``: also in place of class folders that were saved there. Raises DataError.
+    """
     if chosen is None:
-        folders.save(contents, path)
+        folders.save(contents, path, replace)
         return
     with replacing(path) as file:
         chosen.write(contents, file)

@@ -14,10 +14,10 @@ from rudcodec.export.contents import Contents, rounded
 from rudcodec.export.png import png
 from rudcodec.files import temporary_prefix
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
-from rudcodec.output import check_folder
+from rudcodec.output import check_folder, check_replaceable
 
 
-def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
+def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = False) -> None:
     """Write ``folder/<class>/NNNNN.png`` and ``folder/labels.json``.
 
     The class folders sort into the order of the class numbers. In labels.json, ``classes`` and ``folders``
@@ -25,11 +25,12 @@ def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
     name to the other, and ``labels`` has the class number of each file; ``probs``, if there are some, its
     probabilities.
 
-    The folder appears only when complete. Raises DataError if it exists and isn't an empty folder, or can't
-    be written.
+    The folder appears only when complete, with ``replace`` in place of one that this has written, which stays
+    until then. Raises DataError if it exists and is neither such a folder nor empty, or can't be written.
     """
     target = Path(folder)
-    check_folder(target)
+    check = check_replaceable if replace else check_folder
+    check(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), dir=target.parent))
@@ -38,11 +39,20 @@ def save(contents: Contents, folder: str | os.PathLike[str]) -> None:
     try:
         _write(contents, temporary)
         temporary.chmod(0o755)
-        temporary.replace(target)
+        check(target)  # again: writing may have taken long
+        _put(temporary, target)
     except OSError as error:
         raise DataError(f"{target}: can't be written ({error.strerror})") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(folder: Path, target: Path) -> None:
+    """Rename a folder, and remove what has been in its place. Raises OSError."""
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix(target), dir=target.parent) as aside:
+        if target.exists():
+            target.rename(Path(aside) / target.name)
+        folder.rename(target)
 
 
 def _write(contents: Contents, folder: Path) -> None:

@@ -60,14 +60,17 @@ def is_beaten(point: Point, points: Sequence[Point]) -> bool:
 
 
 def verdicts(points: Sequence[Point]) -> list[str]:
-    """A sentence for each kind of real images: how far the files are above them, or where they aren't."""
+    """A sentence for each kind of real images: how far the files are above them, or where they aren't; and
+    for each learned codec, whose weights aren't counted."""
     gains: dict[str, list[tuple[float, float]]] = {}
     for point in points:
         if point.kind == "set":
             for other in replacements(point, points):
                 gain = 100 * (point.mean - other.mean)
                 gains.setdefault(curve_name(other), []).append((point.bpc, gain))
-    return [_verdict(name, pairs) for name, pairs in gains.items()]
+    weights = {f"{point.codec} q{point.quality}": point.uncounted for point in points if point.uncounted}
+    free = [f"Not counted: the weights of {codec}, {size:,} bytes." for codec, size in weights.items()]
+    return [_verdict(name, pairs) for name, pairs in gains.items()] + free
 
 
 def _verdict(name: str, gains: list[tuple[float, float]]) -> str:

@@ -130,7 +130,7 @@ def _draw_frame(axes: Any, points: Sequence[Point], title: str) -> None:
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g} %"))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("bits per class (8 * bytes / classes), everything counted")
+    axes.set_xlabel("bits per class (8 * bytes / classes)")
     axes.set_ylabel("accuracy on real images")
     axes.set_title(title, fontsize=11, loc="left")
 

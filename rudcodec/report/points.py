@@ -24,7 +24,8 @@ class Point:
     Attributes:
         file, sha256, label_mode: of the file that it belongs to.
         kind: what was judged, see :data:`rudcodec.comparison.Kind`.
-        codec, quality: of real images; "" and None else.
+        codec, quality: of real images; "" and None else; ``uncounted``: bytes of the codec's weights, which
+            ``size`` is without.
         size, bpc: bytes of what was judged, and bits per class from that.
         ipc: images per class; 0 for a label network.
         net, width, steps, batch, seeds: the students; "", None, 0, 0 and none for a label network.
@@ -48,6 +49,7 @@ class Point:
     bpc: float
     ipc: float
     mean: float
+    uncounted: int = 0
     std: float = 0.0
     accuracies: tuple[float, ...] = ()
     net: str = ""
@@ -62,6 +64,11 @@ class Point:
     device: str = ""
 
     @property
+    def has_own_labels(self) -> bool:
+        """Whether students saw labels of the file; else images had their classes."""
+        return self.kind in ("set", "pictures with label network", "label network")
+
+    @property
     def student(self) -> str:
         """The network of the students, and its width if it has one."""
         return f"{self.net} w{self.width}" if self.width else self.net
@@ -74,6 +81,7 @@ def record_of(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "codec": "" if winner is None else winner.codec,
         "quality": None if winner is None else winner.quality,
+        "uncounted": 0 if winner is None else winner.uncounted,
         "size": entry.size,
         "ipc": entry.ipc,
         "accuracy": entry.accuracy,
@@ -84,6 +92,7 @@ def record_of(entry: Entry) -> dict[str, Any]:
 def points_of(record: Mapping[str, Any], file: JudgedFile) -> Iterator[Point]:
     """The points of a record: one for each kind of students."""
     what = {name: record[name] for name in ("kind", "codec", "quality", "size", "ipc")}
+    what["uncounted"] = record.get("uncounted", 0)
     what |= {"file": file.name, "sha256": file.sha256, "label_mode": file.label_mode}
     what["bpc"] = 8 * record["size"] / len(file.data.classes)
     if not record["results"]:

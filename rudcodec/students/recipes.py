@@ -13,6 +13,8 @@ from rudcodec.errors import SettingError
 from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
 
 HARD_LR = 0.005  # of Muon, on the images themselves
+CUTMIX = 128  # of 256 batches: IDC, DSDM and NCFM mix half of them, too
+CUTMIX_BPC = 5e4  # with fewer bits a class, images are too few to gain by it
 VIEW_STEPS, VIEW_SIDE = 32_000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
 VIEW_BPC = 5e4  # with larger files students train on gentler views
 VIEW_BATCH, VIEW_LR = 32, 0.005
@@ -23,8 +25,8 @@ REAL_SHARPEN, SHARPEN = 32, 80
 
 
 def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
-    """The recipe for students of ``data``, images with their classes: the mean and standard deviation of each
-    channel, all augmentations, Muon.
+    """The recipe for students of few images like ``data``, with their classes: the mean and standard
+    deviation of each channel, all augmentations, Muon.
 
     ``flip``: whether mirror images are among these; None: of colour images, not of grey ones.
     """
@@ -37,13 +39,16 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
             mean=tuple(round(m) for m in mean.tolist()),
             std=tuple(max(1, round(s)) for s in std.tolist()),
             augment=default_ops(data.channels, flip),
-        )
+        ),
+        bpc=0.0,
     )
 
 
-def hard_recipe(recipe: Recipe) -> Recipe:
-    """The recipe for students on the images themselves, with a recipe's mean, std and augmentation."""
-    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)
+def hard_recipe(recipe: Recipe, bpc: float) -> Recipe:
+    """The recipe for students on images themselves that take ``bpc`` bits a class, be they a file's or real
+    ones, with a recipe's mean, std and augmentation: with CutMix, where there are bits for many images."""
+    cutmix = CUTMIX if bpc >= CUTMIX_BPC else 0
+    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR, cutmix=cutmix)
 
 
 def view_recipe(recipe: Recipe, height: int, width: int) -> Recipe:
