@@ -99,7 +99,7 @@ class Splits:
             train, flip = self.train, "flip" in self.recipe.augment
             network = train_label_network(
                 train,
-                label_network_spec(bits, train.height, train.width, self.effort.num_views),
+                label_network_spec(bits, train.image_shape, len(train.classes), self.effort.num_views),
                 network_views(train.channels, flip),
                 student_views(train.image_shape, flip),
                 run_of(self.effort.seed, self.view),

@@ -62,7 +62,7 @@ def parse_layers(text: str) -> tuple[LabelLayer, ...]:
 def new_label_network(train: LabelledImages, asked: dict[str, Any], run: RunContext) -> LabelNetwork:
     """A label network as the command line asks for it."""
     flip = "flip" in default_recipe(train).augment
-    spec = label_network_spec(asked["bits"], train.height, train.width, int(asked["count"]))
+    spec = label_network_spec(asked["bits"], train.image_shape, len(train.classes), int(asked["count"]))
     if asked["layers"]:
         spec = replace(spec, layers=parse_layers(asked["layers"]))
     pairs = parse_pairs(asked["views"])

@@ -76,8 +76,12 @@ def check_options(values: Any) -> None:
     for one, known in options_of(type(values)):
         value = getattr(values, one.name)
         _check(one.name, value, _types(type(values), one.name), known)
-        if isinstance(value, np.generic):  # JSON doesn't know numpy's numbers
-            object.__setattr__(values, one.name, value.item())
+        object.__setattr__(values, one.name, plain_number(value))
+
+
+def plain_number(value: Any) -> Any:
+    """The same value, of Python's own types: JSON doesn't know numpy's numbers."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _types(owner: type, name: str) -> tuple[type, ...]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.options import check_options, option, parse_option
+from rudcodec.options import check_options, option, parse_option, plain_number
 from rudcodec.plugins import LABEL_MODES, UTILITIES
 from rudcodec.utility_options import OPTIONS, utility_options
 
@@ -140,7 +140,7 @@ class Settings:
     tune: int = option(60, "Epochs of the latents, once the networks are integers.", minimum=2)
     chunk: int | None = option(
         None,
-        "Images whose latents train together; it bounds memory.",
+        "Images whose latents train together, at most utility_images; it bounds memory.",
         minimum=1,
         shown="what suits the device",
     )
@@ -165,6 +165,8 @@ class Settings:
         check_options(self)
         if self.device.partition(":")[0] not in _DEVICES:
             raise SettingError(f"device: {self.device!r} is none of {', '.join(_DEVICES)}")
+        options = {name: plain_number(value) for name, value in self.utility_options.items()}
+        object.__setattr__(self, "utility_options", options)
         utility = DEFAULT_UTILITY if self.utility == AUTO else self.utility
         if utility in OPTIONS:  # those of other packages' are checked when it is loaded
             utility_options(utility, OPTIONS[utility], self.utility_options)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
+import torch
 
 import rudcodec
 from rudcodec import bitstream
@@ -23,6 +25,8 @@ from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe
+from rudcodec.utility.mm import MomentMatching
+from rudcodec.utility_options import MMOptions
 
 QUICK: dict[str, Any] = {"warmup": 40, "joint": 3, "tune": 20}
 
@@ -219,6 +223,63 @@ def test_more_images_than_there_are(colour: LabelledImages) -> None:
 def test_wrong_settings(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         Settings(**{"bpc": 1000.0, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"labels": "hard", "joint": 0, "utility": "dm"},
+            "utility: with joint=0 there is no joint phase",
+        ),
+        (
+            {"labels": "soft", "label_fraction": 0.5},
+            "label_fraction: a file of soft labels has no",
+        ),
+    ],
+)
+def test_settings_that_nothing_would_use(colour: LabelledImages, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        resolve_inputs(colour, None, Settings(bpc=9000, **wrong))
+
+
+def test_numbers_of_numpy_can_be_written_into_checkpoints() -> None:
+    settings = Settings(bpc=9000, utility_options={"mm.runs": np.int64(3)})
+    assert json.loads(json.dumps(settings.as_dict()))["utility_options"] == {"mm.runs": 3}
+
+
+def test_a_utility_needs_real_images_of_every_class(colour: LabelledImages) -> None:
+    some = colour.take(np.flatnonzero(colour.labels != 1))
+    with pytest.raises(DataError, match="class b has no image that a utility could match"):
+        resolve_inputs(some, colour, Settings(bpc=90_000, utility="mm"))
+
+
+def test_images_too_small_for_networks_are_refused_at_once() -> None:
+    rows = LabelledImages(np.zeros((6, 1, 64, 3), np.uint8), np.arange(6) % 2, ("a", "b"), "rows")
+    with pytest.raises(SettingError, match="rows: images of 64x1 pixels are too small"):
+        resolve_inputs(rows, None, Settings(bpc=9000, labels="hard"))
+    assert resolve_inputs(None, rows, Settings(bpc=9000)).settings.utility == "none"
+
+
+def test_too_many_classes_for_a_label_network_have_hard_labels() -> None:
+    """Where nobody asks for another; else that is said before anything is trained."""
+    count = 60_000
+    many = LabelledImages(
+        np.zeros((count, 2, 2, 1), np.uint8), np.arange(count), tuple(map(str, range(count))), "many"
+    )
+    assert resolve_inputs(many, None, Settings(bpc=2000, ipc=1)).settings.labels == "hard"
+    with pytest.raises(SettingError, match="would be larger than a file may hold"):
+        resolve_inputs(many, None, Settings(bpc=2000, ipc=1, labels="network"))
+
+
+def test_seeds_change_the_networks_of_a_utility(colour: LabelledImages) -> None:
+    def weights(seed: int) -> torch.Tensor:
+        utility = MomentMatching(default_recipe(colour), MMOptions(runs=2, steps=0, width=4))
+        return torch.stack([one["convs.0.weight"] for one in utility.learn(colour, RunContext("cpu", seed))])
+
+    first, again, other = weights(0), weights(0), weights(1)
+    assert torch.equal(first, again)
+    assert not any(torch.equal(one, another) for one in first for another in other)
 
 
 def test_failed_compress_leaves_no_file(colour: LabelledImages, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import rudcodec
-from rudcodec import bitstream, data, views
+from rudcodec import SettingError, bitstream, data, views
 from rudcodec.bitstream import labelnet
+from rudcodec.bitstream.labels import layers_excess
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.cli.main import main
 from rudcodec.distill import Settings
@@ -32,6 +33,7 @@ from rudcodec.label_network import (
     train_label_network,
 )
 from rudcodec.label_network.model import to_network_input
+from rudcodec.label_network.spec import has_label_network
 from rudcodec.labels.network import NetworkLabels, label_fraction
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
@@ -161,7 +163,7 @@ def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: py
     ],
 )
 def test_plans_grow_with_their_bits(bits: float, widths: tuple[int, ...], used: float) -> None:
-    spec = label_network_spec(bits, 32, 32, 1000)
+    spec = label_network_spec(bits, ImageShape(32, 32, 3), 10, 1000)
     assert tuple(layer.out_channels for layer in spec.layers) == widths
     assert all(layer.pool == "mean" for layer in spec.layers)
     assert spec.bits == used
@@ -217,17 +219,35 @@ def test_the_network_of_a_small_file_has_more_of_it(digits: data.LabelledImages)
 
 def test_layers_of_many_pixels_are_narrow() -> None:
     """Each as much work as the next one: 16 times the pixels take about three times the time."""
-    spec = label_network_spec(3.5e5, 128, 128, 1000)
+    spec = label_network_spec(3.5e5, ImageShape(128, 128, 3), 10, 1000)
     assert [layer.out_channels for layer in spec.layers] == [12, 24, 48, 96, 96, 96]
     assert [layer.pool for layer in spec.layers] == ["mean"] * 6
     assert [layer.residual for layer in spec.layers] == [False] * 4 + [True] * 2
-    (stem, *_) = label_network_spec(0, 256, 256, 1000).layers
+    (stem, *_) = label_network_spec(0, ImageShape(256, 256, 3), 10, 1000).layers
     assert stem.out_channels == 8
 
 
 def test_plans_suit_small_images() -> None:
-    pools = [[one.pool for one in label_network_spec(b, s, s, 1000).layers] for b, s in ((1e4, 8), (1e5, 28))]
+    specs = (label_network_spec(b, ImageShape(s, s, 1), 10, 1000) for b, s in ((1e4, 8), (1e5, 28)))
+    pools = [[layer.pool for layer in spec.layers] for spec in specs]
     assert pools == [[None, "mean", "mean", None], ["mean", "mean", "mean", None]]
+
+
+@pytest.mark.parametrize(
+    ("side", "classes", "width"), [(32, 1000, 128), (32, 1623, 96), (96, 1000, 80), (8, 60_000, None)]
+)
+def test_networks_are_no_larger_than_a_file_may_hold(side: int, classes: int, width: int | None) -> None:
+    shape = ImageShape(side, side, 3)
+    assert has_label_network(shape, classes) == (width is not None)
+    if width is None:
+        with pytest.raises(SettingError, match="60,000 classes of 8x8 colour images would be larger"):
+            label_network_spec(1e9, shape, classes, 1000)
+        return
+    layers = label_network_spec(1e9, shape, classes, 1000).layers
+    assert layers[-1].out_channels == width
+    assert layers_excess(layers, True, shape, classes) is None
+    teacher = label_network_spec(1e9, shape, classes, 1000, in_file=False)  # may be as wide as any
+    assert teacher.layers[-1].out_channels == 128
 
 
 def test_a_file_carries_its_network(tmp_path: Path) -> None:

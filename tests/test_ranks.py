@@ -42,8 +42,8 @@ from rudcodec.runs import Journal, RunContext, joined_ranks
 
 speed.has_fast_bf16 = lambda device: False
 settings = Settings(
-    bpc=13500, ipc=5, chunk=7, warmup=5, joint=3, utility="mm", utility_images=7, labels="network",
-    label_fraction=1 / 3, label_views=1280,
+    bpc=13500, ipc=5, chunk=int(sys.argv[3]), warmup=5, joint=3, utility="mm", utility_images=7,
+    labels="network", label_fraction=1 / 3, label_views=1280, share=sys.argv[4],
 )
 inputs = resolve_inputs(load(sys.argv[1], "train"), None, settings)
 stages = {stage.name: stage for stage in pipeline(inputs)}
@@ -104,11 +104,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_two_processes_take_the_steps_of_one(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("chunk", "share"), [("7", "dataset"), ("1", "class")])
+def test_two_processes_take_the_steps_of_one(source: Path, tmp_path: Path, chunk: str, share: str) -> None:
+    """With a single image in a step, one process has none, and networks of a class without images rest."""
     script, one, two = tmp_path / "steps.py", tmp_path / "one.pt", tmp_path / "two.pt"
     script.write_text(STEPS)
-    subprocess.run([sys.executable, script, source, one], check=True)
-    subprocess.run([*TORCHRUN, script, source, two], check=True)
+    subprocess.run([sys.executable, script, source, one, chunk, share], check=True)
+    subprocess.run([*TORCHRUN, script, source, two, chunk, share], check=True)
     (model, lmbda, weights), (its_model, its_lmbda, its_weights) = torch.load(one), torch.load(two)
     assert model.keys() == its_model.keys() and its_lmbda == pytest.approx(lmbda, rel=1e-3)
     for name, tensor in model.items():

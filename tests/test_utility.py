@@ -53,17 +53,18 @@ def test_dm_is_the_papers_equation_4() -> None:
     assert float((gradient - expected_gradient).abs().max()) < 1e-5 * float(expected_gradient.abs().max())
 
 
-@pytest.mark.parametrize(("steps", "deviations"), [(0, True), (4, False)])
-def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
-    """Moments of each block by class, in units of the real variance, and the classification term."""
+@pytest.mark.parametrize(("steps", "deviations", "count"), [(0, True, 30), (4, False, 30), (0, True, 9)])
+def test_mm_is_what_it_says(steps: int, deviations: bool, count: int) -> None:
+    """Moments of each block by class, in units of the real variance, and the classification term; of more
+    images than there are classes, and of fewer."""
     data = load("digits", "train")
     recipe = default_recipe(data)
     options = MMOptions(2, steps, 2, 8, real_batch=40, deviations=deviations, classification=0.3)
     utility = MomentMatching(recipe, options)
     utility.prepare(data, torch.device("cpu"), utility.learn(data, RunContext("cpu")))
     assert len(utility.nets) == (4 if steps else 2)
-    images = torch.randn(30, 1, 8, 8, dtype=torch.float64, requires_grad=True)
-    labels = torch.arange(30) % 3
+    images = torch.randn(count, 1, 8, 8, dtype=torch.float64, requires_grad=True)
+    labels = torch.arange(count) % 3
     value = utility(images, labels, torch.Generator().manual_seed(5))
     (gradient,) = torch.autograd.grad(value, images)
 
@@ -72,7 +73,7 @@ def test_mm_is_what_it_says(steps: int, deviations: bool) -> None:
     net, real = utility.nets[number], utility.moments[number]
     seed = int(torch.randint(2**62, (), generator=generator))
     x = augment(images, recipe.augment, torch.Generator().manual_seed(seed))
-    expected = 0.3 * 3 * F.cross_entropy(net(x), labels)  # ten images of each class
+    expected = 0.3 * 3 * F.cross_entropy(net(x), labels)  # as many images of each class
     for conv, norm, its in zip(net.convs, net.norms, real, strict=True):
         x = F.avg_pool2d(F.relu(norm(conv(x))), 2)
         for k in range(3):

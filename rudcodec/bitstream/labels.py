@@ -145,18 +145,23 @@ def label_parameters(layers: Sequence[LabelLayer], size: ImageShape, classes: in
 
 def network_excess(network: LabelNetwork, size: ImageShape, classes: int) -> str | None:
     """What a label network asks for beyond a limit; None if nothing."""
-    layer_shapes, work, largest = shapes(network.layers, size, classes), 0, 0
-    for shape, (height, width, _) in zip(layer_shapes[:-1], inputs(network.layers, size), strict=False):
+    return layers_excess(network.layers, network.mirror, size, classes)
+
+
+def layers_excess(layers: Sequence[LabelLayer], mirror: bool, size: ImageShape, classes: int) -> str | None:
+    """What a label network of these layers asks for beyond a limit; None if nothing."""
+    layer_shapes, work, largest = shapes(layers, size, classes), 0, 0
+    for shape, (height, width, _) in zip(layer_shapes[:-1], inputs(layers, size), strict=False):
         work += limits.product(shape.weight) * height * width
         largest = max(largest, shape.bias[0] * height * width)
     return limits.beyond(
         (
             "parameters of a label network",
-            label_parameters(network.layers, size, classes),
+            label_parameters(layers, size, classes),
             limits.LABEL_PARAMETERS,
         ),
         ("outputs of a layer of a label network", largest, limits.WIDEST),
-        ("units of work for a label", work << network.mirror, limits.LABEL_WORK),
+        ("units of work for a label", work << mirror, limits.LABEL_WORK),
     )
 
 

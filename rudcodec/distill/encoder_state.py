@@ -110,11 +110,14 @@ class EncoderState:
         others = [p for p in self.model.networks.parameters() if id(p) not in first_ids]
         return [{"params": first, "lr_factor": 1 / slowness}, {"params": others}]
 
-    def decode_shard(self, chunk_index: int, rounding: SoftRounding | None) -> Decoded:
-        """This process's shard of a chunk."""
+    def decode_shard(self, chunk_index: int, rounding: SoftRounding | None) -> Decoded | None:
+        """This process's shard of a chunk; None where that has no image, after the same random numbers."""
         chunk, shard = self.chunks[chunk_index], self.shards[chunk_index]
         with autocast(self.run.device):
-            decoded = self.model.decode(chunk, rounding, self.run.rounding_generator, shard)
+            levels = [quantize(y, rounding, self.run.rounding_generator) for y in chunk.levels]
+            if not len(shard.index):
+                return None
+            decoded = self.model.decode(shard, [y[shard.rows] for y in levels])
         return Decoded(decoded.images.float(), decoded.bits)
 
     def decode_images(self, chunk: Chunk, rounding: SoftRounding | None) -> Tensor:

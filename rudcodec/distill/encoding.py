@@ -85,6 +85,8 @@ class Encoding:
         labels = torch.from_numpy(self.initial_images.labels)
         group_of_image = labels if settings.share == "class" else torch.zeros_like(labels)
         chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
+        if self.has_utility:
+            chunk_size = min(chunk_size, settings.utility_images)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             return initial_model(images, group_of_image, self.allocation.architecture, bits, chunk_size)

@@ -25,10 +25,12 @@ from rudcodec.distill.default_budget import default_bpc, default_distilled_bpc
 from rudcodec.distill.initial_images import first_rows
 from rudcodec.distill.initial_model import latent_bits_at
 from rudcodec.errors import DataError, SettingError
+from rudcodec.label_network.spec import has_label_network
 from rudcodec.labels import LabelMode
 from rudcodec.labels.network import NetworkLabels
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
+from rudcodec.nets import literature_depth
 from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
 from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
@@ -141,8 +143,18 @@ def resolve_inputs(
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
     if settings.utility != NO_UTILITY:
         make_utility(settings.utility, recipe, settings.utility_options)  # a wrong option fails at once
+        for name, count in zip(real.classes, real.ipc_counts(), strict=True):
+            if not count:
+                raise DataError(f"{real.name}: class {name} has no image that a utility could match")
     elif settings.utility_options:
         raise SettingError(f"{next(iter(settings.utility_options))}: there is no joint phase to use it")
+    if (distilled is None or settings.utility != NO_UTILITY) and literature_depth(
+        real.height, real.width
+    ) < 1:
+        raise SettingError(
+            f"{real.name}: images of {real.width}x{real.height} pixels are too small for the ConvNets that "
+            "choose images and judge them"
+        )
     inputs = Inputs(real, distilled, settings, recipe, mode)
     smallest = inputs.smallest_bpc(settings.ipc or 1)
     if settings.lmbda is None and settings.bpc < smallest:
@@ -215,9 +227,12 @@ def _with_label_mode(
 ) -> Settings:
     """Settings with a label mode: what makes the better students of a file of the budget."""
     if settings.labels != AUTO:
+        if settings.label_fraction is not None and settings.labels in ("hard", "soft"):
+            raise SettingError(f"label_fraction: a file of {settings.labels} labels has no label network")
         return settings
     hard, network = (replace(settings, labels=labels) for labels in ("hard", "network"))
-    if settings.bpc * len(real.classes) < LABEL_NETWORK_MIN_BITS:
+    is_small = settings.bpc * len(real.classes) < LABEL_NETWORK_MIN_BITS
+    if is_small or not has_label_network(real.image_shape, len(real.classes)):
         return hard
     mode = NetworkLabels(real, network, recipe)
     smallest = _smallest_bpc(_demand(candidates, network, mode), network, mode, settings.ipc or 1)
@@ -267,6 +282,8 @@ def _with_utility(settings: Settings, codes_as_is: bool) -> Settings:
     if settings.utility == AUTO and codes_as_is:
         return without_joint_phase(settings)
     if settings.joint == 0:
+        if settings.utility not in (AUTO, NO_UTILITY):
+            raise SettingError(f"utility: with joint=0 there is no joint phase to use {settings.utility}")
         return replace(settings, utility=NO_UTILITY)
     if settings.utility == AUTO:
         return replace(settings, utility=DEFAULT_UTILITY)

@@ -92,7 +92,8 @@ def train(encoder: EncoderState, schedule: TrainingSchedule, term: UtilityTerm |
         utility, mse = loop.compute_gradients(indices, schedule.rounding(fraction_done), term)
         loop.update(indices, fraction_done)
         if step % OBSERVE_EVERY_STEPS == 0:
-            loop.observe_rate(indices[0], OBSERVE_EVERY_STEPS * chunks_per_step / num_chunks)
+            observed = step // OBSERVE_EVERY_STEPS % num_chunks  # one after another
+            loop.observe_rate(observed, OBSERVE_EVERY_STEPS * chunks_per_step / num_chunks)
         encoder.report(report, step + 1, steps, utility, mse)
 
 
@@ -103,11 +104,6 @@ class _Loop:
         self._encoder, self._schedule = encoder, schedule
         self._latent_optimizers = encoder.latent_optimizers()
         self._network_optimizer = encoder.network_optimizer()
-        self._parameters = list(encoder.model.networks.parameters())
-        groups = range(len(encoder.model.networks))
-        self._synthesis_parameters = [
-            parameter for group in groups for parameter in encoder.model.of(group).synthesis.parameters()
-        ]
         self._rate = LateNumber()
 
     def state(self) -> State:
@@ -138,11 +134,10 @@ class _Loop:
         self._network_optimizer.zero_grad()
         for index, gradient in zip(indices, gradients, strict=True):
             self._latent_optimizers[index].zero_grad()
-            shard = encoder.shards[index]
-            if not len(shard.index):
-                continue
-            chunk = encoder.chunks[index]
+            chunk, shard = encoder.chunks[index], encoder.shards[index]
             decoded = encoder.decode_shard(index, rounding)
+            if decoded is None:
+                continue
             rate = decoded.bits.sum() / encoder.pixels_in(chunk)
             mse = (decoded.images - encoder.targets[shard.index]).square().mean()
             fraction = len(shard.index) / len(chunk.index)
@@ -161,12 +156,16 @@ class _Loop:
             for index in indices:
                 self._latent_optimizers[index].step(factor)
         if schedule.train_networks:
+            groups = sorted({group for index in indices for group, _ in encoder.chunks[index].slices})
+            networks = [encoder.model.of(group) for group in groups]  # those of other groups stay as they are
             if not schedule.train_synthesis:
-                for parameter in self._synthesis_parameters:
-                    parameter.grad = None
-            encoder.run.ranks.all_reduce_gradients(self._parameters)
+                for its in networks:
+                    its.synthesis.zero_grad()
+            trained = [its if schedule.train_synthesis else its.context for its in networks]
+            parameters = [parameter for one in trained for parameter in one.parameters()]
+            encoder.run.ranks.all_reduce_gradients(parameters)
             set_learning_rate(self._network_optimizer, NETWORK_LR * factor)
-            torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             self._network_optimizer.step()
 
     def observe_rate(self, index: int, epochs: float) -> None:

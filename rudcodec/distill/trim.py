@@ -38,7 +38,7 @@ def trim(encoding: Encoding, labels: State) -> bool:
     Returns whether it does.
     """
     encoder, budget_bits = encoding.encoder, encoding.allocation.budget_bits
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(encoding.run.seed)
     size = smallest = encoding.file_bytes(encoder.latents(), labels)
     rounds_without_gain = 0
     while 8 * size > budget_bits:

@@ -1,12 +1,9 @@
 """Label networks: training them at a rate, and labelling images and views with them on a training device."""
 
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
+from rudcodec.label_network.spec import LabelNetworkSpec, label_network_spec
 from rudcodec.label_network.stream import ViewStream
-from rudcodec.label_network.training import (
-    LabelNetworkSpec,
-    label_network_spec,
-    train_label_network,
-)
+from rudcodec.label_network.training import train_label_network
 
 __all__ = [
     "FloatLabelNetwork",

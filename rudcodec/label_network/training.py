@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,10 +22,11 @@ from rudcodec.data import LabelledImages
 from rudcodec.data.mapped import is_large
 from rudcodec.label_network.model import TrainableLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer
+from rudcodec.label_network.spec import LabelNetworkSpec
 from rudcodec.nets.muon import Muon
 from rudcodec.nets.speed import autocast, compiled, has_compiler
 from rudcodec.nets.transfer import DeviceImages, LateNumber, to_device
-from rudcodec.payload import LabelLayer, LabelNetwork, ViewRecipe
+from rudcodec.payload import LabelNetwork, ViewRecipe
 from rudcodec.runs import RunContext, State, restore_optimizer
 
 BATCH_SIZE = 128
@@ -43,57 +43,6 @@ MAX_LOG_CHANGE = 0.03
 TEMPERATURE = 2.0
 FILE_TEMPERATURE = round(TEMPERATURE * 2**TEMPERATURE_BITS)
 COMPILE_FROM = 100_000  # views; with fewer, compiling costs more than it gains
-BITS_PER_WEIGHT = (1.38, 3.6)  # fewer cost accuracy, more bring none
-WIDTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128)
-
-
-@dataclass(frozen=True)
-class LabelNetworkSpec:
-    """The label network that is to be trained.
-
-    Attributes:
-        layers: its convolutions.
-        bits: that its parameters should take; no more than they can use.
-        num_views: that it is trained on.
-        in_file: whether it goes into a file; False for a teacher.
-    """
-
-    layers: tuple[LabelLayer, ...]
-    bits: float
-    num_views: int
-    in_file: bool = True
-
-
-def label_network_spec(bits: float, height: int, width: int, num_views: int) -> LabelNetworkSpec:
-    """The widest network whose weights have ``BITS_PER_WEIGHT`` each.
-
-    Layers that halve the image down to eight pixels, and two residual ones that halve it on, while two are
-    left. Those at 16 pixels and fewer have the full width, each before that half of the next one's: layers of
-    many pixels take the time.
-    """
-    side = min(height, width)
-    halvings = max(1, round(math.log2(max(side, 2) / 16)))
-    narrow = [2.0**-before for before in range(halvings, 0, -1)]  # fractions of the full width
-    weights = 9 * (sum(x * y for x, y in pairwise((*narrow, 1))) + 2)  # over width^2, behind the first layer
-    fewest_bits, most_bits = BITS_PER_WEIGHT
-    channels = max((w for w in WIDTHS if weights * w**2 * fewest_bits <= bits), default=WIDTHS[0])
-    stem, *middles = (max(8, int(channels * fraction)) for fraction in (*narrow, 1))
-    layers = []
-    for out, smallest_side, residual in (
-        (stem, 16, False),
-        *((middle, 8, False) for middle in middles),
-        *[(channels, 4, True)] * 2,
-    ):
-        pool = side >= smallest_side
-        layers.append(LabelLayer(out, "mean" if pool else None, residual))
-        side //= 1 + pool
-    return LabelNetworkSpec(tuple(layers), min(bits, most_bits * weights * channels**2), num_views)
-
-
-def minimum_bits(spec: LabelNetworkSpec) -> float:
-    """Bits that the convolutions of a network should have at least."""
-    channels = [layer.out_channels for layer in spec.layers]
-    return BITS_PER_WEIGHT[0] * sum(9 * before * after for before, after in pairwise(channels))
 
 
 def zero_weights(real: LabelledImages, spec: LabelNetworkSpec) -> dict[str, Tensor]:

@@ -11,14 +11,8 @@ from rudcodec.bitstream import labels_size
 from rudcodec.bitstream.labels import label_parameters
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
-from rudcodec.label_network.training import (
-    LabelNetworkSpec,
-    label_network_from,
-    label_network_spec,
-    label_network_weights,
-    minimum_bits,
-    zero_weights,
-)
+from rudcodec.label_network.spec import LabelNetworkSpec, label_network_spec
+from rudcodec.label_network.training import label_network_from, label_network_weights, zero_weights
 from rudcodec.labels import LabelMode, Results
 from rudcodec.payload import LabelNetwork, Payload, Recipe, ViewRecipe
 from rudcodec.runs import Stage, State
@@ -69,9 +63,9 @@ class NetworkLabels(LabelMode):
     @property
     def minimum_shared_bits(self) -> float:
         """Of the narrowest network; not less than one takes whose weights are all zero."""
-        spec = label_network_spec(0.0, self.real.height, self.real.width, self.settings.label_views)
+        spec = self._spec_of(0.0)
         zero = label_network_from(zero_weights(self.real, spec), self.real, spec, self._student_views)
-        return max(minimum_bits(spec), ZERO_NETWORK_MARGIN * self._bits(zero))
+        return max(spec.minimum_bits, ZERO_NETWORK_MARGIN * self._bits(zero))
 
     @property
     def num_weights(self) -> int:
@@ -88,9 +82,11 @@ class NetworkLabels(LabelMode):
         """Of the network."""
         budget_bits = self.settings.bpc * len(self.real.classes)
         fraction = self.settings.label_fraction or label_fraction(budget_bits)
-        return label_network_spec(
-            fraction * budget_bits, self.real.height, self.real.width, self.settings.label_views
-        )
+        return self._spec_of(fraction * budget_bits)
+
+    def _spec_of(self, bits: float) -> LabelNetworkSpec:
+        classes = len(self.real.classes)
+        return label_network_spec(bits, self.real.image_shape, classes, self.settings.label_views)
 
     def _train(self, encoding: Encoding) -> State:
         """Weights; smaller ones where views were too few to reach the rate, so that images had too little."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rudcodec.bitstream.labels import label_parameters
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
+from rudcodec.label_network.spec import LabelNetworkSpec, label_network_spec
 from rudcodec.label_network.teacher import (
     TEACHER_BITS,
     attach_soft_labels,
     soft_label_bits,
     teacher_labels,
 )
-from rudcodec.label_network.training import (
-    FILE_TEMPERATURE,
-    LabelNetworkSpec,
-    label_network_from,
-    label_network_spec,
-    label_network_weights,
-)
+from rudcodec.label_network.training import FILE_TEMPERATURE, label_network_from, label_network_weights
 from rudcodec.labels import LabelMode, Results
 from rudcodec.payload import LabelNetwork, Payload, Recipe, ViewRecipe
 from rudcodec.runs import Stage, State
@@ -67,8 +61,8 @@ class TeacherLabels(LabelMode):
     @cached_property
     def spec(self) -> LabelNetworkSpec:
         """Of the network."""
-        spec = label_network_spec(TEACHER_BITS, self.real.height, self.real.width, self.settings.label_views)
-        return replace(spec, in_file=False)
+        shape, classes = self.real.image_shape, len(self.real.classes)
+        return label_network_spec(TEACHER_BITS, shape, classes, self.settings.label_views, in_file=False)
 
     def _train(self, encoding: Encoding) -> State:
         return label_network_weights(self.real, self.spec, self._views, encoding.run)

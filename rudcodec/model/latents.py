@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from rudcodec.model.context import ContextModel
-from rudcodec.model.quantization import SoftRounding, quantize
 from rudcodec.model.synthesis import Synthesis
 from rudcodec.payload import Architecture
 
@@ -125,20 +124,9 @@ class SyntheticModel(nn.Module):
             assert isinstance(chunk, Chunk)
             yield chunk
 
-    def decode(
-        self,
-        chunk: Chunk,
-        rounding: SoftRounding | None,
-        generator: torch.Generator | None = None,
-        shard: Shard | None = None,
-    ) -> Decoded:
-        """Images and bits of a chunk, or a shard of it, under a quantizer (``None``: straight-through
-        rounding)."""
-        levels = [quantize(y, rounding, generator) for y in chunk.levels]
-        if shard is None:
-            return Decoded(self.images(chunk, levels), self.bits(chunk, levels))
-        levels = [y[shard.rows] for y in levels]
-        return Decoded(self.images(shard, levels), self.bits(shard, levels))
+    def decode(self, chunk: Chunk | Shard, levels: Sequence[Tensor]) -> Decoded:
+        """Images and bits of a chunk's quantized latents, or of those of a shard."""
+        return Decoded(self.images(chunk, levels), self.bits(chunk, levels))
 
     def images(self, chunk: Chunk | Shard, levels: Sequence[Tensor]) -> Tensor:
         """(n, C, H, W) of a chunk's quantized latents."""

@@ -78,12 +78,11 @@ class MomentMatching(Utility):
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         number = int(torch.randint(len(self.nets), (), generator=generator))
         views = self.views(images, generator)
-        one_hot = F.one_hot(labels, len(self.moments[number][0].mean)).T.to(images.dtype)
         padded = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % BATCH_MULTIPLE))
         with autocast(images.device):  # not within what is compiled, which it would break apart
             blocks, logits = self._outputs(self.nets[number].to(images.dtype), padded)
         blocks = [block[: len(views)] for block in blocks]
-        return self._distance(blocks, logits[: len(views)], labels, one_hot, self.moments[number])
+        return self._distance(blocks, logits[: len(views)], labels, self.moments[number])
 
     def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The images, augmented by a generator of their own: processes with other images of the same call
@@ -91,19 +90,19 @@ class MomentMatching(Utility):
         seed = int(torch.randint(2**62, (), generator=generator))
         return augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
 
-    def _distance(
-        self, blocks: list[Tensor], logits: Tensor, labels: Tensor, one_hot: Tensor, real: list[Moments]
-    ) -> Tensor:
-        """The loss; ``one_hot`` (classes, n) is 1 where an image is of a class."""
+    def _distance(self, blocks: list[Tensor], logits: Tensor, labels: Tensor, real: list[Moments]) -> Tensor:
+        """The loss of images of these classes, int64 (n,)."""
+        classes, one_hot = _rows_of_classes(labels, len(real[0].mean))
+        one_hot = one_hot.to(logits.dtype)
         count = one_hot.sum(1, keepdim=True)
         is_present = (count > 0).to(logits.dtype)
         weights = one_hot / count.clamp(min=1)
         total = logits.new_zeros(())
         for block, target in zip(blocks, real, strict=True):
             mean, deviation = _class_moments(block, weights, count)
-            difference = (mean - target.mean).square()
+            difference = (mean - target.mean[classes]).square()
             if self.options.deviations:  # of one image there is none
-                difference = difference + (count > 1) * (deviation - target.deviation).square()
+                difference = difference + (count > 1) * (deviation - target.deviation[classes]).square()
             total = total + (difference * is_present).mean(1).sum() / target.variance
         if self.options.classification:
             losses = F.cross_entropy(logits, labels, reduction="none")
@@ -128,6 +127,20 @@ class MomentMatching(Utility):
             variance = (deviation.square() + (mean - mean.mean(0)).square()).mean()
             moments.append(Moments(mean, deviation, variance))
         return moments
+
+
+def _rows_of_classes(labels: Tensor, num_classes: int) -> tuple[Tensor | slice, Tensor]:
+    """Rows for the classes of images: which class each row is of, and bool (rows, n), whether an image is of
+    it.
+
+    A row for each class, or, where there are fewer images than classes, for each image: then the first one
+    of a class has all images of it, and the others' rows are empty. Their number mustn't depend on what the
+    labels are, for which a GPU would have to be waited for.
+    """
+    if len(labels) >= num_classes:
+        return slice(None), torch.arange(num_classes, device=labels.device)[:, None] == labels
+    first = (labels[:, None] == labels).int().argmax(1)
+    return labels, torch.arange(len(labels), device=labels.device)[:, None] == first
 
 
 def _class_moments(block: Tensor, weights: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:

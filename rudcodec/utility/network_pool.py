@@ -56,9 +56,10 @@ def train_network_pool(
     real: LabelledImages, pool: NetworkPool, recipe: Recipe, run: RunContext
 ) -> list[dict[str, Tensor]]:
     """The snapshots' weights, by name: a stage of the run, which all processes share."""
-    pool = pool.limited(real)
+    pool, first_seed = pool.limited(real), run.seed * pool.runs
     if pool.steps == 0:
-        return [_network(real, pool.width, seed).state_dict() for seed in range(pool.runs)]
+        seeds = range(first_seed, first_seed + pool.runs)
+        return [_network(real, pool.width, seed).state_dict() for seed in seeds]
     batch_size = min(BATCH_SIZE, len(real))
     steps = pool.runs * pool.steps
     work = steps * batch_size * real.height * real.width * pool.width
@@ -72,14 +73,15 @@ def train_network_pool(
     shard = run.ranks.shard(batch_size)
     report = run.stage_report("utility networks")
     for step in run.journal.steps(steps, state):
-        seed, step_of_run = divmod(step, pool.steps)
+        number, step_of_run = divmod(step, pool.steps)
+        seed = first_seed + number
         if step_of_run == 0:
             state.start_run(seed)
         generator = np.random.default_rng((seed, step_of_run))
         rows = torch.from_numpy(generator.choice(len(real), batch_size, replace=False))
         classes = labels[to_device(rows, run.device)]
         x = normalise(images.take(rows), recipe.mean, recipe.std)
-        x = augment(x, recipe.augment, torch.Generator().manual_seed(step))[shard]
+        x = augment(x, recipe.augment, torch.Generator().manual_seed(run.seed * steps + step))[shard]
         with autocast(run.device):
             loss = loss_of(state.net, x.contiguous(memory_format=layout), classes[shard])
         state.net.zero_grad(set_to_none=True)
@@ -126,7 +128,7 @@ class _PoolState:
         self._real, self._width, self._recipe = real, pool.width, recipe
         self._layout, self._device = layout, device
         self.snapshots: list[dict[str, Tensor]] = []
-        self.start_run(0)
+        self.start_run(0)  # for a checkpoint's state to go into
 
     def start_run(self, seed: int) -> None:
         net = _network(self._real, self._width, seed).to(self._device, non_blocking=True)

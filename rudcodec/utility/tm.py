@@ -126,7 +126,7 @@ class StudentTrajectory:
         augment: the augmentation's operations.
         images, labels: all of them, (N, C, H, W) and (N,).
         rows: for each step, which of the images it takes.
-        seed: of the augmentation.
+        seed: of the augmentation, whose numbers begin with the next one: it has drawn the expert.
     """
 
     net: nn.Module
@@ -138,7 +138,7 @@ class StudentTrajectory:
 
     def loss(self, step: int, weights: Sequence[Tensor], images: Tensor) -> Tensor:
         """The loss of a step, as a function of the weights and of its images."""
-        generator = torch.Generator().manual_seed(self.seed + step)
+        generator = torch.Generator().manual_seed(self.seed + 1 + step)
         names = [name for name, _ in self.net.named_parameters()]
         augmented = augment(images, self.augment, generator)
         logits = functional_call(self.net, dict(zip(names, weights, strict=True)), (augmented,))
