@@ -524,10 +524,12 @@ def test_folders_of_class_numbers_go_with_names(tmp_path: Path, form: str) -> No
     names = tuple("abcdefghijkl")
     images = np.repeat(np.arange(12, dtype=np.uint8), 4 * 6 * 3).reshape(12, 4, 6, 3)
     real = LabelledImages(images, np.arange(12), names, "real")
-    order = numbers_of(distilled.classes, names)
+    said = ", ".join(f"{form.format(k)}: {names[k]}" for k in range(10))
+    with pytest.warns(RuntimeWarning, match=f"^classes are numbers; taken as {said}, ...$"):
+        order = numbers_of(distilled.classes, names)
     assert order is not None
     assert [10 * number for number in order] == tones(distilled)[::2]
-    found = matching(real, "all", (4, 6, 3), distilled.classes)
+    found = matching(real, "all", (4, 6, 3), distilled.classes)  # says nothing a second time
     assert [int(found.images[i, 0, 0, 0]) for i in np.argsort(found.labels)] == order.tolist()
     assert all(found.classes[label] == names[i] for i, label in enumerate(found.labels))
 
