@@ -163,6 +163,18 @@ def test_leading_dots_and_slashes_mean_nothing(tmp_path: Path) -> None:
     assert load(zipped(tmp_path / "s.zip", toy("/", 2, 2)), "all").ipc_counts() == (2, 2)
 
 
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
+def test_an_archive_may_hold_its_own_root(tmp_path: Path, form: int) -> None:
+    """As `tar -C set -cf s.tar .` makes it."""
+    put(tmp_path / "set", toy("", 2, 2))
+    with tarfile.open(tmp_path / "s.tar", "w", format=form) as archive:
+        archive.add(tmp_path / "set", ".")
+    assert load(tmp_path / "s.tar", "all").ipc_counts() == (2, 2)
+    for root in ("./", "/", ".", "\\"):
+        source = zipped(tmp_path / "s.zip", {root: b""} | toy("./", 2, 2))
+        assert load(source, "all").ipc_counts() == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("mode", "kind", "channels"),
     [
