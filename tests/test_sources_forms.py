@@ -101,6 +101,22 @@ def test_splits_of_tables(tmp_path: Path) -> None:
         assert tones(load(source, "test")) == [9, 10, 8, 11]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_table_holds_out_the_pictures_that_class_folders_do(tmp_path: Path, seed: int) -> None:
+    folders = put(tmp_path / "folders", toy())
+    flat = {name.replace("/", "_"): data for name, data in toy().items()}
+    lines = [f"{name},{name[:3]}" for name in flat]
+    np.random.default_rng(seed).shuffle(lines)
+    listed = put(tmp_path / "listed", {"labels.csv": table("filename,label", *lines)} | flat)
+    lines = [f"{folder}/{name}" for folder, _, name in (line.partition("_") for line in lines)]
+    both = put(tmp_path / "both", {"labels.csv": table("filename,label", *lines)} | toy())
+    for split in ("train", "val", "all"):
+        expected = load(folders, split)
+        for source in (listed, both):
+            found = load(source, split)
+            assert tones(found) == tones(expected) and np.array_equal(found.labels, expected.labels)
+
+
 @pytest.mark.parametrize(
     ("written", "pictures"),
     [

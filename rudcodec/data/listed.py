@@ -132,7 +132,8 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
     numbers = are_numbers({label for rows in listing.rows.values() for label in rows.values()})
 
     def items(split: SourceSplit) -> FileItems:
-        rows = listing.rows[split]
+        # by name, as class folders are: the same pictures are held out
+        rows = dict(sorted(listing.rows[split].items()))
         result = FileItems(
             [Place(contents.files, picture) for picture in rows],
             label_values([*rows.values()], contents.where, numbers),
