@@ -163,6 +163,18 @@ def test_leading_dots_and_slashes_mean_nothing(tmp_path: Path) -> None:
     assert load(zipped(tmp_path / "s.zip", toy("/", 2, 2)), "all").ipc_counts() == (2, 2)
 
 
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
+def test_an_archive_may_hold_its_own_root(tmp_path: Path, form: int) -> None:
+    """As `tar -C set -cf s.tar .` makes it."""
+    put(tmp_path / "set", toy("", 2, 2))
+    with tarfile.open(tmp_path / "s.tar", "w", format=form) as archive:
+        archive.add(tmp_path / "set", ".")
+    assert load(tmp_path / "s.tar", "all").ipc_counts() == (2, 2)
+    for root in ("./", "/", ".", "\\"):
+        source = zipped(tmp_path / "s.zip", {root: b""} | toy("./", 2, 2))
+        assert load(source, "all").ipc_counts() == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("mode", "kind", "channels"),
     [
@@ -188,6 +200,29 @@ def test_kinds_of_picture(tmp_path: Path, mode: str, kind: str, channels: int) -
     assert found.channels == channels
     if mode != "P":  # whose colours Pillow chooses
         assert found.images.min() == 255
+
+
+@pytest.mark.parametrize("top", [256, 1023, 4095, 65535])
+@pytest.mark.parametrize("magic", ["P5", "P2"])
+def test_a_pgm_of_16_bits_is_its_upper_8(tmp_path: Path, magic: str, top: int) -> None:
+    samples = [0, top // 4, top // 2, top]
+    body = struct.pack(">4H", *samples) if magic == "P5" else " ".join(map(str, samples)).encode()
+    data = f"{magic}\n4 1\n{top}\n".encode() + body
+    found = load(put(tmp_path, {f"{k}/x.pgm": data for k in "ab"}), "all")
+    assert found.channels == 1
+    assert found.images[0, 0, :, 0].tolist() == [round(65535 * sample / top) >> 8 for sample in samples]
+
+
+@pytest.mark.parametrize("alpha", [0xFFFF, 0])
+def test_grey_with_alpha_of_16_bits_is_grey(tmp_path: Path, alpha: int) -> None:
+    head = chunk(b"IHDR", struct.pack(">2I5B", 2, 1, 16, 4, 0, 0, 0))
+    row = zlib.compress(b"\0" + struct.pack(">4H", 0x1234, alpha, 0xFE80, 0xFFFF))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", row) + chunk(b"IEND", b"")
+    source = put(tmp_path, {f"{k}/x.png": data for k in "ab"})
+    if alpha == 0:
+        assert "x.png has transparent pixels" in refusal(source, "all")
+    found = load(source, "all", reading=Reading(background="white"))
+    assert found.images[0].tolist() == [[[0x12 if alpha else 255], [0xFE]]]
 
 
 def test_camera_orientation_is_applied(tmp_path: Path) -> None:

@@ -175,9 +175,22 @@ def test_idx_pairs(tmp_path: Path, zipped: bool, mark: str) -> None:
         assert (load(source, "val").images[:, :, :, 0] == arrays["train"][30:]).all()
 
 
-def test_idx_class_names_of_fashion_mnist(tmp_path: Path) -> None:
-    mnist(tmp_path / "Fashion-MNIST")
-    assert load(tmp_path / "Fashion-MNIST").classes[:2] == ("T-shirt-top", "Trouser")
+@pytest.mark.parametrize(
+    ("folder", "stem", "is_fashion"),
+    [
+        ("Fashion-MNIST", "", True),
+        ("FashionMNIST/raw", "", True),
+        ("all", "fashion-mnist-", True),
+        ("old-fashioned/MNIST", "", False),
+        ("fashion/MNIST/raw", "", False),
+        ("fashion/all", "mnist-", False),
+    ],
+)
+def test_idx_class_names_of_fashion_mnist(tmp_path: Path, folder: str, stem: str, is_fashion: bool) -> None:
+    mnist(tmp_path / folder, stem=stem)
+    names = ("T-shirt-top", "Trouser") if is_fashion else ("0", "1")
+    assert load(tmp_path / folder).classes[:2] == names
+    assert load(next((tmp_path / folder).iterdir())).classes[:2] == names
 
 
 def test_idx_sets_side_by_side(tmp_path: Path) -> None:

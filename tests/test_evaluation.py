@@ -99,7 +99,8 @@ def test_numbers_for_names_stand_for_any_names(
     small: SyntheticSet, real: LabelledImages, result: EvalResult
 ) -> None:
     named = LabelledImages(real.images, real.labels, tuple("abcdefghij"), "named")
-    assert evaluate(small, named, seeds=2, width=16).accuracies == result.accuracies
+    with pytest.warns(RuntimeWarning, match="classes are numbers; taken as 0: a, 1: b, 2: c, "):
+        assert evaluate(small, named, seeds=2, width=16).accuracies == result.accuracies
 
 
 def test_progress_and_steps(small: SyntheticSet, real: LabelledImages) -> None:

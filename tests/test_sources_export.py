@@ -6,17 +6,22 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import unicodedata
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from test_data import put, refusal, tarred, tones
 
 import rudcodec
 from rudcodec import SyntheticSet
+from rudcodec.data import load
+from rudcodec.export.webdataset import ABOUT
 from rudcodec.names import folder_names, is_junk
 from rudcodec.payload import Recipe
 
@@ -101,3 +106,71 @@ def test_folders_are_written_whatever_the_locale(rud: Path, tmp_path: Path) -> N
     assert (done.stderr, done.stdout) == ("", "ascii\n")
     here, there = (sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("here", "there"))
     assert here == there
+
+
+# ---- the way back from files
+
+ZOO = ("zebra", "ant", "cat")
+FORMS = [
+    "out", "out.npz", "out.tar",
+    *(pytest.param(f"out.{suffix}", marks=pytest.mark.skipif(find_spec(package) is None, reason="not there"))
+      for suffix, package in (("safetensors", "safetensors"), ("parquet", "pyarrow"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", [ZOO, FASHION])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_brings_the_class_names_back(tmp_path: Path, form: str, classes: tuple[str, ...]) -> None:
+    made(classes).save(tmp_path / form)
+    found = load(tmp_path / form, "all")
+    assert found.classes == tuple(name.replace("/", "-") for name in classes)
+    assert tones(found) == found.labels.tolist() == list(range(len(classes)))
+    assert found.report is not None and found.report.passed == ()
+
+
+@pytest.mark.parametrize("form", FORMS[1:])  # an empty class folder is refused
+def test_a_class_without_images_keeps_its_number(tmp_path: Path, form: str) -> None:
+    whole = made(ZOO)
+    replace(whole, images=whole.images[1:], labels=whole.labels[1:]).save(tmp_path / form)
+    found = load(tmp_path / form, "all")
+    assert (found.classes, found.labels.tolist(), tones(found)) == (ZOO, [1, 2], [1, 2])
+
+
+FOREIGN = [
+    b"", b"not json", b"[" * 10**5, b"[1]", b"{}", b'{"classes": 3}', b'{"classes": ["a", "b"]}',
+    b'{"classes": ["a", "b", 3]}', b'{"classes": ["a", "b", "b"]}', b'{"classes": ["a", "..", "b"]}', b"\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("about", FOREIGN)
+def test_what_others_write_in_its_place_is_no_list_of_names(tmp_path: Path, about: bytes) -> None:
+    made(ZOO).save(tmp_path / "out.tar")
+    with tarfile.open(tmp_path / "out.tar") as archive:
+        files = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
+    assert load(tarred(tmp_path / "other.tar", files | {ABOUT: about}), "all").classes == ("0", "1", "2")
+    safetensors = pytest.importorskip("safetensors.numpy")
+    tensors = {"images": made(ZOO).images, "labels": np.arange(3)}
+    safetensors.save_file(tensors, tmp_path / "x.safetensors", {"about": about.decode("utf-8", "replace")})
+    assert load(tmp_path / "x.safetensors", "all").classes == ("0", "1", "2")
+
+
+def test_shards_of_several_sets_agree_by_name(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    made(ZOO).save(tmp_path / "set" / "train.tar")
+    made(tuple(sorted(ZOO))).save(tmp_path / "set" / "test.tar")
+    assert load(tmp_path / "set", "all").classes == ZOO
+    test = load(tmp_path / "set", "test")
+    assert (test.classes, test.labels.tolist(), tones(test)) == (ZOO, [0, 1, 2], [2, 0, 1])
+    made(("zebra", "ant", "dog")).save(tmp_path / "set" / "test.tar")
+    assert "label dog is none of 3 class names" in refusal(tmp_path / "set", "test")
+    put(tmp_path / "set", {"classes.txt": b"cat\nzebra\nant\n"})
+    named = load(tmp_path / "set", "all")
+    assert (named.classes, tones(named)) == (("cat", "zebra", "ant"), [2, 0, 1])
+
+
+def test_shards_of_one_split_must_have_the_same_names(tmp_path: Path) -> None:
+    for number, classes in enumerate((ZOO, tuple(sorted(ZOO)))):
+        made(classes).save(tmp_path / f"train-{number}.tar")
+    assert "train-1.tar: __rudcodec__/about names other classes than" in refusal(
+        tmp_path / "train-{0..1}.tar", "all"
+    )

@@ -101,6 +101,62 @@ def test_splits_of_tables(tmp_path: Path) -> None:
         assert tones(load(source, "test")) == [9, 10, 8, 11]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_table_holds_out_the_pictures_that_class_folders_do(tmp_path: Path, seed: int) -> None:
+    folders = put(tmp_path / "folders", toy())
+    flat = {name.replace("/", "_"): data for name, data in toy().items()}
+    lines = [f"{name},{name[:3]}" for name in flat]
+    np.random.default_rng(seed).shuffle(lines)
+    listed = put(tmp_path / "listed", {"labels.csv": table("filename,label", *lines)} | flat)
+    lines = [f"{folder}/{name}" for folder, _, name in (line.partition("_") for line in lines)]
+    both = put(tmp_path / "both", {"labels.csv": table("filename,label", *lines)} | toy())
+    for split in ("train", "val", "all"):
+        expected = load(folders, split)
+        for source in (listed, both):
+            found = load(source, split)
+            assert tones(found) == tones(expected) and np.array_equal(found.labels, expected.labels)
+
+
+@pytest.mark.parametrize(
+    ("written", "pictures"),
+    [
+        ("images/{}", "x/images/"),
+        ("images/{}", "images/"),
+        ("/home/me/set/images/{}", "images/"),
+        ("C:\\set\\images\\{}", ""),
+        ("./images//./{}", "images/"),
+        ("../images/{}", "x/images/"),
+        ("y/../images/{}", "images/"),
+    ],
+)
+def test_folders_in_a_table_may_begin_elsewhere(tmp_path: Path, written: str, pictures: str) -> None:
+    files = {pictures + name: data for name, data in PICTURES.items()}
+    for ending in (".png", ""):
+        lines = [
+            f"{written.format(f'{tone:02}{ending}')},{label}"
+            for tone, label in zip(TONES, LABELS, strict=True)
+        ]
+        source = put(tmp_path / f"set{ending}", {"labels.csv": table("filename,label", *lines)} | files)
+        assert tones(load(source, "all")) == ORDERED
+
+
+@pytest.mark.parametrize("missing", ["b/03.png", "b/03", "/set/b/03.png", "C:\\b\\03.png", "xa/03.png"])
+def test_a_table_never_takes_the_picture_of_another_folder(tmp_path: Path, missing: str) -> None:
+    pictures = {f"a/{name}": data for name, data in PICTURES.items()}
+    lines = [f"a/{line}" if line[:2] != "03" else f"{missing},0" for line in labelled()]
+    source = put(tmp_path / "set", {"labels.csv": table("filename,label", *lines)} | pictures)
+    assert f"labels.csv, line 5: there is no picture {missing}" in refusal(source, "all")
+
+
+def test_a_table_never_takes_the_picture_of_another_split(tmp_path: Path) -> None:
+    pictures = {f"{'test' if tone == 3 else 'train'}/{tone:02}.png": encoded(tone) for tone in TONES}
+    lines = [f"train/{line}" for line in labelled()]
+    source = put(tmp_path / "above", {"labels.csv": table("filename,label", *lines)} | pictures)
+    assert "labels.csv, line 5: there is no picture train/03.png" in refusal(source)
+    source = put(tmp_path / "inside", {"train/labels.csv": table("filename,label", *labelled())} | pictures)
+    assert "labels.csv, line 5: there is no picture 03.png" in refusal(source)
+
+
 def test_a_table_without_labels_is_no_split(tmp_path: Path) -> None:
     files = {"train.csv": table("id,label", *labelled()[:9]), "test.csv": table("id", "09", "10", "11")}
     found = load(put(tmp_path / "set", files | PICTURES), "all")
@@ -524,10 +580,12 @@ def test_folders_of_class_numbers_go_with_names(tmp_path: Path, form: str) -> No
     names = tuple("abcdefghijkl")
     images = np.repeat(np.arange(12, dtype=np.uint8), 4 * 6 * 3).reshape(12, 4, 6, 3)
     real = LabelledImages(images, np.arange(12), names, "real")
-    order = numbers_of(distilled.classes, names)
+    said = ", ".join(f"{form.format(k)}: {names[k]}" for k in range(10))
+    with pytest.warns(RuntimeWarning, match=f"^classes are numbers; taken as {said}, ...$"):
+        order = numbers_of(distilled.classes, names)
     assert order is not None
     assert [10 * number for number in order] == tones(distilled)[::2]
-    found = matching(real, "all", (4, 6, 3), distilled.classes)
+    found = matching(real, "all", (4, 6, 3), distilled.classes)  # says nothing a second time
     assert [int(found.images[i, 0, 0, 0]) for i in np.argsort(found.labels)] == order.tolist()
     assert all(found.classes[label] == names[i] for i, label in enumerate(found.labels))
 

@@ -268,6 +268,46 @@ def test_pairs_of_arrays_and_tensors(torch: Any) -> None:
     same(load(both, "test"), numbers, slice(15, 24))
 
 
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+@pytest.mark.parametrize("largest", [255, 1])
+@pytest.mark.parametrize("size", [None, 3, 7])
+def test_float_items_have_one_range(order: slice, largest: int, size: int | None) -> None:
+    """The same as in one array, whichever comes first: dark images of 0..255 are no bright ones of 0..1."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 2, (6, 5, 5, 3)).astype(np.float32)
+    images[2:4] = rng.integers(0, 256, (2, 5, 5, 3)) / (255 / largest)
+    images, labels = images[order], np.arange(6) % 2
+    expected = load((images, labels), "all", size).images
+    reading = Reading(size=size)
+    channels_first = images.transpose(0, 3, 1, 2)
+    for items in (
+        list(zip(images, labels, strict=True)),
+        (list(images), labels.tolist()),
+        [(image, label) for image, label in zip(channels_first, labels, strict=True)],
+        {"train": list(zip(images.astype(np.float64), labels, strict=True))},
+    ):
+        assert np.array_equal(load(items, "all", reading=reading).images, expected)
+
+
+def test_float_items_of_zeros_and_ones_are_black_and_white() -> None:
+    images = np.random.default_rng(0).integers(0, 2, (6, 5, 5)).astype(np.float32)
+    found = load([(image, i % 2) for i, image in enumerate(images)], "all").images
+    assert np.array_equal(found, load((images, np.arange(6) % 2), "all").images)
+    assert set(found.ravel().tolist()) == {0, 255}
+
+
+def test_float_items_of_two_ranges_are_refused() -> None:
+    items = [(np.full((4, 4), value), i % 2) for i, value in enumerate((1.0, 0.5, 7.0, 0.0))]
+    with pytest.raises(
+        DataError, match=r"item 2 has floats in 0\.\.255, but list: item 1 in 0\.\.1; give all"
+    ):
+        load(items, "all")
+    with pytest.raises(
+        DataError, match=r"item 2 has floats in 0\.\.1, but list: item 1 in 0\.\.255; give all"
+    ):
+        load(items[::-1], "all")
+
+
 def test_normalised_items_need_the_numbers(torch: Any) -> None:
     transforms = pytest.importorskip("torchvision.transforms")
     mean, std = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)

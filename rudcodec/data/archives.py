@@ -62,12 +62,12 @@ class _Archive:
             yield name.encode("utf-8", "surrogateescape")
 
     def _clean(self, raw: str, is_folder: bool) -> str:
-        """The name of an entry as :meth:`Files.names` wants it."""
+        """The name of an entry as :meth:`Files.names` wants it; nothing for the archive's own root."""
         self._paths.check(raw.replace("\\", "/").lstrip("./"))
         components = [p for p in raw.replace("\\", "/").split("/") if p not in ("", ".")]
         if ".." in components:
             raise DataError(f"{self.where}: the entry {shown(raw)!r} points out of the archive")
-        return "/".join(components) + "/" * is_folder
+        return "/".join(components) + "/" * (is_folder and bool(components))
 
     def _duplicate_error(self, name: str) -> DataError:
         return DataError(f"{self.locate(name)} is there twice")
@@ -81,6 +81,8 @@ class _Zip(_Archive):
             for entry in archive.infolist():
                 # is_dir() doesn't know the backslashes that some tools write
                 name = self._clean(entry.filename, entry.filename.endswith(("/", "\\")))
+                if not name:
+                    continue
                 if name in self._entries and not name.endswith("/"):
                     raise self._duplicate_error(name)
                 self._entries[name] = entry
@@ -155,6 +157,8 @@ class _Tar(_Archive):
 
     def _add(self, entry: tarfile.TarInfo) -> None:
         name = self._clean(entry.name, entry.isdir())
+        if not name:
+            return
         if name in self._entries and not name.endswith("/"):
             raise self._duplicate_error(name)
         if entry.islnk():

@@ -20,7 +20,7 @@ from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
 
-_VERSION = 1
+_VERSION = 2
 """Changes with what the cache holds of the same pictures."""
 
 

@@ -64,7 +64,7 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
 def decode_picture(picture: Image.Image, reading: Reading) -> NDArray[np.uint8]:
     """Like :func:`decode`, of a picture that is open already."""
     with refusing(partial(_refusal, None)):
-        picture.load()
+        picture = _loaded(picture)
         pixels = np.asarray(_to_grey_or_rgb(picture, reading.background_rgb))
     return fit(pixels, reading)
 
@@ -98,12 +98,20 @@ def _refusal(data: bytes | None, error: Exception) -> PictureError:
     return PictureError("can't be read as a picture: it is damaged or cut short")
 
 
+def _loaded(picture: Image.Image) -> Image.Image:
+    """The picture with its pixels; grey with alpha of 16 bits, of which Pillow makes RGBA, as LA."""
+    is_grey = any(tile[3] == "LA;16B" for tile in getattr(picture, "tile", ()))
+    picture.load()
+    return picture.convert("LA") if is_grey and picture.mode == "RGBA" else picture
+
+
 def _to_grey_or_rgb(picture: Image.Image, background: tuple[int, ...] | None) -> Image.Image:
     """The picture in mode L or RGB, upright."""
+    is_pgm = picture.format == "PPM" and picture.mode == "I"  # its maximum, whatever it was, is 65535
     if "exif" in picture.info:
         picture = ImageOps.exif_transpose(picture)
     mode = picture.mode
-    if mode.startswith("I;16"):
+    if mode.startswith("I;16") or is_pgm:
         return _high_bytes(picture)
     if mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in picture.info:
         return _opaque(picture, background)

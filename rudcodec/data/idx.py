@@ -66,7 +66,8 @@ def idx_stem(path: Path) -> str | None:
 
 
 def open_idx(folder: Path, stem: str) -> ArraySource:
-    """The IDX pairs in ``folder`` whose names begin with ``stem``; t10k is test.
+    """The IDX pairs in ``folder`` whose names begin with ``stem``; t10k is test. They are Fashion-MNIST if
+    the stem or the folder is called so, or the one above torchvision's ``raw``.
 
     Raises:
         DataError: half of a pair is missing.
@@ -85,7 +86,9 @@ def open_idx(folder: Path, stem: str) -> ArraySource:
             raise DataError(f"{shown(str(images or labels))}: the {missing} that go with it are missing")
         # EMNIST's are stored on their side
         readers[split] = partial(_read_both, images, labels, "emnist" in stem.lower())
-    fashion = "fashion" in f"{folder.absolute()}/{stem}".lower()
+    path = folder.absolute()
+    titles = (stem, path.name, path.parent.name if path.name.lower() == "raw" else "")
+    fashion = any("fashion" in title.lower() for title in titles)
     name = stem.strip("-_.") or folder.absolute().name
     return ArraySource(name, shown(str(folder)), readers, FASHION_MNIST if fashion else None)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +17,12 @@ from rudcodec.data.mapped import release_pages, take
 from rudcodec.data.report import SourceReport
 from rudcodec.errors import DataError
 from rudcodec.payload import ImageShape
-from rudcodec.text import shown
+from rudcodec.text import listed, shown
 
 _NUMBER = re.compile(r"(new|class_?)?([0-9]{1,9})")
 """A class name that says its number only."""
+_NAMED = 10
+"""Classes that a warning names."""
 _BLOCK = 1 << 22
 """How many pixels are looked at in one go, since a mapped set may be larger than memory."""
 
@@ -141,7 +145,7 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
 
 def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int64] | None:
     """The class numbers that classes without names stand for, such as 0, 1, 2, ..., or the folders 00000,
-    ... of RDED and new000, ... of SRe2L.
+    ... of RDED and new000, ... of SRe2L. A warning says which is taken for which, once.
 
     Returns:
         int64 (K,): of each of ``numbers``, the index in ``names``; None unless these are as many, and none of
@@ -151,7 +155,15 @@ def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.i
     if not all(matches) or {*numbers} & {*names} or len({match[1] for match in matches if match}) != 1:
         return None
     values = np.array([int(match[2]) for match in matches if match], dtype=np.int64)
-    return values if sorted(values.tolist()) == [*range(len(names))] else None
+    if sorted(values.tolist()) != [*range(len(names))]:
+        return None
+    _warn_of_numbers(listed((f"{numbers[i]}: {names[values[i]]}" for i in np.argsort(values)), _NAMED))
+    return values
+
+
+@lru_cache
+def _warn_of_numbers(pairs: str) -> None:
+    warnings.warn(f"classes are numbers; taken as {pairs}", RuntimeWarning, stacklevel=3)
 
 
 def as_class_name(label: str) -> str:

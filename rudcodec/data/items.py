@@ -28,6 +28,7 @@ class Items(ABC):
 
     Attributes:
         labels: one number or text for each, or one-hot, or soft; see :func:`label_array`.
+        classes: the names of labels 0, 1, ..., if they came with these items.
         problems: what is wrong with others that the source names.
         passed: files that are no part of the set.
         notes: what the user should know of how they were read.
@@ -35,6 +36,7 @@ class Items(ABC):
 
     def __init__(self, labels: NDArray[Any]) -> None:
         self.labels = labels
+        self.classes: Sequence[str] | None = None
         self.problems: list[str] = []
         self.passed = Passed()
         self.notes: list[str] = []
@@ -66,7 +68,8 @@ class ItemSource:
         name: what the set is called.
         where: what messages begin with.
         readers: make the items of each split; each is called once, when they are needed.
-        classes: the names of labels 0, 1, ...; without them, the labels that occur in train are the names.
+        classes: the names of labels 0, 1, ...; without them, those that come with the items of train, or else
+            the labels that occur in it.
     """
 
     def __init__(
@@ -125,9 +128,19 @@ class ItemSource:
     @cached_property
     def _keys(self) -> NDArray[Any]:
         """The labels, or the names, of classes 0, 1, ..."""
-        if self._class_names is not None:
-            return np.asarray(self._class_names, dtype=str)
-        return np.unique(self._items("train" if "train" in self.splits else self.splits[0]).labels)
+        if self._names is not None:
+            return np.asarray(self._names, dtype=str)
+        return np.unique(self._first_items.labels)
+
+    @cached_property
+    def _names(self) -> Sequence[str] | None:
+        """The names of labels 0, 1, ...; None where labels are names themselves."""
+        return self._first_items.classes if self._class_names is None else self._class_names
+
+    @property
+    def _first_items(self) -> Items:
+        """Those that say what classes there are."""
+        return self._items("train" if "train" in self.splits else self.splits[0])
 
     def _items(self, split: SourceSplit) -> Items:
         """With labels that are int64 or str (N,)."""
@@ -141,15 +154,23 @@ class ItemSource:
     def _order(self, split: SourceSplit) -> tuple[Rows, NDArray[np.int64]]:
         """The index in the source of each row, and its label."""
         if split not in self._order_by_split:
-            labels = self._class_numbers(self._items(split).labels)
+            labels = self._labels_of(self._items(split))
             order = np.argsort(labels, kind="stable")
             self._order_by_split[split] = order, labels[order]
         return self._order_by_split[split]
 
+    def _labels_of(self, items: Items) -> NDArray[np.int64]:
+        """int64 (N,) within 0..K-1, in the order of the items."""
+        names, own_names = self._names, items.classes
+        if names is None or own_names is None or [*own_names] == [*names]:
+            return self._class_numbers(items.labels)
+        used, places = np.unique(items.labels, return_inverse=True)
+        return self._class_numbers(np.asarray(own_names, dtype=str)[used])[places]
+
     def _class_numbers(self, labels: NDArray[Any]) -> NDArray[np.int64]:
-        """int64 (N,) within 0..K-1, in the order of the arrays."""
+        """The class of each label, int64 within 0..K-1."""
         keys = self._keys
-        if self._class_names is not None and labels.dtype.kind == "i":
+        if self._names is not None and labels.dtype.kind == "i":
             keys = np.arange(len(keys))
         if keys.dtype.kind != labels.dtype.kind:
             raise DataError(f"{self.where}: some labels are numbers, some texts")
@@ -157,7 +178,7 @@ class ItemSource:
         numbers = order[np.searchsorted(keys, labels, sorter=order).clip(max=len(keys) - 1)]
         unknown = keys[numbers] != labels
         if unknown.any():
-            expected = f"{len(keys)} class names" if self._class_names is not None else "the classes of train"
+            expected = f"{len(keys)} class names" if self._names is not None else "the classes of train"
             raise DataError(f"{self.where}: label {shown(str(labels[unknown][0]))} is none of {expected}")
         return np.asarray(numbers, dtype=np.int64)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from posixpath import normpath
 
 from rudcodec.data.bounds import MAX_TABLE
 from rudcodec.data.contents import Contents
@@ -81,13 +82,14 @@ class _Pictures:
                 self._by_end[end] = None if end in self._by_end else name
 
     def find(self, text: str, folder: str) -> str | None:
-        """The picture of that path from ``folder`` or from the root, or else the only one of that file name,
-        with or without ending."""
-        path = text.strip().replace("\\", "/").removeprefix("./")
-        for name in (folder + path, path):
+        """The picture of that path from ``folder``, the table's, or from the root; or else the only one of
+        that file name, with or without ending, if its folders agree with those that ``text`` names."""
+        path = normpath(text.strip().replace("\\", "/").lstrip("/"))
+        for name in (normpath(folder + path), path):
             if name in self._names:
                 return name
-        return self._by_end.get(path.rpartition("/")[2])
+        found = self._by_end.get(path.rpartition("/")[2])
+        return found if found and _may_lie_in(_folder(path), _folder(found), folder) else None
 
     def without(self, listed: Iterable[str]) -> list[str]:
         """Those that aren't ``listed``, sorted."""
@@ -130,7 +132,8 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
     numbers = are_numbers({label for rows in listing.rows.values() for label in rows.values()})
 
     def items(split: SourceSplit) -> FileItems:
-        rows = listing.rows[split]
+        # by name, as class folders are: the same pictures are held out
+        rows = dict(sorted(listing.rows[split].items()))
         result = FileItems(
             [Place(contents.files, picture) for picture in rows],
             label_values([*rows.values()], contents.where, numbers),
@@ -205,6 +208,14 @@ class _Listing:
             return split
         self._unsplit = self._unsplit or line
         return "train"
+
+
+def _may_lie_in(written: str, outer: str, of_table: str) -> bool:
+    """Whether a picture in the folder ``outer`` may be meant by a table that says ``written``, perhaps from
+    another root: one path ends with the other, and the table doesn't lie in the folder of another split."""
+    ours, theirs = f"/{outer}", "/" + re.sub(r"^(\.\./)+", "", written)
+    splits = {_split_of_folders(of_table), _split_of_folders(outer)} - {None}
+    return (ours.endswith(theirs) or theirs.endswith(ours)) and len(splits) < 2
 
 
 def _folder(name: str) -> str:

@@ -16,10 +16,10 @@ from rudcodec.data.arrow import open_datasets_object
 from rudcodec.data.cache import Space, memory_space
 from rudcodec.data.collect import check_alike
 from rudcodec.data.decode import PictureError, decode_or_refuse, fit
+from rudcodec.data.float_range import FloatRange
 from rudcodec.data.image_source import ImageSource
 from rudcodec.data.items import Items, ItemSource, Picture
 from rudcodec.data.label_values import as_label, label_values
-from rudcodec.data.levels import grey_levels
 from rudcodec.data.mapped import release_pages
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES, Rows, SourceSplit
@@ -88,6 +88,7 @@ class ObjectItems(Items):
         labels: list[str] = []
         problems: list[str] = []
         self._numbers: list[int] = []
+        float_range = FloatRange()
         most = len(items[0] if _is_pair(items) else items)
         for number, (image, label) in enumerate(_pairs(items, where)):
             try:
@@ -95,23 +96,24 @@ class ObjectItems(Items):
             except ValueError as error:
                 problems.append(f"{where}: item {number} {error}")
                 continue
+            row = len(self._numbers)
             self._numbers.append(number)
-            picture = _picture(image, f"{where}: item {number}", reading)
-            self._keep(picture, most)
+            self._keep(row, _picture(image, self.locate(row), reading, row, float_range), most)
+            for darker, levels in float_range.corrected():
+                self._keep(darker, fit(levels[0], reading), most)
         super().__init__(label_values(labels, where))
         self.problems += problems
 
-    def _keep(self, picture: Picture, most: int) -> None:
-        """Keep the picture of the last of ``_numbers``, of which there will be ``most``. Raises DataError if
-        it isn't of the first one's shape: others would be read for nothing."""
-        last = len(self._numbers) - 1
+    def _keep(self, row: int, picture: Picture, most: int) -> None:
+        """Keep the picture of one of ``_numbers``, of which there will be ``most``. Raises DataError if it
+        isn't of the first one's shape: others would be read for nothing."""
         if isinstance(picture, PictureError):
-            self._refused[last] = picture
+            self._refused[row] = picture
             return
         if self._space is None:
-            self._first, self._space = last, memory_space((most, *picture.shape))
-        check_alike(self.locate(last), picture.shape, self.locate(self._first), self._space.images.shape[1:])
-        self._space.put(last, picture)
+            self._first, self._space = row, memory_space((most, *picture.shape))
+        check_alike(self.locate(row), picture.shape, self.locate(self._first), self._space.images.shape[1:])
+        self._space.put(row, picture)
 
     def locate(self, index: int) -> str:
         return f"{self._where}: item {self._numbers[index]}"
@@ -144,13 +146,13 @@ def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:
         yield item[0], item[1]
 
 
-def _picture(image: Any, where: str, reading: Reading) -> Picture:
+def _picture(image: Any, where: str, reading: Reading, row: int, float_range: FloatRange) -> Picture:
     if isinstance(image, Image.Image):
         return decode_or_refuse(image, reading)
     array = _array(image, where)
     # one image is a set of one
     pixels = as_pictures(array[None] if array.ndim in (2, 3) else array, {}, reading, where)
-    return fit(grey_levels(pixels, where)[0], reading)
+    return fit(float_range.grey_levels(row, pixels, where)[0], reading)
 
 
 def _arrays(pair: Any, where: str, reading: Reading) -> Arrays:

@@ -1,4 +1,4 @@
-"""Class names of folders that were written by :mod:`rudcodec.export`."""
+"""Class names of sets that were written by :mod:`rudcodec.export`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import json
 import re
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.contents import Contents
-from rudcodec.data.images import as_class_name
+from rudcodec.data.damage import json_object
+from rudcodec.data.images import as_class_name, check_classes
 from rudcodec.errors import DataError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -29,6 +33,23 @@ def saved_classes(contents: Contents, name: str) -> dict[str, str] | None:
     if len(set(folders)) < len(folders) or len(set(classes)) < len(classes):
         raise DataError(f"{contents.files.locate(name)} names a folder or a class twice")
     return dict(zip(folders, classes, strict=True))
+
+
+def about_classes(about: str | bytes, labels: NDArray[Any]) -> list[str] | None:
+    """The class names in the text that rudcodec writes into a file beside images and labels.
+
+    Returns:
+        the names of labels 0, 1, ...; None if it is another text, or the labels aren't numbers of these.
+    """
+    values = json_object(about) if len(about) <= MAX_LIST else None
+    classes = _texts(values or {}, "classes")
+    if classes is None or labels.ndim != 1 or labels.dtype.kind not in "iu" or not labels.size:
+        return None
+    try:
+        check_classes(tuple(map(as_class_name, classes)), "")
+    except DataError:
+        return None
+    return classes if 0 <= np.min(labels) and np.max(labels) < len(classes) else None
 
 
 def _first_values(text: str) -> dict[str, Any]:

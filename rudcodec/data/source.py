@@ -58,7 +58,8 @@ def load(
               for in the folder ``$RUDCODEC_DATA``, else ``~/.cache/rudcodec``, and never downloaded. In a
               string, such a name wins over a file or folder of that name; give that as ``./cifar10``.
         split: what the source brings; "all" is train and val. Where there is train but no val, the last 10 %
-            of each class (by sorted file name; for arrays by index) are "val" and not in "train".
+            of each class (of class folders and tables by sorted file name, else by index) are "val" and not
+            in "train".
         size: as in ``reading``, for those who need nothing else of it.
         progress: called with (images done, images in all), a few times a second and at the end.
         reading: size, colour or grey, background, and what becomes of unreadable pictures.

@@ -23,6 +23,7 @@ from rudcodec.data.levels import denormalised
 from rudcodec.data.modules import import_reader
 from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
+from rudcodec.data.saved import about_classes
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
 
@@ -54,7 +55,7 @@ def open_tensors(path: Path, reading: Reading) -> ArraySource | None:
     were normalised by these; or see :mod:`rudcodec.data.distilled`. What is then beyond 0..1 is clipped: no
     picture has it. A .pt may also be a pair (images, labels), what the published code of DC, DSA and DM
     saves, if it has one set, or a tensor of images with another of labels beside it (``labels_best.pt``
-    beside ``images_best.pt``).
+    beside ``images_best.pt``). Of a .safetensors that rudcodec wrote the class names come back.
 
     Raises:
         DataError: not such a file.
@@ -74,8 +75,9 @@ def open_tensors(path: Path, reading: Reading) -> ArraySource | None:
         raise DataError(f"{where}: has no images and labels, only {listed(entries)}")
     pixels = channels_last(entries[images])
     norm, notes = normalisation_of(path, pixels, with_chosen(reading.normalised, entries))
-    pixels = denormalised(pixels, norm, where)
-    return ArraySource(path.stem, where, {"train": lambda: (pixels, entries[labels_key])}, None, notes)
+    pixels, label_values = denormalised(pixels, norm, where), entries[labels_key]
+    classes = about_classes(_about(path), label_values)
+    return ArraySource(path.stem, where, {"train": lambda: (pixels, label_values)}, classes, notes)
 
 
 def open_tensors_folder(contents: Contents) -> ArraySource | None:
@@ -110,11 +112,24 @@ def _safetensors(path: Path, where: str) -> Entries:
 
 def _safetensors_types(path: Path) -> dict[str, str]:
     """Type of each tensor by the file's own list; nothing where that is damaged."""
+    types = {key: entry.get("dtype") for key, entry in _safetensors_header(path).items()}
+    return {key: kind for key, kind in types.items() if isinstance(kind, str)}
+
+
+def _about(path: Path) -> str:
+    """What rudcodec wrote of the set into the file; nothing in files of others."""
+    if path.suffix.lower() != SUFFIXES[0]:
+        return ""
+    text = _safetensors_header(path).get("__metadata__", {}).get("about")
+    return text if isinstance(text, str) else ""
+
+
+def _safetensors_header(path: Path) -> dict[str, dict[str, Any]]:
+    """The objects in the file's head; none where that is damaged."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json_object(file.read(length)) if length <= MAX_LIST else None
-    types = {key: entry.get("dtype") for key, entry in (header or {}).items() if isinstance(entry, dict)}
-    return {key: kind for key, kind in types.items() if isinstance(kind, str)}
+    return {key: entry for key, entry in (header or {}).items() if isinstance(entry, dict)}
 
 
 def _pickled(path: Path, where: str) -> Entries:

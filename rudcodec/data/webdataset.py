@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from rudcodec.data.archives import open_archive
 from rudcodec.data.bounds import MAX_LIST
@@ -22,8 +25,10 @@ from rudcodec.data.label_values import as_label, find_label, label_values
 from rudcodec.data.layout import split_of_path
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
+from rudcodec.data.saved import about_classes
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
+from rudcodec.export.webdataset import ABOUT
 from rudcodec.text import shown
 
 SHARD_ENDINGS = (".tar", ".tgz", ".tar.gz")
@@ -37,10 +42,11 @@ _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 
 @dataclass
 class _Samples:
-    """The items of archives: their pictures and labels."""
+    """The items of archives: their pictures and labels, and what rudcodec wrote of its own archives."""
 
     pictures: list[Place] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    abouts: list[tuple[str, bytes]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     passed: Passed = field(default_factory=Passed)
 
@@ -125,19 +131,32 @@ def _items(where: str, shards: Callable[[], Iterable[Contents]]) -> FileItems:
         raise DataError(first)
     items = FileItems(samples.pictures, label_values(samples.labels, where))
     items.problems, items.passed = samples.problems, samples.passed
+    items.classes = _classes(samples.abouts, items.labels)
     return items
+
+
+def _classes(abouts: Sequence[tuple[str, bytes]], labels: NDArray[Any]) -> list[str] | None:
+    """The class names that archives of rudcodec bring. Raises DataError if they bring several lists."""
+    found = [(where, classes) for where, about in abouts if (classes := about_classes(about, labels))]
+    for where, classes in found:
+        if classes != found[0][1]:
+            raise DataError(f"{where} names other classes than {found[0][0]}; make them several sets")
+    return found[0][1] if found else None
 
 
 def _add_shard(samples: _Samples, shard: Contents) -> None:
     files = shard.files
     pictures: dict[str, str] = {}
     label_files: dict[str, str] = {}
+    abouts: list[str] = []
     for name in shard.visible:
         key, ending = _key(name)
         if ending in EXTENSIONS:
             if key in pictures:
                 raise DataError(f"{files.locate(name)}: the item has another picture, {shown(pictures[key])}")
             pictures[key] = name
+        elif f"/{name}".endswith(f"/{ABOUT}"):
+            abouts.append(name)
         elif ending == ".cls" or (ending == ".json" and not label_files.get(key, "").endswith(".cls")):
             label_files[key] = name
         else:
@@ -147,7 +166,11 @@ def _add_shard(samples: _Samples, shard: Contents) -> None:
     keys = [key for key in pictures if key in label_files]
     names = [label_files[key] for key in keys]
     found: dict[int, str] = {}
-    for i, data in files.read(names):
+    for i, data in files.read(names + abouts):
+        if i >= len(names):
+            if isinstance(data, bytes):
+                samples.abouts.append((files.locate(abouts[i - len(names)]), data))
+            continue
         try:
             found[i] = _label(data, names[i], files.locate(names[i]), shard.reading)
         except ValueError as error:
