@@ -340,6 +340,7 @@ class OddKeys(collections.UserList[int]):
         ((IMAGES, LABELS[:-1]), "24 images but 23 labels"),
         ([(IMAGES[0], None), (IMAGES[1], 1)], "item 0 has a label that is neither a whole number nor a text"),
         ([(object(), 0), (IMAGES[1], 1)], "item 0: images must be"),
+        ([(IMAGES[0], 0), (IMAGES[:2], 1)], "item 1 is a stack of 2 images"),
     ],
 )
 def test_objects_that_are_no_sets(source: Any, why: str) -> None:

@@ -150,6 +150,8 @@ def _picture(image: Any, where: str, reading: Reading, row: int, float_range: Fl
     if isinstance(image, Image.Image):
         return decode_or_refuse(image, reading)
     array = _array(image, where)
+    if array.ndim == 4 and len(array) != 1:
+        raise DataError(f"{where} is a stack of {len(array)} images; an item has one image and its label")
     # one image is a set of one
     pixels = as_pictures(array[None] if array.ndim in (2, 3) else array, {}, reading, where)
     return fit(float_range.grey_levels(row, pixels, where)[0], reading)
