@@ -8,21 +8,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from make_results import SPLITS, TABLE, TITLES, UNKNOWN, Row, read_rows
+from make_results import SPLITS, TABLE, TITLES, UNKNOWN, Row, merit, read_rows
 
 from rudcodec.comparison import Kind
 from rudcodec.report.figure import draw
 from rudcodec.report.points import Point
 
 FOLDER = Path(__file__).parent / "curves"
-NEAR = 1.1  # files whose sizes differ by less than this are versions of one: the newest is drawn
+NEAR = 1.1  # files whose sizes differ by less than this are versions of one: the best known is drawn
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     rows = [row for row in read_rows(TABLE) if is_comparable(row)]
     for name, split in dict.fromkeys((row["set"], row["split"]) for row in rows):
-        judged = newest([row for row in rows if (row["set"], row["split"]) == (name, split)])
+        judged = best_known([row for row in rows if (row["set"], row["split"]) == (name, split)])
         points = [point for point in judged if point.kind != "images alone"]
         if len({point.bpc for point in points if point.kind == "set"}) > 1:
             title = f"{TITLES[name]}, {SPLITS[split]}; ConvNets of width 128"
@@ -35,11 +35,11 @@ def is_comparable(row: Row) -> bool:
     return row["bpc"] != UNKNOWN and is_long and row["net"].startswith("ConvNet") and row["width"] == "128"
 
 
-def newest(rows: list[Row]) -> list[Point]:
-    """A point for what each row judged, and for its label network; of several at about one size that of the
-    most students, the last of those."""
+def best_known(rows: list[Row]) -> list[Point]:
+    """A point for what each row judged, and for its label network; of several at about one size the best
+    known."""
     points: list[Point] = []
-    for row in sorted(rows, key=lambda row: int(row["seeds"])):
+    for row in sorted(rows, key=merit):
         for point in points_of(row):
             points = [old for old in points if not _is_same(old, point)]
             points.append(point)
