@@ -103,7 +103,7 @@ def test_pictures_of_a_pixels_width(shape: tuple[int, int], tmp_path: Path) -> N
     """They can be coded; the networks that select images and match them can't see them."""
     images = np.random.default_rng(0).integers(0, 256, (18, *shape, 3), dtype=np.uint8)
     data = LabelledImages(images, np.repeat(np.arange(3), 6), ("0", "1", "2"), "strips")
-    with pytest.raises(SettingError, match="too small for a ConvNet"):
+    with pytest.raises(SettingError, match="too small for the ConvNets"):
         rudcodec.compress(data, tmp_path / "x.rud", bpc=3000, labels="hard", **SHORT)
     result = rudcodec.compress(None, tmp_path / "x.rud", distilled=data, bpc=3000, **SHORT)
     assert rudcodec.load(tmp_path / "x.rud").images.shape == images.shape
