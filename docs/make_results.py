@@ -26,6 +26,7 @@ HEADLINES = (
     ("cifar10", "network", 100_000),
     ("cifar10", "hard", 50_000),
     ("cifar10", "hard", 100_000),
+    ("cifar100", "network", 20_000),
     ("cifar100", "network", 70_000),
     ("imagenette", "network", 70_000),
     ("fashionmnist", "network", 25_000),
