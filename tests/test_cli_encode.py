@@ -280,14 +280,14 @@ def test_settings_are_checked(source: Path, tmp_path: Path, text: str, complaint
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_a_source_without_a_name(tmp_path: Path) -> None:
     """As of a shell's variable that isn't set."""
     result = compress("", tmp_path / "out.rud", "--bpc", "5k")
     assert result.exit_code == 2 and result.stderr == "rudcodec: the name of the image set is empty\n"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_nothing_stays_of_a_command_that_is_ended(source: Path, tmp_path: Path) -> None:
     """With - for OUT there are no checkpoints, but a temporary folder."""
     command = [

@@ -231,11 +231,11 @@ def test_wrong_settings(wrong: dict[str, Any], message: str) -> None:
     [
         (
             {"labels": "hard", "joint": 0, "utility": "dm"},
-            "utility: with joint=0 there is no joint phase",
+            "utility: with joint=0 there is no joint phase to use dm",
         ),
         (
             {"labels": "soft", "label_fraction": 0.5},
-            "label_fraction: a file of soft labels has no",
+            "label_fraction: a file of soft labels has no label network",
         ),
     ],
 )
