@@ -226,14 +226,13 @@ def _points(
 
 
 def _row(point: Point, network: list[float]) -> dict[str, str]:
-    with_network = bool(network) and point.has_own_labels
     return {
         "what": "file" if point.kind == "set" else curve_name(point),
         "bpc": f"{point.bpc:.0f}",
         "bytes": str(point.size),
-        "labels": point.label_mode if point.has_own_labels else "hard",
+        "labels": point.labels,
         "ipc": f"{point.ipc:g}",
-        "label_network": f"{100 * network[0]:.1f}" if with_network else "",
+        "label_network": f"{100 * network[0]:.1f}" if network and point.labels == "network" else "",
         "net": point.net,
         "width": "" if point.width is None else str(point.width),
         "steps": str(point.steps),

@@ -17,7 +17,6 @@ from rudcodec.baselines import (
     default_counts,
 )
 from rudcodec.data import LabelledImages
-from rudcodec.errors import DataError
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, Within, no_progress
@@ -111,9 +110,7 @@ class Comparison:
         Raises:
             DataError: a class has no image.
         """
-        for name, count in zip(train.classes, train.ipc_counts(), strict=True):
-            if not count:
-                raise DataError(f"{train.name}: class {name} has no image that a baseline could have")
+        train.require_every_class("a baseline could have")
         recipe = self.hard_recipe
         work = self._work(TrainingSet.with_classes(self.data), recipe)
         pending = [Pending("pictures", work, partial(self._judge_pictures, train, codec, recipe, None))]

@@ -94,9 +94,8 @@ def _written_files(folder: Path) -> set[str]:
         said = json.loads((folder / LABELS_FILE).read_bytes())
         names = dict(zip(said["folders"], said["classes"], strict=True))
         patterns = [re.compile(rf"{re.escape(name)}/\d{{5,}}\.png") for name in said["folders"]]
-        if said["class_of"] == names and all(
-            patterns[k].fullmatch(file) for file, k in said["labels"].items()
-        ):
+        are_ours = all(patterns[label].fullmatch(file) for file, label in said["labels"].items())
+        if said["class_of"] == names and are_ours:
             return {LABELS_FILE, *map(on_disk, said["labels"])}
     return set()
 

@@ -99,6 +99,12 @@ class LabelledImages:
         """Images of each class, in the order of ``classes``; a class may have none."""
         return tuple(int(n) for n in np.bincount(self.labels, minlength=len(self.classes)))
 
+    def require_every_class(self, use: str) -> None:
+        """Raise DataError if a class has no image; ``use`` ends its message: "has no image that ..."."""
+        for name, count in zip(self.classes, self.ipc_counts(), strict=True):
+            if not count:
+                raise DataError(f"{self.name}: class {name} has no image that {use}")
+
 
 def digest(data: LabelledImages) -> str:
     """Sixteen hexadecimal digits that tell a set (images, labels, classes) from any other."""

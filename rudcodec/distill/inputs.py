@@ -143,14 +143,11 @@ def resolve_inputs(
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
     if settings.utility != NO_UTILITY:
         make_utility(settings.utility, recipe, settings.utility_options)  # a wrong option fails at once
-        for name, count in zip(real.classes, real.ipc_counts(), strict=True):
-            if not count:
-                raise DataError(f"{real.name}: class {name} has no image that a utility could match")
+        real.require_every_class("a utility could match")
     elif settings.utility_options:
         raise SettingError(f"{next(iter(settings.utility_options))}: there is no joint phase to use it")
-    if (distilled is None or settings.utility != NO_UTILITY) and literature_depth(
-        real.height, real.width
-    ) < 1:
+    needs_networks = distilled is None or settings.utility != NO_UTILITY
+    if needs_networks and literature_depth(real.height, real.width) < 1:
         raise SettingError(
             f"{real.name}: images of {real.width}x{real.height} pixels are too small for the ConvNets that "
             "choose images and judge them"

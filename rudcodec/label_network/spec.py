@@ -54,10 +54,8 @@ def label_network_spec(
             f"labels: a label network for {classes:,} classes of {image_shape.text} images would be larger "
             "than a file may hold; choose hard or soft ones"
         )
-    fractions = _narrow_layers(image_shape)
-    weights = 9 * (
-        sum(x * y for x, y in pairwise((*fractions, 1))) + 2
-    )  # over width^2, behind the first layer
+    between = sum(x * y for x, y in pairwise((*_narrow_layers(image_shape), 1)))
+    weights = 9 * (between + 2)  # over the width squared, behind the first layer
     fewest_bits, most_bits = BITS_PER_WEIGHT
     width = max((w for w in widths if weights * w**2 * fewest_bits <= bits), default=widths[0])
     most = most_bits * weights * width**2

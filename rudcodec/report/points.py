@@ -64,9 +64,9 @@ class Point:
     device: str = ""
 
     @property
-    def has_own_labels(self) -> bool:
-        """Whether students saw labels of the file; else images had their classes."""
-        return self.kind in ("set", "pictures with label network", "label network")
+    def labels(self) -> str:
+        """What labels were seen: the file's mode, or ``hard`` where images had their classes."""
+        return "hard" if self.kind in ("images alone", "pictures") else self.label_mode
 
     @property
     def student(self) -> str:

@@ -26,7 +26,7 @@ def _row(point: Point, split: str) -> tuple[str, ...]:
         point.kind,
         point.codec,
         "" if point.quality is None else str(point.quality),
-        point.label_mode if point.has_own_labels else "hard",
+        point.labels,
         f"{point.bpc:.1f}",
         str(point.size),
         f"{point.ipc:g}",
