@@ -33,7 +33,7 @@ def check_outputs(paths: Iterable[Path | None], force: bool, known: Collection[P
     if wanted.count(STANDARD_OUTPUT) > 1:
         raise click.UsageError("only one output can be -, standard output")
     for path, count in Counter(path.resolve() for path in wanted).items():
-        if count > 1:
+        if count > 1 and (path.is_file() or not path.exists()):  # a device takes any number of outputs
             raise click.UsageError(f"{count} outputs can't be the same file, {path}")
     for path in wanted:
         if path != STANDARD_OUTPUT:

@@ -98,6 +98,11 @@ class TestForce:
         assert same.exit_code == 2 and "2 outputs can't be the same file" in same.stderr
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="needs /dev/null")
+    def test_a_device_takes_any_number_of_outputs(self, tmp_path: Path) -> None:
+        result = run("compress", tmp_path / "no.zip", "/dev/null", "--preview", "/dev/null")
+        assert "no.zip" in one_line(result)
+
 
 class TestDash:
     def test_truncate_from_pipe_to_pipe(self, rud: Path) -> None:

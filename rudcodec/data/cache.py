@@ -204,8 +204,9 @@ def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
     for entry in entries(folder):
         (removed if _cleared(entry.path) else left).append(entry)
     for lock_path in folder.glob(f"*{_LOCK}"):  # of what could not be decoded, and was never kept
-        if _NAME.fullmatch(lock_path.stem) and not lock_path.stat().st_size:
-            _cleared(lock_path.with_suffix(""))
+        with suppress(FileNotFoundError):  # as above
+            if _NAME.fullmatch(lock_path.stem) and not lock_path.stat().st_size:
+                _cleared(lock_path.with_suffix(""))
     return removed, left
 
 
