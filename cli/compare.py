@@ -112,14 +112,15 @@ def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[
         real_images = RealImages(judging, source, view)
         sets = [real_images.of(file.data) for file in files]
         prepare_for_images(os.environ, sets[0].height, sets[0].width)
-        comparisons = [
-            judging.comparison(file.name, file.data, real, view)
-            for file, real in zip(files, sets, strict=True)
-        ]
         columns = []
-        for file, comparison in zip(files, comparisons, strict=True):
-            with naming(file.name):
-                columns.append(dict(_values([pending.judge() for pending in comparison.of_set()])))
+        with judging.students(view, [file.contents for file in files], source) as panel:
+            comparisons = [
+                judging.comparison(file.name, file.data, real, panel, view)
+                for file, real in zip(files, sets, strict=True)
+            ]
+            for file, comparison in zip(files, comparisons, strict=True):
+                with naming(file.name):
+                    columns.append(dict(_values([pending.judge() for pending in comparison.of_set()])))
     return [(name, columns[0].get(name), columns[1].get(name)) for name in columns[0] | columns[1]]
 
 

@@ -184,12 +184,13 @@ def _measured(
 
     measuring = Measuring(ledger, view)
     tasks: list[Task] = []
-    for file, judges, pictures in zip(files, sets, train, strict=True):
-        comparison = judging.comparison(file.name, file.data, judges, measuring.progress)
-        with naming(file.name):
-            tasks += tasks_of(file, comparison, pictures, codecs)
-    outputs.make_folder()
-    points = tuple(measuring.run(tasks))
+    with judging.students(view, [file.contents for file in files], source, codecs) as panel:
+        for file, judges, pictures in zip(files, sets, train, strict=True):
+            comparison = judging.comparison(file.name, file.data, judges, panel, measuring.progress)
+            with naming(file.name):
+                tasks += tasks_of(file, comparison, pictures, codecs)
+        outputs.make_folder()
+        points = tuple(measuring.run(tasks))
     return Report(
         tuple(files),
         points,

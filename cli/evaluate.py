@@ -51,11 +51,13 @@ def evaluate(
 
     Each begins from scratch and follows FILE's recipe; the accuracy is that after its last step. --baseline
     does the same with random real images of SRC's train split, as one picture of FILE's size.
+    Where this is interrupted, the same command goes on.
     """
     from rudcodec.loading import load
 
     with naming(file):
-        data = load(read_input(file))
+        contents = read_input(file)
+        data = load(contents)
 
     require("torch")
     if baseline != "none":
@@ -64,11 +66,15 @@ def evaluate(
     with ProgressView(is_quiet()) as view:
         real = judging.read(source, judging.split, data, view)
         prepare_for_images(os.environ, real.height, real.width)
-        comparison = judging.comparison(shown_input(file), data, real, view)
-        pending = comparison.of_set()
-        if baseline != "none":  # read before students take long: there may be no train split
-            pending += comparison.of_real_images(judging.read(source, "train", data, view), baseline)
-        entries, refusals = _judge(pending, view)
+        train = None  # read before students take long: there may be no train split
+        if baseline != "none":
+            train = judging.read(source, "train", data, view)
+        with judging.students(view, [contents], source, baseline) as panel:
+            comparison = judging.comparison(shown_input(file), data, real, panel, view)
+            pending = comparison.of_set()
+            if baseline != "none" and train is not None:
+                pending += comparison.of_real_images(train, baseline)
+            entries, refusals = _judge(pending, view)
     if as_json:
         facts = {
             "file": file,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rudcodec.baselines.codecs import CODECS
+from rudcodec.data.mapped import STUDENTS
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 
@@ -105,12 +108,28 @@ class Judging:
     skip_bad: bool
     changes: dict[str, Any] = field(default_factory=dict)
 
-    def panel(self) -> Panel:
-        """The students. Imports torch."""
-        from rudcodec.students import Panel, StudentSpec
+    @contextmanager
+    def students(self, view: ProgressView, files: Sequence[bytes], *facts: Any) -> Iterator[Panel]:
+        """The students of one command, about the contents of some files. Imports torch.
 
+        What they have done is kept in the cache until the block ends: the same command, of the same
+        ``facts``, goes on where it was interrupted, and says so.
+        """
+        from rudcodec.data.mapped import cache_folder
+        from rudcodec.students import Panel, StudentSpec, kept_students
+
+        checksum = hashlib.sha256(repr((self, facts)).encode())
+        for contents in files:
+            checksum.update(hashlib.sha256(contents).digest())
         specs = tuple(StudentSpec(net, self.width, self.device) for net in self.nets)
-        return Panel(specs, range(self.seeds))
+        with kept_students(cache_folder() / STUDENTS / checksum.hexdigest()[:32]) as keeper:
+            if keeper.goes_on:
+                view.say("this was interrupted before: going on from there")
+            try:
+                yield Panel(specs, range(self.seeds), keeper)
+            except KeyboardInterrupt as error:
+                error.args = ("interrupted; the same command goes on",)
+                raise
 
     def recipe_changes(self) -> dict[str, Any]:
         """What is to be changed of a file's recipe."""
@@ -126,12 +145,12 @@ class Judging:
         return matching(read_images(source, split, reading, view), split, shape, data.classes)
 
     def comparison(
-        self, name: str, data: SyntheticSet, real: LabelledImages, progress: StageProgress
+        self, name: str, data: SyntheticSet, real: LabelledImages, panel: Panel, progress: StageProgress
     ) -> Comparison:
         """What judges a set, called ``name``, on real images. Imports torch."""
         from rudcodec.comparison import Comparison
 
-        return Comparison(name, data, real, self.panel(), self.recipe_changes(), progress)
+        return Comparison(name, data, real, panel, self.recipe_changes(), progress)
 
 
 class RealImages:

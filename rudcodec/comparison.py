@@ -166,7 +166,7 @@ class Comparison:
         for spec in self.panel.specs:
             trainer = Trainer(labelled, recipe, spec, runs=len(self.panel.seeds))
             progress = Within(self.progress, f"{spec.name}{note}")
-            results.append(judge(trainer, self.real, self.panel.seeds, progress))
+            results.append(judge(trainer, self.real, self.panel.seeds, progress, self.panel.keeper))
         return tuple(results)
 
     def _judge_pictures(

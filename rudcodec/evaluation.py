@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +19,15 @@ from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, no_progress
-from rudcodec.students import StudentSpec, Trainer, TrainingSet, check_request, hard_recipe, predict
+from rudcodec.students import (
+    Seen,
+    StudentKeeper,
+    StudentSpec,
+    Trainer,
+    TrainingSet,
+    check_request,
+    hard_recipe,
+)
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.watching import watched_stages
 
@@ -66,14 +73,12 @@ class EvalResult:
         trainer: Trainer,
         real: LabelledImages,
         seeds: Sequence[int],
-        seen: Sequence[NDArray[np.int64]],
-        seconds: float,
+        looks: Sequence[Seen],
     ) -> EvalResult:
-        """The result of the students with some seeds, all of them trained as ``trainer`` does it.
-
-        ``seen`` are the classes that each student sees in the ``real`` images: int64 (len(real),).
-        """
+        """The result of students with some seeds, all trained as ``trainer`` does it: what each sees in the
+        ``real`` images decides."""
         data, spec = trainer.data, trainer.spec
+        seen = [look.classes for look in looks]
         accuracies = tuple(float(np.mean(classes == real.labels)) for classes in seen)
         confusion = np.sum([_confusion(real.labels, classes, data.class_count) for classes in seen], axis=0)
         present = np.bincount(real.labels, minlength=data.class_count)
@@ -94,7 +99,7 @@ class EvalResult:
             device=str(trainer.device),
             precision="bfloat16" if has_fast_bf16(trainer.device) else "float32",
             compiled=trainer.compiled,
-            seconds=seconds,
+            seconds=sum(look.seconds for look in looks),
             confusion=tuple(map(tuple, confusion.tolist())),
         )
 
@@ -159,16 +164,19 @@ def evaluate(
 
 
 def judge(
-    trainer: Trainer, real: LabelledImages, seeds: Sequence[int], progress: StageProgress = no_progress
+    trainer: Trainer,
+    real: LabelledImages,
+    seeds: Sequence[int],
+    progress: StageProgress = no_progress,
+    keeper: StudentKeeper | None = None,
 ) -> EvalResult:
     """Train a student for each seed, and judge them on real images of the set's shape and classes."""
-    started = time.monotonic()
-    seen = []
+    keeper = keeper or StudentKeeper()
+    looks = []
     for number, seed in enumerate(seeds, start=1):
         stage = StageSteps(progress, f"student {number} of {len(seeds)}")
-        student = trainer.train(seed, stage)
-        seen.append(predict(student, real.images, trainer.recipe))
-    return EvalResult.of_students(trainer, real, seeds, seen, time.monotonic() - started)
+        looks.append(keeper.look(trainer, seed, real, stage))
+    return EvalResult.of_students(trainer, real, seeds, looks)
 
 
 def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:

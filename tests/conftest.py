@@ -37,6 +37,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("rudcodec")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The cache isn't the user's; each of several processes has one, for they run the same commands."""
+    os.environ["RUDCODEC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 class TestModule(pytest.Module):
     """A file of tests; one that needs torch is skipped where torch is missing."""
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rudcodec.baselines.real import Candidate, PictureBudget, real_images
 from rudcodec.data import LabelledImages
@@ -16,7 +14,7 @@ from rudcodec.errors import BudgetError
 from rudcodec.evaluation import EvalResult
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, no_progress
-from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, predict
+from rudcodec.students import Panel, Seen, StudentSpec, Trainer, TrainingSet
 
 _TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
 
@@ -112,8 +110,8 @@ class _Search:
         trials = []
         for candidate in candidates:
             trainer = self._trainer(candidate, recipe, small)
-            seen = self._predict(trainer, _TRIAL_SEED + seed, f"trial of {candidate.count} a class")
-            trials.append(Trial(candidate, float(np.mean(seen == self.real.labels))))
+            seen = self._look(trainer, _TRIAL_SEED + seed, f"trial of {candidate.count} a class")
+            trials.append(Trial(candidate, float(np.mean(seen.classes == self.real.labels))))
         return tuple(trials)
 
     def judge_count(self, winner: Candidate) -> tuple[EvalResult, ...]:
@@ -124,11 +122,11 @@ class _Search:
 
     def _judge(self, draws: list[Candidate], spec: StudentSpec) -> EvalResult:
         """Students of one kind: each seed's on a draw of its own."""
-        started, seeds, seen = time.monotonic(), self.training.panel.seeds, []
+        seeds, looks = self.training.panel.seeds, []
         for number, (images, seed) in enumerate(zip(draws, seeds, strict=True), start=1):
             trainer = self._trainer(images, self.training.recipe, spec)
-            seen.append(self._predict(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
-        return EvalResult.of_students(trainer, self.real, seeds, seen, time.monotonic() - started)
+            looks.append(self._look(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
+        return EvalResult.of_students(trainer, self.real, seeds, looks)
 
     def _draw(self, winner: Candidate, seed: int) -> Candidate:
         """Other images, as many as the winner has, or the winner where these don't fit at any quality."""
@@ -143,7 +141,7 @@ class _Search:
             return Trainer(TrainingSet.with_classes(data), recipe, spec)
         return Trainer(TrainingSet.with_network(data, network), recipe, spec)
 
-    def _predict(self, trainer: Trainer, seed: int, stage: str) -> NDArray[np.int64]:
-        """The classes that a student of this seed sees in the real images: int64 (N,)."""
-        student = trainer.train(seed, StageSteps(self.progress, stage))
-        return predict(student, self.real.images, trainer.recipe)
+    def _look(self, trainer: Trainer, seed: int, stage: str) -> Seen:
+        """What a student of this seed sees in the real images."""
+        keeper = self.training.panel.keeper
+        return keeper.look(trainer, seed, self.real, StageSteps(self.progress, stage))

@@ -127,9 +127,14 @@ def _model_section(payload: Payload, models: tuple[ModelFields, ...], number: in
     )
 
 
+def labels_bytes(network: LabelNetwork, shape: ImageShape, classes: int) -> bytes:
+    """What a label network is in a file, with how views are drawn for it. Raises FormatError."""
+    return _labels_section(network, shape, classes) + pack_views(network.views)
+
+
 def labels_size(network: LabelNetwork, shape: ImageShape, classes: int) -> int:
-    """Bytes that a label network takes in a file, with how views are drawn for it. Raises FormatError."""
-    return len(_labels_section(network, shape, classes)) + len(pack_views(network.views))
+    """How many bytes these are. Raises FormatError."""
+    return len(labels_bytes(network, shape, classes))
 
 
 def _labels_section(labels: LabelNetwork | SoftScale, shape: ImageShape, classes: int) -> bytes:

@@ -21,11 +21,15 @@ from rudcodec.errors import DataError
 from rudcodec.files import write_bytes
 
 KEPT = 2
-_MARKER = "rudcodec-run.json"  # says that the folder is a run's, and whether the run made it
+MARKER = "rudcodec-run.json"  # says that the folder is a run's, and whether the run made it
 _LOCK = "rudcodec-run.lock"
 
 State = Any
 """Tensors in dictionaries and lists of any depth, and what JSON knows."""
+
+
+class BusyError(DataError):
+    """Another run is using the folder."""
 
 
 class CheckpointFolder:
@@ -36,7 +40,8 @@ class CheckpointFolder:
     made it. Nothing else is ever removed.
 
     Raises:
-        DataError: the path is a file, a folder of something else, in use by another run, or not writable.
+        DataError: the path is a file, a folder of something else, or not writable.
+        BusyError: another run is using it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +53,7 @@ class CheckpointFolder:
         try:
             self._lock.acquire()
         except Timeout:
-            raise DataError(
+            raise BusyError(
                 f"{self.path}: another run is using this folder; wait for it, or stop it"
             ) from None
         except OSError as error:
@@ -63,7 +68,7 @@ class CheckpointFolder:
         empty = not self.exists()
         made = empty and self._made_by_a_run()
         if empty:
-            (self.path / _MARKER).unlink(missing_ok=True)
+            (self.path / MARKER).unlink(missing_ok=True)
         self._lock.release()
         if empty:
             (self.path / _LOCK).unlink(missing_ok=True)
@@ -123,7 +128,7 @@ class CheckpointFolder:
             made = not self.path.exists()
             if made:
                 self.path.mkdir()
-            elif (self.path / _MARKER).is_file():
+            elif (self.path / MARKER).is_file():
                 return
             elif any(self.path.iterdir()):
                 raise DataError(
@@ -131,11 +136,11 @@ class CheckpointFolder:
                 )
         except OSError as error:
             raise DataError(f"{self.path}: can't be used for checkpoints ({error.strerror})") from None
-        write_bytes(json.dumps({"made by the run": made}).encode(), self.path / _MARKER)
+        write_bytes(json.dumps({"made by the run": made}).encode(), self.path / MARKER)
 
     def _made_by_a_run(self) -> bool:
         try:
-            return json.loads((self.path / _MARKER).read_bytes()) == {"made by the run": True}
+            return json.loads((self.path / MARKER).read_bytes()) == {"made by the run": True}
         except (OSError, ValueError):
             return False
 

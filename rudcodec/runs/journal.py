@@ -47,6 +47,9 @@ class Journal:
         checkpoint_seconds: time between checkpoints.
         ranks: the processes of the run, of which the first one keeps the checkpoints.
 
+    Attributes:
+        goes_on: whether there was a checkpoint to go on from.
+
     Raises:
         SettingError: the folder's run has another fingerprint. DataError: its checkpoints can't be read.
     """
@@ -69,6 +72,7 @@ class Journal:
         self._passed: set[str] = set()
         self._stage = ""
         self._step = 0
+        self._stage_began = 0.0  # in the run's seconds
         self._loop: Stateful | None = None
         self._loop_state: State = None
         self._looped = self._in_loop = self._is_alone = self._is_saving = False
@@ -85,15 +89,21 @@ class Journal:
             where = f"{self._folder.path}: the unfinished run there has"
             check_same(where, state["fingerprint"], self._fingerprint)
         state = self.ranks.broadcast(state)
+        self.goes_on = state is not None
         if state is not None:
             self._results, self._unclaimed = state["results"], state["registered"]
             self._stage, self._step, self._loop_state = state["stage"], state["step"], state["loop"]
-            self._seconds_before = state["seconds"]
+            self._seconds_before, self._stage_began = state["seconds"], state["stage began"]
 
     @property
     def seconds(self) -> float:
         """Time that the run has taken, earlier processes included."""
         return self._seconds_before + time.monotonic() - self._start
+
+    @property
+    def stage_seconds(self) -> float:
+        """Time that the stage under way has taken, earlier processes included."""
+        return self.seconds - self._stage_began
 
     def register(self, name: str, holder: Stateful) -> None:
         """Keep a holder's state in checkpoints, and restore it if there is one of that name."""
@@ -112,6 +122,7 @@ class Journal:
         if name not in self._results:
             if name != self._stage:
                 self._stage, self._step, self._loop_state = name, 0, None
+                self._stage_began = self.seconds
             self._looped = False
             self._is_alone = not shared and self.ranks.world_size > 1
             self._results[name] = self._run_on_first(work) if self._is_alone else work()
@@ -182,6 +193,7 @@ class Journal:
                     "loop": loop_state,
                     "registered": self._unclaimed | states,
                     "seconds": self.seconds,
+                    "stage began": self._stage_began,
                 }
             )
             self._last_checkpoint = time.monotonic()

@@ -1,9 +1,11 @@
 """Students: networks trained from scratch on a set, as its recipe says, to find out what the set is worth."""
 
 from rudcodec.students.batches import Batches
+from rudcodec.students.keeping import Seen, StudentKeeper, kept_students
 from rudcodec.students.limits import check_request
 from rudcodec.students.objective import label_loss
 from rudcodec.students.optimizers import RecipeOptimizer, optimizers_for
+from rudcodec.students.panel import Panel
 from rudcodec.students.prediction import accuracy, predict
 from rudcodec.students.recipes import (
     default_recipe,
@@ -12,7 +14,7 @@ from rudcodec.students.recipes import (
     student_views,
     view_recipe,
 )
-from rudcodec.students.spec import Panel, StudentSpec
+from rudcodec.students.spec import StudentSpec
 from rudcodec.students.trainer import Trainer, train_student
 from rudcodec.students.training_set import TrainingSet
 from rudcodec.students.transforms import RecipeTransform
@@ -22,6 +24,8 @@ __all__ = [
     "Panel",
     "RecipeOptimizer",
     "RecipeTransform",
+    "Seen",
+    "StudentKeeper",
     "StudentSpec",
     "Trainer",
     "TrainingSet",
@@ -29,6 +33,7 @@ __all__ = [
     "check_request",
     "default_recipe",
     "hard_recipe",
+    "kept_students",
     "label_loss",
     "network_views",
     "optimizers_for",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from rudcodec.nets.device import pick_device
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.transfer import DeviceImages, from_array, to_device
 from rudcodec.payload import Recipe
+from rudcodec.runs import State, Stateful
 from rudcodec.students.cutmix import as_probabilities, cutmix
 from rudcodec.students.recipes import check_recipe
 from rudcodec.students.training_set import TrainingSet
@@ -63,22 +65,60 @@ class Batches:
         return self.recipe.steps
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self.draw(self.seed, torch.Generator().manual_seed(self.seed))
+        drawing = self.drawing(self.seed, torch.Generator().manual_seed(self.seed))
+        return (drawing.batch(step) for step in range(self.recipe.steps))
 
-    def draw(self, seed: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def drawing(self, seed: int, generator: torch.Generator) -> Drawing:
         """The batches of a seed, which views come from; order and augmentation from the generator."""
-        recipe = self.recipe
         if self._stream is not None:
-            for step in range(recipe.steps):
-                views, target = self._stream.at(seed * recipe.steps + step)
-                yield normalise(views, recipe.mean, recipe.std), target
-            return
-        rows = torch.empty(0, dtype=torch.int64)
-        for _ in range(recipe.steps):
-            while len(rows) < self.size:
-                rows = torch.cat((rows, torch.randperm(len(self._images.images), generator=generator)))
-            batch_rows, rows = rows[: self.size], rows[self.size :]
-            x = normalise(self._images.take(batch_rows), recipe.mean, recipe.std)
-            x = augment(x, recipe.augment, generator)
-            target = self._labels[to_device(batch_rows, self.device)]
-            yield cutmix(x, target, recipe.cutmix, generator) if recipe.cutmix else (x, target)
+            return _DrawingViews(self._stream, self.recipe, seed)
+        return _DrawingImages(self._images, self._labels, self.size, self.recipe, generator)
+
+
+class Drawing(Stateful, Protocol):
+    """The batches of one training, to be asked for in order."""
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """That of a step, which begin with 0."""
+
+
+class _DrawingViews:
+    def __init__(self, stream: ViewStream, recipe: Recipe, seed: int) -> None:
+        self._stream, self._recipe, self._first = stream, recipe, seed * recipe.steps
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        views, target = self._stream.at(self._first + step)
+        return normalise(views, self._recipe.mean, self._recipe.std), target
+
+    def state(self) -> State:
+        return None
+
+    def restore(self, state: State) -> None:
+        """Nothing is to be restored: each view has a number of its own."""
+
+
+class _DrawingImages:
+    def __init__(
+        self, images: DeviceImages, labels: Tensor, size: int, recipe: Recipe, generator: torch.Generator
+    ) -> None:
+        self._images, self._labels, self._size = images, labels, size
+        self._recipe, self._generator = recipe, generator
+        self._rows = torch.empty(0, dtype=torch.int64)  # that are left of the passes begun
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        recipe, generator = self._recipe, self._generator
+        while len(self._rows) < self._size:
+            pass_rows = torch.randperm(len(self._images.images), generator=generator)
+            self._rows = torch.cat((self._rows, pass_rows))
+        rows, self._rows = self._rows[: self._size], self._rows[self._size :]
+        x = normalise(self._images.take(rows), recipe.mean, recipe.std)
+        x = augment(x, recipe.augment, generator)
+        target = self._labels[to_device(rows, self._images.device)]
+        return cutmix(x, target, recipe.cutmix, generator) if recipe.cutmix else (x, target)
+
+    def state(self) -> State:
+        return [self._rows, self._generator.get_state()]
+
+    def restore(self, state: State) -> None:
+        self._rows, generator = state
+        self._generator.set_state(generator)

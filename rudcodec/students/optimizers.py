@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from rudcodec.nets import muon
 from rudcodec.payload import Recipe
+from rudcodec.runs import restore_optimizer
 
 
 def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -60,7 +61,7 @@ class RecipeOptimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a state of an optimizer of the same network and recipe."""
         for one, state in zip(self.optimizers, state_dict["optimizers"], strict=True):
-            one.load_state_dict(state)
+            restore_optimizer(one, state)
         for schedule, state in zip(self._schedules, state_dict["schedules"], strict=True):
             schedule.load_state_dict(state)
         self.param_groups = [group for one in self.optimizers for group in one.param_groups]

@@ -1,4 +1,4 @@
-"""Which students are to be trained: their network, what they run on, and their seeds."""
+"""Which students are to be trained: their network, and what they run on."""
 
 from __future__ import annotations
 
@@ -31,16 +31,3 @@ class StudentSpec:
     def name(self) -> str:
         """The name of its network, or of the function that makes it."""
         return name_of(self.net)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The students that judge a set: of each kind as many as there are seeds.
-
-    Attributes:
-        specs: the kinds of students; where one has to stand for all, it is the first.
-        seeds: of weights, order and augmentation.
-    """
-
-    specs: tuple[StudentSpec, ...] = (StudentSpec(),)
-    seeds: range = range(3)

@@ -13,7 +13,8 @@ from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import autocast, compiled, keep_freed_memory, repays_compiling
 from rudcodec.payload import Recipe
 from rudcodec.progress import Progress
-from rudcodec.students.batches import Batches
+from rudcodec.runs import Journal, State
+from rudcodec.students.batches import Batches, Drawing
 from rudcodec.students.objective import label_loss
 from rudcodec.students.optimizers import RecipeOptimizer
 from rudcodec.students.spec import StudentSpec
@@ -54,12 +55,13 @@ class Trainer:
         self._layout = torch.channels_last if self.compiled else torch.contiguous_format
         self._batches = Batches(data, recipe, device=self.device, compile=self.compiled)
 
-    def train(self, seed: int, progress: Progress | None = None) -> nn.Module:
+    def train(self, seed: int, progress: Progress | None = None, journal: Journal | None = None) -> nn.Module:
         """A student after ``recipe.steps`` steps, the learning rate having fallen to 0 on a cosine.
 
         Args:
             seed: of weights, order and augmentation; the same on the same machine gives the same network.
             progress: called with (steps done, steps).
+            journal: of a run that may go on from a checkpoint; this training is the loop of its stage.
         """
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -69,15 +71,18 @@ class Trainer:
         net = build(self.spec.net, shape, self.data.class_count, generator, self.spec.width)
         net = net.to(self.device).to(memory_format=layout)
         optimizer = RecipeOptimizer(net, recipe)
+        drawing = self._batches.drawing(seed, generator)
         reported = time.monotonic()
-        for step, (x, target) in enumerate(self._batches.draw(seed, generator), start=1):
+        for step in (journal or Journal()).steps(recipe.steps, _Training(net, optimizer, drawing)):
+            x, target = drawing.batch(step)
             with autocast(self.device):
                 loss = self._loss(net, x.contiguous(memory_format=layout), target)
             net.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            if progress is not None and (step == recipe.steps or time.monotonic() - reported > _REPORT_EVERY):
-                progress(step, recipe.steps)
+            is_last = step + 1 == recipe.steps
+            if progress is not None and (is_last or time.monotonic() - reported > _REPORT_EVERY):
+                progress(step + 1, recipe.steps)
                 reported = time.monotonic()
         return net
 
@@ -94,6 +99,22 @@ def train_student(
     net = Trainer(data, recipe, spec).train(seed, progress)
     assert isinstance(net, ConvNet)
     return net
+
+
+class _Training:
+    """What a student's training changes, as checkpoints hold it."""
+
+    def __init__(self, net: nn.Module, optimizer: RecipeOptimizer, drawing: Drawing) -> None:
+        self.net, self.optimizer, self.drawing = net, optimizer, drawing
+
+    def state(self) -> State:
+        return [self.net.state_dict(), self.optimizer.state_dict(), self.drawing.state()]
+
+    def restore(self, state: State) -> None:
+        weights, optimizer, drawing = state
+        self.net.load_state_dict(weights)
+        self.optimizer.load_state_dict(optimizer)
+        self.drawing.restore(drawing)
 
 
 class _Objective:

@@ -1,0 +1,174 @@
+"""Students that are kept until the work they belong to is done, so that it goes on where it was killed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rudcodec.bitstream import labels_bytes
+from rudcodec.data import LabelledImages, digest
+from rudcodec.errors import DataError
+from rudcodec.payload import ImageShape
+from rudcodec.progress import Progress
+from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State
+from rudcodec.runs.checkpoints import MARKER, BusyError
+from rudcodec.students.prediction import predict
+from rudcodec.students.trainer import Trainer
+from rudcodec.students.training_set import TrainingSet
+from rudcodec.text import shown
+
+
+class Seen(NamedTuple):
+    """What a student made of images.
+
+    Attributes:
+        classes: that it sees in them, int64 (N,).
+        seconds: that this took, its training first of all, in all processes if some were killed.
+    """
+
+    classes: NDArray[np.int64]
+    seconds: float
+
+
+class StudentKeeper:
+    """Trains students and lets them look at images, each once.
+
+    A student is told from others by all that it depends on: what it is trained on, how, and the images it
+    looks at. One whose network has no name isn't kept.
+
+    Args:
+        journal: keeps what is done, or None.
+
+    Attributes:
+        goes_on: whether there is something that was done before.
+    """
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self._journal = journal
+        self.goes_on = journal is not None and journal.goes_on
+        self._seen: dict[str, Seen] = {}
+
+    def look(
+        self, trainer: Trainer, seed: int, real: LabelledImages, progress: Progress | None = None
+    ) -> Seen:
+        """What the student of a seed sees in ``real`` images; ``progress`` as in :meth:`Trainer.train`."""
+        journal = self._journal
+        if journal is None or not isinstance(trainer.spec.net, str):
+            started = time.monotonic()
+            classes = predict(trainer.train(seed, progress), real.images, trainer.recipe)
+            return Seen(classes, time.monotonic() - started)
+        key = _key(trainer, seed, real)
+        if key not in self._seen:
+
+            def stage() -> State:
+                student = trainer.train(seed, progress, journal)
+                classes = predict(student, real.images, trainer.recipe)
+                return [torch.from_numpy(classes), journal.stage_seconds]
+
+            classes, seconds = journal.run_stage(key, stage)
+            self._seen[key] = Seen(classes.numpy(), seconds)
+        return self._seen[key]
+
+
+@contextmanager
+def kept_students(folder: Path, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> Iterator[StudentKeeper]:
+    """A keeper for the students of one piece of work, in a folder that is removed when this is done.
+
+    Where the folder can't be used or written, a warning says so, and students are trained without.
+    """
+    with ExitStack() as stack:
+        checkpoints: CheckpointFolder | None = None
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            checkpoints = stack.enter_context(_Forgiving(folder))
+        except (DataError, OSError) as error:
+            _warn(error)
+        journal = stack.enter_context(
+            Journal(checkpoints, resume=True, checkpoint_seconds=checkpoint_seconds)
+        )
+        yield StudentKeeper(journal)
+        if checkpoints is not None:
+            checkpoints.clear()
+
+
+def kept_sizes(folder: Path) -> dict[Path, int]:
+    """What is kept in a folder of the cache of work that isn't done: the bytes on the disk of each. Raises
+    DataError."""
+    try:
+        if not folder.is_dir():
+            return {}
+        return {
+            path: sum(file.stat().st_size for file in path.iterdir())
+            for path in sorted(folder.iterdir())
+            if (path / MARKER).is_file()
+        }
+    except FileNotFoundError:  # another process has just done its work
+        return kept_sizes(folder)
+    except OSError as error:
+        raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror or error})") from None
+
+
+def remove_kept(path: Path) -> bool:
+    """Remove one of these, unless another process is at work on it: then False. Raises DataError."""
+    try:
+        with CheckpointFolder(path) as checkpoints:
+            checkpoints.clear()
+    except BusyError:
+        return False
+    return True
+
+
+class _Forgiving(CheckpointFolder):
+    """One without which work can go on."""
+
+    def save(self, state: State) -> None:
+        try:
+            super().save(state)
+        except DataError as error:
+            _warn(error)
+
+    def load(self) -> State | None:
+        try:
+            return super().load()
+        except DataError:  # what can't be read is done again
+            self.clear()
+            return None
+
+
+def _warn(error: Exception) -> None:
+    warnings.warn(f"students aren't kept, should this be interrupted: {error}", RuntimeWarning, stacklevel=2)
+
+
+def _key(trainer: Trainer, seed: int, real: LabelledImages) -> str:
+    """A checksum of all that a student depends on, and of what it looks at."""
+    facts = {
+        "software": [version("rudcodec"), torch.__version__],
+        "device": [str(trainer.device), trainer.compiled],
+        "network": [trainer.spec.net, trainer.spec.width, seed],
+        "recipe": asdict(trainer.recipe),
+        "trained on": _digest(trainer.data),
+        "looks at": digest(real),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(data: TrainingSet) -> str:
+    shape = data.images.shape
+    checksum = hashlib.sha256(repr((shape, data.class_count, data.temperature)).encode())
+    for array in (data.images, data.labels, *(() if data.probs is None else (data.probs,))):
+        checksum.update(np.ascontiguousarray(array).data)
+    if data.network is not None:
+        checksum.update(labels_bytes(data.network, ImageShape(*shape[1:]), data.class_count))
+    return checksum.hexdigest()
