@@ -51,7 +51,7 @@ def decompress(
     what decompress has written. OUT.npz, .safetensors, .parquet (Hugging Face datasets) and .tar (WebDataset)
     are files.
 
-    With --salvage, lost segments are named on stderr; the exit code is 0 if any is intact.
+    With --salvage, what is lost is named on stderr; the exit code is 0 if any is intact.
     """
     if views is not None and salvage:
         raise click.UsageError("--views doesn't go with --salvage")
@@ -60,7 +60,7 @@ def decompress(
     import rudcodec
     from rudcodec import bitstream, output
     from rudcodec.export import Contents, save
-    from rudcodec.views import check_numbers
+    from rudcodec.views import checked_numbers
 
     chosen, path = choose_format(out, format_name), Path(out)
     if chosen is not None:
@@ -70,10 +70,10 @@ def decompress(
     else:
         output.check_folder(path)
     if views is not None:
-        check_numbers(seed, 0, views)
+        checked_numbers(seed, 0, views)
     data = read_input(file)
     with naming(file), ExitStack() as stack:
-        outline = bitstream.recover(data)[0] if salvage else bitstream.parse(data)
+        outline = bitstream.recover(data).outline if salvage else bitstream.parse(data)
         size = output.of_saving(outline, chosen, views)
         if not force:
             size.check()
@@ -101,4 +101,4 @@ def _name(lost: tuple[FormatError, ...]) -> None:
     for error in lost[:_NAMED]:
         click.echo(f"rudcodec: lost: {error}", err=True)
     if len(lost) > _NAMED:
-        click.echo(f"rudcodec: lost: {len(lost) - _NAMED} more segments", err=True)
+        click.echo(f"rudcodec: lost: {len(lost) - _NAMED} more", err=True)

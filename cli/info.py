@@ -74,7 +74,7 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     for indent, line in zip(("recipe: ", "        "), recipe_lines(recipe), strict=False):
         click.echo(indent + line)
     for key, value in outline.metadata.items():
-        click.echo(f"{key}: {value}")
+        click.echo(f"{shown(key)}: {shown(value)}")
     table = [(f"{row.offset:,}", f"{row.bytes:,}", row.section, row.note) for row in rows]
     click.echo()
     print_table((">offset", ">bytes", "section", "contents"), table, ("", f"{len(data):,}", "total", ""))

@@ -67,7 +67,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                     shutil.copyfileobj(file, device)
             return
         _check_replaceable(mode, path)
-        _remove_leftovers(target)
+        _remove_leftovers(target, target.parent)
         with _replacing(target, mode) as file:
             yield file
     except OSError as error:
@@ -96,6 +96,30 @@ def temporary_prefix(target: Path) -> str:
     if len(os.fsencode(name)) > _LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
     return f".{name}."
+
+
+@contextmanager
+def temporary_folder(target: Path, where: Path) -> Iterator[Path]:
+    """A folder in ``where`` to write what is to become ``target``, or to be in it; removed at the end, as is
+    now what killed processes have left of such folders. Raises OSError."""
+    _remove_leftovers(target, where)
+    folder = Path(tempfile.mkdtemp(_SUFFIX, temporary_prefix(target), where))
+    handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
+    try:
+        if handle is not None:
+            with suppress(OSError):  # not every file system has locks
+                _lock(handle)
+        folder.chmod(0o777 & ~_umask())
+        yield folder
+    finally:
+        if handle is not None:
+            os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_temporary(path: Path, target: Path) -> bool:
+    """Whether something is called like what :func:`temporary_folder` makes."""
+    return path.name.startswith(temporary_prefix(target)) and path.name.endswith(_SUFFIX)
 
 
 def _mode(target: Path) -> int | None:
@@ -135,15 +159,19 @@ def _replacing(target: Path, mode: int | None) -> Iterator[BinaryIO]:
         raise
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Remove the temporary files of processes that were killed, which no one holds a lock on."""
+def _remove_leftovers(target: Path, where: Path) -> None:
+    """Remove the temporary files and folders of processes that were killed, which no one holds a lock on."""
     if sys.platform == "win32":
         return
     pattern = glob.escape(temporary_prefix(target)) + "*" + _SUFFIX
-    for leftover in target.parent.glob(pattern):
-        with suppress(OSError), leftover.open("rb") as file:
-            _lock(file.fileno())
-            leftover.unlink()
+    for leftover in where.glob(pattern):
+        with suppress(OSError):
+            handle = os.open(leftover, os.O_RDONLY)
+            try:
+                _lock(handle)
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            finally:
+                os.close(handle)
 
 
 def _lock(handle: int) -> None:
@@ -153,6 +181,10 @@ def _lock(handle: int) -> None:
 
 
 def _umask() -> int:
-    umask = os.umask(0)
+    """What new files of this process may not permit to others."""
+    with suppress(OSError, LookupError, ValueError):  # other threads never see it changed
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return int(dict(line.split(":", 1) for line in lines)["Umask"], 8)
+    umask = os.umask(0o077)
     os.umask(umask)
     return umask

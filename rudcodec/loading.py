@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +15,12 @@ from rudcodec.export import save as save_contents
 from rudcodec.payload import Payload
 from rudcodec.synthetic import SyntheticSet
 
-File = str | os.PathLike[str] | BinaryIO
-"""Where a ``.rud`` file is read from: a path, or an open binary file such as ``sys.stdin.buffer``."""
+if TYPE_CHECKING:
+    from rudcodec.bitstream import File
 
 
 def load(
-    path: File | bytes | list[File | bytes] | tuple[File | bytes, ...],
+    path: File | list[File] | tuple[File, ...],
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
@@ -48,20 +47,16 @@ def load(
         contents = [_contents(one) for one in path]
         payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes, strict)
         return _wrap(payload, images, sum(map(len, contents)))
-    with bitstream.opened(_file(path)) as data:
+    with bitstream.opened(path) as data:
         payload, images = bitstream.decode_images(data, segments, classes, strict)
         return _wrap(payload, images, len(data))
 
 
-def _contents(path: File | bytes) -> bytes:
+def _contents(path: File) -> bytes:
     from rudcodec import bitstream
 
-    with bitstream.opened(_file(path)) as data:
+    with bitstream.opened(path) as data:
         return data[:]
-
-
-def _file(path: File | bytes) -> File:
-    return io.BytesIO(path) if isinstance(path, bytes) else path
 
 
 def stream(
@@ -85,15 +80,15 @@ def stream(
 
 
 def salvage(path: File, *, strict: bool = False) -> tuple[SyntheticSet, tuple[FormatError, ...]]:
-    """What is intact in a damaged ``.rud`` file, and for each lost segment why; none if nothing is wrong.
+    """What is intact in a damaged ``.rud`` file, and why each lost segment, and whatever else, can't be read;
+    none if nothing is wrong.
 
     With ``strict``, segments that ask for more than :func:`load` then allows are lost, too. Raises
     DataError (no such file), FormatError when head or weights are damaged or no segment is intact.
     """
     from rudcodec import bitstream
 
-    with bitstream.opened(path) as source:
-        data = source[:]
+    data = _contents(path)
     payload, images, lost = bitstream.salvage(data, strict)
     return _wrap(payload, images, len(data)), lost
 

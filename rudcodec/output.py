@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rudcodec.errors import BudgetError, DataError
+from rudcodec.files import is_temporary
 from rudcodec.names import LABELS_FILE, on_disk
 from rudcodec.text import shown
 
@@ -50,7 +51,7 @@ class Output:
 def check_folder(folder: str | os.PathLike[str]) -> None:
     """Raise DataError if a folder exists and isn't empty, or something else is in its place."""
     target = Path(folder)
-    if not _is_free(target):
+    if not is_free(target):
         raise DataError(
             f"{target}: exists already and is not an empty folder; "
             "decompress --force replaces one that it wrote"
@@ -61,7 +62,7 @@ def check_replaceable(folder: str | os.PathLike[str]) -> None:
     """Raise DataError if something is there that isn't a folder as :func:`rudcodec.export.folders.save`
     writes it: with its labels.json, and the files that this lists, and no other."""
     target = Path(folder)
-    if _is_free(target):
+    if is_free(target):
         return
     foreign = _foreign_file(target)
     if foreign is not None:
@@ -70,9 +71,11 @@ def check_replaceable(folder: str | os.PathLike[str]) -> None:
         )
 
 
-def _is_free(target: Path) -> bool:
-    """Whether nothing is there, or an empty folder."""
-    return not target.exists() or (target.is_dir() and not any(target.iterdir()))
+def is_free(target: Path) -> bool:
+    """Whether nothing is there, or a folder that is empty or holds what killed processes have left in it."""
+    return not target.exists() or (
+        target.is_dir() and all(is_temporary(path, target) for path in target.iterdir())
+    )
 
 
 def _foreign_file(folder: Path) -> str | None:
@@ -109,7 +112,8 @@ def of_saving(outline: Outline, chosen: FileFormat | None, views: int | None = N
     table = _BLOCK + 6 * (sum(names) + _ENTRY * len(names))
     if chosen is None:
         line = _ENTRY + 2 * max(names) + _PROBABILITY * numbers
-        return Output(images + 1, images * _blocks(image) + _blocks(images * line + table))
+        folders = len(classes) * _BLOCK
+        return Output(images + 1, images * _blocks(image) + folders + _blocks(images * line + table))
     image += chosen.image_bytes + chosen.number_bytes * numbers
     longest = 4 * max(map(len, classes)) * len(names)  # as numpy stores texts
     return Output(1, _blocks(images * image + table + longest))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rudcodec.errors import SettingError
@@ -36,7 +36,7 @@ def truncate(
     return result
 
 
-def merge(paths: Sequence[AnyPath], out: AnyPath) -> int:
+def merge(paths: Iterable[AnyPath], out: AnyPath) -> int:
     """Write the images of several ``.rud`` files as one file; classes of the same name are one class.
 
     Nothing is decoded or encoded: the file takes about the sum of the others. It has the first one's recipe.
@@ -51,6 +51,7 @@ def merge(paths: Sequence[AnyPath], out: AnyPath) -> int:
 
     if isinstance(paths, str | os.PathLike):
         raise SettingError("merge takes a list of paths")
+    paths = list(paths)
     names = [shown(os.fspath(path)) for path in paths]
     data = bitstream.merge([bitstream.read_bytes(path) for path in paths], names)
     write_bytes(data, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -13,7 +13,9 @@ import numpy as np
 from rudcodec.errors import BudgetError, SettingError
 from rudcodec.export import Contents, choose_format
 from rudcodec.export import save as save_contents
+from rudcodec.options import guess
 from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.views import checked_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -119,8 +121,12 @@ class SyntheticSet:
     def with_recipe(self, **changes: Any) -> SyntheticSet:
         """The same set with some fields of its recipe changed, as in ``with_recipe(steps=200)``.
 
-        Raises SettingError if the file has no recipe.
+        Raises SettingError if the file has no recipe, or a recipe has no such field.
         """
+        names = [one.name for one in fields(Recipe)]
+        for name in changes:
+            if name not in names:
+                raise SettingError(f"a recipe has no field {name!r}{guess(name, tuple(names))}")
         return replace(self, stored_recipe=replace(self.recipe, **changes))
 
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
@@ -134,6 +140,7 @@ class SyntheticSet:
             BudgetError: the views take more than ``limit`` bytes.
         """
         maker = self._view_maker()
+        seed, start, count = checked_numbers(seed, start, count)
         size = count * (self.images[0].size + 4 * len(self.classes))
         if size > limit:
             raise BudgetError(

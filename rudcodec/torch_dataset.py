@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from rudcodec.errors import SettingError
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.transfer import from_array
-from rudcodec.students import Batches, TrainingSet, check_request, label_loss
+from rudcodec.students import Batches, TrainingSet, check_recipe, check_request, label_loss
 
 if TYPE_CHECKING:
     from rudcodec.synthetic import SyntheticSet
@@ -31,6 +31,8 @@ class TensorImages(Dataset[tuple[Any, Any]]):
     ) -> None:
         if soft and data.probs is None:
             raise SettingError("the file has no soft labels of its images")
+        if normalised:
+            check_recipe(data.recipe, data.images.shape[3])
         self.data, self.transform, self.soft = data, transform, soft
         channels = data.images.shape[3]
         self._mean = data.recipe.mean if normalised else (0,) * channels
@@ -42,7 +44,9 @@ class TensorImages(Dataset[tuple[Any, Any]]):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image, label = self.data[index]
         tensor = normalise(from_array(image[None]), self._mean, self._std)[0]
-        target = label if self.data.probs is None or not self.soft else from_array(self.data.probs[index])
+        target = (
+            label if self.data.probs is None or not self.soft else from_array(self.data.probs[index].copy())
+        )
         return tensor if self.transform is None else self.transform(tensor), target
 
 

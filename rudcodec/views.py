@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from math import isqrt, prod
 from types import ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from rudcodec.errors import SettingError
 from rudcodec.payload import LabelNetwork, ViewRecipe
+from rudcodec.whole import whole
 
 LIMIT = 1 << 58
 """Seeds and numbers of views lie below it."""
@@ -79,22 +80,20 @@ def recipe_of(network: LabelNetwork) -> ViewRecipe:
     return network.views
 
 
-def check_numbers(seed: int, start: int, count: int) -> None:
-    """Raise SettingError if there are no views ``start .. start + count - 1`` of a seed."""
-    if not 0 <= seed < LIMIT:
-        raise SettingError(f"seed of views is {seed}, must be 0..{LIMIT - 1}")
-    if not 0 <= start < LIMIT:
-        raise SettingError(f"number of the first view is {start}, must be 0..{LIMIT - 1}")
-    if not 0 <= count <= LIMIT - start:
-        raise SettingError(f"number of views is {count}, must be 0..{LIMIT - start} from view {start} on")
+def checked_numbers(seed: SupportsIndex, start: SupportsIndex, count: SupportsIndex) -> tuple[int, int, int]:
+    """The same as Python's numbers. Raises SettingError if there are no views ``start .. start + count - 1``
+    of a seed."""
+    first = whole("number of the first view", start, 0, LIMIT - 1)
+    most = LIMIT - first
+    return whole("seed of views", seed, 0, LIMIT - 1), first, whole("number of views", count, 0, most)
 
 
 def draw(recipe: ViewRecipe, shape: tuple[int, ...], seed: int, start: int, n: int) -> ViewParameters:
     """Parameters of views ``start .. start + n - 1`` of images of a ``shape`` (N, H, W, ...).
 
-    numpy arrays. Raises SettingError, as :func:`check_numbers`.
+    numpy arrays. Raises SettingError, as :func:`checked_numbers`.
     """
-    check_numbers(seed, start, n)
+    seed, start, n = checked_numbers(seed, start, n)
     count, height, width = shape[:3]
     words = _words(seed, start, n)
     first = _transform(recipe, count, height, width, words[:, _TRANSFORM : 2 * _TRANSFORM])

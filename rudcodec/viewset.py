@@ -58,7 +58,7 @@ class ViewMaker:
 
     def batches(self, count: int, seed: int, start: int) -> Iterator[Views]:
         """Views ``start .. start + count - 1`` of a seed, some at a time. Raises SettingError."""
-        views.check_numbers(seed, start, count)
+        seed, start, count = views.checked_numbers(seed, start, count)
         return self._batches(count, seed, start)
 
     def _batches(self, count: int, seed: int, start: int) -> Iterator[Views]:

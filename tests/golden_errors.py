@@ -82,6 +82,7 @@ def broken_heads() -> dict[str, bytes]:
     def edited(offset: int, old: int, *new: int) -> bytes:
         return victim.edited(HEAD, offset, old, *new)
 
+    many = varint(257) + b"".join(b"\3%03d" % k for k in range(257))
     return {
         "height-0": edited(0, 1, 0),
         "width-2000": edited(WIDTH, 1, *varint(2000)),
@@ -99,6 +100,8 @@ def broken_heads() -> dict[str, bytes]:
         "name-cut": victim.with_body(HEAD, victim.body(HEAD)[: SECOND_NAME + 3]),
         "no-segments": edited(SEGMENTS, 1, 0),
         "segments-65536": edited(SEGMENTS, 1, *varint(65536)),
+        # 257 * 65535 counts are more than 2^24
+        "counts": victim.with_body(HEAD, victim.body(HEAD)[:CLASSES] + many + varint(65535)),
         "head-too-long": victim.with_body(HEAD, victim.body(HEAD) + b"\0"),
         "head-too-short": victim.with_body(HEAD, victim.body(HEAD)[:-1]),
     }

@@ -232,6 +232,7 @@ SHAPES: dict[str, Callable[[int], Payload | bytes]] = {
     "segments 1x1": lambda w: segments([quiet_model(PIXEL)], [(1,)], w),
     "segments 1x1, 2 models": lambda w: segments([quiet_model(PIXEL)] * 2, [(1,)], w),
     "segments 1x1, wide 3x3, 2 models": lambda w: segments([quiet_model(wide(1, 1, 3, 128))] * 2, [(1,)], w),
+    "segments 1x1, 1024 models": lambda w: segments([quiet_model(PIXEL)] * 1024, [(1,)], w),
     "refolded": refolded,
     "grouped": grouped,
     "small tensors": small_tensors,

@@ -80,6 +80,7 @@ def read_file(data: bytes) -> Fields:
             head.height, head.width, head.channels = b.number(1, 1024), b.number(1, 1024), b.byte(1, 3)
             head.classes = [b.name() for _ in range(b.number(1, 65535))]
             head.count, k = b.number(1, 65535), len(head.classes)
+            require(head.count * k <= 1 << 24, "too many counts")
             require(head.channels != 2 and len(set(head.classes)) == k, "channels, or class name used twice")
         elif tag == 2:
             head.models.append(read_model(b, head))

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from golden_labels import networks
 from golden_payloads import Victim, join, layer, random_payload, split, varint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rudcodec
 from rudcodec import DataError, FormatError, SettingError, bitstream
-from rudcodec.bitstream import intnet, networks, reading
+from rudcodec.bitstream import intnet, reading
+from rudcodec.bitstream import networks as network_module
 from rudcodec.bitstream.container import METADATA, RECIPE, SEGMENT
 from rudcodec.bitstream.synthesis import Synthesis
-from rudcodec.payload import Architecture, Payload
+from rudcodec.payload import Architecture, Payload, Recipe
 from rudcodec.synthetic import SyntheticSet
 
 COUNTS = [(2, 1, 1), (1, 1, 0), (1, 1, 1), (0, 2, 1), (3, 0, 0)]
@@ -141,8 +144,8 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         counts["context"] += 1
         return intnet.fold_context(layers)
 
-    monkeypatch.setattr(networks, "Synthesis", Counted)
-    monkeypatch.setattr(networks, "fold_context", counted)
+    monkeypatch.setattr(network_module, "Synthesis", Counted)
+    monkeypatch.setattr(network_module, "fold_context", counted)
     return counts
 
 
@@ -313,7 +316,38 @@ class TestSalvage:
         if damage == 0:
             assert kept == [0, 1, 3, 4] and len(lost) == 1 and lost[0].startswith("segment 2, byte ")
         else:
-            assert kept == [0, 1, 2, 3, 4] and not lost
+            assert kept == [0, 1, 2, 3, 4]
+            assert [text.split(",")[0] for text in lost] == ["section"]
+
+    def test_damaged_recipe_and_the_like(self) -> None:
+        """In front of the models they are named, and nothing else is lost."""
+        data = bitstream.encode(
+            replace(payload_of(), recipe=Recipe((128,) * 3, (64,) * 3), metadata={"name": "set"})
+        )
+        outline = bitstream.parse(data)
+        first = outline.models[0].section.offset
+        for at in range(outline.head_section.end + 4, first):
+            for bit in range(8):
+                damaged = bytearray(data)
+                damaged[at] ^= 1 << bit
+                if damaged[at] in (2, 3) and at in (s.offset for s, _ in outline.ancillary.sections):
+                    continue  # its tag says that it is a model, or labels
+                kept, lost = salvaged(bytes(damaged))
+                assert kept == [0, 1, 2, 3, 4] and len(lost) == 1 and ", byte " in lost[0]
+
+    def test_lost_labels_are_named(self) -> None:
+        """Those whose tag is damaged: the set has classes for labels, but not in silence."""
+        data = bytearray(bitstream.encode(networks()["labels-deep"]))
+        labels = bitstream.parse(bytes(data)).labels
+        assert labels is not None
+        for bit in range(8):
+            damaged = bytearray(data)
+            damaged[labels.section.offset] ^= 1 << bit
+            try:
+                payload, _, lost = bitstream.salvage(bytes(damaged))
+            except FormatError:
+                continue
+            assert payload.labels is None and len(lost) == 1 and "damaged" in str(lost[0])
 
 
 @settings(max_examples=80)
@@ -335,4 +369,5 @@ def test_salvage_never_invents(data: st.DataObject) -> None:
     for segment in payload.segments:
         assert images[at : at + sum(segment.counts)].tobytes() in segments
         at += sum(segment.counts)
-    assert len(lost) + len(payload.segments) == len(COUNTS)
+    lost_segments = [error for error in lost if error.section.startswith("segment")]
+    assert len(lost_segments) + len(payload.segments) == len(COUNTS)

@@ -17,7 +17,7 @@ from rudcodec.bitstream.codec import (
 )
 from rudcodec.bitstream.description import Description, Part, Row, code_length, describe
 from rudcodec.bitstream.extraction import extract
-from rudcodec.bitstream.files import opened, read_bytes
+from rudcodec.bitstream.files import File, opened, read_bytes
 from rudcodec.bitstream.labelnet import logits, probabilities
 from rudcodec.bitstream.layout import Outline, parse
 from rudcodec.bitstream.merging import merge
@@ -28,6 +28,7 @@ from rudcodec.bitstream.truncation import Truncation, truncate
 
 __all__ = [
     "Description",
+    "File",
     "Outline",
     "Part",
     "Row",

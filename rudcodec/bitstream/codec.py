@@ -98,7 +98,8 @@ def _front_sections(payload: Payload, models: tuple[ModelFields, ...]) -> list[b
     """All in front of the segments."""
     head = Head(payload.image_shape, payload.classes, len(payload.segments))
     sections = [file_start(head), *pack_ancillary(payload)]
-    sections += [_model_section(payload, models, i) for i in range(len(models))]
+    total = limits.NetworksLimit()
+    sections += [_model_section(payload, i, fields, total) for i, fields in enumerate(models)]
     labels = payload.labels or payload.soft
     if labels is not None:
         sections.append(_labels_section(labels, payload.image_shape, len(payload.classes)))
@@ -111,13 +112,12 @@ def file_start(head: Head) -> bytes:
     return opening + container.pack_fields(container.HEAD, "head", lambda fields: code_head(fields, head))
 
 
-def _model_section(payload: Payload, models: tuple[ModelFields, ...], number: int) -> bytes:
-    name, fields, groups = f"model {number}", models[number], payload.models[number].groups
+def _model_section(payload: Payload, number: int, fields: ModelFields, total: limits.NetworksLimit) -> bytes:
+    name, groups = f"model {number}", payload.models[number].groups
     place, coder = Place(name), Encoder()
     if len(groups) != fields.num_groups:
         raise place.error(f"{len(groups)} groups, must be {fields.num_groups}")
-    totals = ((model.architecture, model.num_groups) for model in models[: number + 1])
-    if reason := limits.model_excess(fields.architecture) or limits.networks_excess(totals):
+    if reason := limits.model_excess(fields.architecture) or total.add(fields.architecture, len(groups)):
         raise place.error(reason)
     for group in groups:
         code_group(coder, fields.architecture, group, place)
@@ -212,7 +212,7 @@ def check_limits(
     ``counts``: per segment, images of each class; ``groups``: of networks, each of which every segment uses;
     ``label_symbols``: of an image's soft label.
     """
-    reason = limits.model_excess(architecture) or limits.networks_excess([(architecture, groups)])
+    reason = limits.model_excess(architecture) or limits.NetworksLimit().add(architecture, groups)
     work = limits.WorkLimit()
     reason = reason or work.add(limits.model_work(architecture, groups))
     for segment in counts:

@@ -21,6 +21,7 @@ from rudcodec.bitstream.segments import SegmentFields
 from rudcodec.bitstream.soft import code_soft, columns
 from rudcodec.bitstream.weights import code_layers
 from rudcodec.payload import LabelNetwork, Model, Payload, Segment, SoftScale
+from rudcodec.text import shown
 
 
 class Row(NamedTuple):
@@ -143,7 +144,7 @@ def _ancillary_rows(outline: Outline, section: Section, reason: str | None) -> l
     if reason is not None:
         note = f"skipped: {reason}"
     elif section.tag == METADATA:
-        note = ", ".join(outline.metadata)
+        note = ", ".join(map(shown, outline.metadata))
     elif name == "recipe" and recipe is not None:
         note = f"{recipe.optimizer}, {recipe.steps} steps of {recipe.batch}"
     return _framed(name, section, _rows(name, section, (section.end, note)))

@@ -10,7 +10,7 @@ import numpy as np
 from rudcodec.bitstream.codec import encode
 from rudcodec.bitstream.reading import decode_images
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment
+from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment, hard_recipe
 from rudcodec.text import listed
 
 
@@ -23,7 +23,7 @@ def extract(
         data: the file.
         classes: names of those that are kept, in the order of the file; None: all.
         ipc: the first so many images of each class; None: all.
-        hard: leave out soft labels or a label network.
+        hard: leave out soft labels or a label network; without one, the recipe is one for images.
 
     Raises:
         SettingError: there is no such class, nothing would be left, soft labels name classes that go, or what
@@ -31,6 +31,7 @@ def extract(
         FormatError: the file is malformed.
     """
     payload, _ = decode_images(data)
+    had_network = payload.labels is not None
     if hard:
         segments = tuple(replace(segment, soft=None) for segment in payload.segments)
         payload = replace(payload, segments=segments, labels=None, soft=None)
@@ -42,7 +43,11 @@ def extract(
     if not payload.segments:
         raise SettingError("no image is left: choose other classes, or more images")
     try:
-        return encode(payload)
+        data = encode(payload)
+        if hard and had_network and payload.recipe is not None:  # that was a recipe for views
+            bpc = 8 * len(data) / len(payload.classes)
+            data = encode(replace(payload, recipe=hard_recipe(payload.recipe, bpc)))
+        return data
     except FormatError as error:
         raise SettingError(f"these images may not be a file of their own: {error}") from None
 
@@ -64,10 +69,11 @@ def _with_ipc(payload: Payload, ipc: int) -> Payload:
 
 
 def _with_classes(payload: Payload, classes: Collection[str]) -> Payload:
+    known, wanted = frozenset(payload.classes), frozenset(classes)
     for name in classes:
-        if name not in payload.classes:
+        if name not in known:
             raise SettingError(f"class {name!r}: the file has none but {listed(payload.classes)}")
-    kept = [k for k, name in enumerate(payload.classes) if name in classes]
+    kept = [k for k, name in enumerate(payload.classes) if name in wanted]
     if payload.soft is not None and len(kept) < len(payload.classes):
         raise SettingError(
             "soft labels name all classes, so that none can go; --hard (in Python hard=True) "
@@ -84,19 +90,25 @@ def _with_classes(payload: Payload, classes: Collection[str]) -> Payload:
 
 def _renumbered(segment: Segment, kept: list[int]) -> Segment:
     """The segment when only these classes, which hold all its images, have numbers."""
-    order = segment.order and tuple(kept.index(k) for k in segment.order)
+    order = segment.order and tuple(map(_numbers(kept).__getitem__, segment.order))
     return replace(segment, counts=tuple(segment.counts[k] for k in kept), order=order)
 
 
 def _model_with_classes(model: Model, kept: list[int]) -> Model:
     if model.classes is None:
         return model
+    numbers = _numbers(kept)
     groups = [
-        (kept.index(k), group) for k, group in zip(model.classes, model.groups, strict=True) if k in kept
+        (numbers[k], group) for k, group in zip(model.classes, model.groups, strict=True) if k in numbers
     ]
     if not groups:  # no segment is left that uses it
         return replace(model, groups=model.groups[:1], classes=(0,))
     return Model(model.architecture, tuple(group for _, group in groups), tuple(k for k, _ in groups))
+
+
+def _numbers(kept: list[int]) -> dict[int, int]:
+    """The new number of each class that is kept."""
+    return {old: new for new, old in enumerate(kept)}
 
 
 def _network_with_classes(network: LabelNetwork, kept: list[int]) -> LabelNetwork:

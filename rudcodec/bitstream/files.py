@@ -14,6 +14,11 @@ from rudcodec.errors import DataError, FormatError
 LARGEST_FILE = 1 << 30
 
 
+File = str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview
+"""Where a ``.rud`` file is read from: a path, an open binary file such as ``sys.stdin.buffer``, or a whole
+file's contents."""
+
+
 class Source(Protocol):
     """Bytes, or a file of which only the parts that are looked at are read."""
 
@@ -64,12 +69,18 @@ def _open(name: str) -> BinaryIO:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
-    """A file, or what is left of one that is open already, as a :class:`Source`. Raises DataError when it
-    can't be read.
+def opened(path: File) -> Iterator[Source]:
+    """A file, what is left of one that is open already, or contents, as a :class:`Source`. Raises DataError
+    when it can't be read, or is nothing of these.
     """
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        yield path.read(LARGEST_FILE + 1)
+    if isinstance(path, (bytes, bytearray, memoryview)):
+        yield bytes(path)
+        return
+    if not isinstance(path, (str, os.PathLike)):
+        contents = path.read(LARGEST_FILE + 1) if hasattr(path, "read") else None
+        if not isinstance(contents, bytes):
+            raise DataError(f"a .rud file is a path, an open binary file or bytes, not {type(path).__name__}")
+        yield contents
         return
     name = os.fsdecode(path)
     with _open(name) as file:

@@ -41,6 +41,8 @@ def code_head(fields: Fields, head: Head | None) -> Head:
     classes = _code_classes(fields, head.classes if head else None)
     fields.mark("segments")
     segments = fields.number("number of segments", head.num_segments if head else 0, 1, limits.SEGMENTS)
+    if reason := limits.counts_excess(len(classes), segments):
+        raise fields.fail(reason)
     return Head(ImageShape(height, width, channels), classes, segments)
 
 

@@ -153,13 +153,15 @@ def code_latents(
 ) -> list[tuple[np.ndarray, ...] | FormatError]:
     """Code the latents of all segments: those of each, as in a :class:`Segment`, or what is wrong with it."""
     results: dict[int, tuple[np.ndarray, ...] | FormatError] = {}
-    for number, model in enumerate(networks.models):
-        own = [i for i, segment in enumerate(segments) if segment.fields.model == number]
-        if own:
-            coding = LatentCoding(model, [segments[i] for i in own])
-            for _ in coding.grids():
-                pass
-            results.update(zip(own, coding.results(), strict=True))
+    by_model: dict[int, list[int]] = {}
+    for i, segment in enumerate(segments):
+        by_model.setdefault(segment.fields.model, []).append(i)
+    for number in sorted(by_model):
+        own = by_model[number]
+        coding = LatentCoding(networks.models[number], [segments[i] for i in own])
+        for _ in coding.grids():
+            pass
+        results.update(zip(own, coding.results(), strict=True))
     return [results[i] for i in range(len(segments))]
 
 

@@ -68,6 +68,7 @@ class Outline:
     segments: dict[int, SegmentOutline] = field(default_factory=dict)
     ancillary: Ancillary = field(default_factory=Ancillary)
     total_work: limits.WorkLimit = field(default_factory=limits.WorkLimit)
+    total_networks: limits.NetworksLimit = field(default_factory=limits.NetworksLimit)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -196,8 +197,8 @@ def _read_model(data: Source, outline: Outline, section: Section) -> None:
     reader = Reader(data, name, section.start, section.end)
     fields = code_model(reader, outline.image_shape, len(outline.classes), None)
     outline.models.append(ModelOutline(section, fields, reader.position))
-    groups = ((model.fields.architecture, model.fields.num_groups) for model in outline.models)
-    reason = limits.model_excess(fields.architecture) or limits.networks_excess(groups)
+    reason = limits.model_excess(fields.architecture)
+    reason = reason or outline.total_networks.add(fields.architecture, fields.num_groups)
     if reason := reason or outline.total_work.add(limits.model_work(fields.architecture, fields.num_groups)):
         raise FormatError(name, section.start, reason)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -22,6 +21,7 @@ SYNTHESIS_WIDTH = 256
 CLASSES = 65535
 NAME = 255  # bytes
 SEGMENTS = 65535
+COUNTS = 1 << 24  # of images of a class in a segment, of all classes and segments
 IMAGES = 1 << 24  # of a class in a segment
 WEIGHT = 2047
 EXPONENT = 15
@@ -173,13 +173,26 @@ def model_excess(architecture: Architecture) -> str | None:
     )
 
 
-def networks_excess(groups: Iterable[tuple[Architecture, int]]) -> str | None:
-    """What all models ask for together, each an architecture and a number of groups; None if nothing."""
-    groups = list(groups)
-    return beyond(
-        ("groups of networks", sum(count for _, count in groups), GROUPS),
-        ("network parameters", sum(parameters(a) * count for a, count in groups), PARAMETERS),
-    )
+@dataclass
+class NetworksLimit:
+    """The networks of the models so far."""
+
+    groups: int = 0
+    parameters: int = 0
+
+    def add(self, architecture: Architecture, groups: int) -> str | None:
+        """Add a model's groups; what all ask for together beyond the limits, None if nothing."""
+        self.groups += groups
+        self.parameters += groups * parameters(architecture)
+        return beyond(
+            ("groups of networks", self.groups, GROUPS),
+            ("network parameters", self.parameters, PARAMETERS),
+        )
+
+
+def counts_excess(classes: int, segments: int) -> str | None:
+    """What a head asks for beyond the limit on counts of images; None if nothing."""
+    return beyond(("counts of a class's images in a segment", classes * segments, COUNTS))
 
 
 def beyond(*amounts: tuple[str, int, int]) -> str | None:

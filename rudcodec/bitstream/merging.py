@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from rudcodec.bitstream import limits
 from rudcodec.bitstream.ancillary import pack_metadata
 from rudcodec.bitstream.codec import file_start
 from rudcodec.bitstream.container import METADATA, MODEL, SEGMENT, Section, Writer, pack
@@ -73,12 +74,14 @@ def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
     if not files:
         raise SettingError("merge needs at least one file")
     names = names or [f"file {number}" for number in range(1, len(files) + 1)]
-    outlines = [parse(data) for data in files]
+    outlines = [_parsed(name, data) for name, data in zip(names, files, strict=True)]
     for name, data, outline in zip(names, files, outlines, strict=True):
         if reason := _mismatch(files[0], outlines[0], data, outline):
             raise SettingError(f"{name} can't be merged with {names[0]}: {reason}")
     classes = tuple(dict.fromkeys(name for outline in outlines for name in outline.classes))
     segments = sum(outline.head.num_segments for outline in outlines)
+    if reason := limits.counts_excess(len(classes), segments):
+        raise FormatError("merged file", -1, reason)
     merged = _Merged(Head(outlines[0].image_shape, classes, segments))
     for data, outline in zip(files, outlines, strict=True):
         merged.add(data, outline)
@@ -88,6 +91,13 @@ def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
     except FormatError as error:
         raise FormatError("merged file", -1, error.reason) from None
     return result
+
+
+def _parsed(name: str, data: bytes) -> Outline:
+    try:
+        return parse(data)
+    except FormatError as error:
+        raise FormatError(f"{name}: {error.section}", error.offset, error.reason) from None
 
 
 def _mismatch(first_data: bytes, first: Outline, data: bytes, other: Outline) -> str | None:

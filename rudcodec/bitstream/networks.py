@@ -118,10 +118,10 @@ def networks_of(payload: Payload) -> Networks:
 
 def largest_latents(payload: Payload) -> list[int]:
     """For each model, the largest magnitude of its segments' latents."""
-    return [
-        _largest([segment for segment in payload.segments if segment.model == i])
-        for i in range(len(payload.models))
-    ]
+    segments: list[list[Segment]] = [[] for _ in payload.models]
+    for segment in payload.segments:
+        segments[segment.model].append(segment)
+    return [_largest(own) for own in segments]
 
 
 def _largest(segments: Sequence[Segment]) -> int:

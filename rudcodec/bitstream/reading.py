@@ -123,12 +123,14 @@ def stream(
 
 
 def salvage(data: bytes, strict: bool = False) -> tuple[Payload, np.ndarray, tuple[FormatError, ...]]:
-    """Payload and images of the intact segments of a damaged file, and one error for each of the others.
+    """Payload and images of the intact segments of a damaged file, and one error for each of the others and
+    for whatever else is damaged.
 
     ``strict``: as :func:`rudcodec.bitstream.recover`. Raises FormatError when head, models or labels are
     damaged, or no segment is intact.
     """
-    outline, errors = recover(data, strict)
+    found = recover(data, strict)
+    outline, errors = found.outline, found.lost
     if not outline.segments:
         raise errors[0]
     contents = Contents(data, outline)
@@ -141,7 +143,8 @@ def salvage(data: bytes, strict: bool = False) -> tuple[Payload, np.ndarray, tup
         raise errors[0]
     intact = [segment for i, segment in decoded.items() if i not in errors]
     keep = np.repeat([i not in errors for i in decoded], [sum(s.counts) for s in decoded.values()])
-    return contents.payload(intact), images[keep], tuple(errors[i] for i in sorted(errors))
+    lost = (*found.others, *(errors[i] for i in sorted(errors)))
+    return contents.payload(intact), images[keep], lost
 
 
 def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None, strict: bool) -> Selection:

@@ -1,6 +1,8 @@
-"""Finding the intact segments of a damaged file."""
+"""Finding what is intact in a damaged file."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 from rudcodec.bitstream.container import ANCILLARY, LABELS, MODEL, SEGMENT, Section, check, frame
 from rudcodec.bitstream.layout import Outline, add_segment, next_section, read_head
@@ -11,42 +13,68 @@ _EFFORT = 64  # bytes looked at in a search, for each byte of the file
 _CANDIDATE = 1024  # what a candidate costs besides its length, in such bytes
 
 
-def recover(data: bytes, strict: bool = False) -> tuple[Outline, dict[int, FormatError]]:
-    """The outline of a damaged file with the segments that look intact, and why the others are lost.
+@dataclass
+class Recovered:
+    """What is found of a damaged file.
+
+    Attributes:
+        outline: with the segments that look intact.
+        lost: why other segments are lost, by number.
+        others: what is wrong with sections that are no segments: those are left out.
+    """
+
+    outline: Outline
+    lost: dict[int, FormatError] = field(default_factory=dict)
+    others: list[FormatError] = field(default_factory=list)
+
+
+def recover(data: bytes, strict: bool = False) -> Recovered:
+    """Find what is intact in a damaged file.
 
     A damaged segment's length is believed if a section or the end of the file follows it. Behind one whose
     length isn't, intact segments are searched for byte by byte; they are taken for the last ones if they
     reach the end of the file, else for the next ones. With ``strict``, segments that ask for more than is
     allowed to strangers are lost, too. Raises FormatError when head, models or labels are damaged.
     """
-    outline = read_head(data, strict)
-    offset = outline.head_section.end + 4
-    while data[offset : offset + 1] != _TAG or not outline.models:
-        if offset >= len(data):
-            break
-        try:
-            offset = next_section(data, outline, offset, 0).end + 4
-        except FormatError:
-            if not outline.models or data[offset] in (MODEL, LABELS):
-                raise
-            break  # a segment whose tag is damaged, or something that isn't needed
-    if not outline.models:
-        raise FormatError("model 0", offset, "missing, the file ends here")
-    located = _locate(data, offset, outline.head.num_segments)
-    errors: dict[int, FormatError] = {}
+    found = Recovered(read_head(data, strict))
+    outline = found.outline
+    located = _locate(data, _read_front(data, found), outline.head.num_segments, found.others)
     for number, location in enumerate(located):
         if isinstance(location, FormatError):
-            errors[number] = location
+            found.lost[number] = location
             continue
         try:
             add_segment(data, outline, location, number)
         except FormatError as error:
-            errors[number] = error
-    return outline, errors
+            found.lost[number] = error
+    return found
 
 
-def _locate(data: bytes, offset: int, count: int) -> list[Section | FormatError]:
-    """For each of ``count`` segments from ``offset`` on: where it lies intact, or why it is lost."""
+def _read_front(data: bytes, found: Recovered) -> int:
+    """Read what is in front of the segments into the outline; where they begin. Raises FormatError."""
+    outline = found.outline
+    offset = outline.head_section.end + 4
+    while (data[offset : offset + 1] != _TAG or not outline.models) and offset < len(data):
+        try:
+            offset = next_section(data, outline, offset, 0).end + 4
+        except FormatError as error:
+            if data[offset] in (MODEL, LABELS):
+                raise
+            if outline.models:  # a segment whose tag is damaged, or something that isn't needed
+                return offset
+            following = _search(data, offset + 1, MODEL)
+            if not following:
+                raise
+            found.others.append(error)
+            offset = following[0].offset
+    if not outline.models:
+        raise FormatError("model 0", offset, "missing, the file ends here")
+    return offset
+
+
+def _locate(data: bytes, offset: int, count: int, others: list[FormatError]) -> list[Section | FormatError]:
+    """For each of ``count`` segments from ``offset`` on: where it lies intact, or why it is lost. To
+    ``others`` it adds what is damaged and no segment."""
     results: list[Section | FormatError] = []
     while len(results) < count:
         name = f"segment {len(results)}"
@@ -69,10 +97,11 @@ def _locate(data: bytes, offset: int, count: int) -> list[Section | FormatError]
             if data[end : end + 1] not in (b"", _TAG):
                 break
         offset = end
-    found = _search(data, offset + 1)
+    found = _search(data, offset + 1, SEGMENT)
     missing = count - len(results)
-    if len(found) > missing and results and isinstance(results[-1], FormatError):
-        results.pop()  # what was damaged was no segment
+    if len(found) > missing and results and isinstance(last := results[-1], FormatError):
+        results.pop()
+        others.append(FormatError("section", last.offset, f"damaged, and no segment: {last.reason}"))
         missing += 1
     recovered = found[-missing:] if missing else []
     num_lost = missing - len(recovered)
@@ -92,21 +121,21 @@ def _is_intact(data: bytes, section: Section) -> bool:
     return True
 
 
-def _search(data: bytes, offset: int) -> list[Section]:
-    """Intact segments anywhere from ``offset`` on."""
+def _search(data: bytes, offset: int, tag: int) -> list[Section]:
+    """Intact sections with a tag anywhere from ``offset`` on."""
     sections = []
     effort = _EFFORT * len(data)
-    position = data.find(_TAG, offset)
+    position = data.find(tag, offset)
     while position >= 0 and effort > 0:
         effort -= _CANDIDATE
         end = position + 1
         try:
-            section = frame(data, position, "segment")
+            section = frame(data, position, "section")
             effort -= section.end - section.start
             if _is_intact(data, section):
                 sections.append(section)
                 end = section.end + 4
         except FormatError:
             pass
-        position = data.find(_TAG, end)
+        position = data.find(tag, end)
     return sections

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 from rudcodec.errors import DataError
 from rudcodec.export.contents import Contents, rounded
 from rudcodec.export.png import png
-from rudcodec.files import temporary_prefix
+from rudcodec.files import temporary_folder, temporary_prefix
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
-from rudcodec.output import check_folder, check_replaceable
+from rudcodec.output import check_folder, check_replaceable, is_free
 
 
 def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = False) -> None:
@@ -26,25 +25,32 @@ def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = Fal
     probabilities.
 
     The folder appears only when complete, with ``replace`` in place of one that this has written, which stays
-    until then. Raises DataError if it exists and is neither such a folder nor empty, or can't be written.
+    until then; an empty one that is there is filled, labels.json last. What killed processes have left beside
+    it is removed. Raises DataError if it exists and is neither such a folder nor empty, or can't be written.
     """
     target = Path(folder)
     check = check_replaceable if replace else check_folder
     check(target)
+    is_there = is_free(target) and target.exists()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), dir=target.parent))
-    except OSError as error:
-        raise DataError(f"{target}: can't be created ({error.strerror})") from None
-    try:
-        _write(contents, temporary)
-        temporary.chmod(0o755)
-        check(target)  # again: writing may have taken long
-        _put(temporary, target)
+        where = target if is_there else target.parent
+        where.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(target, where) as temporary:
+            _write(contents, temporary)
+            check(target)  # again: writing may have taken long
+            if is_there:
+                _move_out(temporary, target)
+            else:
+                _put(temporary, target)
     except OSError as error:
         raise DataError(f"{target}: can't be written ({error.strerror})") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_out(folder: Path, target: Path) -> None:
+    """Fill an empty folder, which may be the working directory, a link or a mount. Raises OSError."""
+    # labels.json last: it says that all is there
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == LABELS_FILE):
+        path.rename(target / path.name)
 
 
 def _put(folder: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from rudcodec.label_network.rendering import make_renderer
 from rudcodec.nets.speed import autocast, compiled
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import LabelNetwork
+from rudcodec.whole import whole
 
 
 class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
@@ -49,7 +50,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
     ) -> None:
         super().__init__()
         self.device = torch.device(device)
-        self.batch, self.batches, self.seed = batch, batches, seed
+        self.batch, self.batches = whole("batch", batch, 1, views.LIMIT - 1), batches
+        self.seed = whole("seed of views", seed, 0, views.LIMIT - 1)
         self.recipe = views.recipe_of(network)
         self._images = views.sharpened(from_array(images).to(self.device), self.recipe, torch)
         labeller = FloatLabelNetwork(network).to(self.device).eval()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from rudcodec.labels import LabelMode
-from rudcodec.payload import Recipe
-from rudcodec.students.recipes import hard_recipe
+from rudcodec.payload import Recipe, hard_recipe
 
 
 class HardLabels(LabelMode):

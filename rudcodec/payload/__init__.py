@@ -25,7 +25,7 @@ from rudcodec.payload.models import (
     SynthesisLayer,
     grouped_classes,
 )
-from rudcodec.payload.recipes import AUGMENTATIONS, OPTIMIZERS, Recipe, ViewRecipe
+from rudcodec.payload.recipes import AUGMENTATIONS, OPTIMIZERS, Recipe, ViewRecipe, hard_recipe
 from rudcodec.payload.whole import Payload, Segment, image_classes
 
 __all__ = [
@@ -51,5 +51,6 @@ __all__ = [
     "SynthesisLayer",
     "ViewRecipe",
     "grouped_classes",
+    "hard_recipe",
     "image_classes",
 ]

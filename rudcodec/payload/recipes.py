@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 OPTIMIZERS = ("sgd", "adamw", "muon")
+HARD_LR = 0.005  # of Muon, on the images themselves
+CUTMIX = 128  # of 256 batches: IDC, DSDM and NCFM mix half of them, too
+CUTMIX_BPC = 5e4  # with fewer bits a class, images are too few to gain by it
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,13 @@ class Recipe:
         from rudcodec.students.optimizers import RecipeOptimizer
 
         return RecipeOptimizer(net, self, anneal)
+
+
+def hard_recipe(recipe: Recipe, bpc: float) -> Recipe:
+    """The recipe for students on images themselves that take ``bpc`` bits a class, be they a file's or real
+    ones, with a recipe's mean, std and augmentation: with CutMix, where there are bits for many images."""
+    cutmix = CUTMIX if bpc >= CUTMIX_BPC else 0
+    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR, cutmix=cutmix)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Students: networks trained from scratch on a set, as its recipe says, to find out what the set is worth."""
 
+from rudcodec.payload import hard_recipe
 from rudcodec.students.batches import Batches
 from rudcodec.students.keeping import Seen, StudentKeeper, kept_students
 from rudcodec.students.limits import check_request
@@ -8,8 +9,8 @@ from rudcodec.students.optimizers import RecipeOptimizer, optimizers_for
 from rudcodec.students.panel import Panel
 from rudcodec.students.prediction import accuracy, predict
 from rudcodec.students.recipes import (
+    check_recipe,
     default_recipe,
-    hard_recipe,
     network_views,
     student_views,
     view_recipe,
@@ -30,6 +31,7 @@ __all__ = [
     "Trainer",
     "TrainingSet",
     "accuracy",
+    "check_recipe",
     "check_request",
     "default_recipe",
     "hard_recipe",

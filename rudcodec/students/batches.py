@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rudcodec import views
 from rudcodec.augment import augment
 from rudcodec.label_network import ViewStream
 from rudcodec.nets.device import pick_device
@@ -18,6 +19,7 @@ from rudcodec.runs import State, Stateful
 from rudcodec.students.cutmix import as_probabilities, cutmix
 from rudcodec.students.recipes import check_recipe
 from rudcodec.students.training_set import TrainingSet
+from rudcodec.whole import whole
 
 
 class Batches:
@@ -49,7 +51,12 @@ class Batches:
         compile: bool = False,  # noqa: A002  (torch's own word)
     ) -> None:
         check_recipe(recipe, data.images.shape[3])
-        self.recipe, self.seed, self.size = recipe, seed, data.batch_size(recipe)
+        self.recipe, self.size = recipe, data.batch_size(recipe)
+        # views of all steps have numbers of their own
+        most = (1 << 63) - 1
+        if data.network is not None:
+            most = max(0, views.LIMIT // (recipe.steps * self.size) - 1)
+        self.seed = whole("seed", seed, 0, most)
         self.device = pick_device(device)
         self._stream: ViewStream | None = None
         if data.network is not None:
@@ -87,8 +94,8 @@ class _DrawingViews:
         self._stream, self._recipe, self._first = stream, recipe, seed * recipe.steps
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        views, target = self._stream.at(self._first + step)
-        return normalise(views, self._recipe.mean, self._recipe.std), target
+        rendered, target = self._stream.at(self._first + step)
+        return normalise(rendered, self._recipe.mean, self._recipe.std), target
 
     def state(self) -> State:
         return None

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from rudcodec.nets import muon
 from rudcodec.payload import Recipe
 from rudcodec.runs import restore_optimizer
+from rudcodec.students.recipes import check_recipe
 
 
 def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -35,6 +36,7 @@ class RecipeOptimizer(torch.optim.Optimizer):
     """
 
     def __init__(self, net: nn.Module, recipe: Recipe, anneal: bool = True) -> None:
+        check_recipe(recipe)
         self.optimizers = optimizers_for(net, recipe)
         # the groups are the optimizers' own: what changes a learning rate here changes it there
         super().__init__([group for one in self.optimizers for group in one.param_groups], {})

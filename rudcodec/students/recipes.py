@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,9 @@ import numpy as np
 from rudcodec.augment import check_ops, default_ops
 from rudcodec.data import LabelledImages, level_counts
 from rudcodec.errors import SettingError
-from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe
+from rudcodec.payload import OPTIMIZERS, Recipe, ViewRecipe, hard_recipe
+from rudcodec.whole import whole
 
-HARD_LR = 0.005  # of Muon, on the images themselves
-CUTMIX = 128  # of 256 batches: IDC, DSDM and NCFM mix half of them, too
-CUTMIX_BPC = 5e4  # with fewer bits a class, images are too few to gain by it
 VIEW_STEPS, VIEW_SIDE = 32_000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
 VIEW_BPC = 5e4  # with larger files students train on gentler views
 VIEW_BATCH, VIEW_LR = 32, 0.005
@@ -42,13 +41,6 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
         ),
         bpc=0.0,
     )
-
-
-def hard_recipe(recipe: Recipe, bpc: float) -> Recipe:
-    """The recipe for students on images themselves that take ``bpc`` bits a class, be they a file's or real
-    ones, with a recipe's mean, std and augmentation: with CutMix, where there are bits for many images."""
-    cutmix = CUTMIX if bpc >= CUTMIX_BPC else 0
-    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR, cutmix=cutmix)
 
 
 def view_recipe(recipe: Recipe, height: int, width: int) -> Recipe:
@@ -88,10 +80,18 @@ def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC
     )
 
 
-def check_recipe(recipe: Recipe, channels: int) -> None:
-    """Raise SettingError unless a recipe makes sense for images of so many channels."""
-    if not len(recipe.mean) == len(recipe.std) == channels:
-        raise SettingError(f"the recipe is for {len(recipe.mean)} channels, the images have {channels}")
+def check_recipe(recipe: Recipe, channels: int | None = None) -> None:
+    """Raise SettingError unless a recipe makes sense, and is for images of so many channels."""
+    if len(recipe.mean) != len(recipe.std) or channels not in (None, len(recipe.mean)):
+        raise SettingError(
+            f"the recipe is for {len(recipe.mean)} channels, the images have {channels or len(recipe.std)}"
+        )
+    if not all(0 <= value <= 255 for value in recipe.mean):
+        raise SettingError(f"mean must be 0..255, not {recipe.mean}")
+    if not all(0 < value <= 255 for value in recipe.std):
+        raise SettingError(f"std must be above zero, 255 at most, not {recipe.std}")
+    for name in ("steps", "batch", "cutmix"):
+        whole(name, getattr(recipe, name), -sys.maxsize, sys.maxsize)
     for name in ("steps", "batch", "lr"):
         value = getattr(recipe, name)
         if not value > 0:

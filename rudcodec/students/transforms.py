@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rudcodec.augment import augment, check_ops
+from rudcodec.augment import augment
 from rudcodec.errors import SettingError
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import Recipe
+from rudcodec.students.recipes import check_recipe
 
 
 class RecipeTransform:
@@ -33,7 +34,7 @@ class RecipeTransform:
     """
 
     def __init__(self, recipe: Recipe, train: bool) -> None:
-        check_ops(recipe.augment)
+        check_recipe(recipe)
         self.recipe, self.train = recipe, train
 
     def __call__(self, images: Any) -> Tensor:
@@ -57,6 +58,8 @@ class RecipeTransform:
     def _normalised(self, images: Any) -> Tensor:
         channels = len(self.recipe.mean)
         if isinstance(images, Image.Image):
+            if images.mode[0] in "IF":  # to convert them would clip them to 255
+                raise SettingError(f"images must have 8 bits a channel, not PIL's mode {images.mode}")
             array = np.array(images.convert("L" if channels == 1 else "RGB"))
             array = array[:, :, None] if channels == 1 else array
         else:
