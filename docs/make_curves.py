@@ -20,9 +20,11 @@ NEAR = 1.12  # files whose sizes differ by less than this are versions of one: t
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    rows = [row for row in read_rows(TABLE) if is_comparable(row)]
+    measured = read_rows(TABLE)
+    image_rows = image_rows_of(measured)
+    rows = [row for row in measured if is_comparable(row)]
     for name, split in dict.fromkeys((row["set"], row["split"]) for row in rows):
-        judged = best_known([row for row in rows if (row["set"], row["split"]) == (name, split)])
+        judged = best_known([row for row in rows if (row["set"], row["split"]) == (name, split)], image_rows)
         points = [point for point in judged if point.kind != "images alone"]
         if len({point.bpc for point in points if point.kind == "set"}) > 1:
             title = f"{TITLES[name]}, {SPLITS[split]}; ConvNets of width 128"
@@ -35,25 +37,33 @@ def is_comparable(row: Row) -> bool:
     return row["bpc"] != UNKNOWN and is_long and row["net"].startswith("ConvNet") and row["width"] == "128"
 
 
-def best_known(rows: list[Row]) -> list[Point]:
+def image_rows_of(rows: list[Row]) -> dict[str, Row]:
+    """By a file's digest the row of its images alone, which says what they take of the file."""
+    images = [row for row in rows if row["what"] == "the files' images, hard labels"]
+    return {row["sha256"]: row for row in images if row["sha256"] != UNKNOWN}
+
+
+def best_known(rows: list[Row], image_rows: dict[str, Row]) -> list[Point]:
     """A point for what each row judged, and for its label network; of several at about one size the best
     known."""
     points: list[Point] = []
     for row in sorted(rows, key=merit):
-        for point in points_of(row):
+        for point in points_of(row, image_rows.get(row["sha256"])):
             points = [old for old in points if not _is_same(old, point)]
             points.append(point)
     return points
 
 
-def points_of(row: Row) -> list[Point]:
-    """Of the students that a row tells of, and of the file's label network."""
+def points_of(row: Row, images: Row | None) -> list[Point]:
+    """Of the students that a row tells of; and of the file's label network at its own size, which is that of
+    the file without its ``images``, where the row of these is known."""
     kind, codec = kind_of(row)
     what = {"file": row["command"], "sha256": row["sha256"], "label_mode": row["labels"], "quality": None}
     size, bpc = int(row["bytes"]), float(row["bpc"])
     mean, std = float(row["mean"]) / 100, float(row["std"] or 0) / 100
     points = [Point(**what, kind=kind, codec=codec, size=size, bpc=bpc, ipc=0, mean=mean, std=std, net="x")]
-    if kind == "set" and row["label_network"]:
+    if kind == "set" and row["label_network"] and images is not None:
+        size, bpc = size - int(images["bytes"]), bpc - float(images["bpc"])
         own = float(row["label_network"]) / 100
         points.append(Point(**what, kind="label network", codec="", size=size, bpc=bpc, ipc=0, mean=own))
     return points

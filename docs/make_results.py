@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,13 +33,15 @@ HEADLINES = (
     ("imagenette", "network", 70_000),
     ("fashionmnist", "network", 25_000),
 )
+FEWER_STEPS = re.compile(r"([\d,]+) steps of \d+ instead of ([\d,]+)")  # in a note
 Row = dict[str, str]
 
 
 def pages() -> dict[Path, str]:
     """What each page says with its tables up to date."""
     rows = read_rows(TABLE)
-    made = {DOCS / "results.md": tables(rows), DOCS.parent / "README.md": headlines(rows)}
+    results = f"{tables(rows)}\n{commands(rows)}"
+    made = {DOCS / "results.md": results, DOCS.parent / "README.md": headlines(rows)}
     return {page: _within(page, text) for page, text in made.items()}
 
 
@@ -48,24 +52,79 @@ def _within(page: Path, made: str) -> str:
 
 def headlines(rows: list[Row]) -> str:
     """The best known file of each set, label mode and budget, beside real images in as many bytes."""
-    names = ("set, judged on", "bits per class", "file", "labels", "students", "AVIF", "encoding")
+    pairs = headline_rows(rows)
+    machines = " or ".join(dict.fromkeys(file["machine"] for file, _ in pairs))
+    names = (
+        *("set, judged on", "bits per class", "file", "labels", "students", "AVIF"),
+        *(f"encoding on {machines}", "further options"),
+    )
     lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
-    for name, labels, budget in HEADLINES:
-        near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]
-        file = _chosen([row for row in near if row["what"] == "file" and row["labels"] == labels])
-        real = [row for row in near if row["what"].startswith("real images")]
-        hard = [row for row in real if row["labels"] == "hard"]
+    for file, avif in pairs:
+        fewer = ", fewer steps" if FEWER_STEPS.search(file["note"]) else ""
+        options = further_options(file["command"])
         cells = (
-            f"{TITLES[name]}, {SPLITS[file['split']].removesuffix(' split')}",
+            f"{TITLES[file['set']]}, {SPLITS[file['split']].removesuffix(' split')}",
             _number(file["bpc"]),
             f"{int(file['bytes']) / 1000:.1f} kB",
-            labels,
-            f"**{_accuracy(file)}**",
-            _accuracy(_chosen(hard)) if hard else "",
+            file["labels"],
+            f"**{_accuracy(file)}**{fewer}",
+            _accuracy(avif) if avif else "",
             _minutes(file["encode_seconds"]),
+            f"`{options}`" if options else "",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def commands(rows: list[Row]) -> str:
+    """The commands that made each row of the README, and real images beside it."""
+    lines = [
+        "### Commands",
+        "",
+        "These commands made the rows of the README's table, in its order; `SRC` is the set.",
+        "",
+    ]
+    for number, (file, avif) in enumerate(headline_rows(rows), start=1):
+        fewer = FEWER_STEPS.search(file["note"])
+        steps = f"{_number(file['steps'])} steps" + (f" instead of the recipe's {fewer[2]}" if fewer else "")
+        lines += [
+            f"{number}. {TITLES[file['set']]}, {_number(file['bpc'])} bits per class:",
+            f"   {_accuracy(file)} by students of {steps}.",
+            f"   {_made_by(file)}",
+        ]
+        if avif and avif["command"] != file["command"]:
+            lines.append(f"   AVIF, {_number(avif['bpc'])} bits per class: {_made_by(avif)}")
+    return "\n".join(lines) + "\n"
+
+
+def headline_rows(rows: list[Row]) -> list[tuple[Row, Row | None]]:
+    """The rows of the README: a file, and, where there are any, real images with hard labels in as many
+    bytes."""
+    pairs = []
+    for name, labels, budget in HEADLINES:
+        near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]
+        file = _chosen([row for row in near if row["what"] == "file" and row["labels"] == labels])
+        hard = [row for row in near if row["what"].startswith("real images") and row["labels"] == "hard"]
+        pairs.append((file, _chosen(hard) if hard else None))
+    return pairs
+
+
+def further_options(command: str) -> str:
+    """What ``compress`` was told besides set, file, budget and label mode."""
+    words = shlex.split(command.partition(";")[0])
+    options = words[words.index("out.rud") + 1 :]
+    for name in ("--bpc", "--labels"):
+        if name in options:
+            at = options.index(name)
+            del options[at : at + 2]
+    return shlex.join(options)
+
+
+def _made_by(row: Row) -> str:
+    """The commands behind a row, and where they were run."""
+    lines = ", then ".join(f"`{line}`" for line in row["command"].split("; "))
+    note = f"; {row['note']}" if row["note"] else ""
+    return f"{lines} ({row['machine']}, commit {row['commit']}{note})."
 
 
 def merit(row: Row) -> tuple[bool, int]:
@@ -121,7 +180,7 @@ def _line(row: Row, notes: list[str]) -> str:
         row["net"] + width,
         _number(row["steps"]),
         f"**{accuracy}**{students}" if row["what"] == "file" else accuracy + students,
-        _minutes(row["encode_seconds"]),
+        _minutes(row["encode_seconds"]) if row["what"] == "file" else "",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -136,7 +136,11 @@ class Settings:
         shown="colour yes, grey no",
     )
     warmup: int = option(200, "Epochs of rate and distortion.", minimum=2)
-    joint: int = option(240, "Epochs of rate, distortion and utility.", minimum=0)
+    joint: int = option(
+        240,
+        "Epochs of rate, distortion and utility; without a utility, they are added to warm-up.",
+        minimum=0,
+    )
     tune: int = option(60, "Epochs of the latents, once the networks are integers.", minimum=2)
     chunk: int | None = option(
         None,

@@ -24,6 +24,34 @@ def test_documents_are_up_to_date() -> None:
         assert page.read_text() == text, "run make results"
 
 
+def test_the_readme_says_what_its_rows_were_made_by() -> None:
+    """Options that aren't defaults, students of fewer steps; and no time of encoding where nothing was."""
+    made = runpy.run_path(str(ROOT / "docs" / "make_results.py"))
+    rows = made["read_rows"](made["TABLE"])
+    table = made["headlines"](rows)
+    for file, _ in made["headline_rows"](rows):
+        (line,) = [one for one in table.splitlines() if f" {float(file['bpc']):,.0f} |" in one]
+        assert ("fewer steps" in line) == ("instead of" in file["note"])
+        assert all(word in line for word in made["further_options"](file["command"]).split())
+        for command in file["command"].split("; "):
+            assert f"`{command}`" in made["commands"](rows)
+    assert made["further_options"]("rudcodec compress SRC out.rud --bpc 5k --flip; x") == "--flip"
+    images = [line for line in made["tables"](rows).splitlines() if line.startswith("| real images")]
+    assert images and all(line.endswith("|  |") for line in images)
+
+
+def test_curves_show_label_networks_at_their_own_size() -> None:
+    pytest.importorskip("matplotlib")
+    made = runpy.run_path(str(ROOT / "docs" / "make_curves.py"))
+    rows = made["read_rows"](made["TABLE"])
+    images = made["image_rows_of"](rows)
+    (file,) = [row for row in rows if row["bytes"] == "37433"]
+    _, network = made["points_of"](file, images[file["sha256"]])
+    assert (network.kind, network.size) == ("label network", 37433 - 11486)
+    assert network.bpc == pytest.approx(8 * network.size / 10, abs=1)
+    assert len(made["points_of"](file, None)) == 1
+
+
 def test_every_row_makes_sense() -> None:
     from measured import FOLDER, UNKNOWN, read_rows
 

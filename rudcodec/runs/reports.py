@@ -17,8 +17,10 @@ class ProgressReport:
 
     Attributes:
         stage: its name; ``step`` of ``steps`` are done.
-        bpc: the estimated size of the whole file in bits per class, once there is an estimate.
-        utility: the loss of the last step's images, in the joint phase.
+        bpc: the estimated size of the whole file in bits per class, once there is an estimate; in the stage
+            "label network" that of this network alone.
+        utility: the loss of the last step: the utility's, of its images; in the stages "label network" and
+            "teacher" that of the network which is trained.
         psnr: of the last step's images against the targets, in dB. Targets are the initial images, and from
             the end of the joint phase on the images that it has made.
         elapsed: seconds since the stage began in this process; ``remaining``: seconds until its end, None
