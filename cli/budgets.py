@@ -73,7 +73,7 @@ class Budgets:
                 self.train,
                 path,
                 replace(self.settings, bpc=size),
-                report=view.show,
+                report=lambda report: view.show(replace(report, run_remaining=None)),  # more files follow
                 checkpoints=f"{path}.run",
                 resume=True,
             )

@@ -101,7 +101,9 @@ def _networks(file: JudgedFile) -> str:
 
 def _similarity(a: JudgedFile, b: JudgedFile) -> float | None:
     """PSNR in dB between images of the same classes, None where they don't correspond."""
-    if a.data.images.shape != b.data.images.shape or not np.array_equal(a.data.labels, b.data.labels):
+    if a.data.images.shape != b.data.images.shape or a.data.classes != b.data.classes:
+        return None
+    if not np.array_equal(a.data.labels, b.data.labels):
         return None
     return psnr(a.data.images, b.data.images)
 
@@ -109,6 +111,7 @@ def _similarity(a: JudgedFile, b: JudgedFile) -> float | None:
 def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[Row]:
     """What students make of either file, and of what is in it."""
     with ProgressView(is_quiet()) as view:
+        judging.warn_of_overlap(view)
         real_images = RealImages(judging, source, view)
         sets = [real_images.of(file.data) for file in files]
         prepare_for_images(os.environ, sets[0].height, sets[0].width)

@@ -21,12 +21,12 @@ from rudcodec.threads import prepare_for_images
 
 from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
-from .metrics import Metrics
+from .metrics import Metrics, is_log
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, send, shown_output, staged, write_output
 from .preview import preview_png
 from .reading import READING_SECTION, read_images, reading_flags, size_flag
 from .setting_flags import given_settings, setting_flags
-from .values import byte_amount, key_value, require
+from .values import FiniteRange, byte_amount, key_value, require
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
@@ -96,7 +96,7 @@ _SET = "A set that is distilled already"
 @click.option(
     "--checkpoint-every",
     "checkpoint_seconds",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=60.0,
     metavar="S",
     cls=RareOption,
@@ -149,8 +149,9 @@ def compress(
     reading = Reading(size, mode, background, skip_bad)
     # of several processes (torchrun) the first one writes and speaks
     is_first = os.environ.get("RANK", "0") == "0"
+    goes_on = resume and _has_checkpoint(out)
     if is_first:
-        known = (log, out if _has_checkpoint(out) else None) if resume else ()
+        known = (out if goes_on else None, log if goes_on or is_log(log) else None) if resume else ()
         check_outputs((None if dry_run else out, preview, log), force, known)
     require("torch", "safetensors", "filelock", "threadpoolctl")
     if tensorboard is not None:
@@ -159,7 +160,7 @@ def compress(
     with ExitStack() as stack:
         view = stack.enter_context(ProgressView(not is_first or is_quiet()))
         logs = (log, tensorboard) if is_first else (None, None)
-        metrics = stack.enter_context(Metrics(view, *logs, append=resume))
+        metrics = stack.enter_context(Metrics(view, *logs, append=goes_on))
         real_source, distilled_source = (real, source) if distilled else (source, None)
         sets = _Sets(
             read_images(real_source, split, reading, view) if real_source is not None else None,
@@ -177,6 +178,9 @@ def compress(
             if settings.bpc == math.inf and settings.lmbda is None:
                 view.say(_default_budget(resolved.bpc, sets.num_classes))
             view.say(f"settings: {resolved}")
+            if resume and not dry_run:
+                found = "going on with" if goes_on else "begins anew: no unfinished run in"
+                view.say(f"{found} {shown_output(out)}.run")
         if dry_run:
             if not is_first:
                 return

@@ -133,6 +133,7 @@ def curve(
                 prepare_for_images(os.environ, train.height, train.width)
                 budgets = Budgets(train, settings, sizes, outputs.folder)
                 budgets.check(ledger, force)
+                judging.check(source, train, codecs != [], view)
                 outputs.make_folder()
                 judged = _decoded([(path.name, path.read_bytes()) for path in budgets.encode(ledger, view)])
             report = _measured(judged, (source, codecs), judging, (outputs, ledger), view)
@@ -174,6 +175,7 @@ def _measured(
     """What is known of the files once all is measured."""
     source, codecs = real
     outputs, ledger = kept
+    judging.warn_of_overlap(view)
     real_images = RealImages(judging, source, view)
     sets = [real_images.of(file.data) for file in files]
     train = [real_images.of(file.data, "train") if codecs else None for file in files]
@@ -199,6 +201,7 @@ def _measured(
         len(sets[0]),
         rudcodec.__version__,
         tuple(measuring.refusals),
+        judging.changes_text,
     )
 
 

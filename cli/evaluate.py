@@ -50,8 +50,8 @@ def evaluate(
     """Train students on FILE (- is standard input), judge them on real images.
 
     Each begins from scratch and follows FILE's recipe; the accuracy is that after its last step. --baseline
-    does the same with random real images of SRC's train split, as one picture of FILE's size.
-    Where this is interrupted, the same command goes on.
+    does so with real images of SRC's train split, as one picture of FILE's size. Interrupted, the same
+    command goes on.
     """
     from rudcodec.loading import load
 
@@ -64,6 +64,7 @@ def evaluate(
         check_codec(baseline)
     judging = Judging(changes=dict(changes), **flags)
     with ProgressView(is_quiet()) as view:
+        judging.warn_of_overlap(view)
         real = judging.read(source, judging.split, data, view)
         prepare_for_images(os.environ, real.height, real.width)
         train = None  # read before students take long: there may be no train split
@@ -83,12 +84,15 @@ def evaluate(
             "ipc": data.ipc,
             "real": source,
             "split": judging.split,
+            "changes": judging.recipe_changes(),
             "rows": [_facts(entry) for entry in entries],
             "refused": refusals,
         }
         click.echo(json.dumps(finite(facts), indent=1))
         return
     _print_entries(entries, judging.split)
+    if judging.changes_text:
+        click.echo(f"changed of the file's recipe: {judging.changes_text}")
     for refusal in refusals:
         click.echo(f"not judged: {refusal}")
 
@@ -117,19 +121,24 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
     )
     titles = [f"{one.net} w{one.width}" if one.width else one.net for one in students]
     table = []
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(one for one in entries if one.results):
         part = number > 0 and entry.baseline is None  # of the set in the first row
-        cells = _percentages(entry)
-        cells += [""] * (len(titles) - len(cells))
-        ipc = f"{entry.ipc:g}" if entry.ipc else ""
-        steps = f"{entry.results[0].steps:,} of {entry.results[0].batch:,}" if entry.results else ""
-        table.append((f"  {entry.name}" if part else entry.name, f"{entry.size:,}", ipc, steps, *cells))
+        first_result = entry.results[0]
+        steps = f"{first_result.steps:,} of {first_result.batch:,}"
+        row = (f"  {entry.name}" if part else entry.name, f"{entry.size:,}", f"{entry.ipc:g}", steps)
+        table.append((*row, *_percentages(entry)))
     heads = ("trained on", ">bytes", ">images a class", ">steps of images")
     print_table((*heads, *(f">{title}" for title in titles)), table)
     for entry in entries:
+        if not entry.results:
+            click.echo(f"{entry.name} itself: {percent(entry.accuracy)}, {entry.size:,} bytes")
         if entry.baseline is not None:
-            points = 100 * (entries[0].accuracy - entry.accuracy)
-            click.echo(f"{points:+.1f} points over {entry.name}")
+            points = [100 * (a.mean - b.mean) for a, b in zip(students, entry.results, strict=True)]
+            named = zip(points, titles, strict=True)
+            each = ", ".join(
+                f"{one:+.1f}" + (f" ({title})" if len(titles) > 1 else "") for one, title in named
+            )
+            click.echo(f"{each} points over {entry.name}")
     for codec, uncounted in _uncounted(entries).items():
         click.echo(f"not counted: the weights of {codec}, {uncounted:,} bytes")
 

@@ -14,7 +14,7 @@ from rudcodec.threads import prepare_for_images
 
 from .commands import closing, command, device_flag, is_quiet
 from .reading import read_images, reading_flags, size_flag
-from .values import require
+from .values import FiniteRange, require
 
 if TYPE_CHECKING:
     from rudcodec.data.reading import Mode
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--width", type=click.IntRange(1), default=128, metavar="N", help="Channels of the ConvNets (128)."
 )
 @click.option(
-    "--lr", type=click.FloatRange(0, min_open=True), default=0.01, metavar="X", help="Of plain SGD (0.01)."
+    "--lr", type=FiniteRange(0, min_open=True), default=0.01, metavar="X", help="Of plain SGD (0.01)."
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Of the first (0).")
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")

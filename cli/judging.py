@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -131,18 +131,55 @@ class Judging:
                 error.args = ("interrupted; the same command goes on",)
                 raise
 
+    @property
+    def changes_text(self) -> str:
+        """The same in words: ``lr=0.1, steps=200``."""
+        return ", ".join(
+            f"{name}={','.join(value) if isinstance(value, tuple) else value}"
+            for name, value in self.recipe_changes().items()
+        )
+
+    def check(self, source: str, train: LabelledImages, has_baseline: bool, view: ProgressView) -> None:
+        """Raise what would be raised once files of ``train`` are judged: before these are made. Imports
+        torch."""
+        import torch
+
+        from rudcodec.nets import build
+        from rudcodec.students import default_recipe
+        from rudcodec.students.recipes import check_recipe
+
+        check_recipe(replace(default_recipe(train), **self.recipe_changes()), train.channels)
+        shape = train.images.shape[1:]
+        for net in self.nets:
+            build(net, shape, len(train.classes), torch.Generator(), self.width)
+        splits: tuple[Split, ...] = (self.split, "train") if has_baseline else (self.split,)
+        for split in splits:
+            self._read(source, split, shape, train.classes, view)
+
+    def warn_of_overlap(self, view: ProgressView) -> None:
+        """Say where students are judged on images that a file is made from."""
+        if self.split in ("train", "all"):
+            view.say(
+                f"warning: --split {self.split} has images that the file was made from, and that real images "
+                "of a baseline are drawn from: accuracies on them say little"
+            )
+
     def recipe_changes(self) -> dict[str, Any]:
         """What is to be changed of a file's recipe."""
         return self.changes | ({} if self.steps is None else {"steps": self.steps})
 
     def read(self, source: str, split: Split, data: SyntheticSet, view: ProgressView) -> LabelledImages:
         """Real images as a set has them: of its size, with its class numbers."""
+        return self._read(source, split, data.images.shape[1:], data.classes, view)
+
+    def _read(
+        self, source: str, split: Split, shape: tuple[int, ...], classes: tuple[str, ...], view: ProgressView
+    ) -> LabelledImages:
         from rudcodec.data.matching import matching
 
-        shape = data.images.shape[1:]
         size = shape[0] if shape[0] == shape[1] else None
         reading = Reading(size, self.mode, self.background, self.skip_bad)
-        return matching(read_images(source, split, reading, view), split, shape, data.classes)
+        return matching(read_images(source, split, reading, view), split, shape, classes)
 
     def comparison(
         self, name: str, data: SyntheticSet, real: LabelledImages, panel: Panel, progress: StageProgress

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rudcodec.display import ProgressView
 from rudcodec.errors import SettingError
+from rudcodec.settings_file import parse_settings_file
 
 from .outputs import STANDARD_OUTPUT
 from .values import finite
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from rudcodec.distill import CompressResult
     from rudcodec.runs import ProgressReport
     from rudcodec.settings import Settings
+
+
+def is_log(path: Path | None) -> bool:
+    """Whether there is a log of an earlier run, perhaps of one that was killed before a checkpoint."""
+    if path is None or not path.is_file():
+        return False
+    try:
+        parse_settings_file(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SettingError):
+        return False
+    return True
 
 
 class Metrics:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from rudcodec.errors import DataError
 
-from .outputs import check_outputs
+from .outputs import STANDARD_OUTPUT, check_outputs
 from .values import require
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class ReportOutputs:
         folders, files = [], []
         for out in outs:
             path = Path(out)
+            if path == STANDARD_OUTPUT:
+                raise DataError("a report is files or a folder, and doesn't go to standard output")
             if path.suffix.lower() in _ENDINGS and not path.is_dir():
                 files.append(path)
             elif path.suffix and not path.is_dir() and not out.endswith("/"):

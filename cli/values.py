@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -73,11 +73,13 @@ def recipe_change(text: str) -> tuple[str, Any]:
         raise click.BadParameter(f"a recipe has no {name!r} to be changed, only {known}")
     kind = _RECIPE_NUMBERS[name]
     try:
-        number = kind(value)
+        return name, kind(value)
     except ValueError:
+        with suppress(ValueError):  # such as 2k
+            if kind(number := parse_amount(value)) == number:
+                return name, kind(number)
         what = "a whole number" if kind is int else "a number"
         raise click.BadParameter(f"{name}: {value!r} is not {what}") from None
-    return name, number
 
 
 def is_recipe_field(name: str) -> bool:
@@ -117,6 +119,16 @@ def read_text(path: str) -> str:
 def shown_input(path: str) -> str:
     """The name of an input in messages."""
     return "standard input" if path == "-" else path
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers, without infinities and NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
 
 
 def require(*modules: str, advice: str = "pip install 'rudcodec[train]'") -> None:

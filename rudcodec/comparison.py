@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
+import torch
+
 from rudcodec import bitstream
 from rudcodec.baselines import (
     Baseline,
@@ -18,8 +20,9 @@ from rudcodec.baselines import (
 )
 from rudcodec.data import LabelledImages
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
+from rudcodec.nets import build
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe
-from rudcodec.progress import StageProgress, Within, no_progress
+from rudcodec.progress import StageProgress, StageSteps, Within, no_progress
 from rudcodec.students import Panel, Trainer, TrainingSet, check_request, hard_recipe
 from rudcodec.synthetic import SyntheticSet
 
@@ -87,11 +90,14 @@ class Comparison:
         network itself.
 
         Raises:
-            SettingError: the recipe makes no sense, or asks for more than a file may.
+            SettingError: the recipe makes no sense, or asks for more than a file may, or a network can't take
+                the images.
         """
         data = self.data
         labelled = TrainingSet.with_own_labels(data)
         check_request(self.recipe, labelled, self.changes.keys())
+        for spec in self.panel.specs:  # before any of them is trained
+            build(spec.net, data.images.shape[1:], len(data.classes), torch.Generator(), spec.width)
         pending = [Pending("set", self._work(labelled, self.recipe), self._judge_labelled)]
         if data.network is not None:
             pending.append(Pending("label network", 0.0, self._judge_network))
@@ -152,7 +158,8 @@ class Comparison:
 
     def _judge_network(self) -> Entry:
         assert self.data.network is not None
-        accuracy = label_accuracy(self.data.network, self.real)
+        progress = StageSteps(self.progress, "label network")
+        accuracy = label_accuracy(self.data.network, self.real, progress)
         return Entry("its label network", "label network", self.network_size, 0, accuracy)
 
     def _judge_images(self) -> Entry:

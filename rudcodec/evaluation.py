@@ -18,7 +18,7 @@ from rudcodec.loading import load as load_set
 from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
-from rudcodec.progress import StageProgress, StageSteps, no_progress
+from rudcodec.progress import Progress, StageProgress, StageSteps, no_progress
 from rudcodec.students import (
     Seen,
     StudentKeeper,
@@ -30,6 +30,8 @@ from rudcodec.students import (
 )
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.watching import watched_stages
+
+_AT_ONCE = 250  # images that a label network looks at between two reports
 
 
 @dataclass(frozen=True)
@@ -179,14 +181,20 @@ def judge(
     return EvalResult.of_students(trainer, real, seeds, looks)
 
 
-def label_accuracy(network: LabelNetwork, real: LabelledImages) -> float:
+def label_accuracy(network: LabelNetwork, real: LabelledImages, progress: Progress | None = None) -> float:
     """Fraction of ``real`` (0..1) that a label network classifies correctly, in exact arithmetic.
 
-    ``real`` has the classes of the network in their order.
+    ``real`` has the classes of the network in their order; ``progress`` is called with (images seen, images).
     """
-    # block by block: logits of all images would grow with their number and that of the classes
-    seen = [bitstream.logits(network, block).argmax(1) for block in blocks(real.images)]
-    return float(np.mean(np.concatenate(seen) == real.labels))
+    right = end = 0
+    for images in blocks(real.images):
+        for first in range(0, len(images), _AT_ONCE):
+            seen = bitstream.logits(network, images[first : first + _AT_ONCE]).argmax(1)
+            start, end = end, end + len(seen)
+            right += int(np.count_nonzero(seen == real.labels[start:end]))
+            if progress is not None:
+                progress(end, len(real))
+    return right / len(real)
 
 
 def _confusion(labels: NDArray[np.int64], seen: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

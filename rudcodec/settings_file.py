@@ -23,6 +23,7 @@ def parse_settings_file(text: str) -> dict[str, Any]:
     Raises:
         SettingError: the text is neither, or a name or a value makes no sense.
     """
+    text = text.removeprefix("\ufeff")  # as Windows' editors begin a file
     if text.lstrip()[:1] == "{":
         return _of_log(text)
     try:
@@ -36,6 +37,8 @@ def parse_settings_file(text: str) -> dict[str, Any]:
         elif isinstance(value, dict):
             settings.setdefault("utility_options", {}).update(_of_utility(name, value))
         elif name == "preset":
+            if not isinstance(value, str):
+                raise SettingError(f"preset: {value!r} is not a text")
             settings[name] = value
         else:
             check_option(Settings, name)
@@ -57,6 +60,9 @@ def _of_log(text: str) -> dict[str, Any]:
     for name in records[-1].keys() - {"utility_options", "metadata"}:
         check_option(Settings, name)
     given = {name: value for name, value in records[-1].items() if value is not None}
+    for name in ("utility_options", "metadata"):
+        if not isinstance(given.get(name, {}), dict):
+            raise SettingError(f"{name}: {given[name]!r} is not a table")
     if "lmbda" in given:  # the budget then follows from it
         given.pop("bpc", None)
     return given

@@ -24,7 +24,8 @@ _COLOURS = {
     "pictures": ("#c04a00", "#f0803c"),
     "pictures with label network": ("#a3497c", "#e08fbf"),
 }
-_FURTHER = (("#222222", "#eeeeee"), ("#6a4fb3", "#b8a4f0"))  # of files with other labels
+# of files with other labels, and so on
+_FURTHER = (("#222222", "#eeeeee"), ("#6a4fb3", "#b8a4f0"), ("#a61c3c", "#ff8fa3"), ("#5b7f00", "#b5d94c"))
 _STYLES = {
     "set": ("o", "-"),
     "label network": ("D", ":"),
@@ -84,7 +85,7 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], points: Sequence[Point], da
         number = drawn[curve.kind] = drawn.get(curve.kind, -1) + 1
         marker, line = _STYLES[curve.kind]
         is_files = curve.kind == "set"
-        colour = _FURTHER[(number - 1) % 2] if is_files and number else _COLOURS[curve.kind]
+        colour = _FURTHER[(number - 1) % len(_FURTHER)] if is_files and number else _COLOURS[curve.kind]
         axes.errorbar(
             [point.bpc for point in curve.points],
             [100 * point.mean for point in curve.points],

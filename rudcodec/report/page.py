@@ -24,6 +24,7 @@ class Report:
         source: what the real images are called; ``split``: which of them judged; ``real_images``: how many.
         version: of rudcodec.
         refusals: what couldn't be measured, and why.
+        changes: what was changed of the files' recipes, such as "lr=0.1"; empty if nothing.
     """
 
     files: tuple[JudgedFile, ...]
@@ -33,6 +34,7 @@ class Report:
     real_images: int
     version: str
     refusals: tuple[str, ...] = ()
+    changes: str = ""
 
     @property
     def title(self) -> str:
@@ -62,13 +64,19 @@ def as_html(report: Report) -> str:
 
 
 def _students(report: Report) -> str:
-    judged = [point for point in report.points if point.kind == "set"]
+    judged = [point for point in report.points if point.net]
     nets = ", ".join(dict.fromkeys(point.student for point in judged))
     count = len(judged[0].seeds)
     students = "one student" if count == 1 else f"{count} students"
-    each = (
-        "each file's recipe" if len({point.steps for point in judged}) > 1 else f"{judged[0].steps:,} steps"
+    steps: dict[int, dict[str, None]] = {}
+    for point in judged:
+        steps.setdefault(point.steps, {})["files" if point.kind == "set" else curve_name(point)] = None
+    each = ", ".join(
+        f"{number:,} steps" + (f" ({', '.join(what)})" if len(steps) > 1 else "")
+        for number, what in sorted(steps.items())
     )
+    if report.changes:
+        each += f", by recipes of which this was changed: {report.changes}"
     return text(
         f"{students} of each kind ({nets}), {each}, trained from scratch and judged on "
         f"{report.real_images:,} real images after the last step; ± is the standard deviation over students. "

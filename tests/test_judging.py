@@ -1,0 +1,170 @@
+"""What judging says of itself, and mistakes that are found before long work, not after it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from conftest import small_payload
+from golden_payloads import random_labels
+
+from rudcodec import bitstream
+from rudcodec.cli.main import main
+from rudcodec.payload import LabelLayer, Recipe
+
+pytest.importorskip("torch")
+QUICK = ("--seeds", "1", "--width", "4", "--steps", "2", "--device", "cpu")
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    path = tmp_path / "real.npz"
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    names = np.array(["ant", "bee", "cicada"])
+    np.savez(path, images=images, labels=np.arange(60) % 3, classes=names)
+    return path
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """A file with a label network."""
+    payload = random_labels(small_payload(segments=40), (LabelLayer(4, "mean"),), seed=1)
+    path = tmp_path / "labelled.rud"
+    bitstream.write(payload, path)
+    return path
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], prog_name="rudcodec")
+
+
+def mistake(result: Result) -> str:
+    """The one line that a user's mistake gets, behind what was read until then."""
+    assert result.exit_code == 2 and result.stdout == "" and "Traceback" not in result.stderr
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--real", "nosuch"], "nosuch: no such file"),
+        (["--split", "test"], "test"),
+        (["--set", "batch=0"], "batch must be above zero"),
+        (["--nets", "mlp,lenet"], "lenet can't take images of 8x8"),
+    ],
+)
+def test_curves_find_mistakes_before_they_compress(tmp_path: Path, options: list[str], text: str) -> None:
+    out = tmp_path / "curve"
+    quick = ["--bpc", "900", "--set", "warmup=2", "--set", "joint=0", "--set", "utility=none"]
+    assert text in mistake(run("curve", "digits", *quick, "--steps", "2", "-o", f"{out}/", *options))
+    assert not list(tmp_path.rglob("*.rud*"))
+
+
+def test_networks_are_tried_before_any_is_trained(rud: Path, real: Path) -> None:
+    result = run("eval", rud, "--real", real, *QUICK, "--nets", "convnet,lenet")
+    assert "lenet can't take images of 8x8" in mistake(result)
+    assert "student 1" not in result.stderr
+
+
+def test_what_was_changed_of_a_recipe_is_said(rud: Path, real: Path, tmp_path: Path) -> None:
+    options = ("--real", real, *QUICK, "--set", "lr=.5", "--set", "augment=crop,flip", "--set", "batch=.004k")
+    said = run("eval", rud, *options)
+    assert said.exit_code == 0, said.stderr
+    assert "changed of the file's recipe: lr=0.5, augment=crop,flip, batch=4, steps=2\n" in said.stdout
+    facts = json.loads(run("eval", rud, *options, "--json").stdout)
+    assert facts["changes"] == {"lr": 0.5, "augment": ["crop", "flip"], "batch": 4, "steps": 2}
+    page = tmp_path / "page.html"
+    assert run("curve", rud, *options, "--baseline", "none", "-o", page).exit_code == 0
+    assert "was changed: lr=0.5, augment=crop,flip, batch=4, steps=2" in page.read_text()
+
+
+def test_pages_say_how_long_each_kind_was_trained(labelled: Path, real: Path, tmp_path: Path) -> None:
+    data = bitstream.decode(labelled.read_bytes())
+    assert data.labels is not None
+    recipe = Recipe((128,) * 3, (64,) * 3, (), "adamw", 1003, 2)
+    bitstream.write(replace(data, recipe=recipe), labelled)
+    page = tmp_path / "page.html"
+    options = ("--seeds", "1", "--nets", "mlp", "--device", "cpu", "--baseline", "none")
+    assert run("curve", labelled, "--real", real, *options, "-o", page).exit_code == 0
+    text = page.read_text()
+    assert "1,000 steps (the files" in text and "1,003 steps (files)" in text
+
+
+def test_each_number_stands_with_what_it_is_of(labelled: Path, real: Path) -> None:
+    result = run("eval", labelled, "--real", real, *QUICK, "--nets", "convnet,mlp", "--baseline", "jpeg")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    (network,) = [line for line in lines if line.startswith("its label network itself: ")]
+    assert network.endswith(" bytes") and "%" in network
+    differences = [line for line in lines if " points over real images" in line]
+    assert len(differences) == 2
+    assert all(" (ConvNet-3 w4), " in line and " (MLP) points" in line for line in differences)
+
+
+@pytest.mark.parametrize(("split", "warns"), [("train", True), ("all", True), ("val", False)])
+def test_splits_that_files_are_made_from(rud: Path, real: Path, split: str, warns: bool) -> None:
+    for command in (("eval", rud), ("compare", rud, rud)):
+        result = run(*command, "--real", real, *QUICK, "--split", split)
+        assert result.exit_code == 0, result.stderr
+        assert (f"--split {split} has images that the file was made from" in result.stderr) == warns
+
+
+def test_images_of_other_classes_are_not_compared(rud: Path, tmp_path: Path) -> None:
+    payload = bitstream.decode(rud.read_bytes())
+    bitstream.write(replace(payload, classes=("dog", "eel", "fly")), tmp_path / "other.rud")
+    facts = json.loads(run("compare", rud, tmp_path / "other.rud", "--json").stdout)
+    assert facts["psnr"] is None and not facts["equal"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("list.toml", 'preset = ["fast"]', "preset: ['fast'] is not a text"),
+        ("log.json", '{"settings": {"utility_options": 5}}', "utility_options: 5 is not a table"),
+        ("log.json", '{"settings": {"metadata": [1]}}', "metadata: [1] is not a table"),
+    ],
+)
+def test_settings_of_wrong_types(tmp_path: Path, name: str, text: str, complaint: str) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    result = run("compress", "digits", tmp_path / "out.rud", "--config", file)
+    assert mistake(result) == f"rudcodec: {file}: {complaint}"
+
+
+def test_settings_of_windows_editors(tmp_path: Path) -> None:
+    file = tmp_path / "fast.toml"
+    file.write_bytes(b"\xef\xbb\xbfpreset = 'nonsense'\n")
+    result = run("compress", "digits", tmp_path / "out.rud", "--config", file)
+    assert "'nonsense' is none of fast, balanced, best" in mistake(result)
+
+
+def test_numbers_without_end_are_refused(tmp_path: Path) -> None:
+    result = run("experts", "digits", tmp_path / "experts", "--lr", "inf")
+    assert "'inf' is not a finite number" in mistake(result)
+    result = run("compress", "digits", tmp_path / "out.rud", "--checkpoint-every", "nan")
+    assert "'nan' is not a finite number" in mistake(result)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_does_not_go_to_standard_output(rud: Path, real: Path, tmp_path: Path) -> None:
+    result = run("curve", rud, "--real", real, "-o", "-")
+    assert mistake(result) == "rudcodec: a report is files or a folder, and doesn't go to standard output"
+
+
+def test_a_run_that_was_not_begun_does_not_go_on(tmp_path: Path) -> None:
+    """Foreign files are no logs; the log of a run that had come to no checkpoint is begun anew."""
+    notes, out = tmp_path / "notes.txt", tmp_path / "out.rud"
+    notes.write_text("my notes\n")
+    options = ("--bytes", "1kB", "--resume", "--set", "warmup=2", "--set", "joint=0", "--set", "tune=2")
+    result = run("compress", "digits", out, *options, "--set", "utility=none", "--log", notes)
+    assert "notes.txt: exists already" in mistake(result) and notes.read_text() == "my notes\n"
+    log = tmp_path / "log.json"
+    log.write_text('{"settings": {"bpc": 800.0}}\n')
+    result = run("compress", "digits", out, *options, "--set", "utility=none", "--log", log)
+    assert result.exit_code == 0, result.stderr
+    assert f"begins anew: no unfinished run in {out}.run\n" in result.stderr
+    assert log.read_text().count('"settings"') == 1
