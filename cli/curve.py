@@ -126,6 +126,8 @@ def curve(
         check_codec(codec)
     ledger = Ledger(outputs.ledger)
     with ProgressView(is_quiet()) as view:
+        judging.warn_of_overlap(view)
+        real_images = RealImages(judging, source, view)
         try:
             if sizes is not None and settings is not None and outputs.folder is not None:
                 reading = Reading(size, judging.mode, judging.background, judging.skip_bad)
@@ -133,10 +135,10 @@ def curve(
                 prepare_for_images(os.environ, train.height, train.width)
                 budgets = Budgets(train, settings, sizes, outputs.folder)
                 budgets.check(ledger, force)
-                judging.check(source, train, codecs != [], view)
+                judging.check(train, codecs != [], real_images)
                 outputs.make_folder()
                 judged = _decoded([(path.name, path.read_bytes()) for path in budgets.encode(ledger, view)])
-            report = _measured(judged, (source, codecs), judging, (outputs, ledger), view)
+            report = _measured(judged, (real_images, codecs), judging, (outputs, ledger), view)
         except KeyboardInterrupt as error:
             error.args = ("interrupted; the same command goes on",)
             raise
@@ -167,16 +169,14 @@ def _decoded(contents: Sequence[tuple[str, bytes]]) -> list[JudgedFile]:
 
 def _measured(
     files: Sequence[JudgedFile],
-    real: tuple[str, Sequence[Codec]],
+    real: tuple[RealImages, Sequence[Codec]],
     judging: Judging,
     kept: tuple[ReportOutputs, Ledger],
     view: ProgressView,
 ) -> Report:
     """What is known of the files once all is measured."""
-    source, codecs = real
+    real_images, codecs = real
     outputs, ledger = kept
-    judging.warn_of_overlap(view)
-    real_images = RealImages(judging, source, view)
     sets = [real_images.of(file.data) for file in files]
     train = [real_images.of(file.data, "train") if codecs else None for file in files]
     prepare_for_images(os.environ, max(real.height for real in sets), max(real.width for real in sets))
@@ -186,7 +186,7 @@ def _measured(
 
     measuring = Measuring(ledger, view)
     tasks: list[Task] = []
-    with judging.students(view, [file.contents for file in files], source, codecs) as panel:
+    with judging.students(view, [file.contents for file in files], real_images.source, codecs) as panel:
         for file, judges, pictures in zip(files, sets, train, strict=True):
             comparison = judging.comparison(file.name, file.data, judges, panel, measuring.progress)
             with naming(file.name):

@@ -139,7 +139,7 @@ class Judging:
             for name, value in self.recipe_changes().items()
         )
 
-    def check(self, source: str, train: LabelledImages, has_baseline: bool, view: ProgressView) -> None:
+    def check(self, train: LabelledImages, has_baseline: bool, real_images: RealImages) -> None:
         """Raise what would be raised once files of ``train`` are judged: before these are made. Imports
         torch."""
         import torch
@@ -152,9 +152,9 @@ class Judging:
         shape = train.images.shape[1:]
         for net in self.nets:
             build(net, shape, len(train.classes), torch.Generator(), self.width)
-        splits: tuple[Split, ...] = (self.split, "train") if has_baseline else (self.split,)
-        for split in splits:
-            self._read(source, split, shape, train.classes, view)
+        real_images.of(train)
+        if has_baseline:
+            real_images.of(train, "train")
 
     def warn_of_overlap(self, view: ProgressView) -> None:
         """Say where students are judged on images that a file is made from."""
@@ -168,18 +168,16 @@ class Judging:
         """What is to be changed of a file's recipe."""
         return self.changes | ({} if self.steps is None else {"steps": self.steps})
 
-    def read(self, source: str, split: Split, data: SyntheticSet, view: ProgressView) -> LabelledImages:
-        """Real images as a set has them: of its size, with its class numbers."""
-        return self._read(source, split, data.images.shape[1:], data.classes, view)
-
-    def _read(
-        self, source: str, split: Split, shape: tuple[int, ...], classes: tuple[str, ...], view: ProgressView
+    def read(
+        self, source: str, split: Split, data: SyntheticSet | LabelledImages, view: ProgressView
     ) -> LabelledImages:
+        """Real images as a set has them: of its size, with its class numbers."""
         from rudcodec.data.matching import matching
 
+        shape = data.images.shape[1:]
         size = shape[0] if shape[0] == shape[1] else None
         reading = Reading(size, self.mode, self.background, self.skip_bad)
-        return matching(read_images(source, split, reading, view), split, shape, classes)
+        return matching(read_images(source, split, reading, view), split, shape, data.classes)
 
     def comparison(
         self, name: str, data: SyntheticSet, real: LabelledImages, panel: Panel, progress: StageProgress
@@ -194,13 +192,13 @@ class RealImages:
     """Real images of a source as sets have them, read once for all sets that have them alike."""
 
     def __init__(self, judging: Judging, source: str, view: ProgressView) -> None:
-        self._judging, self._source, self._view = judging, source, view
+        self._judging, self.source, self._view = judging, source, view
         self._read: dict[Any, LabelledImages] = {}
 
-    def of(self, data: SyntheticSet, split: Split | None = None) -> LabelledImages:
+    def of(self, data: SyntheticSet | LabelledImages, split: Split | None = None) -> LabelledImages:
         """Those that go with a set: of the split to judge on, unless another is named."""
         split = split or self._judging.split
         key = split, data.images.shape[1:], data.classes
         if key not in self._read:
-            self._read[key] = self._judging.read(self._source, split, data, self._view)
+            self._read[key] = self._judging.read(self.source, split, data, self._view)
         return self._read[key]

@@ -79,8 +79,7 @@ def read_file(data: bytes) -> Fields:
         if tag == 1:
             head.height, head.width, head.channels = b.number(1, 1024), b.number(1, 1024), b.byte(1, 3)
             head.classes = [b.name() for _ in range(b.number(1, 65535))]
-            head.count, k = b.number(1, 65535), len(head.classes)
-            require(head.count * k <= 1 << 24, "too many counts")
+            head.count, k = b.number(1, min(65535, (1 << 24) // len(head.classes))), len(head.classes)
             require(head.channels != 2 and len(set(head.classes)) == k, "channels, or class name used twice")
         elif tag == 2:
             head.models.append(read_model(b, head))
@@ -439,7 +438,7 @@ def mean(plane: Grid) -> int:
 
 def normalize(acc: Grid) -> Grid:
     centre, area = mean(acc), len(acc) * len(acc[0])
-    deviation = max(1, isqrt(256 * (sum((a - centre) ** 2 for row in acc for a in row) // area)))
+    deviation = max(1, isqrt(256 * sum((a - centre) ** 2 for row in acc for a in row) // area))
     return each(lambda a: ((a - centre) * ((1 << 32) // deviation) + (1 << 23)) >> 24, acc)
 
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 import rudcodec
 from rudcodec import SettingError, bitstream, data, views
-from rudcodec.bitstream import labelnet
+from rudcodec.bitstream import constants, labelnet
 from rudcodec.bitstream.labels import layers_excess
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.cli.main import main
@@ -46,6 +46,8 @@ from rudcodec.payload import (
     Norm,
     Payload,
     Pool,
+    QLayer,
+    QTensor,
     Recipe,
     ViewRecipe,
 )
@@ -384,3 +386,28 @@ def test_views_in_a_file_train_as_live_ones_do(compressed: Path, tmp_path: Path)
     assert from_file > 0.8
     # the same views in the same order; their labels differ by roundings
     assert from_file == pytest.approx(accuracy(live), abs=0.06)
+
+
+def test_nearly_flat_channels_have_their_own_deviation() -> None:
+    """Nine of 256 sums are 1, the others 0: a deviation of 3/16, which a rounded variance would make 1/16."""
+    size = 16
+    images = np.full((1, size, size, 1), constants.MID_GREY, np.uint8)
+    dots = [(2, 2 + i) for i in range(9)]
+    for row, column in dots:
+        images[0, row, column] = constants.MID_GREY + 16
+
+    def pointwise(exponent: int | None) -> QLayer:
+        scale = None if exponent is None else QTensor(np.ones(1, np.int32), exponent)
+        weight = QTensor(np.ones((1, 1, 1, 1), np.int32), 0)
+        return QLayer(weight, QTensor(np.zeros(1, np.int32), 0), scale)
+
+    linear = np.zeros((2, size * size), np.int32)
+    linear[0, 2 * size + 2] = 1  # looks at the first dot
+    network = LabelNetwork(
+        (LabelLayer(1, kernel="pointwise", norm="scale"), LabelLayer(1, kernel="pointwise")),
+        (pointwise(4), pointwise(None), QLayer(QTensor(linear, 0), QTensor(np.zeros(2, np.int32), 0))),
+        16,
+        None,
+    )
+    first, second = bitstream.logits(network, images)[0] / 4096
+    assert (first, second) == (round(16 * 16 / 3) / 16, 0)

@@ -117,9 +117,10 @@ def _instance_norm(sums: np.ndarray) -> np.ndarray:
     count = sums.shape[1] * sums.shape[2]
     total = sums.sum((1, 2), keepdims=True)
     centred = sums - (2 * total + count) // (2 * count)
-    variance = np.square(centred).sum((1, 2), keepdims=True) // count
+    variance, rest = np.divmod(np.square(centred).sum((1, 2), keepdims=True), count)
+    variance = (variance << 8) + (rest << 8) // count  # in 1/256: of nearly flat channels it is below 1
     # below 2**51, where the rounded root of a double is that of the integer
-    deviation = np.maximum(np.floor(np.sqrt((variance << 8).astype(np.float64))).astype(np.int64), 1)
+    deviation = np.maximum(np.floor(np.sqrt(variance.astype(np.float64))).astype(np.int64), 1)
     return np.asarray((centred * ((1 << 32) // deviation) + (1 << 23)) >> 24)
 
 
