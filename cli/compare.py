@@ -59,10 +59,13 @@ def compare(
     equal = alike == np.inf
     if as_json:
         facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": equal}
+        facts["changes"] = judging.recipe_changes()
         facts["rows"] = [{"name": name, "a": a, "b": b} for name, a, b in rows]
         click.echo(json.dumps(finite(facts), indent=1))
         return
     print_table(("", f">{files[0].name}", f">{files[1].name}", ">difference"), [_shown(*row) for row in rows])
+    if source is not None and judging.changes_text:
+        click.echo(f"changed of the files' recipes: {judging.changes_text}")
     if alike is not None:
         click.echo("the images are equal" if equal else f"PSNR between the images: {alike:.2f} dB")
 

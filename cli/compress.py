@@ -21,7 +21,7 @@ from rudcodec.threads import prepare_for_images
 
 from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
-from .metrics import Metrics, is_log
+from .metrics import Metrics, is_unfinished
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, send, shown_output, staged, write_output
 from .preview import preview_png
 from .reading import READING_SECTION, read_images, reading_flags, size_flag
@@ -151,7 +151,7 @@ def compress(
     is_first = os.environ.get("RANK", "0") == "0"
     goes_on = resume and _has_checkpoint(out)
     if is_first:
-        known = (out if goes_on else None, log if goes_on or is_log(log) else None) if resume else ()
+        known = (out if goes_on else None, log if goes_on or is_unfinished(log) else None) if resume else ()
         check_outputs((None if dry_run else out, preview, log), force, known)
     require("torch", "safetensors", "filelock", "threadpoolctl")
     if tensorboard is not None:

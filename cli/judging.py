@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
     from rudcodec.data.reading import Mode
     from rudcodec.progress import StageProgress
-    from rudcodec.students import Panel
+    from rudcodec.students import Panel, StudentSpec
     from rudcodec.synthetic import SyntheticSet
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -116,24 +116,29 @@ class Judging:
         ``facts``, goes on where it was interrupted, and says so.
         """
         from rudcodec.data.mapped import cache_folder
-        from rudcodec.students import Panel, StudentSpec, kept_students
+        from rudcodec.students import Panel, kept_students
 
         checksum = hashlib.sha256(repr((self, facts)).encode())
         for contents in files:
             checksum.update(hashlib.sha256(contents).digest())
-        specs = tuple(StudentSpec(net, self.width, self.device) for net in self.nets)
         with kept_students(cache_folder() / STUDENTS / checksum.hexdigest()[:32]) as keeper:
             if keeper.goes_on:
                 view.say("this was interrupted before: going on from there")
             try:
-                yield Panel(specs, range(self.seeds), keeper)
+                yield Panel(self._specs(), range(self.seeds), keeper)
             except KeyboardInterrupt as error:
                 error.args = ("interrupted; the same command goes on",)
                 raise
 
+    def _specs(self) -> tuple[StudentSpec, ...]:
+        """The kinds of students. Imports torch."""
+        from rudcodec.students import StudentSpec
+
+        return tuple(StudentSpec(net, self.width, self.device) for net in self.nets)
+
     @property
     def changes_text(self) -> str:
-        """The same in words: ``lr=0.1, steps=200``."""
+        """What is to be changed of a file's recipe, in words: ``lr=0.1, steps=200``."""
         return ", ".join(
             f"{name}={','.join(value) if isinstance(value, tuple) else value}"
             for name, value in self.recipe_changes().items()
@@ -142,19 +147,14 @@ class Judging:
     def check(self, train: LabelledImages, has_baseline: bool, real_images: RealImages) -> None:
         """Raise what would be raised once files of ``train`` are judged: before these are made. Imports
         torch."""
-        import torch
-
-        from rudcodec.nets import build
-        from rudcodec.students import default_recipe
-        from rudcodec.students.recipes import check_recipe
+        from rudcodec.comparison import check_networks
+        from rudcodec.students import check_recipe, default_recipe
 
         check_recipe(replace(default_recipe(train), **self.recipe_changes()), train.channels)
-        shape = train.images.shape[1:]
-        for net in self.nets:
-            build(net, shape, len(train.classes), torch.Generator(), self.width)
+        check_networks(self._specs(), train.images.shape[1:], len(train.classes))
         real_images.of(train)
         if has_baseline:
-            real_images.of(train, "train")
+            real_images.of(train, "train").require_every_class("a baseline could have")
 
     def warn_of_overlap(self, view: ProgressView) -> None:
         """Say where students are judged on images that a file is made from."""

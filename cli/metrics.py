@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rudcodec.display import ProgressView
 from rudcodec.errors import SettingError
-from rudcodec.settings_file import parse_settings_file
 
 from .outputs import STANDARD_OUTPUT
 from .values import finite
@@ -23,15 +22,16 @@ if TYPE_CHECKING:
     from rudcodec.settings import Settings
 
 
-def is_log(path: Path | None) -> bool:
-    """Whether there is a log of an earlier run, perhaps of one that was killed before a checkpoint."""
+def is_unfinished(path: Path | None) -> bool:
+    """Whether there is the log of a run that wrote no file: one that was killed before a checkpoint, say."""
     if path is None or not path.is_file():
         return False
     try:
-        parse_settings_file(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, SettingError):
+        text = path.read_text(encoding="utf-8")
+        first = json.loads(text.partition("\n")[0])
+    except (OSError, ValueError):
         return False
-    return True
+    return isinstance(first, dict) and "settings" in first and '\n{"result"' not in text
 
 
 class Metrics:

@@ -94,7 +94,7 @@ def _made(report: Report, suffix: str) -> bytes:
     from rudcodec.report.table import as_tsv
 
     if suffix == ".tsv":
-        return as_tsv(report.points, report.split).encode()
+        return as_tsv(report.points, report.split, report.changes).encode()
     if suffix in (".html", ".htm"):
         return as_html(report).encode()
     return draw(report.points, "png" if suffix == ".png" else "svg", report.title)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
@@ -23,12 +23,18 @@ from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.nets import build
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, Within, no_progress
-from rudcodec.students import Panel, Trainer, TrainingSet, check_request, hard_recipe
+from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, check_request, hard_recipe
 from rudcodec.synthetic import SyntheticSet
 
 Kind = Literal["set", "label network", "images alone", "pictures", "pictures with label network"]
 """What is judged: a set; of one with labels of its own the label network itself, and the images with their
 classes; real images as pictures, with their classes or under the set's label network."""
+
+
+def check_networks(specs: Sequence[StudentSpec], shape: tuple[int, ...], classes: int) -> None:
+    """Raise SettingError, before any student is trained, if one of them can't take images of a shape."""
+    for spec in specs:
+        build(spec.net, shape, classes, torch.Generator(), spec.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +102,7 @@ class Comparison:
         data = self.data
         labelled = TrainingSet.with_own_labels(data)
         check_request(self.recipe, labelled, self.changes.keys())
-        for spec in self.panel.specs:  # before any of them is trained
-            build(spec.net, data.images.shape[1:], len(data.classes), torch.Generator(), spec.width)
+        check_networks(self.panel.specs, data.images.shape[1:], len(data.classes))
         pending = [Pending("set", self._work(labelled, self.recipe), self._judge_labelled)]
         if data.network is not None:
             pending.append(Pending("label network", 0.0, self._judge_network))

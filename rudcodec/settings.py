@@ -169,6 +169,10 @@ class Settings:
         check_options(self)
         if self.device.partition(":")[0] not in _DEVICES:
             raise SettingError(f"device: {self.device!r} is none of {', '.join(_DEVICES)}")
+        if not isinstance(self.utility_options, Mapping) or not all(
+            isinstance(name, str) for name in self.utility_options
+        ):
+            raise SettingError(f"utility_options must be a dictionary by names, not {self.utility_options!r}")
         options = {name: plain_number(value) for name, value in self.utility_options.items()}
         object.__setattr__(self, "utility_options", options)
         utility = DEFAULT_UTILITY if self.utility == AUTO else self.utility

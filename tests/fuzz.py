@@ -37,7 +37,7 @@ SHOWN = 3  # failures with a traceback
 SECONDS = 5.0  # of CPU time, for a file under a MB
 MEGABYTES = 1000
 KEPT = Path(__file__).parent.parent / "out" / "fuzz"
-SECTIONS = ("file", "head", "model", "labels", "segment", "ancillary section", "merged file")
+SECTIONS = ("section", "file", "head", "model", "labels", "segment", "ancillary section", "merged file")
 
 
 @dataclass

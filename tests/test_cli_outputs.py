@@ -36,6 +36,27 @@ class TestForce:
         assert "no.zip" in one_line(run(*command, "--resume"))
         assert "exists already" in one_line(run(*command))
 
+    @pytest.mark.parametrize(
+        ("text", "is_free"),
+        [
+            ("", False),
+            ("my notes", False),
+            ("bpc = 800\n", False),
+            ('{"settings": {"bpc": 800.0}}\n{"stage": "sel', True),
+            ('{"settings": {"bpc": 800.0}}\n{"result": {"size": 9}}\n', False),
+        ],
+    )
+    def test_a_new_run_takes_the_log_of_one_that_was_killed(
+        self, tmp_path: Path, text: str, is_free: bool
+    ) -> None:
+        """And neither files of settings and notes nor logs of runs that came to their end."""
+        pytest.importorskip("torch")
+        log = tmp_path / "old.txt"
+        log.write_text(text)
+        said = one_line(run("compress", tmp_path / "no.zip", tmp_path / "out.rud", "--resume", "--log", log))
+        assert ("no.zip" if is_free else "old.txt: exists already") in said
+        assert log.read_text() == text
+
     def test_a_device_is_not_overwritten(self, tmp_path: Path) -> None:
         pytest.importorskip("torch")
         assert "no.zip" in one_line(run("compress", tmp_path / "no.zip", "/dev/null"))

@@ -157,6 +157,7 @@ def test_a_label_network_is_judged_with_its_set_and_with_real_images(tmp_path: P
     stages = result.stderr.splitlines()
     assert any(line.startswith("convnet, hard labels: student 1 of 1 2/2") for line in stages)
     assert any(line.startswith("baseline: mlp 1 of 1") for line in stages)
+    assert "label network 3/3" in stages
 
 
 def test_large_pictures_are_looked_at_in_small_batches() -> None:

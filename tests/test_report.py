@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +36,7 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 from rudcodec.report.figure import draw, tick_name
 from rudcodec.report.page import Report, as_html
+from rudcodec.runs import ProgressReport
 
 QUICK: list[str | Path] = ["--seeds", "2", "--steps", "2", "--width", "4", "--device", "cpu"]
 
@@ -130,6 +133,7 @@ class TestCurve:
         assert (folder / "a.svg").read_bytes().startswith(b"<?xml")
         other = run("curve", folder / "1.rud", *options, *more, "--set", "lr=0.1")  # another recipe
         assert "results already" not in other.stderr and other.exit_code == 0
+        assert "changed of the files' recipes: lr=0.1, steps=2\n" in other.stdout
 
     def test_a_label_network_and_its_baselines(self, folder: Path) -> None:
         payload = random_labels(small_payload(segments=40), (LabelLayer(4, "mean"),), seed=1)
@@ -260,6 +264,38 @@ class TestCurve:
         job(1, force=True)
         assert made == [1, 2, 1]
 
+    def test_an_encode_of_several_does_not_say_what_is_left_in_all(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Other encodes follow, and students."""
+
+        def compress(train: object, path: Path, settings: Settings, **run: Any) -> SimpleNamespace:
+            run["report"](ProgressReport("warm-up", 1, 2, remaining=3.0, run_remaining=60.0))
+            path.write_bytes(b"a file")
+            return SimpleNamespace(seconds=1.0, size=6, ipc=1)
+
+        monkeypatch.setattr("rudcodec.compress", compress)
+        settings = Settings.preset("fast", labels="hard", ipc=2, bpc=1.0)
+        budgets = Budgets(load(folder / "real.npz", "train"), settings, [5000.0, 9000.0], folder)
+        with ProgressView() as view:
+            budgets.encode(Ledger(folder / "kept.jsonl"), view)
+        said = capsys.readouterr().err
+        assert "warm-up 1/2  0:03 left\n" in said and "left in all" not in said
+
+    def test_a_baseline_without_images_of_a_class_fails_before_sets_are_compressed(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        images, names = np.zeros((9, 8, 8, 3), np.uint8), np.array(["ant", "bee", "cicada"])
+        few, all_three = np.arange(9) % 2, np.arange(9) % 3
+        np.savez(
+            folder / "gap.npz", x_train=images, y_train=few, x_test=images, y_test=all_three, classes=names
+        )
+        monkeypatch.setattr("rudcodec.compress", lambda *_, **__: pytest.fail("compresses"))
+        words: list[str | Path] = ["--real", folder / "gap.npz", "--split", "test", "-o", folder / "new"]
+        result = run("curve", folder / "real.npz", "--bpc", "9k", "--set", "ipc=2", *words)
+        assert result.exit_code == 2 and "class cicada has no image" in result.stderr.splitlines()[-1]
+        assert not (folder / "new").exists()
+
     def test_a_spoilt_ledger_is_named(self, folder: Path) -> None:
         (folder / "a.measured.jsonl").write_text('{"key": {}, "result": 1}\n{"key"\n')
         result = run("curve", folder / "1.rud", "--real", folder / "real.npz", "-o", folder / "a.tsv")
@@ -299,8 +335,29 @@ class TestPieces:
             "real_images": "9",
             "eval_seconds": "0",
             "device": "cpu",
+            "changes": "",
             "sha256": "800",
         }
+
+    def test_what_was_changed_of_recipes_stands_by_what_students_did(self, rud: Path) -> None:
+        file = JudgedFile.decode("a.rud", rud.read_bytes())
+        made = point("set", 800, 0.75, sha256=file.sha256)
+        network = point("label network", 80, 0.5, sha256=file.sha256, net="", seeds=())
+        _, *rows = as_tsv([made, network], "val", "lr=0.1, steps=9").splitlines()
+        assert [row.split("\t")[-2] for row in rows] == ["lr=0.1, steps=9", ""]
+        report = Report((file,), (made,), "ants", "val", 9, "1", changes="lr=0.1, steps=9")
+        assert "Changed for the students here: lr=0.1, steps=9" in as_html(report)
+        assert "Changed" not in as_html(replace(report, changes=""))
+
+    def test_each_curve_of_files_has_a_colour(self) -> None:
+        """As many as there are of three label modes and three networks."""
+        kinds = [(mode, net) for mode in ("hard", "soft", "network") for net in ("MLP", "VGG-11", "LeNet")]
+        points = [point("set", 800, 0.5, label_mode=mode, net=net, width=None) for mode, net in kinds]
+
+        def colours(number: int) -> int:
+            return len(set(re.findall(rb"stroke: (#\w{6})", draw(points[:number], "svg", dark=True))))
+
+        assert colours(9) - colours(1) == 8
 
     def test_where_real_images_win_is_said_and_drawn(self) -> None:
         points = [point("set", 800, 0.6), point("pictures", 700, 0.7, sha256="800")]
@@ -351,6 +408,7 @@ class TestCompare:
         assert 0 < facts["psnr"] < 50
         rows = {row["name"]: (row["a"], row["b"]) for row in facts["rows"]}
         assert 0 <= rows["students, %"][0] <= 100 and rows["labels"] == ("hard", "hard")
+        assert facts["changes"] == {"steps": 2}
         same = run("compare", folder / "1.rud", folder / "1.rud")
         assert "the images are equal" in same.stdout
 

@@ -117,3 +117,9 @@ def test_type_checkers_know_the_settings(tmp_path: Path) -> None:
     lines = [line for line in output.splitlines() if ": error: " in line]
     assert code == 1 and len(lines) == 2 and all("bad.py" in line for line in lines), output
     assert 'Unexpected keyword argument "bcp"' in lines[0] and '"joint"' in lines[1]
+
+
+@pytest.mark.parametrize("options", [5, ["mm.runs"], {1: 2}])
+def test_options_of_utilities_have_names(options: Any) -> None:
+    with pytest.raises(SettingError, match="utility_options must be a dictionary by names"):
+        Settings(utility_options=options)

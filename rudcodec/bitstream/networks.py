@@ -118,10 +118,10 @@ def networks_of(payload: Payload) -> Networks:
 
 def largest_latents(payload: Payload) -> list[int]:
     """For each model, the largest magnitude of its segments' latents."""
-    segments: list[list[Segment]] = [[] for _ in payload.models]
+    by_model: dict[int, list[Segment]] = {}
     for segment in payload.segments:
-        segments[segment.model].append(segment)
-    return [_largest(own) for own in segments]
+        by_model.setdefault(segment.model, []).append(segment)
+    return [_largest(by_model.get(number, [])) for number in range(len(payload.models))]
 
 
 def _largest(segments: Sequence[Segment]) -> int:

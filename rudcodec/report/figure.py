@@ -24,8 +24,10 @@ _COLOURS = {
     "pictures": ("#c04a00", "#f0803c"),
     "pictures with label network": ("#a3497c", "#e08fbf"),
 }
-# of files with other labels, and so on
-_FURTHER = (("#222222", "#eeeeee"), ("#6a4fb3", "#b8a4f0"), ("#a61c3c", "#ff8fa3"), ("#5b7f00", "#b5d94c"))
+_FURTHER = (  # of files with other labels, and of other students
+    *(("#222222", "#eeeeee"), ("#6a4fb3", "#b8a4f0"), ("#a61c3c", "#ff8fa3"), ("#5b7f00", "#b5d94c")),
+    *(("#00798c", "#3fd0d4"), ("#b5179e", "#f472d0"), ("#7a7a7a", "#a8a8a8"), ("#5c4033", "#c8a080")),
+)
 _STYLES = {
     "set": ("o", "-"),
     "label network": ("D", ":"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from rudcodec.report.points import Point
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.text import short
 
+if TYPE_CHECKING:
+    from rudcodec.report.page import Report
+
 _MOST_ROWS, _MOST_IMAGES = 100, 400  # of a sheet
 _WIDTH, _IMAGE = 720, 60  # pixels of a strip and of an image, about
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#8a6d00")
@@ -25,16 +28,18 @@ _LABELS = {
 }
 
 
-def file_section(file: JudgedFile, points: Sequence[Point], number: int) -> str:
-    """The section of a file, whose anchor is ``file-number``; ``points`` are all of the page."""
+def file_section(report: Report, number: int) -> str:
+    """The section of a report's file, whose anchor is ``file-number``."""
+    file = report.files[number]
     data = file.data
-    own = [point for point in points if point.sha256 == file.sha256 and point.kind == "set"]
+    own = [point for point in report.points if point.sha256 == file.sha256 and point.kind == "set"]
     parts = [
         f'<section id="file-{number}">',
         f"<h2>{text(file.name)}</h2>",
         f"<p>{_summary(file)}</p>",
         "<h3>Recipe</h3>",
         f"<p>{'<br>'.join(map(text, recipe_lines(data.stored_recipe)))}</p>",
+        *([f"<p>Changed for the students here: {text(report.changes)}</p>"] if report.changes else []),
         "<h3>Where the bytes are</h3>",
         _sizes(file),
         "<h3>Images</h3>",

@@ -57,7 +57,7 @@ def as_html(report: Report) -> str:
         "</picture>",
         *(f"<p>{text(sentence)}</p>" for sentence in (*verdicts(report.points), *report.refusals)),
         _overview(report),
-        *(file_section(file, report.points, number) for number, file in enumerate(report.files)),
+        *(file_section(report, number) for number in range(len(report.files))),
         "</body>\n</html>\n",
     ]
     return "\n".join(parts)

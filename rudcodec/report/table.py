@@ -9,17 +9,20 @@ from rudcodec.report.points import Point
 COLUMNS = (
     *("file", "kind", "codec", "quality", "labels", "bpc", "bytes", "ipc"),
     *("net", "width", "steps", "batch", "seeds", "mean", "std", "accuracies"),
-    *("split", "real_images", "eval_seconds", "device", "sha256"),
+    *("split", "real_images", "eval_seconds", "device", "changes", "sha256"),
 )
 
 
-def as_tsv(points: Sequence[Point], split: str) -> str:
-    """A header and a row for each point; accuracies are in percent, lists are separated by commas."""
-    rows = [COLUMNS, *(_row(point, split) for point in points)]
+def as_tsv(points: Sequence[Point], split: str, changes: str = "") -> str:
+    """A header and a row for each point; accuracies are in percent, lists are separated by commas.
+
+    ``split``: of the real images; ``changes``: of the recipes, such as "lr=0.1".
+    """
+    rows = [COLUMNS, *(_row(point, split, changes) for point in points)]
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-def _row(point: Point, split: str) -> tuple[str, ...]:
+def _row(point: Point, split: str, changes: str) -> tuple[str, ...]:
     has_students = bool(point.net)
     return (
         " ".join(point.file.split()),
@@ -42,5 +45,6 @@ def _row(point: Point, split: str) -> tuple[str, ...]:
         str(point.real_images) if has_students else "",
         f"{point.seconds:.0f}" if has_students else "",
         point.device,
+        changes if has_students else "",
         point.sha256,
     )
