@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,16 +14,10 @@ from .commands import closing, command
 from .reading import cache_flag
 from .tables import print_table
 
+if TYPE_CHECKING:
+    from rudcodec.data.cache import Entry
 
-class _Kept(NamedTuple):
-    """Something in the cache: of students all that is known is the size."""
-
-    path: Path
-    source: str
-    split: str
-    images: int
-    dimensions: str
-    size: int
+_OF_STUDENTS = "students of an interrupted command"
 
 
 @command("cache", "List what is kept to save time, or remove it.")
@@ -36,19 +30,21 @@ def cache(clear: bool, as_json: bool) -> None:
 
     It is only kept to save time: what is removed is decoded, or trained, again when it is needed.
     """
+    from rudcodec.data import cache as images
     from rudcodec.data.mapped import cache_folder
 
     folder = cache_folder()
-    kept, busy = _images(folder, clear)
-    of_students, busy_students = _students(folder, clear)
-    kept, busy = kept + of_students, busy + busy_students
-    if busy:
-        click.echo(f"rudcodec: left, since another process is at work on them: {listed(busy)}", err=True)
-    total = sum(one.size for one in kept)
+    kept, left = images.clear(folder) if clear else (images.entries(folder), [])
+    for entry in _students(folder):
+        (left if clear and not _removed(entry) else kept).append(entry)
+    if left:
+        busy = listed(entry.path.name for entry in left)
+        click.echo(f"rudcodec: left, since another process is at work on them: {busy}", err=True)
+    total = sum(entry.size for entry in kept)
     if as_json:
         facts = [
-            {"folder": str(o.path), "source": o.source, "split": o.split, "images": o.images, "bytes": o.size}
-            for o in kept
+            {"folder": str(e.path), "source": e.source, "split": e.split, "images": e.images, "bytes": e.size}
+            for e in kept
         ]
         click.echo(json.dumps({"folder": str(folder), "removed" if clear else "entries": facts}, indent=1))
         return
@@ -60,42 +56,34 @@ def cache(clear: bool, as_json: bool) -> None:
         return
     rows = [
         (
-            shown(o.source) or "(unfinished)",
-            o.split,
-            f"{o.images:,}" if o.images else "",
-            o.dimensions,
-            f"{o.size:,}",
+            shown(e.source) or "(unfinished)",
+            e.split,
+            f"{e.images:,}" if e.images else "",
+            e.dimensions,
+            f"{e.size:,}",
         )
-        for o in kept
+        for e in kept
     ]
     print_table(
         ("source", "split", ">images", "size", ">bytes"), rows, (shown(str(folder)), "", "", "", f"{total:,}")
     )
 
 
-def _images(folder: Path, clear: bool) -> tuple[list[_Kept], list[str]]:
-    """Decoded images, removed if these are to be cleared, and the names of those that can't be now."""
-    from rudcodec.data import cache as images
-
-    kept, left = images.clear(folder) if clear else (images.entries(folder), [])
-    return (
-        [_Kept(e.path, e.source, e.split, e.images, e.dimensions, e.size) for e in kept],
-        [entry.path.name for entry in left],
-    )
-
-
-def _students(folder: Path, clear: bool) -> tuple[list[_Kept], list[str]]:
-    """The same of students."""
+def _students(folder: Path) -> list[Entry]:
+    """What students of interrupted commands had learnt."""
+    from rudcodec.data.cache import Entry
     from rudcodec.data.mapped import STUDENTS
 
     if not (folder / STUDENTS).is_dir():  # torch need not be there
-        return [], []
-    from rudcodec.students.keeping import kept_sizes, remove_kept
+        return []
+    from rudcodec.students.keeping import kept_sizes
 
-    kept, busy = [], []
-    for path, size in kept_sizes(folder / STUDENTS).items():
-        if clear and not remove_kept(path):
-            busy.append(path.name)
-        else:
-            kept.append(_Kept(path, "students of an interrupted command", "", 0, "", size))
-    return kept, busy
+    sizes = kept_sizes(folder / STUDENTS)
+    return [Entry(path, _OF_STUDENTS, "", 0, "", size) for path, size in sizes.items()]
+
+
+def _removed(entry: Entry) -> bool:
+    """Remove one of these; False if another process is at work on it."""
+    from rudcodec.students.keeping import remove_kept
+
+    return remove_kept(entry.path)

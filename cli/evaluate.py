@@ -133,12 +133,12 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
         if not entry.results:
             click.echo(f"{entry.name} itself: {percent(entry.accuracy)}, {entry.size:,} bytes")
         if entry.baseline is not None:
-            points = [100 * (a.mean - b.mean) for a, b in zip(students, entry.results, strict=True)]
-            named = zip(points, titles, strict=True)
-            each = ", ".join(
-                f"{one:+.1f}" + (f" ({title})" if len(titles) > 1 else "") for one, title in named
-            )
-            click.echo(f"{each} points over {entry.name}")
+            names = [f" ({title})" for title in titles] if len(titles) > 1 else [""]
+            each = [
+                f"{100 * (ours.mean - theirs.mean):+.1f}{name}"
+                for ours, theirs, name in zip(students, entry.results, names, strict=True)
+            ]
+            click.echo(f"{', '.join(each)} points over {entry.name}")
     for codec, uncounted in _uncounted(entries).items():
         click.echo(f"not counted: the weights of {codec}, {uncounted:,} bytes")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,10 @@ def test_numbers_that_are_none(data: SyntheticSet, seed: Any) -> None:
 
 def test_contents_are_taken_wherever_a_file_is(rud: Path, tmp_path: Path) -> None:
     contents, expected = rud.read_bytes(), rudcodec.load(rud).images
-    for given in (contents, bytearray(contents), memoryview(contents), io.BytesIO(contents)):
-        saved, lost = rudcodec.salvage(given if not isinstance(given, io.BytesIO) else io.BytesIO(contents))
+    for make in (bytes, bytearray, memoryview, io.BytesIO):
+        saved, lost = rudcodec.salvage(make(contents))
         assert not lost and np.array_equal(saved.images, expected)
-        assert np.array_equal(rudcodec.load(given).images, expected)
+        assert np.array_equal(rudcodec.load(make(contents)).images, expected)
     assert np.array_equal(np.concatenate([one.images for one in rudcodec.stream(contents)]), expected)
     rudcodec.decompress(contents, tmp_path / "out")
     assert len(list((tmp_path / "out").rglob("*.png"))) == len(expected)
@@ -126,10 +127,8 @@ def test_hard_files_have_a_recipe_for_images(data: SyntheticSet, tmp_path: Path)
     """The recipe of a file with a label network is for views."""
     payload = networks()["labels-deep"]
     file = tmp_path / "views.rud"
-    import dataclasses
-
     recipe = Recipe((1, 2, 3), (4, 5, 6), ("crop",), "muon", 32000, 32)
-    bitstream.write(dataclasses.replace(payload, recipe=recipe), file)
+    bitstream.write(replace(payload, recipe=recipe), file)
     rudcodec.extract(file, tmp_path / "hard.rud", hard=True)
     hard = rudcodec.load(tmp_path / "hard.rud")
     assert hard.network is None and (hard.recipe.steps, hard.recipe.batch) == (1000, 256)

@@ -31,7 +31,7 @@ def extract(
         FormatError: the file is malformed.
     """
     payload, _ = decode_images(data)
-    had_network = payload.labels is not None
+    drops_network = hard and payload.labels is not None
     if hard:
         segments = tuple(replace(segment, soft=None) for segment in payload.segments)
         payload = replace(payload, segments=segments, labels=None, soft=None)
@@ -44,7 +44,7 @@ def extract(
         raise SettingError("no image is left: choose other classes, or more images")
     try:
         data = encode(payload)
-        if hard and had_network and payload.recipe is not None:  # that was a recipe for views
+        if drops_network and payload.recipe is not None:  # which was one for views
             bpc = 8 * len(data) / len(payload.classes)
             data = encode(replace(payload, recipe=hard_recipe(payload.recipe, bpc)))
         return data

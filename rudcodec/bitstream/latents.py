@@ -156,8 +156,7 @@ def code_latents(
     by_model: dict[int, list[int]] = {}
     for i, segment in enumerate(segments):
         by_model.setdefault(segment.fields.model, []).append(i)
-    for number in sorted(by_model):
-        own = by_model[number]
+    for number, own in by_model.items():
         coding = LatentCoding(networks.models[number], [segments[i] for i in own])
         for _ in coding.grids():
             pass

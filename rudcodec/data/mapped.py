@@ -22,8 +22,9 @@ from rudcodec.options import parse_amount
 from rudcodec.text import shown
 
 FOLDER_VARIABLE = "RUDCODEC_CACHE"
-STUDENTS = "students"  # folder of the cache that isn't of images: see rudcodec.students.keeping
 """The environment variable that names the folder of the cache."""
+STUDENTS = "students"
+"""The folder in it of what students of interrupted commands had learnt: see :mod:`rudcodec.students`."""
 MEMORY_VARIABLE = "RUDCODEC_IN_MEMORY"
 """The environment variable that says up to how many bytes an array stays in memory."""
 IN_MEMORY = 512 << 20

@@ -7,7 +7,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -106,18 +106,15 @@ def kept_students(folder: Path, checkpoint_seconds: float = CHECKPOINT_SECONDS) 
 def kept_sizes(folder: Path) -> dict[Path, int]:
     """What is kept in a folder of the cache of work that isn't done: the bytes on the disk of each. Raises
     DataError."""
+    sizes = {}
     try:
-        if not folder.is_dir():
-            return {}
-        return {
-            path: sum(file.stat().st_size for file in path.iterdir())
-            for path in sorted(folder.iterdir())
-            if (path / MARKER).is_file()
-        }
-    except FileNotFoundError:  # another process has just done its work
-        return kept_sizes(folder)
+        for path in sorted(folder.iterdir()):
+            with suppress(FileNotFoundError):  # another process has just done its work
+                if (path / MARKER).is_file():
+                    sizes[path] = sum(file.stat().st_size for file in path.iterdir())
     except OSError as error:
         raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror or error})") from None
+    return sizes
 
 
 def remove_kept(path: Path) -> bool:
