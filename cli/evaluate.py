@@ -82,6 +82,7 @@ def evaluate(
             "bytes": data.size,
             "bpc": data.bpc,
             "ipc": data.ipc,
+            "classes": data.classes,
             "real": source,
             "split": judging.split,
             "changes": judging.recipe_changes(),

@@ -171,13 +171,14 @@ class Judging:
     def read(
         self, source: str, split: Split, data: SyntheticSet | LabelledImages, view: ProgressView
     ) -> LabelledImages:
-        """Real images as a set has them: of its size, with its class numbers."""
+        """Real images as a set has them: of its size and its classes, with its class numbers."""
         from rudcodec.data.matching import matching
 
         shape = data.images.shape[1:]
         size = shape[0] if shape[0] == shape[1] else None
         reading = Reading(size, self.mode, self.background, self.skip_bad)
-        return matching(read_images(source, split, reading, view), split, shape, data.classes)
+        images = read_images(source, split, reading, view)
+        return matching(images, split, shape, data.classes, has_all=False)
 
     def comparison(
         self, name: str, data: SyntheticSet, real: LabelledImages, panel: Panel, progress: StageProgress

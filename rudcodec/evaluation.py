@@ -131,6 +131,7 @@ def evaluate(
         synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
             ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
+            Those of classes that the set doesn't have are left out, and a warning says so.
         recipe: how to train; by default the set's own, within the limits of :mod:`rudcodec.students.limits`
             (with ``hard``: :func:`rudcodec.students.hard_recipe` of it).
         network: labels the views that students are trained on; by default the set's own, if it has one.
@@ -160,7 +161,7 @@ def evaluate(
     if foreign:
         check_request(recipe, data, () if steps is None else ("steps",))
     trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=seeds)
-    real = matching(real, split, synthetic.images.shape[1:], synthetic.classes)
+    real = matching(real, split, synthetic.images.shape[1:], synthetic.classes, has_all=False)
     with watched_stages(progress) as watched:
         return judge(trainer, real, range(first_seed, first_seed + seeds), watched)
 

@@ -168,3 +168,40 @@ def test_a_run_that_was_not_begun_does_not_go_on(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert f"begins anew: no unfinished run in {out}.run\n" in result.stderr
     assert log.read_text().count('"settings"') == 1
+
+
+@pytest.mark.filterwarnings("default:the set has only")
+def test_files_of_some_classes_are_judged_on_the_images_of_these(
+    tmp_path: Path, real: Path, labelled: Path
+) -> None:
+    part, known = tmp_path / "part.rud", tmp_path / "known.npz"
+    assert run("extract", labelled, part, "--class", "ant", "--class", "cicada").exit_code == 0
+    with np.load(real) as arrays:
+        rows = np.isin(arrays["labels"], (0, 2))
+        np.savez(
+            known,
+            images=arrays["images"][rows],
+            labels=arrays["labels"][rows] // 2,
+            classes=["ant", "cicada"],
+        )
+    judging = ("--split", "all", *QUICK, "--baseline", "none", "--json")
+    whole = run("eval", part, "--real", real, *judging)
+    alone = run("eval", part, "--real", known, *judging)
+    assert (whole.exit_code, alone.exit_code) == (0, 0)
+    said = "the set has only ant, cicada: 2 of 3 classes; other real images are left out"
+    assert whole.stderr.count(said) == 1 and said not in alone.stderr
+    facts = [json.loads(result.stdout) for result in (whole, alone)]
+    students = [[row["results"][0] for row in of_one["rows"] if "results" in row] for of_one in facts]
+    seen = [[(one["real_images"], one["accuracies"]) for one in of_one] for of_one in students]
+    assert seen[0] == seen[1] and seen[0][0][0] == 40 and facts[0]["classes"] == ["ant", "cicada"]
+
+
+@pytest.mark.filterwarnings("default:the set has only")
+def test_a_split_without_the_classes_of_a_file_is_refused(tmp_path: Path, labelled: Path) -> None:
+    real = tmp_path / "others.npz"
+    images = np.zeros((8, 8, 8, 3), np.uint8)
+    np.savez(real, images=images, labels=np.arange(8) % 2 + 2, classes=["ant", "bee", "cicada", "drone"])
+    part = tmp_path / "part.rud"
+    assert run("extract", labelled, part, "--class", "ant", "--class", "bee").exit_code == 0
+    result = run("eval", part, "--real", real, "--split", "all", *QUICK, "--baseline", "none")
+    assert mistake(result).endswith("has no image of the set's classes, ant, bee")

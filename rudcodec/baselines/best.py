@@ -82,7 +82,7 @@ def best_baseline(
     Raises:
         BudgetError: no candidate fits; DataError: the sets don't go together; SettingError.
     """
-    real = matching(real, "val", train.images.shape[1:], train.classes)
+    real = matching(real, "val", train.images.shape[1:], train.classes, has_all=False)
     search = _Search(train, real, budget, training, progress)
     trials = search.try_counts()
     winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate

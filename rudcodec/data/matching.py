@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from rudcodec.data.images import LabelledImages, numbers_of
+from rudcodec.data.mapped import new_array, release_pages
 from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
 from rudcodec.errors import DataError
+from rudcodec.text import listed
+
+_AT_ONCE = 1024  # rows that are copied in one go, since a mapped set may be larger than memory
 
 
 def matching(
@@ -17,6 +23,8 @@ def matching(
     split: Split,
     shape: tuple[int, ...],
     classes: tuple[str, ...],
+    *,
+    has_all: bool = True,
 ) -> LabelledImages:
     """Real images in the shape and with the class numbers of a set.
 
@@ -24,9 +32,11 @@ def matching(
         real: the images, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
         shape: of the set's images: height, width, channels.
         classes: of the set. Where they have no names but numbers, they are the real ones in their order.
+        has_all: whether the set must have all classes of the real images; if not, and it has some of them,
+            the images of the others are left out, and a warning says so, once.
 
     Raises:
-        DataError: the images have another shape or other classes, or can't be read.
+        DataError: the images have another shape or other classes, or none of these, or can't be read.
     """
     if not isinstance(real, LabelledImages):
         real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)
@@ -37,12 +47,36 @@ def matching(
     if (order := numbers_of(classes, real.classes)) is not None:
         names = tuple(real.classes[number] for number in order)
         return replace(real, labels=np.argsort(order)[real.labels], classes=names)
+    if not has_all and set(classes) < set(real.classes):
+        return _of_classes(real, classes)
     if other := set(real.classes) ^ set(classes):
         raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")
     if real.classes == classes:
         return real
     number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)
     return LabelledImages(real.images, number[real.labels], classes, real.name)
+
+
+def _of_classes(real: LabelledImages, classes: tuple[str, ...]) -> LabelledImages:
+    """The real images of some classes alone."""
+    _warn_of_others(f"{listed(classes)}: {len(classes)} of {len(real.classes)} classes")
+    number = np.array([classes.index(name) if name in classes else -1 for name in real.classes])
+    labels = number[real.labels]
+    rows = np.flatnonzero(labels >= 0)
+    if not len(rows):
+        raise DataError(f"{real.name}: has no image of the set's classes, {listed(classes)}")
+    images = new_array((len(rows), *real.images.shape[1:]))
+    for start in range(0, len(rows), _AT_ONCE):
+        block = slice(start, start + _AT_ONCE)
+        images[block] = real.images[rows[block]]
+        release_pages(real.images)
+        release_pages(images)
+    return LabelledImages(images, labels[rows], classes, real.name)
+
+
+@lru_cache
+def _warn_of_others(classes: str) -> None:
+    warnings.warn(f"the set has only {classes}; other real images are left out", RuntimeWarning, stacklevel=4)
 
 
 def _size(shape: tuple[int, ...]) -> str:
