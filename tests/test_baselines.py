@@ -19,6 +19,7 @@ from rudcodec.baselines import (
     best_baseline,
     default_counts,
     real_images,
+    with_more_images,
 )
 from rudcodec.baselines.codecs import picture_codec
 from rudcodec.baselines.picture_codec import PillowName
@@ -112,6 +113,26 @@ def test_one_quality_more_would_not_fit(colour: LabelledImages, codec: PillowNam
     assert len(encode(picture, codec, c.quality, c.subsampling)) == c.size
     assert c.quality < 100
     assert len(encode(picture, codec, c.quality + 1, c.subsampling)) > 1800
+
+
+@every_codec
+def test_bytes_that_are_left_hold_more_images(digits: LabelledImages, codec: PillowName) -> None:
+    budget = PictureBudget(codec, 20_000, (2,))
+    (few,) = real_images(digits, budget, seed=0)
+    more = with_more_images(digits, few, budget, seed=0)
+    assert few.size < 5_000 and few.quality == 100
+    assert (more.quality, more.subsampling) == (few.quality, few.subsampling) and more.count > few.count
+    assert 0.9 * budget.size < more.size <= budget.size
+    (too_many,) = real_images(digits, dataclasses.replace(budget, counts=(more.count + 1,)), seed=0)
+    assert too_many.quality < more.quality
+    first = [candidate.images[: few.count] for candidate in (few, more)]
+    assert psnr(*first) > 40  # the same ones
+
+
+def test_no_more_images_than_there_are(digits: LabelledImages) -> None:
+    budget = PictureBudget("jpeg", 10**7, (8,))
+    (few,) = real_images(digits, budget, seed=0)
+    assert with_more_images(digits, few, budget, seed=0).count == min(digits.ipc_counts())
 
 
 def test_images_are_those_of_their_class(digits: LabelledImages) -> None:
@@ -210,7 +231,8 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
         lambda stage, *_: stages.append(stage),
     )
     assert [t.candidate.count for t in best.trials] == [1, 8]
-    assert best.winner.count == 8 and best.winner.size <= 3500
+    chosen, winner = best.trials[1].candidate, best.winner
+    assert winner.count >= 8 and winner.quality == chosen.quality and chosen.size <= winner.size <= 3500
     accuracies = [t.accuracy for t in best.trials]
     assert accuracies[0] is not None and accuracies[1] is not None and accuracies[0] < accuracies[1]
     assert len(best.results[0].accuracies) == 2 and best.results[0].mean > 0.5
@@ -219,6 +241,7 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
         "coding webp",
         "trial of 1 a class",
         "trial of 8 a class",
+        "drawing for webp",
         "convnet 1 of 2",
         "convnet 2 of 2",
     ]
@@ -227,6 +250,7 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
 def test_a_single_candidate_needs_no_trial(digits: LabelledImages) -> None:
     recipe = dataclasses.replace(default_recipe(digits), steps=2, batch=16)
     training = StudentTraining(recipe, panel=Panel((StudentSpec(width=4),), range(1)))
-    best = best_baseline(digits, load("digits", "val"), PictureBudget("jpeg", 3000, (4,)), training)
+    best = best_baseline(digits, load("digits", "val"), PictureBudget("jpeg", 5500, (4,)), training)
     (trial,) = best.trials
-    assert trial.candidate is best.winner and trial.accuracy is None
+    assert (trial.candidate.count, trial.accuracy) == (4, None)
+    assert best.winner.count > 4 and best.winner.size <= 5500  # 4 need 3,012 bytes at the highest quality

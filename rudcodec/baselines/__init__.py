@@ -6,7 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rudcodec.baselines.picture_codec import Codec
-from rudcodec.baselines.real import Candidate, PictureBudget, default_counts, real_images
+from rudcodec.baselines.real import (
+    Candidate,
+    PictureBudget,
+    default_counts,
+    real_images,
+    with_more_images,
+)
 
 if TYPE_CHECKING:
     from rudcodec.baselines.best import Baseline, StudentTraining, Trial, best_baseline
@@ -21,6 +27,7 @@ __all__ = [
     "best_baseline",
     "default_counts",
     "real_images",
+    "with_more_images",
 ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rudcodec.baselines.real import Candidate, PictureBudget, real_images
+from rudcodec.baselines.real import Candidate, PictureBudget, real_images, with_more_images
 from rudcodec.data import LabelledImages
 from rudcodec.data.matching import matching
 from rudcodec.errors import BudgetError
@@ -32,7 +32,7 @@ class Baseline:
     """The best of the candidates.
 
     Attributes:
-        winner: the candidate that was chosen.
+        winner: the candidate that was chosen, with as many more images as its bytes hold.
         results: what students of each kind reach on the winner's draw and on others.
         trials: all candidates in ascending order of count. A single one has no trial accuracy, since there
             was nothing to choose.
@@ -70,7 +70,8 @@ def best_baseline(
 
     Each candidate trains one student of half the width for half the steps; the best count is then judged with
     full students and the recipe as it is. Each of them sees a draw of its own, for draws differ by more than
-    students do. The choice is made on ``real`` itself, which is in the baseline's favour.
+    students do. Counts that are tried are far apart, so that each draw gets as many more images of its
+    quality as there are bytes for. The choice is made on ``real`` itself, which is in the baseline's favour.
 
     Args:
         train: where real images come from.
@@ -85,8 +86,9 @@ def best_baseline(
     real = matching(real, "val", train.images.shape[1:], train.classes, has_all=False)
     search = _Search(train, real, budget, training, progress)
     trials = search.try_counts()
-    winner = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
-    return Baseline(winner, search.judge_count(winner), trials)
+    best = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
+    draws = search.draws_of(best)
+    return Baseline(draws[0], search.judge(draws), trials)
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,22 @@ class _Search:
             trials.append(Trial(candidate, float(np.mean(seen.classes == self.real.labels))))
         return tuple(trials)
 
-    def judge_count(self, winner: Candidate) -> tuple[EvalResult, ...]:
-        """The results of students of each kind on as many images as the winner has."""
-        panel = self.training.panel
-        draws = [winner, *(self._draw(winner, seed) for seed in panel.seeds[1:])]
-        return tuple(self._judge(draws, spec) for spec in panel.specs)
+    def draws_of(self, best: Candidate) -> list[Candidate]:
+        """A draw for each student, of as many images as the best candidate has, and more where these leave
+        bytes for them."""
+        seeds = self.training.panel.seeds
+        draws: list[Candidate] = []
+        drawing = StageSteps(self.progress, f"drawing for {self.budget.codec}")
+        for number, seed in enumerate(seeds, start=1):
+            drawing(number - 1, len(seeds))
+            draw = best if number == 1 else self._draw(best.count, seed)
+            draws.append(draws[0] if draw is None else with_more_images(self.train, draw, self.budget, seed))
+        drawing(len(seeds), len(seeds))
+        return draws
+
+    def judge(self, draws: list[Candidate]) -> tuple[EvalResult, ...]:
+        """The results of students of each kind, each of which has a draw of its own."""
+        return tuple(self._judge(draws, spec) for spec in self.training.panel.specs)
 
     def _judge(self, draws: list[Candidate], spec: StudentSpec) -> EvalResult:
         """Students of one kind: each seed's on a draw of its own."""
@@ -128,12 +141,11 @@ class _Search:
             looks.append(self._look(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
         return EvalResult.of_students(trainer, self.real, seeds, looks)
 
-    def _draw(self, winner: Candidate, seed: int) -> Candidate:
-        """Other images, as many as the winner has, or the winner where these don't fit at any quality."""
+    def _draw(self, count: int, seed: int) -> Candidate | None:
+        """Another draw of so many images; None where these don't fit at any quality."""
         with contextlib.suppress(BudgetError):
-            (candidate,) = real_images(self.train, replace(self.budget, counts=(winner.count,)), seed)
-            return candidate
-        return winner
+            return real_images(self.train, replace(self.budget, counts=(count,)), seed)[0]
+        return None
 
     def _trainer(self, images: Candidate, recipe: Recipe, spec: StudentSpec) -> Trainer:
         network, data = self.training.network, images.as_set()

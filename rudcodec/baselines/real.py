@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.baselines.codecs import picture_codec
-from rudcodec.baselines.picture_codec import Codec, PictureCodec, Subsampling
-from rudcodec.baselines.quality_search import best_fit
+from rudcodec.baselines.picture_codec import Codec, Subsampling
+from rudcodec.baselines.quality_search import Fit, best_fit
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages
 from rudcodec.errors import BudgetError, SettingError
@@ -97,16 +97,14 @@ def real_images(
     for count in budget.counts:
         if not 1 <= count <= smallest:
             raise SettingError(f"{count} images a class: the smallest class of {train.name} has {smallest}")
-    rng = np.random.default_rng(seed)
-    rows = [rng.permutation(np.flatnonzero(train.labels == label)) for label in range(len(train.classes))]
+    draw = _Draw(train, budget, seed)
     ordered = sorted(set(budget.counts))
     candidates: list[Candidate] = []
     for done, count in enumerate(ordered):
-        chosen_rows = np.concatenate([row[:count] for row in rows])
-        candidate = _code(train, chosen_rows, codec, budget)
-        if candidate is None:
+        picture = draw.picture(count)
+        if picture is None or (fit := best_fit(picture, codec, budget.size)) is None:
             break
-        candidates.append(candidate)
+        candidates.append(draw.candidate(count, fit))
         if progress is not None:
             progress(done + 1, len(ordered))
     if progress is not None:
@@ -118,30 +116,62 @@ def real_images(
     return candidates
 
 
-def _code(
-    train: LabelledImages, rows: NDArray[np.int64], codec: PictureCodec, budget: PictureBudget
-) -> Candidate | None:
-    """The chosen images, as many of each class, at the highest quality that fits; None if none does."""
-    images, classes = train.images[rows], len(train.classes)
-    count = len(images) // classes
-    picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
-    if max(picture.shape) > codec.longest:
-        return None
-    fit = best_fit(picture, codec, budget.size)
-    if fit is None:
-        return None
-    file = fit.file
-    coded = untile(file.decode(), classes, count, train.height, train.width)
-    return Candidate(
-        count=count,
-        codec=budget.codec,
-        quality=fit.quality,
-        subsampling=fit.subsampling,
-        size=file.size,
-        uncounted=file.uncounted,
-        bpp=8 * file.size / (len(images) * train.height * train.width),
-        psnr=psnr(images, coded),
-        images=coded,
-        labels=train.labels[rows],
-        classes=train.classes,
-    )
+def with_more_images(train: LabelledImages, draw: Candidate, budget: PictureBudget, seed: int) -> Candidate:
+    """The draw of real images that :func:`real_images` made with a seed, and as many more of each class, at
+    the same quality, as the budget has bytes for."""
+    images, codec = _Draw(train, budget, seed), picture_codec(draw.codec)
+    too_many = min(train.ipc_counts()) + 1
+    count, size, file = draw.count, draw.size, None
+    while (more := _between(count, budget.size * count // size, too_many)) is not None:
+        picture = images.picture(more)
+        coded = None if picture is None else codec.code(picture, draw.quality, draw.subsampling)
+        if coded is None or coded.size > budget.size:
+            too_many = more
+        else:
+            count, size, file = more, coded.size, coded
+    return draw if file is None else images.candidate(count, Fit(draw.quality, draw.subsampling, file))
+
+
+def _between(count: int, guess: int, too_many: int) -> int | None:
+    """What to try next between a number that fits and one that doesn't: a guess, or halfway where it is known
+    not to fit; None: nothing."""
+    more = guess if guess < too_many else (count + too_many) // 2
+    return more if more > count else None
+
+
+class _Draw:
+    """Random images of each class, in an order that a seed decides."""
+
+    def __init__(self, train: LabelledImages, budget: PictureBudget, seed: int) -> None:
+        rng, labels = np.random.default_rng(seed), range(len(train.classes))
+        self._rows = [rng.permutation(np.flatnonzero(train.labels == label)) for label in labels]
+        self._train, self._codec = train, budget.codec
+
+    def picture(self, count: int) -> NDArray[np.uint8] | None:
+        """The first ``count`` images of each class as one picture; None if it is too large for the codec."""
+        train, classes = self._train, len(self._rows)
+        images = train.images[self._first(count)]
+        picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
+        return picture if max(picture.shape) <= picture_codec(self._codec).longest else None
+
+    def candidate(self, count: int, fit: Fit) -> Candidate:
+        """The first ``count`` images of each class as they come out of a coded picture."""
+        train, rows = self._train, self._first(count)
+        coded = untile(fit.file.decode(), len(self._rows), count, train.height, train.width)
+        return Candidate(
+            count=count,
+            codec=self._codec,
+            quality=fit.quality,
+            subsampling=fit.subsampling,
+            size=fit.file.size,
+            uncounted=fit.file.uncounted,
+            bpp=8 * fit.file.size / (len(rows) * train.height * train.width),
+            psnr=psnr(train.images[rows], coded),
+            images=coded,
+            labels=train.labels[rows],
+            classes=train.classes,
+        )
+
+    def _first(self, count: int) -> NDArray[np.intp]:
+        """Rows of the images, ordered by class."""
+        return np.concatenate([rows[:count] for rows in self._rows])
