@@ -33,7 +33,7 @@ _NAMED = 10
 @click.option(
     "--views", type=click.IntRange(1), metavar="N", help="Write N views instead, labelled by FILE's network."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the views (0).")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the views (0).")
 @click.option("--force", is_flag=True, help="Overwrite what decompress wrote; write however much it is.")
 def decompress(
     file: str,
@@ -41,7 +41,7 @@ def decompress(
     format_name: str | None,
     salvage: bool,
     views: int | None,
-    seed: int,
+    seed: int | None,
     force: bool,
 ) -> None:
     """Write the images and labels of FILE as OUT (- is standard input or, with --format, output).
@@ -55,6 +55,8 @@ def decompress(
     """
     if views is not None and salvage:
         raise click.UsageError("--views doesn't go with --salvage")
+    if views is None and seed is not None:
+        raise click.UsageError("--seed is of --views: say how many")
     if out == "-" and format_name in (None, "folder"):
         raise click.UsageError("standard output needs --format, and takes no folder")
     import rudcodec
@@ -69,6 +71,7 @@ def decompress(
         output.check_replaceable(path)
     else:
         output.check_folder(path)
+    seed = seed or 0
     if views is not None:
         checked_numbers(seed, 0, views)
     data = read_input(file)

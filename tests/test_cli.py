@@ -76,6 +76,11 @@ class TestErrors:
         result = run("compress", "digits", tmp_path / "x.rud", "--bpc", "5k", "--log", tmp_path)
         assert_one_line(result, "is a folder")
 
+    @pytest.mark.parametrize("words", [("--seed", "3"), ("--salvage", "--views", "2")])
+    def test_options_that_would_do_nothing(self, rud: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+        assert_one_line(run("decompress", rud, tmp_path / "out", *words), words[0], "--views")
+        assert not (tmp_path / "out").exists()
+
     def test_missing_source(self, tmp_path: Path) -> None:
         pytest.importorskip("torch")
         assert_one_line(
