@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rudcodec import bitstream
 from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.encoder_state import EncoderState
-from rudcodec.distill.initial_model import initial_model, lmbda_for_step_size, pyramid
+from rudcodec.distill.initial_model import initial_model, inverse_synthesis, lmbda_for_step_size, pyramid
 from rudcodec.distill.payload_builder import with_latents
 from rudcodec.distill.quantize_networks import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
@@ -125,6 +125,14 @@ def test_initial_model_starts_near_the_real_images(shape: tuple[int, int, int]) 
     with torch.no_grad():
         error = (model.decode(chunk, rounded(chunk)).images - images).square().mean()
     assert error < 0.05 * images.square().mean()
+
+
+def test_networks_are_set_where_they_lie() -> None:
+    """Meta tensors refuse company from other devices, as a GPU's do."""
+    architecture = default_architecture(16, 16, 3, 50_000)
+    model, _ = initial_model(blobs(2, 3, 16, 16), torch.zeros(2, dtype=torch.long), architecture, 1e9, 2)
+    inverse_synthesis(model.of(0).to("meta"), architecture.grids, 1.0, 3)
+    assert all(weight.is_meta for weight in model.of(0).synthesis.weights)
 
 
 def test_pyramid_levels_have_the_components_asked_for() -> None:

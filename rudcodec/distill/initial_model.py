@@ -130,7 +130,7 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
             weight.mul_(0.0 if last == 0 else 0.1 if i == last else 0.3)
             bias.zero_()
             if i == 0:
-                weight.mul_(torch.tensor(gains).view(1, -1, 1, 1))
+                weight.mul_(torch.tensor(gains, device=weight.device).view(1, -1, 1, 1))
             enter = read if i == 0 else pairs.T
             leave = planes.T if i == last else pairs
             if i < last:
@@ -138,7 +138,7 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
             if i > 0:
                 weight[:, : 2 * count] = 0.0
             centre = weight[:, :, layer.kernel // 2, layer.kernel // 2]
-            path = leave @ enter
+            path = (leave @ enter).to(weight.device)
             centre[: path.shape[0], : path.shape[1]] += path
 
 

@@ -74,11 +74,9 @@ class Ranks:
         """The values of all processes, tensors on the CPU, in the first of them; in the others nothing."""
         if self.world_size == 1:
             return [value]
-        file = BytesIO()
-        torch.save(value, file)
         files: list[Any] = [None] * self.world_size
-        dist.gather_object(file.getvalue(), files if self.is_first else None, group=self._talk)
-        return [torch.load(BytesIO(one), "cpu", weights_only=True) for one in files if one is not None]
+        dist.gather_object(_packed(value), files if self.is_first else None, group=self._talk)
+        return [_unpacked(file) for file in files if file is not None]
 
     def agree(self, value: bool) -> bool:
         """What the first process says, in all of them, without waiting for a GPU."""
@@ -89,13 +87,23 @@ class Ranks:
         return bool(said)
 
     def broadcast(self, value: T) -> T:
-        """The first process's value, in all of them."""
+        """The first process's value, in all of them: its tensors on the CPU in the others."""
         if self.world_size == 1:
             return value
-        box: list[Any] = [value if self.is_first else None]
-        dist.broadcast_object_list(box, src=0)
-        received: T = box[0]
-        return received
+        box: list[Any] = [_packed(value) if self.is_first else None]
+        dist.broadcast_object_list(box, src=0, group=self._talk)
+        return value if self.is_first else _unpacked(box[0])
+
+
+def _packed(value: Any) -> bytes:
+    file = BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+def _unpacked(data: bytes) -> Any:
+    """A value from another process, whose GPU isn't this one's: with tensors on the CPU."""
+    return torch.load(BytesIO(data), "cpu", weights_only=True)
 
 
 @contextmanager
