@@ -65,7 +65,7 @@ def digits() -> data.LabelledImages:
 
 @pytest.fixture(scope="module")
 def trained(digits: data.LabelledImages) -> LabelNetwork:
-    spec = LabelNetworkSpec(LAYERS, 6000.0, 90_000)
+    spec = LabelNetworkSpec(LAYERS, digits.image_shape, len(digits.classes), 6000.0, 90_000)
     return train_label_network(digits, spec, GENTLE, GENTLE, RunContext("cpu"))
 
 
@@ -82,7 +82,7 @@ def test_training_meets_its_rate_and_learns(trained: LabelNetwork) -> None:
 
 
 def test_training_is_repeatable(digits: data.LabelledImages) -> None:
-    spec = LabelNetworkSpec(LAYERS, 4000.0, 2560)
+    spec = LabelNetworkSpec(LAYERS, digits.image_shape, len(digits.classes), 4000.0, 2560)
     first, second = (
         train_label_network(digits, spec, GENTLE, GENTLE, RunContext("cpu", seed=5)) for _ in range(2)
     )

@@ -45,9 +45,9 @@ FILE_TEMPERATURE = round(TEMPERATURE * 2**TEMPERATURE_BITS)
 COMPILE_FROM = 100_000  # views; with fewer, compiling costs more than it gains
 
 
-def zero_weights(real: LabelledImages, spec: LabelNetworkSpec) -> dict[str, Tensor]:
+def zero_weights(spec: LabelNetworkSpec) -> dict[str, Tensor]:
     """The state of a network that says nothing, as :func:`label_network_weights` gives it."""
-    state = _network(real, spec, seed=0).state_dict()
+    state = _network(spec, seed=0).state_dict()
     return {name: torch.zeros_like(value) for name, value in state.items()}
 
 
@@ -70,7 +70,7 @@ def train_label_network(
         run: device, seed, journal.
     """
     weights = label_network_weights(real, spec, training_views, run)
-    return label_network_from(weights, real, spec, student_views)
+    return label_network_from(weights, spec, student_views)
 
 
 def label_network_weights(
@@ -79,7 +79,7 @@ def label_network_weights(
     """The state of the trained network, as tensors by name."""
     fast = spec.num_views >= COMPILE_FROM and has_compiler(run.device)
     layout = torch.channels_last if fast else torch.contiguous_format
-    net = _network(real, spec, run.seed).to(run.device).to(memory_format=layout)
+    net = _network(spec, run.seed).to(run.device).to(memory_format=layout)
     loss_of = compiled(_loss) if fast else _loss
     bits_of = compiled(TrainableLabelNetwork.bits) if fast else TrainableLabelNetwork.bits
     state = _TrainingState(net, RateSchedule(spec.bits))
@@ -101,23 +101,23 @@ def label_network_weights(
         run.ranks.all_reduce_gradients(list(net.parameters()))
         state.update(bits.detach(), fraction_done)
         if report.is_due(step + 1, steps):
-            bpc = float(bits.detach()) / len(real.classes) if spec.in_file else None
+            bpc = float(bits.detach()) / spec.num_classes if spec.in_file else None
             report(step + 1, steps, bpc=bpc, utility=float(loss.detach()))
     return net.state_dict()
 
 
 def label_network_from(
-    weights: dict[str, Tensor], real: LabelledImages, spec: LabelNetworkSpec, student_views: ViewRecipe
+    weights: dict[str, Tensor], spec: LabelNetworkSpec, student_views: ViewRecipe
 ) -> LabelNetwork:
     """The quantized network with the weights of :func:`label_network_weights`."""
-    net = _network(real, spec, seed=0)
+    net = _network(spec, seed=0)
     net.load_state_dict(weights)
     return net.quantized(FILE_TEMPERATURE, student_views)
 
 
-def _network(real: LabelledImages, spec: LabelNetworkSpec, seed: int) -> TrainableLabelNetwork:
+def _network(spec: LabelNetworkSpec, seed: int) -> TrainableLabelNetwork:
     generator = torch.Generator().manual_seed(seed)
-    return TrainableLabelNetwork(spec.layers, real.image_shape, len(real.classes), generator)
+    return TrainableLabelNetwork(spec.layers, spec.image_shape, spec.num_classes, generator)
 
 
 class _TrainingState:
