@@ -51,28 +51,6 @@ def zero_weights(spec: LabelNetworkSpec) -> dict[str, Tensor]:
     return {name: torch.zeros_like(value) for name, value in state.items()}
 
 
-def train_label_network(
-    real: LabelledImages,
-    spec: LabelNetworkSpec,
-    training_views: ViewRecipe,
-    student_views: ViewRecipe,
-    run: RunContext,
-) -> LabelNetwork:
-    """Train on views of real images, so that the parameters take about ``spec.bits`` bits.
-
-    An encode takes the two halves of this apart, so that the weights can be kept in a checkpoint.
-
-    Args:
-        real: the real set.
-        spec: of the network.
-        training_views: recipe of the views that it is trained on.
-        student_views: recipe of the views that students are to draw, which goes into the file.
-        run: device, seed, journal.
-    """
-    weights = label_network_weights(real, spec, training_views, run)
-    return label_network_from(weights, spec, student_views)
-
-
 def label_network_weights(
     real: LabelledImages, spec: LabelNetworkSpec, views_recipe: ViewRecipe, run: RunContext
 ) -> dict[str, Tensor]:
