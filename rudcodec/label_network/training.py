@@ -21,7 +21,7 @@ from rudcodec.bitstream.constants import TEMPERATURE_BITS
 from rudcodec.data import LabelledImages
 from rudcodec.data.mapped import is_large
 from rudcodec.label_network.model import TrainableLabelNetwork, to_network_input
-from rudcodec.label_network.rendering import make_renderer
+from rudcodec.label_network.rendering import make_renderer, on_device
 from rudcodec.label_network.spec import LabelNetworkSpec
 from rudcodec.nets.muon import Muon
 from rudcodec.nets.speed import autocast, compiled, has_compiler
@@ -182,23 +182,23 @@ class _ViewBatches:
         shape, device = tuple(self._images.images.shape), self._images.device
         _, height, width, _ = shape
         parameters = views.draw(self._recipe, shape, self._seed, first_view, count)
-        on_device = views.on_device(parameters, device)
-        first = self._labels[on_device.first.source]
+        tensors = on_device(parameters, device)
+        first = self._labels[tensors.first.source]
         second, weight = first.clone(), torch.ones(count, device=device)
-        second[on_device.mixed] = self._labels[on_device.second.source]
+        second[tensors.mixed] = self._labels[tensors.second.source]
         first_weight = torch.from_numpy(views.first_weights(parameters, height, width))
-        weight[on_device.mixed] = to_device(first_weight, device)
-        return to_network_input(self._rendered(parameters, on_device)), first, second, weight
+        weight[tensors.mixed] = to_device(first_weight, device)
+        return to_network_input(self._rendered(parameters, tensors)), first, second, weight
 
-    def _rendered(self, parameters: views.ViewParameters, on_device: views.ViewParameters) -> Tensor:
+    def _rendered(self, parameters: views.ViewParameters, tensors: views.ViewParameters) -> Tensor:
         if self._shown is not None:
-            return self._render(self._shown, on_device)
+            return self._render(self._shown, tensors)
         rows = np.concatenate([parameters.first.source, parameters.second.source])
         numbers = torch.arange(len(rows), device=self._images.device)
-        first = replace(on_device.first, source=numbers[: len(parameters.first.source)])
-        second = replace(on_device.second, source=numbers[len(parameters.first.source) :])
+        first = replace(tensors.first, source=numbers[: len(parameters.first.source)])
+        second = replace(tensors.second, source=numbers[len(parameters.first.source) :])
         images = views.sharpened(self._images.take(torch.from_numpy(rows)), self._recipe, torch)
-        return self._render(images, replace(on_device, first=first, second=second))
+        return self._render(images, replace(tensors, first=first, second=second))
 
 
 def _loss(net: TrainableLabelNetwork, x: Tensor, first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
