@@ -6,8 +6,6 @@ import math
 
 from rudcodec.payload import Architecture, SynthesisLayer
 
-CHROMA = 3
-
 # Up to a budget in bits: widths of the context model's hidden layers; channels and kernels of the synthesis
 # layers before the last, which is 3x3. Without any, both networks are linear: some 90 parameters for grey.
 # Digits, inner validation split, 3 students of width 64: at 6e3 bits linear networks 85.5 +- 0.6 % (AVIF
@@ -34,8 +32,7 @@ def default_architectures(height: int, width: int, channels: int, budget_bits: f
     levels = 1
     while max(height, width) > 2 ** (levels - 1) and levels < 8:
         levels += 1
-    components = channels if channels == 1 else CHROMA
-    grids = (*[components] * (levels - 1), 1) if levels > 1 else (components,)
+    grids = (*[channels] * (levels - 1), 1) if levels > 1 else (channels,)
     largest = next(i for i, (limit, *_) in enumerate(NETWORKS) if budget_bits < limit)
     architectures = []
     for _, hidden, layers in NETWORKS[largest::-1]:
