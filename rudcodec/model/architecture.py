@@ -8,9 +8,7 @@ from rudcodec.payload import Architecture, SynthesisLayer
 
 # Up to a budget in bits: widths of the context model's hidden layers; channels and kernels of the synthesis
 # layers before the last, which is 3x3. Without any, both networks are linear: some 90 parameters for grey.
-# Digits, inner validation split, 3 students of width 64: at 6e3 bits linear networks 85.5 +- 0.6 % (AVIF
-# 81.7 +- 0.9); at 1.5e4 bits linear 89.8 +- 1.3, (8,) and (8, 8) 89.6 +- 1.7, a third of the file.
-# CIFAR-10, 240 images, 2.5e5 bits: (16, 16) 27.97 dB, (24, 24) 27.86 in 900 bytes more, (8,) 0.3 less.
+# Larger ones take more of a small file than they bring (experiments/2026-11-image-coder.md).
 NETWORKS: tuple[tuple[float, tuple[int, ...], tuple[tuple[int, int], ...]], ...] = (
     (25_000, (), ()),
     (60_000, (8,), ((8, 1), (8, 3))),
