@@ -63,13 +63,13 @@ def label_network_spec(
             f"labels: a label network for {num_classes:,} classes of {image_shape.text} images would be "
             "larger than a file may hold; choose hard or soft ones"
         )
-    between = sum(x * y for x, y in pairwise((*_narrow_layers(image_shape), 1)))
-    weights = 9 * (between + 2)  # over the width squared, behind the first layer
-    fewest_bits, most_bits = BITS_PER_WEIGHT
-    width = max((w for w in widths if weights * w**2 * fewest_bits <= bits), default=widths[0])
-    most = most_bits * weights * width**2
-    layers = _layers(width, image_shape)
-    return LabelNetworkSpec(layers, image_shape, num_classes, min(bits, most), num_views, in_file)
+    fractions = (*_narrow_layers(image_shape), 1)
+    # over the width squared, behind the first layer
+    weights = 9 * (sum(x * y for x, y in pairwise(fractions)) + 2)
+    minimum, maximum = BITS_PER_WEIGHT
+    width = max((w for w in widths if weights * w**2 * minimum <= bits), default=widths[0])
+    bits = min(bits, maximum * weights * width**2)
+    return LabelNetworkSpec(_layers(width, image_shape), image_shape, num_classes, bits, num_views, in_file)
 
 
 def has_label_network(image_shape: ImageShape, num_classes: int) -> bool:

@@ -6,7 +6,7 @@ import math
 
 from rudcodec.payload import Architecture, SynthesisLayer
 
-# Up to a budget in bits: widths of the context model's hidden layers; channels and kernels of the synthesis
+# Up to a budget in bits: widths of the context network's hidden layers; channels and kernels of the synthesis
 # layers before the last, which is 3x3. Without any, both networks are linear: some 90 parameters for grey.
 # Larger ones take more of a small file than they bring (experiments/2026-11-image-coder.md).
 NETWORKS: tuple[tuple[float, tuple[int, ...], tuple[tuple[int, int], ...]], ...] = (

@@ -93,7 +93,7 @@ def train_network_pool(
         if report.is_due(step + 1, steps):
             report(step + 1, steps)
     if not state.snapshots:
-        state.add_snapshot()  # a rehearsal ends after a few steps
+        state.add_snapshot()  # a dry run ends after a few steps
     return state.snapshots
 
 
