@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import click
-from trials_common import Script, run_of, split_for_trials
+from trials_common import Script, run_of, split_for_trials, train_label_network
 
 from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream import labels_size
@@ -23,7 +23,7 @@ from rudcodec.data import LabelledImages, load
 from rudcodec.display import ProgressView
 from rudcodec.distill.allocation import Demand, images_per_class
 from rudcodec.evaluation import evaluate, label_accuracy
-from rudcodec.label_network import label_network_spec, train_label_network
+from rudcodec.label_network import label_network_spec
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import Within
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe

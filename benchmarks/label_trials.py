@@ -18,7 +18,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import click
-from trials_common import Script, check_all_taken, parse_pairs, run_of, split_for_trials, take_changes
+from trials_common import (
+    Script,
+    check_all_taken,
+    parse_pairs,
+    run_of,
+    split_for_trials,
+    take_changes,
+    train_label_network,
+)
 
 import rudcodec
 from rudcodec.baselines import PictureBudget, real_images
@@ -27,7 +35,7 @@ from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
 from rudcodec.display import ProgressView
 from rudcodec.evaluation import EvalResult, evaluate, label_accuracy
-from rudcodec.label_network import label_network_spec, train_label_network
+from rudcodec.label_network import label_network_spec
 from rudcodec.payload import LabelLayer, LabelNetwork, Recipe
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe

@@ -12,6 +12,9 @@ from rudcodec.data import LabelledImages, Split
 from rudcodec.data.splits import SourceSplit, split_rows
 from rudcodec.display import ProgressView
 from rudcodec.errors import RudError, SettingError
+from rudcodec.label_network import LabelNetworkSpec
+from rudcodec.label_network.training import label_network_from, label_network_weights
+from rudcodec.payload import LabelNetwork, ViewRecipe
 from rudcodec.runs import RunContext
 
 T = TypeVar("T")
@@ -43,6 +46,26 @@ def _split(train: LabelledImages, split: Split) -> LabelledImages:
 def run_of(seed: int, view: ProgressView) -> RunContext:
     """A run without checkpoints whose progress is shown."""
     return RunContext(seed=seed, reporter=Metrics(view, log=None, board=None, append=False))
+
+
+def train_label_network(
+    train: LabelledImages,
+    spec: LabelNetworkSpec,
+    training_views: ViewRecipe,
+    student_views: ViewRecipe,
+    run: RunContext,
+) -> LabelNetwork:
+    """A label network that was trained on views of ``train``, as an encode trains one.
+
+    Args:
+        train: real images.
+        spec: of the network.
+        training_views: recipe of the views that it is trained on.
+        student_views: recipe of the views that students are to draw.
+        run: device, seed, reporter.
+    """
+    weights = label_network_weights(train, spec, training_views, run)
+    return label_network_from(weights, spec, student_views)
 
 
 def parse_pairs(text: str) -> dict[str, str]:

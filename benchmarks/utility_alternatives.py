@@ -47,7 +47,7 @@ class ClassAverages(Utility):
     def learn(self, real: LabelledImages, run: RunContext) -> State:
         options = self.options
         pool = NetworkPool(options.runs, options.steps, options.snapshots, options.width)
-        return train_network_pool(real, pool, self.recipe, run)
+        return train_network_pool(real, pool.limited(real), self.recipe, run)
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)

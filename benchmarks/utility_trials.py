@@ -6,7 +6,7 @@ Real images are selected and coded at a budget by rate and distortion once: thes
 --labels hard`` up to the end of warm-up. Each trial goes on from there through the stages up to the end of
 the joint phase, of ``joint`` epochs or for so many ``seconds`` (what the utility learns and prepares
 included), and students with hard labels are trained on what the latents, rounded, decode to. There is no
-file: networks stay in floating point, and the rate is the context model's; as in every encode, the joint
+file: networks stay in floating point, and the rate is the context network's; as in every encode, the joint
 phase may spend some more bits than the budget has. All are judged on the last tenth of each class of the
 train split, which is left out of everything else: the validation split stays untouched.
 

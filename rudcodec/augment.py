@@ -147,8 +147,8 @@ def _zoom(n: int, uniform: Tensor, x: Tensor) -> Tensor:
 def _sample(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Bilinear samples of x at pixel positions ``rows`` (N or 1, H) x ``columns`` (N or 1, W); 0 outside.
 
-    Shifts and zooms are separable, so two small matrix products do what grid_sample does: in half its time
-    in siamese mode, in the same time else.
+    Shifts and zooms are separable, so two small matrix products do what grid_sample does, in less time or the
+    same (experiments/2026-11-cost.md).
     """
     left, right = _taps(rows, x)[:, None], _taps(columns, x)[:, None].mT
     return left @ x @ right

@@ -80,15 +80,17 @@ class EvalResult:
         """The result of students with some seeds, all trained as ``trainer`` does it: what each sees in the
         ``real`` images decides."""
         data, spec = trainer.data, trainer.spec
-        seen = [look.classes for look in looks]
-        accuracies = tuple(float(np.mean(classes == real.labels)) for classes in seen)
-        confusion = np.sum([_confusion(real.labels, classes, data.class_count) for classes in seen], axis=0)
-        present = np.bincount(real.labels, minlength=data.class_count)
+        predicted = [look.predicted for look in looks]
+        accuracies = tuple(float(np.mean(classes == real.labels)) for classes in predicted)
+        confusion = np.sum(
+            [_confusion(real.labels, classes, data.num_classes) for classes in predicted], axis=0
+        )
+        present = np.bincount(real.labels, minlength=data.num_classes)
         with np.errstate(invalid="ignore"):
-            per_class = np.diag(confusion) / len(seen) / present
+            per_class = np.diag(confusion) / len(predicted) / present
         return cls(
             mean=float(np.mean(accuracies)),
-            std=float(np.std(accuracies, ddof=1)) if len(seen) > 1 else 0.0,
+            std=float(np.std(accuracies, ddof=1)) if len(predicted) > 1 else 0.0,
             accuracies=accuracies,
             seeds=tuple(seeds),
             per_class=tuple(per_class.tolist()),
@@ -198,11 +200,13 @@ def label_accuracy(network: LabelNetwork, real: LabelledImages, progress: Progre
     return right / len(real)
 
 
-def _confusion(labels: NDArray[np.int64], seen: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def _confusion(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], num_classes: int
+) -> NDArray[np.int64]:
     """How often each class (row) was taken for each (column): int64 (classes, classes)."""
-    known = seen < classes  # a network of the user's own may have more outputs
-    numbers = labels[known] * classes + seen[known]
-    return np.bincount(numbers, minlength=classes**2).reshape(classes, classes)
+    known = predicted < num_classes  # a network of the user's own may have more outputs
+    numbers = labels[known] * num_classes + predicted[known]
+    return np.bincount(numbers, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def _with_labels(

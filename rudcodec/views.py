@@ -8,7 +8,7 @@ the arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import isqrt, prod
 from types import ModuleType
 from typing import Any, SupportsIndex
@@ -246,17 +246,3 @@ def render(
         both = xp.floor((first * weight + second * (256 - weight) + 128) * 2.0**-8)
         views[parameters.mixed] = xp.where(inside, both, first)
     return views.astype(np.uint8) if xp is np else views.to(xp.uint8)
-
-
-def on_device(parameters: ViewParameters, device: Any) -> ViewParameters:
-    """The same parameters as torch tensors on a device."""
-    import torch
-
-    from rudcodec.nets.transfer import to_device
-
-    def move(value: Any) -> Any:
-        if isinstance(value, Transform):
-            return Transform(*(move(getattr(value, field.name)) for field in fields(Transform)))
-        return to_device(torch.from_numpy(value), device)
-
-    return ViewParameters(*(move(getattr(parameters, field.name)) for field in fields(ViewParameters)))

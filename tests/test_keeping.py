@@ -73,7 +73,7 @@ def trainer_of(payload: Payload, **changes: object) -> Trainer:
 def real_images(trainer: Trainer) -> LabelledImages:
     shape = (30, *trainer.data.images.shape[1:])
     images = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
-    classes = tuple(map(str, range(trainer.data.class_count)))
+    classes = tuple(map(str, range(trainer.data.num_classes)))
     return LabelledImages(images, np.arange(30) % len(classes), classes, "noise")
 
 
@@ -106,7 +106,7 @@ def test_a_training_goes_on(tmp_path: Path, kind: str, changes: dict[str, object
 def test_done_students_are_not_trained_again(tmp_path: Path) -> None:
     trainer = trainer_of(small_payload())
     real, folder = real_images(trainer), tmp_path / "cache" / "work"
-    expected = [StudentKeeper().look(trainer, seed, real).classes for seed in range(3)]
+    expected = [StudentKeeper().look(trainer, seed, real).predicted for seed in range(3)]
     clock = Clock(2, 7)
     with pytest.raises(KilledError):
         look_until_killed(folder, trainer, real, clock)
@@ -118,7 +118,7 @@ def test_done_students_are_not_trained_again(tmp_path: Path) -> None:
         assert keeper.look(trainer, 1, real, clock) is looks[1]
     assert clock.calls == [*range(7, STEPS + 1), *range(1, STEPS + 1)]
     for look, classes in zip(looks, expected, strict=True):
-        assert np.array_equal(look.classes, classes) and look.classes.dtype == np.int64
+        assert np.array_equal(look.predicted, classes) and look.predicted.dtype == np.int64
         assert look.seconds > 0
     assert not folder.exists()
 
@@ -134,7 +134,7 @@ def test_students_of_something_else_are_trained(tmp_path: Path, what: str) -> No
     if what == "recipe":
         trainer = trainer_of(payload, lr=0.001)
     elif what == "labels":
-        trainer.data = dataclasses.replace(data, labels=(data.labels + 1) % data.class_count)
+        trainer.data = dataclasses.replace(data, labels=(data.labels + 1) % data.num_classes)
     elif what == "images":
         trainer.data = dataclasses.replace(data, images=255 - data.images)
     elif what == "network":
@@ -153,13 +153,13 @@ def test_work_goes_on_without_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
     """Which can't be made, is busy, isn't ours, is broken, or can't be written."""
     trainer = trainer_of(small_payload())
     real = real_images(trainer)
-    expected = StudentKeeper().look(trainer, 0, real).classes
+    expected = StudentKeeper().look(trainer, 0, real).predicted
 
     def assert_looks(folder: Path, warning: str = "") -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             with kept_students(folder, checkpoint_seconds=0) as keeper:
-                assert np.array_equal(keeper.look(trainer, 0, real).classes, expected)
+                assert np.array_equal(keeper.look(trainer, 0, real).predicted, expected)
         texts = [str(one.message) for one in caught if one.category is RuntimeWarning]
         assert all(warning and warning in text and text.startswith("students aren't kept") for text in texts)
         assert bool(texts) == bool(warning)

@@ -30,10 +30,10 @@ from rudcodec.label_network import (
     LabelNetworkSpec,
     ViewStream,
     label_network_spec,
-    train_label_network,
 )
 from rudcodec.label_network.model import to_network_input
 from rudcodec.label_network.spec import has_label_network
+from rudcodec.label_network.training import label_network_from, label_network_weights
 from rudcodec.labels.network import NetworkLabels, label_fraction
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
@@ -65,8 +65,12 @@ def digits() -> data.LabelledImages:
 
 @pytest.fixture(scope="module")
 def trained(digits: data.LabelledImages) -> LabelNetwork:
-    spec = LabelNetworkSpec(LAYERS, 6000.0, 90_000)
-    return train_label_network(digits, spec, GENTLE, GENTLE, RunContext("cpu"))
+    return trained_network(digits, 6000.0, 90_000, RunContext("cpu"))
+
+
+def trained_network(real: data.LabelledImages, bits: float, num_views: int, run: RunContext) -> LabelNetwork:
+    spec = LabelNetworkSpec(LAYERS, real.image_shape, len(real.classes), bits, num_views)
+    return label_network_from(label_network_weights(real, spec, GENTLE, run), spec, GENTLE)
 
 
 def labelled_payload() -> Payload:
@@ -82,10 +86,7 @@ def test_training_meets_its_rate_and_learns(trained: LabelNetwork) -> None:
 
 
 def test_training_is_repeatable(digits: data.LabelledImages) -> None:
-    spec = LabelNetworkSpec(LAYERS, 4000.0, 2560)
-    first, second = (
-        train_label_network(digits, spec, GENTLE, GENTLE, RunContext("cpu", seed=5)) for _ in range(2)
-    )
+    first, second = (trained_network(digits, 4000.0, 2560, RunContext("cpu", seed=5)) for _ in range(2))
     for a, b in zip(first.parameters, second.parameters, strict=True):
         np.testing.assert_array_equal(a.weight.values, b.weight.values)
         np.testing.assert_array_equal(a.bias.values, b.bias.values)

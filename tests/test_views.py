@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudcodec import SettingError, views
-from rudcodec.label_network.rendering import make_renderer
+from rudcodec.label_network.rendering import make_renderer, on_device
 from rudcodec.nets.speed import has_compiler
 from rudcodec.payload import ViewRecipe
 
@@ -103,8 +103,8 @@ def test_numpy_and_torch_make_the_same_views(
     drawn = views.draw(recipe, images.shape, seed, start, n)
     here = np.asarray(views.render(views.sharpened(images, recipe, np), drawn, np))
     assert here.shape == (n, *shape) and here.dtype == np.uint8
-    on_device = views.sharpened(torch.from_numpy(images), recipe, torch)
-    there = views.render(on_device, views.on_device(drawn, "cpu"), torch)
+    sharpened = views.sharpened(torch.from_numpy(images), recipe, torch)
+    there = views.render(sharpened, on_device(drawn, "cpu"), torch)
     np.testing.assert_array_equal(here, there.numpy())
 
 
@@ -115,7 +115,7 @@ def test_compiled_views_are_the_same() -> None:
     render = make_renderer(use_compiler=True)
     for start in (0, 40, 80):  # other numbers of mixed views
         drawn = views.draw(recipe, images.shape, 0, start, 40)
-        there = render(torch.from_numpy(images), views.on_device(drawn, "cpu"))
+        there = render(torch.from_numpy(images), on_device(drawn, "cpu"))
         np.testing.assert_array_equal(views.render(images, drawn, np), there.numpy())
 
 

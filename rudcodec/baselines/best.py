@@ -113,7 +113,7 @@ class _Search:
         for candidate in candidates:
             trainer = self._trainer(candidate, recipe, small)
             seen = self._look(trainer, _TRIAL_SEED + seed, f"trial of {candidate.count} a class")
-            trials.append(Trial(candidate, float(np.mean(seen.classes == self.real.labels))))
+            trials.append(Trial(candidate, float(np.mean(seen.predicted == self.real.labels))))
         return tuple(trials)
 
     def draws_of(self, best: Candidate) -> list[Candidate]:

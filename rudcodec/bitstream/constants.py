@@ -1,4 +1,4 @@
-"""Numbers of the integer networks that they share with their float twins in torch.
+"""Numbers of the integer networks that they share with the float networks in torch.
 
 Each is part of the format; ``bitstream_spec.md`` has them in context.
 """

@@ -185,11 +185,19 @@ def _check_distinct(known: dict[str, SourceSplit], where: str) -> None:
 def _check_complete(contents: Contents, names: Sequence[str]) -> None:
     """Raise DataError if a shard is missing that the names of others promise."""
     present = set(names)
+    for beginning, total, suffix in _shard_groups(names):
+        for number in range(total):
+            name = f"{beginning}-{number:05}-of-{total:05}.{suffix}"
+            if name not in present:
+                raise DataError(f"{contents.files.locate(name)} is missing")
+
+
+def _shard_groups(names: Sequence[str]) -> Collection[tuple[str, int, str]]:
+    """What the names of shards that belong together share: beginning, total and suffix; each group once, in
+    the order of the names."""
+    groups: dict[tuple[str, int, str], None] = {}
     for name in names:
         outer, slash, last = name.rpartition("/")
         if match := _SHARD.fullmatch(last):
-            total = int(match[3])
-            for number in range(total):
-                other = f"{outer}{slash}{match[1]}-{number:05}-of-{total:05}.{match[4]}"
-                if other not in present:
-                    raise DataError(f"{contents.files.locate(other)} is missing")
+            groups[outer + slash + match[1], int(match[3]), match[4]] = None
+    return groups

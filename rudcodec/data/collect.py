@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from rudcodec.data.cache import Space, StoredImages, cache_space, memory_space
 from rudcodec.data.decode import PictureError
-from rudcodec.data.image_source import ImageSource, Progress, SplitRows
+from rudcodec.data.image_source import ImageSource, SplitRows
 from rudcodec.data.mapped import is_large, read_only
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
+from rudcodec.progress import Progress
 
 _VERSION = 2
 """Changes with what the cache holds of the same pictures."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +12,6 @@ from rudcodec.data.decode import PictureError
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.splits import Rows, SourceSplit
-
-Progress = Callable[[int, int], None]
 
 SplitRows = tuple[SourceSplit, Rows]
 """A split of a source, and some of its rows."""

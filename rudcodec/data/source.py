@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rudcodec.data.collect import collect_images
 from rudcodec.data.contents import Contents
 from rudcodec.data.disk import DiskFiles
-from rudcodec.data.image_source import ImageSource, Progress, SplitRows
+from rudcodec.data.image_source import ImageSource, SplitRows
 from rudcodec.data.images import LabelledImages
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.named import known_names, open_named
@@ -26,6 +26,7 @@ from rudcodec.data.report import SourceReport
 from rudcodec.data.splits import SourceSplit, Split, available_splits, required_splits, split_rows
 from rudcodec.data.webdataset import open_pattern
 from rudcodec.errors import DataError
+from rudcodec.progress import Progress
 from rudcodec.text import shown
 
 SourceLike = str | os.PathLike[str] | Mapping[str, Any] | tuple[Any, Any] | Indexable

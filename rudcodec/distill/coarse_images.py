@@ -18,9 +18,9 @@ from rudcodec.bitstream.weights import best_scale
 from rudcodec.distill.acceptance import NOTHING_LEFT
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, colour_planes, inverse_synthesis, pyramid
 from rudcodec.distill.quality import file_quality
-from rudcodec.model.context import LOG2_SCALE_RANGE, ContextModel
+from rudcodec.model.context import LOG2_SCALE_RANGE, ContextNetwork
 from rudcodec.model.quantization import to_integers
-from rudcodec.model.synthesis import GREY_LEVELS, Synthesis
+from rudcodec.model.synthesis import GREY_LEVELS, SynthesisNetwork
 from rudcodec.runs import State
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _set(encoding: Encoding, num_levels: int, step_size: float) -> None:
     encoding.labels = encoding.label_images()
 
 
-def _latents_of(levels: list[Tensor], synthesis: Synthesis) -> list[Tensor]:
+def _latents_of(levels: list[Tensor], synthesis: SynthesisNetwork) -> list[Tensor]:
     """What a synthesis network makes such levels of: real numbers, (n, c, h, w) each.
 
     It inverts the pyramid but for the rounding of its weights, which this undoes.
@@ -139,7 +139,7 @@ def _latents_of(levels: list[Tensor], synthesis: Synthesis) -> list[Tensor]:
     return latents
 
 
-def _predict_zeros(context: ContextModel, latents: list[Tensor]) -> None:
+def _predict_zeros(context: ContextNetwork, latents: list[Tensor]) -> None:
     """Let a context network expect small values of each grid's scale, and zeros in grids without latents."""
     lowest, _ = LOG2_SCALE_RANGE
     grids = [y[:, component].int().numpy() for y in latents for component in range(y.shape[1])]
@@ -157,7 +157,7 @@ def _predict_zeros(context: ContextModel, latents: list[Tensor]) -> None:
         context.biases[-1][1] = lowest
 
 
-def _rounded_in_place(synthesis: Synthesis) -> list[int]:
+def _rounded_in_place(synthesis: SynthesisNetwork) -> list[int]:
     """Exponents of a synthesis network's tensors, which become what integers of these are."""
     exponents = []
     for weight in synthesis.weights:

@@ -106,7 +106,7 @@ def _scale_for_bits(latents: Sequence[Tensor], bits: float) -> float:
     return math.sqrt(low * high)
 
 
-def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float, channels: int) -> None:
+def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step_size: float, channels: int) -> None:
     """Set the synthesis network to the pyramid's inverse, plus a little noise to break symmetries.
 
     Planes travel through ReLU layers as pairs of opposite sign.
@@ -120,7 +120,7 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
     for level, c in enumerate(grids):
         for plane in range(min(c, count)):
             read[plane, len(gains) + plane] = 1.0
-        gains += [_level_step_size(step, level, len(grids))] * c
+        gains += [_level_step_size(step_size, level, len(grids))] * c
     read *= torch.tensor(gains)
     pairs = torch.stack((torch.eye(count), -torch.eye(count)), 1).flatten(0, 1)
     with torch.no_grad():
@@ -144,8 +144,8 @@ def inverse_synthesis(networks: GroupNetworks, grids: Sequence[int], step: float
 
 def latent_bits_at(images: Tensor, grids: Sequence[int], lmbda: float) -> float:
     """About what the latents of images (n, C, H, W) take at a ``lmbda``: see :func:`lmbda_for_step_size`."""
-    step = math.sqrt(lmbda_for_step_size(1.0, images.shape[1]) / lmbda)
-    return sum(_entropy_bits(y) for y in _in_step_sizes(pyramid(images, grids), step))
+    step_size = math.sqrt(lmbda_for_step_size(1.0, images.shape[1]) / lmbda)
+    return sum(_entropy_bits(y) for y in _in_step_sizes(pyramid(images, grids), step_size))
 
 
 def lmbda_for_step_size(step_size: float, channels: int) -> float:
@@ -164,8 +164,8 @@ def initial_model(
     quantization step size of its finest level."""
     grids = architecture.grids
     levels = pyramid(images, grids)
-    step = step_size_for(levels, bits)
-    model = SyntheticModel(architecture, _in_step_sizes(levels, step), groups, chunk_size)
+    step_size = step_size_for(levels, bits)
+    model = SyntheticModel(architecture, _in_step_sizes(levels, step_size), groups, chunk_size)
     for group in range(len(model.networks)):
-        inverse_synthesis(model.of(group), grids, step, architecture.channels)
-    return model, step
+        inverse_synthesis(model.of(group), grids, step_size, architecture.channels)
+    return model, step_size

@@ -176,10 +176,10 @@ class _GroupQuantizer:
         for step in range(steps):
             set_learning_rate(optimizer, LEARNING_RATE * cosine_decay(step / steps))
             if step % len(self._batches) == 0:
-                widths = [log2_scale(best_scale(p.integers())) for p in parameters]
+                scales = [best_scale(p.integers()) for p in parameters]
             self._backward(self._batches[step % len(self._batches)])
-            for values, p, gradient, width in zip(scaled, parameters, utility_gradients, widths, strict=True):
-                bits_gradient = _bits_gradient(p.rounded(), width) / self._pixels
+            for values, p, gradient, scale in zip(scaled, parameters, utility_gradients, scales, strict=True):
+                bits_gradient = _bits_gradient(p.rounded(), scale) / self._pixels
                 values.grad = (_gradient(p) - gradient) * p.step_size + bits_gradient
             optimizer.step()
             for values, p in zip(scaled, parameters, strict=True):
@@ -194,10 +194,10 @@ def _gradient(parameter: QuantizedParameter) -> Tensor:
     return parameter.tensor.grad
 
 
-def _bits_gradient(integers: Tensor, width: float) -> Tensor:
-    """Derivative of the integers' code length."""
+def _bits_gradient(integers: Tensor, scale: int) -> Tensor:
+    """Derivative of the integers' code length by the table of a scale."""
     integers = integers.requires_grad_()
     zero = torch.zeros_like(integers)
-    bits = laplace_bits(integers, zero, zero + width).sum()
+    bits = laplace_bits(integers, zero, zero + log2_scale(scale)).sum()
     (gradient,) = torch.autograd.grad(bits, integers)
     return gradient

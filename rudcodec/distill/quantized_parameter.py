@@ -10,9 +10,9 @@ from torch import Tensor
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.limits import LayerShape
-from rudcodec.model.context import ContextModel
+from rudcodec.model.context import ContextNetwork
 from rudcodec.model.latents import GroupNetworks
-from rudcodec.model.synthesis import Synthesis
+from rudcodec.model.synthesis import SynthesisNetwork
 from rudcodec.payload import Architecture
 
 MAX_EXPONENT = 12
@@ -92,7 +92,9 @@ def parameters_of(
     return _parameters(networks.context, context), _parameters(networks.synthesis, synthesis)
 
 
-def _parameters(network: ContextModel | Synthesis, shapes: list[LayerShape]) -> list[QuantizedParameter]:
+def _parameters(
+    network: ContextNetwork | SynthesisNetwork, shapes: list[LayerShape]
+) -> list[QuantizedParameter]:
     parameters: list[QuantizedParameter] = []
     for weight, bias, shape in zip(network.weights, network.biases, shapes, strict=True):
         quantized = QuantizedParameter(weight, shape.fraction)

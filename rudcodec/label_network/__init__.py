@@ -3,7 +3,6 @@
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
 from rudcodec.label_network.spec import LabelNetworkSpec, label_network_spec
 from rudcodec.label_network.stream import ViewStream
-from rudcodec.label_network.training import train_label_network
 
 __all__ = [
     "FloatLabelNetwork",
@@ -11,5 +10,4 @@ __all__ = [
     "ViewStream",
     "label_network_spec",
     "to_network_input",
-    "train_label_network",
 ]

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rudcodec import views
 from rudcodec.nets.speed import compiled
+from rudcodec.nets.transfer import to_device
+
+
+def on_device(parameters: views.ViewParameters, device: torch.device | str) -> views.ViewParameters:
+    """The same parameters as torch tensors on a device."""
+
+    def move(value: Any) -> Any:
+        if isinstance(value, views.Transform):
+            return views.Transform(*(move(getattr(value, field.name)) for field in fields(views.Transform)))
+        return to_device(torch.from_numpy(value), device)
+
+    return views.ViewParameters(
+        *(move(getattr(parameters, field.name)) for field in fields(views.ViewParameters))
+    )
 
 
 def make_renderer(use_compiler: bool) -> Callable[[Tensor, views.ViewParameters], Tensor]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rudcodec.bitstream.labels import layers_excess
+from rudcodec.bitstream.labels import label_parameters, layers_excess
 from rudcodec.errors import SettingError
 from rudcodec.payload import ImageShape, LabelLayer
 
@@ -20,12 +20,16 @@ class LabelNetworkSpec:
 
     Attributes:
         layers: its convolutions.
+        image_shape: of what goes in.
+        num_classes: of what comes out.
         bits: that its parameters should take; no more than they can use.
         num_views: that it is trained on.
         in_file: whether it goes into a file; False for a teacher.
     """
 
     layers: tuple[LabelLayer, ...]
+    image_shape: ImageShape
+    num_classes: int
     bits: float
     num_views: int
     in_file: bool = True
@@ -36,9 +40,14 @@ class LabelNetworkSpec:
         channels = [layer.out_channels for layer in self.layers]
         return BITS_PER_WEIGHT[0] * sum(9 * before * after for before, after in pairwise(channels))
 
+    @property
+    def num_weights(self) -> int:
+        """Weights of all layers, and their biases."""
+        return label_parameters(self.layers, self.image_shape, self.num_classes)
+
 
 def label_network_spec(
-    bits: float, image_shape: ImageShape, classes: int, num_views: int, in_file: bool = True
+    bits: float, image_shape: ImageShape, num_classes: int, num_views: int, in_file: bool = True
 ) -> LabelNetworkSpec:
     """The widest network whose weights have ``BITS_PER_WEIGHT`` each, and which may be in a file.
 
@@ -48,28 +57,33 @@ def label_network_spec(
 
     Raises SettingError if there is none: see :func:`has_label_network`.
     """
-    widths = _widths(image_shape, classes) if in_file else list(WIDTHS)
+    widths = _widths(image_shape, num_classes) if in_file else list(WIDTHS)
     if not widths:
         raise SettingError(
-            f"labels: a label network for {classes:,} classes of {image_shape.text} images would be larger "
-            "than a file may hold; choose hard or soft ones"
+            f"labels: a label network for {num_classes:,} classes of {image_shape.text} images would be "
+            "larger than a file may hold; choose hard or soft ones"
         )
-    between = sum(x * y for x, y in pairwise((*_narrow_layers(image_shape), 1)))
-    weights = 9 * (between + 2)  # over the width squared, behind the first layer
-    fewest_bits, most_bits = BITS_PER_WEIGHT
-    width = max((w for w in widths if weights * w**2 * fewest_bits <= bits), default=widths[0])
-    most = most_bits * weights * width**2
-    return LabelNetworkSpec(_layers(width, image_shape), min(bits, most), num_views, in_file)
+    fractions = (*_narrow_layers(image_shape), 1)
+    # over the width squared, behind the first layer
+    weights = 9 * (sum(x * y for x, y in pairwise(fractions)) + 2)
+    minimum, maximum = BITS_PER_WEIGHT
+    width = max((w for w in widths if weights * w**2 * minimum <= bits), default=widths[0])
+    bits = min(bits, maximum * weights * width**2)
+    return LabelNetworkSpec(_layers(width, image_shape), image_shape, num_classes, bits, num_views, in_file)
 
 
-def has_label_network(image_shape: ImageShape, classes: int) -> bool:
+def has_label_network(image_shape: ImageShape, num_classes: int) -> bool:
     """Whether the format has a label network for so many classes of images of a shape."""
-    return bool(_widths(image_shape, classes))
+    return bool(_widths(image_shape, num_classes))
 
 
-def _widths(image_shape: ImageShape, classes: int) -> list[int]:
+def _widths(image_shape: ImageShape, num_classes: int) -> list[int]:
     """Those of networks that may be in a file, ascending."""
-    return [w for w in WIDTHS if layers_excess(_layers(w, image_shape), True, image_shape, classes) is None]
+
+    def fits(width: int) -> bool:
+        return layers_excess(_layers(width, image_shape), True, image_shape, num_classes) is None
+
+    return [width for width in WIDTHS if fits(width)]
 
 
 def _layers(width: int, image_shape: ImageShape) -> tuple[LabelLayer, ...]:

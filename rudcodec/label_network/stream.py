@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
-from rudcodec.label_network.rendering import make_renderer
+from rudcodec.label_network.rendering import make_renderer, on_device
 from rudcodec.nets.speed import autocast, compiled
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import LabelNetwork
@@ -71,7 +71,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         """Batch ``number``."""
         shape = tuple(self._images.shape)
         parameters = views.draw(self.recipe, shape, self.seed, number * self.batch, self.batch)
-        rendered = self._render(self._images, views.on_device(parameters, self.device))
+        rendered = self._render(self._images, on_device(parameters, self.device))
         with torch.no_grad(), autocast(self.device):
             logits = self._label(to_network_input(rendered).contiguous(memory_format=self._layout))
         return rendered, (logits / self._temperature).softmax(1)

@@ -21,7 +21,7 @@ from rudcodec.bitstream.constants import TEMPERATURE_BITS
 from rudcodec.data import LabelledImages
 from rudcodec.data.mapped import is_large
 from rudcodec.label_network.model import TrainableLabelNetwork, to_network_input
-from rudcodec.label_network.rendering import make_renderer
+from rudcodec.label_network.rendering import make_renderer, on_device
 from rudcodec.label_network.spec import LabelNetworkSpec
 from rudcodec.nets.muon import Muon
 from rudcodec.nets.speed import autocast, compiled, has_compiler
@@ -45,32 +45,10 @@ FILE_TEMPERATURE = round(TEMPERATURE * 2**TEMPERATURE_BITS)
 COMPILE_FROM = 100_000  # views; with fewer, compiling costs more than it gains
 
 
-def zero_weights(real: LabelledImages, spec: LabelNetworkSpec) -> dict[str, Tensor]:
+def zero_weights(spec: LabelNetworkSpec) -> dict[str, Tensor]:
     """The state of a network that says nothing, as :func:`label_network_weights` gives it."""
-    state = _network(real, spec, seed=0).state_dict()
+    state = _network(spec, seed=0).state_dict()
     return {name: torch.zeros_like(value) for name, value in state.items()}
-
-
-def train_label_network(
-    real: LabelledImages,
-    spec: LabelNetworkSpec,
-    training_views: ViewRecipe,
-    student_views: ViewRecipe,
-    run: RunContext,
-) -> LabelNetwork:
-    """Train on views of real images, so that the parameters take about ``spec.bits`` bits.
-
-    An encode takes the two halves of this apart, so that the weights can be kept in a checkpoint.
-
-    Args:
-        real: the real set.
-        spec: of the network.
-        training_views: recipe of the views that it is trained on.
-        student_views: recipe of the views that students are to draw, which goes into the file.
-        run: device, seed, journal.
-    """
-    weights = label_network_weights(real, spec, training_views, run)
-    return label_network_from(weights, real, spec, student_views)
 
 
 def label_network_weights(
@@ -79,7 +57,7 @@ def label_network_weights(
     """The state of the trained network, as tensors by name."""
     fast = spec.num_views >= COMPILE_FROM and has_compiler(run.device)
     layout = torch.channels_last if fast else torch.contiguous_format
-    net = _network(real, spec, run.seed).to(run.device).to(memory_format=layout)
+    net = _network(spec, run.seed).to(run.device).to(memory_format=layout)
     loss_of = compiled(_loss) if fast else _loss
     bits_of = compiled(TrainableLabelNetwork.bits) if fast else TrainableLabelNetwork.bits
     state = _TrainingState(net, RateSchedule(spec.bits))
@@ -101,23 +79,23 @@ def label_network_weights(
         run.ranks.all_reduce_gradients(list(net.parameters()))
         state.update(bits.detach(), fraction_done)
         if report.is_due(step + 1, steps):
-            bpc = float(bits.detach()) / len(real.classes) if spec.in_file else None
+            bpc = float(bits.detach()) / spec.num_classes if spec.in_file else None
             report(step + 1, steps, bpc=bpc, utility=float(loss.detach()))
     return net.state_dict()
 
 
 def label_network_from(
-    weights: dict[str, Tensor], real: LabelledImages, spec: LabelNetworkSpec, student_views: ViewRecipe
+    weights: dict[str, Tensor], spec: LabelNetworkSpec, student_views: ViewRecipe
 ) -> LabelNetwork:
     """The quantized network with the weights of :func:`label_network_weights`."""
-    net = _network(real, spec, seed=0)
+    net = _network(spec, seed=0)
     net.load_state_dict(weights)
     return net.quantized(FILE_TEMPERATURE, student_views)
 
 
-def _network(real: LabelledImages, spec: LabelNetworkSpec, seed: int) -> TrainableLabelNetwork:
+def _network(spec: LabelNetworkSpec, seed: int) -> TrainableLabelNetwork:
     generator = torch.Generator().manual_seed(seed)
-    return TrainableLabelNetwork(spec.layers, real.image_shape, len(real.classes), generator)
+    return TrainableLabelNetwork(spec.layers, spec.image_shape, spec.num_classes, generator)
 
 
 class _TrainingState:
@@ -204,23 +182,23 @@ class _ViewBatches:
         shape, device = tuple(self._images.images.shape), self._images.device
         _, height, width, _ = shape
         parameters = views.draw(self._recipe, shape, self._seed, first_view, count)
-        on_device = views.on_device(parameters, device)
-        first = self._labels[on_device.first.source]
+        tensors = on_device(parameters, device)
+        first = self._labels[tensors.first.source]
         second, weight = first.clone(), torch.ones(count, device=device)
-        second[on_device.mixed] = self._labels[on_device.second.source]
+        second[tensors.mixed] = self._labels[tensors.second.source]
         first_weight = torch.from_numpy(views.first_weights(parameters, height, width))
-        weight[on_device.mixed] = to_device(first_weight, device)
-        return to_network_input(self._rendered(parameters, on_device)), first, second, weight
+        weight[tensors.mixed] = to_device(first_weight, device)
+        return to_network_input(self._rendered(parameters, tensors)), first, second, weight
 
-    def _rendered(self, parameters: views.ViewParameters, on_device: views.ViewParameters) -> Tensor:
+    def _rendered(self, parameters: views.ViewParameters, tensors: views.ViewParameters) -> Tensor:
         if self._shown is not None:
-            return self._render(self._shown, on_device)
+            return self._render(self._shown, tensors)
         rows = np.concatenate([parameters.first.source, parameters.second.source])
         numbers = torch.arange(len(rows), device=self._images.device)
-        first = replace(on_device.first, source=numbers[: len(parameters.first.source)])
-        second = replace(on_device.second, source=numbers[len(parameters.first.source) :])
+        first = replace(tensors.first, source=numbers[: len(parameters.first.source)])
+        second = replace(tensors.second, source=numbers[len(parameters.first.source) :])
         images = views.sharpened(self._images.take(torch.from_numpy(rows)), self._recipe, torch)
-        return self._render(images, replace(on_device, first=first, second=second))
+        return self._render(images, replace(tensors, first=first, second=second))
 
 
 def _loss(net: TrainableLabelNetwork, x: Tensor, first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rudcodec.bitstream import labels_size
-from rudcodec.bitstream.labels import label_parameters
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.label_network.spec import LabelNetworkSpec, label_network_spec
@@ -64,12 +63,12 @@ class NetworkLabels(LabelMode):
     def minimum_shared_bits(self) -> float:
         """Of the narrowest network; not less than one takes whose weights are all zero."""
         spec = self._spec_of(0.0)
-        zero = label_network_from(zero_weights(self.real, spec), self.real, spec, self._student_views)
+        zero = label_network_from(zero_weights(spec), spec, self._student_views)
         return max(spec.minimum_bits, ZERO_NETWORK_MARGIN * self._bits(zero))
 
     @property
     def num_weights(self) -> int:
-        return label_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
+        return self.spec.num_weights
 
     def student_recipe(self) -> Recipe:
         return view_recipe(self.recipe, self.real.height, self.real.width)
@@ -98,7 +97,7 @@ class NetworkLabels(LabelMode):
         return weights
 
     def _network(self, weights: State) -> LabelNetwork:
-        return label_network_from(weights, self.real, self.spec, self._student_views)
+        return label_network_from(weights, self.spec, self._student_views)
 
     def _bits(self, network: LabelNetwork) -> float:
         """Of a network in a file."""

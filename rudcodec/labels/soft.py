@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rudcodec.bitstream.labels import label_parameters
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.label_network.spec import LabelNetworkSpec, label_network_spec
@@ -48,7 +47,7 @@ class TeacherLabels(LabelMode):
 
     @property
     def num_weights(self) -> int:
-        return label_parameters(self.spec.layers, self.real.image_shape, len(self.real.classes))
+        return self.spec.num_weights
 
     def label(self, payload: Payload, results: Results) -> State:
         return teacher_labels(self._teacher(results), payload)
@@ -68,7 +67,7 @@ class TeacherLabels(LabelMode):
         return label_network_weights(self.real, self.spec, self._views, encoding.run)
 
     def _teacher(self, results: Results) -> LabelNetwork:
-        return label_network_from(results["teacher"], self.real, self.spec, self._views)
+        return label_network_from(results["teacher"], self.spec, self._views)
 
     @property
     def _views(self) -> ViewRecipe:

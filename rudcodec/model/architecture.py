@@ -6,13 +6,9 @@ import math
 
 from rudcodec.payload import Architecture, SynthesisLayer
 
-CHROMA = 3
-
-# Up to a budget in bits: widths of the context model's hidden layers; channels and kernels of the synthesis
+# Up to a budget in bits: widths of the context network's hidden layers; channels and kernels of the synthesis
 # layers before the last, which is 3x3. Without any, both networks are linear: some 90 parameters for grey.
-# Digits, inner validation split, 3 students of width 64: at 6e3 bits linear networks 85.5 +- 0.6 % (AVIF
-# 81.7 +- 0.9); at 1.5e4 bits linear 89.8 +- 1.3, (8,) and (8, 8) 89.6 +- 1.7, a third of the file.
-# CIFAR-10, 240 images, 2.5e5 bits: (16, 16) 27.97 dB, (24, 24) 27.86 in 900 bytes more, (8,) 0.3 less.
+# Larger ones take more of a small file than they bring (experiments/2026-11-image-coder.md).
 NETWORKS: tuple[tuple[float, tuple[int, ...], tuple[tuple[int, int], ...]], ...] = (
     (25_000, (), ()),
     (60_000, (8,), ((8, 1), (8, 3))),
@@ -34,8 +30,7 @@ def default_architectures(height: int, width: int, channels: int, budget_bits: f
     levels = 1
     while max(height, width) > 2 ** (levels - 1) and levels < 8:
         levels += 1
-    components = channels if channels == 1 else CHROMA
-    grids = (*[components] * (levels - 1), 1) if levels > 1 else (components,)
+    grids = (*[channels] * (levels - 1), 1) if levels > 1 else (channels,)
     largest = next(i for i, (limit, *_) in enumerate(NETWORKS) if budget_bits < limit)
     architectures = []
     for _, hidden, layers in NETWORKS[largest::-1]:

@@ -1,4 +1,4 @@
-"""The context model (entropy network): location and scale of a discretized Laplace for each latent.
+"""The context network: location and scale of a discretized Laplace for each latent.
 
 The float network; ``rudcodec.bitstream`` has the integer one. What a latent sees, and in which order, is
 drawn in ``bitstream_spec.md``.
@@ -48,7 +48,7 @@ def _parents(parent: Tensor, height: int, width: int) -> list[Tensor]:
 
 
 def contexts(y: Tensor, parent: Tensor | None) -> Tensor:
-    """What the context model sees of each latent of a level: (n, c, h, w) -> (n, c, h, w, 21).
+    """What the context network sees of each latent of a level: (n, c, h, w) -> (n, c, h, w, 21).
 
     ``parent`` is the next coarser level (n, c' >= c, ceil(h/2), ceil(w/2)), None for the coarsest.
     """
@@ -82,7 +82,7 @@ def laplace_bits(y: Tensor, location: Tensor, log2_scale: Tensor) -> Tensor:
     return ((distance - inside) * rate - torch.log(centre.clamp(min=1e-9))) / math.log(2)
 
 
-class ContextModel(nn.Module):
+class ContextNetwork(nn.Module):
     """MLP 21 -> hidden... -> 2 with a bias of its own for each grid in the first layer."""
 
     def __init__(self, grids: Sequence[int], hidden: Sequence[int]) -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from rudcodec.model.context import ContextModel
-from rudcodec.model.synthesis import Synthesis
+from rudcodec.model.context import ContextNetwork
+from rudcodec.model.synthesis import SynthesisNetwork
 from rudcodec.payload import Architecture
 
 
@@ -24,12 +24,12 @@ class Decoded:
 
 
 class GroupNetworks(nn.Module):
-    """The context model and the synthesis network that a group of images shares."""
+    """The context network and the synthesis network that a group of images shares."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.context = ContextModel(architecture.grids, architecture.context_hidden)
-        self.synthesis = Synthesis(sum(architecture.grids), architecture.synthesis)
+        self.context = ContextNetwork(architecture.grids, architecture.context_hidden)
+        self.synthesis = SynthesisNetwork(sum(architecture.grids), architecture.synthesis)
 
     def tensors(self) -> list[nn.Parameter]:
         """Weight and bias of each layer in turn, of the context network and then of the synthesis network."""

@@ -31,9 +31,8 @@ class SoftRounding:
     def at(cls, progress: float) -> SoftRounding:
         """The schedule: temperature .3 -> .1 and noise .25 -> .2 as ``progress`` goes 0 -> 1.
 
-        Noise has to stay: at .1 latents come to rest between the integers, where they tell the networks more
-        than a file can. Rounding then costs 2 dB, and a file has 22.8 dB where this schedule's has 23.8 (200
-        thumbnails, .5 bpp). Rounding straight through for half of each stage is worse still: 21.5 dB.
+        Noise has to stay: with less of it latents come to rest between the integers, where they tell the
+        networks more than a file can (experiments/2026-11-image-coder.md).
         """
         return cls(temperature=0.3 - 0.2 * progress, noise=0.25 - 0.05 * progress)
 

@@ -30,7 +30,7 @@ def upsample_stack(levels: Sequence[Tensor]) -> Tensor:
     return stack
 
 
-class Synthesis(nn.Module):
+class SynthesisNetwork(nn.Module):
     """Convolutions of 1x1 and 3x3 from the stacked latents to (n, channels, H, W).
 
     The format's residual layers are not among them: no architecture of ours has one.

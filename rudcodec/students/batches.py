@@ -66,7 +66,7 @@ class Batches:
             return
         self._images = DeviceImages(data.images, self.device)
         labels = from_array(data.labels if data.probs is None else data.probs).to(self.device)
-        self._labels = as_probabilities(labels, data.class_count) if recipe.cutmix else labels
+        self._labels = as_probabilities(labels, data.num_classes) if recipe.cutmix else labels
 
     def __len__(self) -> int:
         return self.recipe.steps

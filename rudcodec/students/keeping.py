@@ -34,11 +34,11 @@ class Seen(NamedTuple):
     """What a student made of images.
 
     Attributes:
-        classes: that it sees in them, int64 (N,).
+        predicted: the class of each, int64 (N,).
         seconds: that this took, its training first of all, in all processes if some were killed.
     """
 
-    classes: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     seconds: float
 
 
@@ -67,18 +67,18 @@ class StudentKeeper:
         journal = self._journal
         if journal is None or not isinstance(trainer.spec.net, str):
             started = time.monotonic()
-            classes = predict(trainer.train(seed, progress), real.images, trainer.recipe)
-            return Seen(classes, time.monotonic() - started)
+            predicted = predict(trainer.train(seed, progress), real.images, trainer.recipe)
+            return Seen(predicted, time.monotonic() - started)
         key = _key(trainer, seed, real)
         if key not in self._seen:
 
             def stage() -> State:
                 student = trainer.train(seed, progress, journal)
-                classes = predict(student, real.images, trainer.recipe)
-                return [torch.from_numpy(classes), journal.stage_seconds]
+                predicted = predict(student, real.images, trainer.recipe)
+                return [torch.from_numpy(predicted), journal.stage_seconds]
 
-            classes, seconds = journal.run_stage(key, stage)
-            self._seen[key] = Seen(classes.numpy(), seconds)
+            predicted, seconds = journal.run_stage(key, stage)
+            self._seen[key] = Seen(predicted.numpy(), seconds)
         return self._seen[key]
 
 
@@ -163,9 +163,9 @@ def _key(trainer: Trainer, seed: int, real: LabelledImages) -> str:
 
 def _digest(data: TrainingSet) -> str:
     shape = data.images.shape
-    checksum = hashlib.sha256(repr((shape, data.class_count, data.temperature)).encode())
+    checksum = hashlib.sha256(repr((shape, data.num_classes, data.temperature)).encode())
     for array in (data.images, data.labels, *(() if data.probs is None else (data.probs,))):
         checksum.update(np.ascontiguousarray(array).data)
     if data.network is not None:
-        checksum.update(labels_bytes(data.network, ImageShape(*shape[1:]), data.class_count))
+        checksum.update(labels_bytes(data.network, ImageShape(*shape[1:]), data.num_classes))
     return checksum.hexdigest()

@@ -68,7 +68,7 @@ class Trainer:
         recipe, layout = self.recipe, self._layout
         generator = torch.Generator().manual_seed(seed)
         shape = self.data.images.shape[1:]
-        net = build(self.spec.net, shape, self.data.class_count, generator, self.spec.width)
+        net = build(self.spec.net, shape, self.data.num_classes, generator, self.spec.width)
         net = net.to(self.device).to(memory_format=layout)
         optimizer = RecipeOptimizer(net, recipe)
         drawing = self._batches.drawing(seed, generator)

@@ -19,9 +19,9 @@ class TrainingSet:
 
     Attributes:
         images: uint8 (N, H, W, C).
-        labels: int64 (N,), in 0..class_count - 1.
-        class_count: outputs that a student has.
-        probs: float32 (N, class_count), soft labels, which are used instead of ``labels``.
+        labels: int64 (N,), in 0..num_classes - 1.
+        num_classes: outputs that a student has.
+        probs: float32 (N, num_classes), soft labels, which are used instead of ``labels``.
         temperature: of the softmax that ``probs`` come from; students' logits are divided by it.
         network: labels views of the images, which are then what students see, at its own temperature.
 
@@ -31,7 +31,7 @@ class TrainingSet:
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
-    class_count: int
+    num_classes: int
     probs: NDArray[np.float32] | None = None
     temperature: float = 1.0
     network: LabelNetwork | None = None
@@ -40,8 +40,8 @@ class TrainingSet:
         images, labels = self.images, self.labels
         if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
             raise DataError(f"training images must be uint8 (N, H, W, C), not {images.dtype} {images.shape}")
-        if labels.shape != images.shape[:1] or labels.min() < 0 or labels.max() >= self.class_count:
-            raise DataError(f"{len(images)} training images need as many labels in 0..{self.class_count - 1}")
+        if labels.shape != images.shape[:1] or labels.min() < 0 or labels.max() >= self.num_classes:
+            raise DataError(f"{len(images)} training images need as many labels in 0..{self.num_classes - 1}")
 
     @classmethod
     def with_classes(cls, data: LabelledImages | SyntheticSet) -> TrainingSet:

@@ -56,7 +56,7 @@ def train_network_pool(
     real: LabelledImages, pool: NetworkPool, recipe: Recipe, run: RunContext
 ) -> list[dict[str, Tensor]]:
     """The snapshots' weights, by name: a stage of the run, which all processes share."""
-    pool, first_seed = pool.limited(real), run.seed * pool.runs
+    first_seed = run.seed * pool.runs
     if pool.steps == 0:
         seeds = range(first_seed, first_seed + pool.runs)
         return [_network(real, pool.width, seed).state_dict() for seed in seeds]
@@ -93,7 +93,7 @@ def train_network_pool(
         if report.is_due(step + 1, steps):
             report(step + 1, steps)
     if not state.snapshots:
-        state.add_snapshot()  # a rehearsal ends after a few steps
+        state.add_snapshot()  # a dry run ends after a few steps
     return state.snapshots
 
 
