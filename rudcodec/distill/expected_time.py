@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rudcodec.distill.inputs import Inputs
-from rudcodec.distill.transitions import PRETRAINING_STEPS
+from rudcodec.distill.training_loop import PRETRAINING_STEPS
 from rudcodec.utility import make_utility
 from rudcodec.utility.mm import MomentMatching
 

@@ -22,8 +22,13 @@ from rudcodec.distill.coarse_images import take_coarse_images
 from rudcodec.distill.quality import Quality, file_quality, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
 from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, Training, update_target
-from rudcodec.distill.training_loop import TrainingSchedule, tuning_schedule
-from rudcodec.distill.transitions import PRETRAINING_STEPS, adjust_step_size
+from rudcodec.distill.training_loop import (
+    TrainingSchedule,
+    pretraining_schedule,
+    train,
+    tuning_schedule,
+)
+from rudcodec.distill.transitions import adjust_step_size
 from rudcodec.distill.trim import trim
 from rudcodec.errors import BudgetError
 from rudcodec.runs import Stage, State
@@ -188,22 +193,21 @@ class Attempt:
         return max(factor, 0.001)
 
     def _safe_stages(self) -> list[Stage]:
-        pretraining = TrainingSchedule(
-            self._name("pretraining"),
-            PRETRAINING_STEPS,
-            2.0,
-            rounding_start=None,
-            train_latents=False,
-            train_synthesis=False,
-            update_lmbda=False,
-        )
         warmup = TrainingSchedule(
             self._name("warm-up"), SAFE_EPOCHS, 0.5, rounding_start=0.3, train_synthesis=False
         )
         return [
-            Stage(schedule.name, Training(schedule), shared=True, is_needed=self._is_needed)
-            for schedule in (pretraining, warmup)
+            Stage(self._name("pretraining"), self._pretrain, shared=True, is_needed=self._is_needed),
+            Stage(warmup.name, Training(warmup), shared=True, is_needed=self._is_needed),
         ]
+
+    def _pretrain(self, encoding: Encoding) -> None:
+        """Teach the context networks the initial latents."""
+        num_chunks = len(encoding.encoder.chunks)
+        train(
+            encoding.encoder,
+            pretraining_schedule(num_chunks, self._name("pretraining"), train_synthesis=False),
+        )
 
     def _quantize(self, encoding: Encoding) -> State:
         """[exponents of the integer networks, labels of the images]."""

@@ -23,6 +23,7 @@ OBSERVE_EVERY_STEPS = 3
 # to where they flip, and the rate runs away.
 STRAIGHT_FRACTION, MAX_STRAIGHT_EPOCHS = 0.2, 90
 FIRST_WARMUP_FRACTION = 0.6
+PRETRAINING_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,21 @@ def warmup_schedules(epochs: int) -> tuple[TrainingSchedule, TrainingSchedule]:
     return (
         TrainingSchedule("warm-up 1", first, 1.0, rounding_start=0.0),
         TrainingSchedule("warm-up 2", epochs - first, 0.5, rounding_start=0.3),
+    )
+
+
+def pretraining_schedule(
+    num_chunks: int, name: str = "pretraining", train_synthesis: bool = True
+) -> TrainingSchedule:
+    """Of the networks, on the initial latents: as many steps, however many chunks these are in."""
+    return TrainingSchedule(
+        name,
+        -(-PRETRAINING_STEPS // num_chunks),
+        2.0,
+        rounding_start=None,
+        train_latents=False,
+        train_synthesis=train_synthesis,
+        update_lmbda=False,
     )
 
 

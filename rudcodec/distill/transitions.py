@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, scale_for_rate_ratio
-from rudcodec.distill.training_loop import TrainingSchedule, train
+from rudcodec.distill.training_loop import pretraining_schedule, train
 
-PRETRAINING_STEPS = 300
 # Of the latents' bits, in the joint phase: what it makes loses bits where rounding and tuning keep it, and
 # can't gain any.
 TARGET_OVERSHOOT = 1.08
@@ -17,11 +16,7 @@ def pretrain_networks(encoder: EncoderState) -> None:
 
     An untrained context network overrates the rate ten times, which would send lmbda astray.
     """
-    epochs = -(-PRETRAINING_STEPS // len(encoder.chunks))
-    schedule = TrainingSchedule(
-        "pretraining", epochs, 2.0, rounding_start=None, train_latents=False, update_lmbda=False
-    )
-    train(encoder, schedule)
+    train(encoder, pretraining_schedule(len(encoder.chunks)))
     if not encoder.control.fixed:
         adjust_step_size(encoder)
 
