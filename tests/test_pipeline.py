@@ -94,9 +94,18 @@ def test_a_safe_attempt_pretrains_for_as_many_steps_whatever_the_chunks() -> Non
     assert PRETRAINING_STEPS <= steps < PRETRAINING_STEPS + chunks
 
 
-@pytest.mark.parametrize("labels", ["hard", "soft", "network"])
-def test_what_is_expected_is_of_stages_that_there_are(labels: str) -> None:
-    inputs = resolve_inputs(stripes(1), None, Settings(bpc=8000, ipc=2, labels=labels))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(bpc=8000, ipc=2, labels="hard"),
+        Settings(bpc=8000, ipc=2, labels="soft"),
+        Settings(bpc=8000, ipc=2, labels="network"),
+        Settings(lmbda=0.02, ipc=2),
+    ],
+    ids=["hard", "soft", "network", "lmbda"],
+)
+def test_what_is_expected_is_of_stages_that_there_are(settings: Settings) -> None:
+    inputs = resolve_inputs(stripes(1), None, settings)
     expected = expected_seconds(inputs)
     names = [stage.name for stage in pipeline(inputs)]
     assert set(expected) <= set(names) and list(expected) == sorted(expected, key=names.index)
