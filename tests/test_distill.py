@@ -19,8 +19,8 @@ from rudcodec.distill.allocation import Demand, allocate, smallest_bpc
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.distill.pipeline import pipeline
+from rudcodec.distill.schedules import joint_schedule
 from rudcodec.distill.selection import select_images
-from rudcodec.distill.training_loop import joint_schedule
 from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.runs import RunContext

@@ -18,7 +18,7 @@ from rudcodec.distill.expected_time import expected_seconds  # noqa: E402
 from rudcodec.distill.inputs import Inputs, resolve_inputs  # noqa: E402
 from rudcodec.distill.payload_builder import paid_part  # noqa: E402
 from rudcodec.distill.pipeline import pipeline, run_pipeline, run_stages  # noqa: E402
-from rudcodec.distill.training_loop import PRETRAINING_STEPS  # noqa: E402
+from rudcodec.distill.schedules import PRETRAINING_STEPS  # noqa: E402
 from rudcodec.payload import Architecture  # noqa: E402
 from rudcodec.runs import Journal, RunContext, Stateful  # noqa: E402
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rudcodec.distill.encoding import CPU_CHUNK
 from rudcodec.distill.inputs import Inputs
-from rudcodec.distill.training_loop import PRETRAINING_STEPS, warmup_schedules
+from rudcodec.distill.schedules import PRETRAINING_STEPS, warmup_schedules
 from rudcodec.utility import make_utility
 from rudcodec.utility.mm import MomentMatching
 

@@ -21,13 +21,9 @@ from rudcodec.distill.acceptance import (
 from rudcodec.distill.coarse_images import take_coarse_images
 from rudcodec.distill.quality import Quality, file_quality, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
-from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, Training, update_target
-from rudcodec.distill.training_loop import (
-    TrainingSchedule,
-    pretraining_schedule,
-    train,
-    tuning_schedule,
-)
+from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, update_target
+from rudcodec.distill.schedules import pretraining_schedule, safe_warmup_schedule, tuning_schedule
+from rudcodec.distill.training_loop import Training, train
 from rudcodec.distill.transitions import adjust_step_size
 from rudcodec.distill.trim import trim
 from rudcodec.errors import BudgetError
@@ -38,7 +34,6 @@ if TYPE_CHECKING:
 
 FIRST_SAFE, ATTEMPTS = 3, 6
 LAST_RESORT = ATTEMPTS + 1
-SAFE_EPOCHS = 60
 # Weight of distortion against weights' bits when integers are chosen anew; its inverse where those bits take
 # more than half of the file.
 FINER = 4.0
@@ -193,9 +188,7 @@ class Attempt:
         return max(factor, 0.001)
 
     def _safe_stages(self) -> list[Stage]:
-        warmup = TrainingSchedule(
-            self._name("warm-up"), SAFE_EPOCHS, 0.5, rounding_start=0.3, train_synthesis=False
-        )
+        warmup = safe_warmup_schedule(self._name("warm-up"))
         return [
             Stage(self._name("pretraining"), self._pretrain, shared=True, is_needed=self._is_needed),
             Stage(warmup.name, Training(warmup), shared=True, is_needed=self._is_needed),

@@ -15,8 +15,8 @@ from rudcodec.distill.meet_budget import (
     unbounded_stages,
 )
 from rudcodec.distill.quality import Quality, model_psnr
-from rudcodec.distill.rounds import Training
-from rudcodec.distill.training_loop import joint_schedule, warmup_schedules
+from rudcodec.distill.schedules import joint_schedule, warmup_schedules
+from rudcodec.distill.training_loop import Training
 from rudcodec.distill.transitions import pretrain_networks, raise_target, take_decoded_as_targets
 from rudcodec.payload import Payload
 from rudcodec.runs import RunClock, RunContext, Stage, State

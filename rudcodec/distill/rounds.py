@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rudcodec.distill.acceptance import NOTHING_LEFT, is_lost
 from rudcodec.distill.quality import file_quality
-from rudcodec.distill.training_loop import TrainingSchedule, train
+from rudcodec.distill.schedules import meet_budget_schedule
+from rudcodec.distill.training_loop import Training
 from rudcodec.runs import Stage, State
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ IsNeeded = Callable[["Encoding"], bool]
 
 LOWEST, HIGHEST = 0.97, 1.1  # of the budget; nearer, trimming does less harm than another round
 ROUNDS = 8
-EPOCHS = 15
 OPEN, MET, LOST = "open", "met", "lost"
 
 
@@ -35,17 +35,6 @@ def update_target(encoding: Encoding, labels: State) -> int:
     encoder.control.target = encoder.target_rate(encoding.allocation.budget_bits)
     encoder.control.rate = estimated_bits / encoder.num_pixels
     return size
-
-
-@dataclass(frozen=True)
-class Training:
-    """A stage that trains by a schedule, with the utility or without."""
-
-    schedule: TrainingSchedule
-    with_utility: bool = False
-
-    def __call__(self, encoding: Encoding) -> None:
-        train(encoding.encoder, self.schedule, encoding.utility_term if self.with_utility else None)
 
 
 @dataclass(frozen=True)
@@ -98,14 +87,7 @@ class Round:
         """Measure; and tune, but for the last round."""
         stages = [Stage(self.measure_name, self.measure, is_needed=self.rounds.is_tuned_on)]
         if self.number <= ROUNDS:
-            schedule = TrainingSchedule(
-                f"meet budget {self.rounds.attempt}.{self.number}",
-                EPOCHS,
-                0.5,
-                rounding_start=1.0,
-                train_networks=False,
-                update_lmbda=False,
-            )
+            schedule = meet_budget_schedule(f"meet budget {self.rounds.attempt}.{self.number}")
             training = Training(schedule)
             stages.append(Stage(schedule.name, training, shared=True, is_needed=self.rounds.is_tuned_on))
         return stages

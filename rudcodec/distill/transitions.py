@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, scale_for_rate_ratio
-from rudcodec.distill.training_loop import pretraining_schedule, train
+from rudcodec.distill.schedules import pretraining_schedule
+from rudcodec.distill.training_loop import train
 
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
