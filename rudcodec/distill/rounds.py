@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from rudcodec.distill.acceptance import NOTHING_LEFT, is_lost
 from rudcodec.distill.quality import file_quality
@@ -37,6 +37,22 @@ def update_target(encoding: Encoding, labels: State) -> int:
     return size
 
 
+class Measurement(NamedTuple):
+    """What a round has measured, and concluded.
+
+    Attributes:
+        ratio: of the file's size to the budget.
+        is_large_enough: it can't or needn't be larger.
+        overhead_bits: the file's.
+        outcome: ``MET`` where the file meets the budget, ``LOST`` where more rounds are in vain, or ``OPEN``.
+    """
+
+    ratio: float
+    is_large_enough: bool
+    overhead_bits: float
+    outcome: str
+
+
 @dataclass(frozen=True)
 class Rounds:
     """The rounds of one attempt.
@@ -53,15 +69,15 @@ class Rounds:
         """All of them, in order."""
         return [stage for each in self._each() for stage in each.stages()]
 
-    def measurements(self, encoding: Encoding) -> list[list[Any]]:
-        """The rounds' measurements so far, see :meth:`Round.measure`."""
+    def measurements(self, encoding: Encoding) -> list[Measurement]:
+        """The rounds' measurements so far."""
         names = [each.measure_name for each in self._each()]
-        return [encoding.results[name] for name in names if name in encoding.results]
+        return [Measurement(**encoding.results[name]) for name in names if name in encoding.results]
 
     def is_tuned_on(self, encoding: Encoding) -> bool:
         """Whether no round of this attempt has met the budget yet, nor shown that it won't do."""
-        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
-        return self.is_needed(encoding) and all(outcome == OPEN for outcome in outcomes)
+        measurements = self.measurements(encoding)
+        return self.is_needed(encoding) and all(each.outcome == OPEN for each in measurements)
 
     def _each(self) -> list[Round]:
         return [Round(self, number) for number in range(1, ROUNDS + 2)]
@@ -93,12 +109,13 @@ class Round:
         return stages
 
     def measure(self, encoding: Encoding) -> State:
-        """Measure the file.
+        """Measure the file; where the outcome is ``OPEN``, change lmbda for the tuning of another round.
 
-        [Its size over the budget; whether it can't or needn't be larger; its overhead in bits; the outcome].
-        The outcome is ``MET`` where the file meets the budget, ``LOST`` where more rounds are in vain, or
-        ``OPEN``: then lmbda is changed for the tuning of another round.
+        Returns a :class:`Measurement` by names.
         """
+        return self._measurement(encoding)._asdict()
+
+    def _measurement(self, encoding: Encoding) -> Measurement:
         encoder = encoding.encoder
         ratio = 8 * update_target(encoding, encoding.labels) / encoding.allocation.budget_bits
         is_large_enough = ratio >= LOWEST or encoder.control.target >= encoder.max_rate
@@ -107,17 +124,18 @@ class Round:
             quality = file_quality(encoding, payload)
             is_large_enough = is_large_enough or quality.initial >= NOTHING_LEFT
             if self.number == 1 and is_lost(encoding, quality):
-                return [ratio, is_large_enough, encoder.overhead_bits, LOST]
+                return Measurement(ratio, is_large_enough, encoder.overhead_bits, LOST)
         is_small_enough = ratio <= HIGHEST
         if self.number > ROUNDS:
-            return [ratio, is_large_enough, encoder.overhead_bits, MET if is_small_enough else LOST]
+            outcome = MET if is_small_enough else LOST
+            return Measurement(ratio, is_large_enough, encoder.overhead_bits, outcome)
         is_met = is_large_enough and is_small_enough
         if not is_met:
             earlier = self.rounds.measurements(encoding)
-            if not is_large_enough and any(not large_enough for _, large_enough, *_ in earlier):
+            if not is_large_enough and any(not each.is_large_enough for each in earlier):
                 encoder.targets = encoder.initial_images
-            encoder.control.scale_lmbda(lmbda_factor([*(r for r, *_ in earlier), ratio]))
-        return [ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN]
+            encoder.control.scale_lmbda(lmbda_factor([*(each.ratio for each in earlier), ratio]))
+        return Measurement(ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN)
 
 
 def lmbda_factor(ratios: Sequence[float]) -> float:
