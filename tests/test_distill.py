@@ -19,8 +19,8 @@ from rudcodec.distill.allocation import Demand, allocate, smallest_bpc
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.distill.pipeline import pipeline
+from rudcodec.distill.schedules import joint_schedule
 from rudcodec.distill.selection import select_images
-from rudcodec.distill.training_loop import joint_schedule
 from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.runs import RunContext
@@ -172,8 +172,12 @@ def test_no_more_images_than_a_file_may_ask_for() -> None:
     check(planned.ipc)
     with pytest.raises(FormatError):
         check(planned.ipc + 50)
-    with pytest.raises(BudgetError, match=f"may hold {planned.ipc} images per class, not 4000"):
+    with pytest.raises(BudgetError, match=r"may hold \d+ images per class, not 4000") as refused:
         allocate(demand, 1e6, 4000)
+    most = int(str(refused.value).split("may hold ")[1].split()[0])
+    assert allocate(demand, 1e6, most).ipc == most >= planned.ipc
+    with pytest.raises(BudgetError, match=f"may hold {most} images per class, not {most + 1}"):
+        allocate(demand, 1e6, most + 1)
 
 
 @pytest.mark.parametrize(

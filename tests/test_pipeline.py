@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from conftest import stripes
 from golden_payloads import layer, random_payload
@@ -16,8 +18,9 @@ from rudcodec.distill.expected_time import expected_seconds  # noqa: E402
 from rudcodec.distill.inputs import Inputs, resolve_inputs  # noqa: E402
 from rudcodec.distill.payload_builder import paid_part  # noqa: E402
 from rudcodec.distill.pipeline import pipeline, run_pipeline, run_stages  # noqa: E402
+from rudcodec.distill.schedules import PRETRAINING_STEPS  # noqa: E402
 from rudcodec.payload import Architecture  # noqa: E402
-from rudcodec.runs import RunContext  # noqa: E402
+from rudcodec.runs import Journal, RunContext, Stateful  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +70,42 @@ def test_there_is_no_such_stage(inputs: Inputs) -> None:
         run_stages(Encoding(inputs, RunContext("cpu")), "cool-down")
 
 
-@pytest.mark.parametrize("labels", ["hard", "soft", "network"])
-def test_what_is_expected_is_of_stages_that_there_are(labels: str) -> None:
-    inputs = resolve_inputs(stripes(1), None, Settings(bpc=8000, ipc=2, labels=labels))
+class CountingJournal(Journal):
+    """A journal whose loops take no step; ``counts``: how many they would take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: list[int] = []
+
+    def steps(self, count: int, loop: Stateful | None = None) -> Iterator[int]:
+        self.counts.append(count)
+        return iter(())
+
+
+def test_a_safe_attempt_pretrains_for_as_many_steps_whatever_the_chunks() -> None:
+    settings = Settings(bpc=3000, labels="hard", joint=0, chunk=2)
+    inputs = resolve_inputs(None, stripes(1), settings)
+    journal = CountingJournal()
+    encoding = Encoding(inputs, RunContext("cpu", journal=journal))
+    (pretraining,) = (stage for stage in pipeline(inputs) if stage.name == "pretraining 3")
+    pretraining.run(encoding)
+    (steps,), chunks = journal.counts, len(encoding.encoder.chunks)
+    assert chunks > 3
+    assert PRETRAINING_STEPS <= steps < PRETRAINING_STEPS + chunks
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(bpc=8000, ipc=2, labels="hard"),
+        Settings(bpc=8000, ipc=2, labels="soft"),
+        Settings(bpc=8000, ipc=2, labels="network"),
+        Settings(lmbda=0.02, ipc=2),
+    ],
+    ids=["hard", "soft", "network", "lmbda"],
+)
+def test_what_is_expected_is_of_stages_that_there_are(settings: Settings) -> None:
+    inputs = resolve_inputs(stripes(1), None, settings)
     expected = expected_seconds(inputs)
     names = [stage.name for stage in pipeline(inputs)]
     assert set(expected) <= set(names) and list(expected) == sorted(expected, key=names.index)

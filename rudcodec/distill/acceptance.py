@@ -50,6 +50,6 @@ def _initial(encoding: Encoding) -> float:
 
 def loss(encoding: Encoding, quality: Quality) -> float:
     """What a file has lost against the model that was trained, in dB beyond what its rate explains."""
-    trained, rate_ratio, _ = encoding.results["training"]
-    explained = LOSS_PER_DOUBLING * math.log2(max(rate_ratio, 1.0))
-    return min(trained, NOTHING_LEFT) - quality.initial - explained
+    training = encoding.results["training"]
+    explained = LOSS_PER_DOUBLING * math.log2(max(training["rate_ratio"], 1.0))
+    return min(training["psnr"], NOTHING_LEFT) - quality.initial - explained

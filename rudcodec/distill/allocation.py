@@ -92,7 +92,7 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
         try:
             architectures = _allowed_architectures(demand, budget_bits, ipc)
         except FormatError:
-            most = _most_allowed(demand, architectures[0], budget_bits, ipc)
+            most = max(_most_allowed(demand, each, budget_bits, ipc) for each in architectures)
             raise BudgetError(
                 f"ipc: a file of {bpc:.0f} bpc may hold {most} images per class, not {ipc}"
             ) from None

@@ -47,7 +47,8 @@ def take_coarse_images(encoding: Encoding) -> State:
     """Let the encoder hold the pyramid's coarser levels, of as many and as finely as the budget allows: a
     stage.
 
-    [Exponents of the integer networks; labels of the images; whether the file fits, however coarse].
+    Returns ``exponents`` of the integer networks, ``labels`` of the images, and whether the file ``fits``,
+    however coarse it is.
     """
     num_levels = len(encoding.encoder.model.architecture.grids)
     best: _Try | None = None
@@ -60,7 +61,7 @@ def take_coarse_images(encoding: Encoding) -> State:
             break
     count, step_size = (1, _max_step_size(encoding)) if best is None else (best.num_levels, best.step_size)
     _set(encoding, count, step_size)
-    return [encoding.exponents, encoding.labels, best is not None]
+    return {"exponents": encoding.exponents, "labels": encoding.labels, "fits": best is not None}
 
 
 def _max_step_size(encoding: Encoding) -> float:

@@ -134,7 +134,7 @@ class Encoding:
     @cached_property
     def exponents(self) -> Exponents:
         """Of the integer networks, as they were last made; stages that make them anew assign them."""
-        exponents: Exponents = self._latest("quantize ", "coarse images ")[1][0]
+        exponents: Exponents = self._latest("quantize ", "coarse images ")[1]["exponents"]
         return exponents
 
     @cached_property
@@ -142,7 +142,7 @@ class Encoding:
         """Of the images, as they were last labelled: when networks were made integers, or in the end; stages
         that label them anew assign them."""
         stage, result = self._latest("quantize ", "coarse images ", "labels ")
-        return result if stage.startswith("labels ") else result[1]
+        return result if stage.startswith("labels ") else result["labels"]
 
     def _latest(self, *makers: str) -> tuple[str, State]:
         """Name and result of the last finished stage whose name begins with one of ``makers``."""

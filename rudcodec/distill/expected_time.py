@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rudcodec.distill.encoding import CPU_CHUNK
 from rudcodec.distill.inputs import Inputs
-from rudcodec.distill.transitions import PRETRAINING_STEPS
+from rudcodec.distill.schedules import PRETRAINING_STEPS, warmup_schedules
 from rudcodec.utility import make_utility
 from rudcodec.utility.mm import MomentMatching
 
@@ -23,15 +24,15 @@ def expected_seconds(inputs: Inputs) -> dict[str, float]:
     """
     settings = inputs.settings
     images = inputs.num_classes * inputs.allocate(inputs.label_mode.shared_bits({})).ipc
-    warmup = _WARMUP * images * settings.warmup
+    first_warmup, second_warmup = warmup_schedules(settings.warmup)
     label_stages = {stage.name: _VIEW * settings.label_views for stage in inputs.label_mode.stages()}
     seconds = {
         **label_stages,
         "utility networks": _NETWORK_STEP * _network_steps(inputs),
-        "pretraining": _WARMUP * 100 * PRETRAINING_STEPS,
-        "warm-up 1": 0.6 * warmup,
-        "overhead": _INTEGERS / 2 * images,
-        "warm-up 2": 0.4 * warmup,
+        "pretraining": _WARMUP * CPU_CHUNK * PRETRAINING_STEPS,
+        "warm-up 1": _WARMUP * images * first_warmup.epochs,
+        "overhead": _INTEGERS / 2 * images if settings.lmbda is None else 0.0,
+        "warm-up 2": _WARMUP * images * second_warmup.epochs,
         "joint": _JOINT * images * settings.joint,
         "quantize 1": _INTEGERS / 2 * images,
         "tuning 1": _TUNING * images * settings.tune,

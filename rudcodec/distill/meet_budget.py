@@ -9,7 +9,7 @@ from the initial model, whose synthesis is left as it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rudcodec.distill.acceptance import (
     MAX_LOSS,
@@ -21,9 +21,10 @@ from rudcodec.distill.acceptance import (
 from rudcodec.distill.coarse_images import take_coarse_images
 from rudcodec.distill.quality import Quality, file_quality, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
-from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, Training, update_target
-from rudcodec.distill.training_loop import TrainingSchedule, tuning_schedule
-from rudcodec.distill.transitions import PRETRAINING_STEPS, adjust_step_size
+from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, update_target
+from rudcodec.distill.schedules import pretraining_schedule, safe_warmup_schedule, tuning_schedule
+from rudcodec.distill.training_loop import Training, train
+from rudcodec.distill.transitions import adjust_step_size
 from rudcodec.distill.trim import trim
 from rudcodec.errors import BudgetError
 from rudcodec.runs import Stage, State
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 FIRST_SAFE, ATTEMPTS = 3, 6
 LAST_RESORT = ATTEMPTS + 1
-SAFE_EPOCHS = 60
 # Weight of distortion against weights' bits when integers are chosen anew; its inverse where those bits take
 # more than half of the file.
 FINER = 4.0
@@ -53,13 +53,13 @@ def measure_overhead(encoding: Encoding) -> None:
 def remember_training(encoding: Encoding) -> State:
     """What was trained, for attempts to begin from and to be held to: a stage.
 
-    [PSNR of the model against the initial images; its rate over the budget's; the state that attempts
-    begin with].
+    Returns the ``psnr`` of the model against the initial images, the ``rate_ratio`` of its rate to the
+    budget's, and the ``snapshot`` that attempts begin with.
     """
     encoder = encoding.encoder
     rate = encoder.all_coded_bits() / encoder.num_pixels
     ratio = rate / encoder.target_rate(encoding.allocation.budget_bits)
-    return [model_psnr(encoding), ratio, encoding.snapshot()]
+    return {"psnr": model_psnr(encoding), "rate_ratio": ratio, "snapshot": encoding.snapshot()}
 
 
 def budget_stages(tuning_epochs: int) -> list[Stage]:
@@ -78,19 +78,27 @@ def unbounded_stages(tuning_epochs: int) -> list[Stage]:
     return [*attempt.tuning_stages(tuning_epochs), labels, check]
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """What has become of an attempt.
 
     Attributes:
         fits: the file is within the budget.
-        quality: of the file's images.
+        psnr: of the file's images against the initial ones; ``target_psnr``: against the targets.
         accepted: it fits, and hasn't lost too much.
+        state: what the attempt has ended with: a ``snapshot``, ``exponents`` of the integer networks and
+            ``labels``; None where it is accepted: nothing comes after it.
     """
 
     fits: bool
-    quality: Quality
+    psnr: float
+    target_psnr: float
     accepted: bool
+    state: State
+
+    @property
+    def quality(self) -> Quality:
+        """Of the file's images."""
+        return Quality(self.psnr, self.target_psnr)
 
 
 @dataclass(frozen=True)
@@ -138,15 +146,7 @@ class Attempt:
     def check_of(self, encoding: Encoding) -> Check | None:
         """What the check has found, None if there was none."""
         result = encoding.results.get(self._name("check"))
-        if result is None:
-            return None
-        fits, initial, targets, accepted, _ = result
-        return Check(fits, Quality(initial, targets), accepted)
-
-    def restore(self, encoding: Encoding) -> None:
-        """Go back to what this attempt has ended with."""
-        snapshot, encoding.exponents, encoding.labels = encoding.results[self._name("check")][-1]
-        encoding.go_back(snapshot)
+        return None if result is None else Check(**result)
 
     @property
     def rounds(self) -> Rounds:
@@ -161,59 +161,56 @@ class Attempt:
     def _is_trimmed(self, encoding: Encoding) -> bool:
         """Whether the file is near enough its budget, be it good or bad."""
         last = self.rounds.measurements(encoding)[-1:]
-        ends = [ratio <= HIGHEST and outcome != OPEN for ratio, *_, outcome in last]
+        ends = [each.ratio <= HIGHEST and each.outcome != OPEN for each in last]
         return self._is_needed(encoding) and any(ends)
 
     def _start(self, encoding: Encoding) -> None:
         """Begin anew, with what the attempt before has shown of the file's size."""
         encoder = encoding.encoder
-        first, *_, last = Attempt(self.number - 1).rounds.measurements(encoding) * 2
-        _, _, overhead_bits, _ = first
-        encoding.go_back(encoding.results["training"][-1])
-        encoder.overhead_bits = overhead_bits
+        measurements = Attempt(self.number - 1).rounds.measurements(encoding)
+        encoding.go_back(encoding.results["training"]["snapshot"])
+        encoder.overhead_bits = measurements[0].overhead_bits
         encoder.control.target = encoder.target_rate(encoding.allocation.budget_bits)
         if self.is_safe:
             encoding.reset_model(encoder.control.target * encoder.num_pixels * self._correction(encoding))
-        elif not LOWEST <= last[0] <= HIGHEST:
+        elif not LOWEST <= measurements[-1].ratio <= HIGHEST:
             adjust_step_size(encoder)
 
     def _correction(self, encoding: Encoding) -> float:
         """What the safe attempts so far say that the initial model's bits are to be multiplied by."""
         factor, budget_bits = 1.0, encoding.allocation.budget_bits
         for number in range(FIRST_SAFE, self.number):
-            ratio, _, overhead_bits, _ = Attempt(number).rounds.measurements(encoding)[-1]
-            bits, wanted = ratio * budget_bits - overhead_bits, budget_bits - overhead_bits
+            last = Attempt(number).rounds.measurements(encoding)[-1]
+            bits = last.ratio * budget_bits - last.overhead_bits
+            wanted = budget_bits - last.overhead_bits
             step = max(0.25, min(4.0, wanted / max(bits, 1.0)))
             factor *= step if step > 1 else step**2  # at low rates most of the bits are zeros' own
         return max(factor, 0.001)
 
     def _safe_stages(self) -> list[Stage]:
-        pretraining = TrainingSchedule(
-            self._name("pretraining"),
-            PRETRAINING_STEPS,
-            2.0,
-            rounding_start=None,
-            train_latents=False,
-            train_synthesis=False,
-            update_lmbda=False,
-        )
-        warmup = TrainingSchedule(
-            self._name("warm-up"), SAFE_EPOCHS, 0.5, rounding_start=0.3, train_synthesis=False
-        )
+        warmup = safe_warmup_schedule(self._name("warm-up"))
         return [
-            Stage(schedule.name, Training(schedule), shared=True, is_needed=self._is_needed)
-            for schedule in (pretraining, warmup)
+            Stage(self._name("pretraining"), self._pretrain, shared=True, is_needed=self._is_needed),
+            Stage(warmup.name, Training(warmup), shared=True, is_needed=self._is_needed),
         ]
 
+    def _pretrain(self, encoding: Encoding) -> None:
+        """Teach the context networks the initial latents."""
+        num_chunks = len(encoding.encoder.chunks)
+        train(
+            encoding.encoder,
+            pretraining_schedule(num_chunks, self._name("pretraining"), train_synthesis=False),
+        )
+
     def _quantize(self, encoding: Encoding) -> State:
-        """[exponents of the integer networks, labels of the images]."""
+        """Make the networks integers; returns their ``exponents``, and ``labels`` of the images."""
         encoder = encoding.encoder
         crowded = encoder.overhead_bits > 0.5 * encoding.allocation.budget_bits
         fineness = FINER ** ((1 - self.number) if crowded else (self.number - 1))
         encoding.exponents = quantize_networks(encoder, fineness)
         encoding.labels = encoding.label_images()
         update_target(encoding, encoding.labels)
-        return [encoding.exponents, encoding.labels]
+        return {"exponents": encoding.exponents, "labels": encoding.labels}
 
     def _trim(self, encoding: Encoding) -> bool:
         """Trim the file; whether it fits then."""
@@ -221,25 +218,29 @@ class Attempt:
         return trim(encoding, encoding.labels)
 
     def check(self, encoding: Encoding) -> State:
-        """Compare the file with what was trained.
-
-        [fits; PSNR to the initial images; PSNR to the targets; accepted; what the attempt has made]. The last
-        is None where it is accepted: nothing comes after it.
-        """
+        """Compare the file with what was trained; returns a :class:`Check` by names."""
         if self.number == LAST_RESORT:
-            encoding.exponents, encoding.labels, fits = encoding.results[self._name("coarse images")]
+            coarse = encoding.results[self._name("coarse images")]
+            encoding.exponents, encoding.labels = coarse["exponents"], coarse["labels"]
+            fits = coarse["fits"]
         else:
             encoding.labels = encoding.results[self._name("labels")]
             fits = encoding.results.get(self._name("trim"), True)
         encoder = encoding.encoder
         quality = file_quality(encoding, encoding.payload(encoder.latents(), encoding.labels))
         is_large_enough = all(
-            large_enough and (ratio >= LOWEST or not leaves_too_much(encoding, quality))
-            for ratio, large_enough, *_ in self.rounds.measurements(encoding)[-1:]
+            last.is_large_enough and (last.ratio >= LOWEST or not leaves_too_much(encoding, quality))
+            for last in self.rounds.measurements(encoding)[-1:]  # none where no round has measured the file
         )
         accepted = fits and is_large_enough and is_as_good_as_trained(encoding, quality)
-        made = None if accepted else [encoding.snapshot(), encoding.exponents, encoding.labels]
-        return [fits, quality.initial, quality.targets, accepted, made]
+        state = None
+        if not accepted:
+            state = {
+                "snapshot": encoding.snapshot(),
+                "exponents": encoding.exponents,
+                "labels": encoding.labels,
+            }
+        return Check(fits, quality.initial, quality.targets, accepted, state)._asdict()
 
     def _name(self, stage: str) -> str:
         return f"{stage} {self.number}"
@@ -247,11 +248,11 @@ class Attempt:
 
 def final_quality(encoding: Encoding) -> Quality:
     """Of the images of the file that is written; the encoding is then as its attempt has left it."""
-    attempt = Attempt(encoding.results.get("choice", 1))
-    check = attempt.check_of(encoding)
+    check = Attempt(encoding.results.get("choice", 1)).check_of(encoding)
     assert check is not None
-    if encoding.results[f"check {attempt.number}"][-1] is not None:
-        attempt.restore(encoding)
+    if check.state is not None:
+        encoding.exponents, encoding.labels = check.state["exponents"], check.state["labels"]
+        encoding.go_back(check.state["snapshot"])
     return check.quality
 
 
@@ -270,8 +271,8 @@ def choose_attempt(encoding: Encoding) -> int:
             "bpc: networks and labels leave no room even for the images' mean colours; a larger budget or "
             "fewer images (ipc) do"
         )
-    best = max(fitting, key=lambda number: fitting[number].quality.initial)
-    lost = min(encoding.results["training"][0], NOTHING_LEFT) - fitting[best].quality.initial
+    best = max(fitting, key=lambda number: fitting[number].psnr)
+    lost = min(encoding.results["training"]["psnr"], NOTHING_LEFT) - fitting[best].psnr
     if loss(encoding, fitting[best].quality) > 2 * MAX_LOSS:
         raise BudgetError(
             f"bpc: in a file of this budget the images would lose {lost:.1f} dB of what was trained; a "

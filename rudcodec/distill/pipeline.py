@@ -15,8 +15,8 @@ from rudcodec.distill.meet_budget import (
     unbounded_stages,
 )
 from rudcodec.distill.quality import Quality, model_psnr
-from rudcodec.distill.rounds import Training
-from rudcodec.distill.training_loop import joint_schedule, warmup_schedules
+from rudcodec.distill.schedules import joint_schedule, warmup_schedules
+from rudcodec.distill.training_loop import Training
 from rudcodec.distill.transitions import pretrain_networks, raise_target, take_decoded_as_targets
 from rudcodec.payload import Payload
 from rudcodec.runs import RunClock, RunContext, Stage, State
@@ -40,17 +40,17 @@ def pipeline(inputs: Inputs) -> tuple[Stage, ...]:
     if has_utility:
         stages.append(Stage("utility networks", learn_utility, shared=True, timed=True))
     stages.append(Stage("initial quality", model_psnr))
-    stages.append(Stage("pretraining", pretrain, shared=True))
+    stages.append(Stage("pretraining", pretrain_networks, shared=True))
     stages.append(Stage("warm-up 1", Training(first_warmup), shared=True, timed=True))
     if has_budget:
         stages.append(Stage("overhead", measure_overhead))
     stages.append(Stage("warm-up 2", Training(second_warmup), shared=True, timed=True))
     if has_utility:
         if has_budget:
-            stages.append(Stage("raise target", raise_rate_target))
+            stages.append(Stage("raise target", raise_target))
         joint = Training(joint_schedule(settings.joint), with_utility=True)
         stages.append(Stage("joint", joint, shared=True, timed=True))
-        stages.append(Stage("targets", take_targets))
+        stages.append(Stage("targets", take_decoded_as_targets))
     end = budget_stages if has_budget else unbounded_stages
     return (*stages, *end(settings.tune))
 
@@ -84,18 +84,3 @@ def run_stages(encoding: Encoding, last: str | None = None) -> None:
 def learn_utility(encoding: Encoding) -> State:
     """What the utility has to learn of the real set: a stage."""
     return encoding.new_utility().learn(encoding.inputs.real, encoding.run)
-
-
-def pretrain(encoding: Encoding) -> None:
-    """Teach the networks the initial latents: a stage."""
-    pretrain_networks(encoding.encoder)
-
-
-def raise_rate_target(encoding: Encoding) -> None:
-    """Let the joint phase spend more than there is: a stage."""
-    raise_target(encoding.encoder)
-
-
-def take_targets(encoding: Encoding) -> None:
-    """Make the joint phase's images the targets: a stage."""
-    take_decoded_as_targets(encoding.encoder)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from rudcodec.distill.acceptance import NOTHING_LEFT, is_lost
 from rudcodec.distill.quality import file_quality
-from rudcodec.distill.training_loop import TrainingSchedule, train
+from rudcodec.distill.schedules import meet_budget_schedule
+from rudcodec.distill.training_loop import Training
 from rudcodec.runs import Stage, State
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ IsNeeded = Callable[["Encoding"], bool]
 
 LOWEST, HIGHEST = 0.97, 1.1  # of the budget; nearer, trimming does less harm than another round
 ROUNDS = 8
-EPOCHS = 15
 OPEN, MET, LOST = "open", "met", "lost"
 
 
@@ -37,15 +37,20 @@ def update_target(encoding: Encoding, labels: State) -> int:
     return size
 
 
-@dataclass(frozen=True)
-class Training:
-    """A stage that trains by a schedule, with the utility or without."""
+class Measurement(NamedTuple):
+    """What a round has measured, and concluded.
 
-    schedule: TrainingSchedule
-    with_utility: bool = False
+    Attributes:
+        ratio: of the file's size to the budget.
+        is_large_enough: it can't or needn't be larger.
+        overhead_bits: the file's.
+        outcome: ``MET`` where the file meets the budget, ``LOST`` where more rounds are in vain, or ``OPEN``.
+    """
 
-    def __call__(self, encoding: Encoding) -> None:
-        train(encoding.encoder, self.schedule, encoding.utility_term if self.with_utility else None)
+    ratio: float
+    is_large_enough: bool
+    overhead_bits: float
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,15 @@ class Rounds:
         """All of them, in order."""
         return [stage for each in self._each() for stage in each.stages()]
 
-    def measurements(self, encoding: Encoding) -> list[list[Any]]:
-        """The rounds' measurements so far, see :meth:`Round.measure`."""
+    def measurements(self, encoding: Encoding) -> list[Measurement]:
+        """The rounds' measurements so far."""
         names = [each.measure_name for each in self._each()]
-        return [encoding.results[name] for name in names if name in encoding.results]
+        return [Measurement(**encoding.results[name]) for name in names if name in encoding.results]
 
     def is_tuned_on(self, encoding: Encoding) -> bool:
         """Whether no round of this attempt has met the budget yet, nor shown that it won't do."""
-        outcomes = [outcome for *_, outcome in self.measurements(encoding)]
-        return self.is_needed(encoding) and all(outcome == OPEN for outcome in outcomes)
+        measurements = self.measurements(encoding)
+        return self.is_needed(encoding) and all(each.outcome == OPEN for each in measurements)
 
     def _each(self) -> list[Round]:
         return [Round(self, number) for number in range(1, ROUNDS + 2)]
@@ -98,25 +103,19 @@ class Round:
         """Measure; and tune, but for the last round."""
         stages = [Stage(self.measure_name, self.measure, is_needed=self.rounds.is_tuned_on)]
         if self.number <= ROUNDS:
-            schedule = TrainingSchedule(
-                f"meet budget {self.rounds.attempt}.{self.number}",
-                EPOCHS,
-                0.5,
-                rounding_start=1.0,
-                train_networks=False,
-                update_lmbda=False,
-            )
+            schedule = meet_budget_schedule(f"meet budget {self.rounds.attempt}.{self.number}")
             training = Training(schedule)
             stages.append(Stage(schedule.name, training, shared=True, is_needed=self.rounds.is_tuned_on))
         return stages
 
     def measure(self, encoding: Encoding) -> State:
-        """Measure the file.
+        """Measure the file; where the outcome is ``OPEN``, change lmbda for the tuning of another round.
 
-        [Its size over the budget; whether it can't or needn't be larger; its overhead in bits; the outcome].
-        The outcome is ``MET`` where the file meets the budget, ``LOST`` where more rounds are in vain, or
-        ``OPEN``: then lmbda is changed for the tuning of another round.
+        Returns a :class:`Measurement` by names.
         """
+        return self._measurement(encoding)._asdict()
+
+    def _measurement(self, encoding: Encoding) -> Measurement:
         encoder = encoding.encoder
         ratio = 8 * update_target(encoding, encoding.labels) / encoding.allocation.budget_bits
         is_large_enough = ratio >= LOWEST or encoder.control.target >= encoder.max_rate
@@ -125,17 +124,18 @@ class Round:
             quality = file_quality(encoding, payload)
             is_large_enough = is_large_enough or quality.initial >= NOTHING_LEFT
             if self.number == 1 and is_lost(encoding, quality):
-                return [ratio, is_large_enough, encoder.overhead_bits, LOST]
+                return Measurement(ratio, is_large_enough, encoder.overhead_bits, LOST)
         is_small_enough = ratio <= HIGHEST
         if self.number > ROUNDS:
-            return [ratio, is_large_enough, encoder.overhead_bits, MET if is_small_enough else LOST]
+            outcome = MET if is_small_enough else LOST
+            return Measurement(ratio, is_large_enough, encoder.overhead_bits, outcome)
         is_met = is_large_enough and is_small_enough
         if not is_met:
             earlier = self.rounds.measurements(encoding)
-            if not is_large_enough and any(not large_enough for _, large_enough, *_ in earlier):
+            if not is_large_enough and any(not each.is_large_enough for each in earlier):
                 encoder.targets = encoder.initial_images
-            encoder.control.scale_lmbda(lmbda_factor([*(r for r, *_ in earlier), ratio]))
-        return [ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN]
+            encoder.control.scale_lmbda(lmbda_factor([*(each.ratio for each in earlier), ratio]))
+        return Measurement(ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN)
 
 
 def lmbda_factor(ratios: Sequence[float]) -> float:

@@ -7,74 +7,34 @@ utility, tuning leaves the networks alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from rudcodec.distill.encoder_state import NETWORK_LR, EncoderState
 from rudcodec.distill.learning_rates import cosine_decay, set_learning_rate
+from rudcodec.distill.schedules import TrainingSchedule
 from rudcodec.distill.utility_term import UtilityTerm
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.nets.transfer import LateNumber
 from rudcodec.runs import State, restore_optimizer
 
+if TYPE_CHECKING:
+    from rudcodec.distill.encoding import Encoding
+
 OBSERVE_EVERY_STEPS = 3
-# Of a schedule, and of it at most so many epochs, are rounded straight through: in longer ones latents drift
-# to where they flip, and the rate runs away.
-STRAIGHT_FRACTION, MAX_STRAIGHT_EPOCHS = 0.2, 90
-FIRST_WARMUP_FRACTION = 0.6
 
 
 @dataclass(frozen=True)
-class TrainingSchedule:
-    """How a stage trains.
+class Training:
+    """A stage that trains by a schedule, with the utility or without."""
 
-    Attributes:
-        name: of the stage, for reports.
-        epochs: passes over all images.
-        lr_factor: of the learning rates.
-        rounding_start: where in 0..1 the schedule of soft rounding begins (0: much noise, 1: little); None:
-            rounding straight through from the first step.
-        train_latents, train_networks: which of the two move.
-        train_synthesis: of the networks, whether the synthesis networks move, too.
-        update_lmbda: whether the rate control moves lmbda.
-    """
+    schedule: TrainingSchedule
+    with_utility: bool = False
 
-    name: str
-    epochs: int
-    lr_factor: float
-    rounding_start: float | None
-    train_latents: bool = True
-    train_networks: bool = True
-    train_synthesis: bool = True
-    update_lmbda: bool = True
-
-    def rounding(self, fraction_done: float) -> SoftRounding | None:
-        """Soft rounding first, then straight through (None) at the end."""
-        soft = 1 - min(STRAIGHT_FRACTION, MAX_STRAIGHT_EPOCHS / self.epochs)
-        if self.rounding_start is None or fraction_done >= soft:
-            return None
-        start = self.rounding_start
-        return SoftRounding.at(start + (1 - start) * fraction_done / soft)
-
-
-def warmup_schedules(epochs: int) -> tuple[TrainingSchedule, TrainingSchedule]:
-    """Rate and distortion; between the two, a trial file tells what it will take."""
-    first = round(FIRST_WARMUP_FRACTION * epochs)
-    return (
-        TrainingSchedule("warm-up 1", first, 1.0, rounding_start=0.0),
-        TrainingSchedule("warm-up 2", epochs - first, 0.5, rounding_start=0.3),
-    )
-
-
-def joint_schedule(epochs: int) -> TrainingSchedule:
-    """Rate, distortion and utility."""
-    return TrainingSchedule("joint", epochs, 0.5, rounding_start=0.5)
-
-
-def tuning_schedule(epochs: int, name: str = "tuning") -> TrainingSchedule:
-    """Of the latents, after the networks have become integers."""
-    return TrainingSchedule(name, epochs, 0.5, rounding_start=0.8, train_networks=False)
+    def __call__(self, encoding: Encoding) -> None:
+        train(encoding.encoder, self.schedule, encoding.utility_term if self.with_utility else None)
 
 
 def train(encoder: EncoderState, schedule: TrainingSchedule, term: UtilityTerm | None = None) -> None:

@@ -1,27 +1,29 @@
-"""What is done between training stages: step sizes, targets, the budget's overhead."""
+"""What is done between training stages: step sizes, targets."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, scale_for_rate_ratio
-from rudcodec.distill.training_loop import TrainingSchedule, train
+from rudcodec.distill.schedules import pretraining_schedule
+from rudcodec.distill.training_loop import train
 
-PRETRAINING_STEPS = 300
+if TYPE_CHECKING:
+    from rudcodec.distill.encoding import Encoding
+
 # Of the latents' bits, in the joint phase: what it makes loses bits where rounding and tuning keep it, and
 # can't gain any.
 TARGET_OVERSHOOT = 1.08
 
 
-def pretrain_networks(encoder: EncoderState) -> None:
-    """Teach the networks the initial latents, then choose the step size by the rate that is left.
+def pretrain_networks(encoding: Encoding) -> None:
+    """Teach the networks the initial latents, then choose the step size by the rate that is left: a stage.
 
     An untrained context network overrates the rate ten times, which would send lmbda astray.
     """
-    epochs = -(-PRETRAINING_STEPS // len(encoder.chunks))
-    schedule = TrainingSchedule(
-        "pretraining", epochs, 2.0, rounding_start=None, train_latents=False, update_lmbda=False
-    )
-    train(encoder, schedule)
+    encoder = encoding.encoder
+    train(encoder, pretraining_schedule(len(encoder.chunks)))
     if not encoder.control.fixed:
         adjust_step_size(encoder)
 
@@ -41,13 +43,13 @@ def adjust_step_size(encoder: EncoderState) -> None:
     control.rate = control.target
 
 
-def raise_target(encoder: EncoderState) -> None:
-    """Let the joint phase spend some more bits than there are: it loses as many afterwards."""
-    control = encoder.control
-    control.target = min(TARGET_OVERSHOOT * control.target, encoder.max_rate)
+def raise_target(encoding: Encoding) -> None:
+    """Let the joint phase spend some more bits than there are, as it loses as many afterwards: a stage."""
+    encoder = encoding.encoder
+    encoder.control.target = min(TARGET_OVERSHOOT * encoder.control.target, encoder.max_rate)
 
 
-def take_decoded_as_targets(encoder: EncoderState) -> None:
+def take_decoded_as_targets(encoding: Encoding) -> None:
     """From here on the images that the joint phase has made are what is to be kept, not the initial ones,
-    which rounding and tuning would lead back to."""
-    encoder.targets = encoder.decode_all()
+    which rounding and tuning would lead back to: a stage."""
+    encoding.encoder.targets = encoding.encoder.decode_all()
