@@ -73,6 +73,17 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
     assert torch.equal(found["bytes"], state["bytes"])
 
 
+def test_checkpoints_of_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with CheckpointFolder(tmp_path / "run") as folder:
+        with monkeypatch.context() as patch:
+            patch.setattr("rudcodec.runs.checkpoints._LAYOUT", "0")
+            folder.save({"number": 1})
+        with pytest.raises(DataError, match=r"checkpoint-1.safetensors: is of another version of rudcodec"):
+            folder.load()
+        folder.save({"number": 2})
+        assert newest(folder)["number"] == 2
+
+
 def test_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Path) -> None:
     with CheckpointFolder(tmp_path / "run") as folder:
         for number in range(12):

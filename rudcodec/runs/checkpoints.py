@@ -23,6 +23,8 @@ from rudcodec.files import write_bytes
 KEPT = 2
 MARKER = "rudcodec-run.json"  # says that the folder is a run's, and whether the run made it
 _LOCK = "rudcodec-run.lock"
+_LAYOUT = "2"
+"""Changes with what stages keep: older runs can't go on then."""
 
 State = Any
 """Tensors in dictionaries and lists of any depth, and what JSON knows."""
@@ -83,7 +85,7 @@ class CheckpointFolder:
         tensors = [tensor.contiguous() for tensor in tensors]
         files = self._files()
         number = _number(files[-1]) + 1 if files else 1
-        metadata = {"state": tree, "sha256": _digest(tree, tensors)}
+        metadata = {"state": tree, "layout": _LAYOUT, "sha256": _digest(tree, tensors)}
         data = save({str(i): tensor for i, tensor in enumerate(tensors)}, metadata)
         write_bytes(data, self.path / f"checkpoint-{number}.safetensors")
         for old in files[: 1 - KEPT]:
@@ -92,7 +94,7 @@ class CheckpointFolder:
     def load(self) -> State | None:
         """The newest state that is whole, on the CPU; None where there is no checkpoint.
 
-        Raises DataError if none of those there is.
+        Raises DataError if none of those there is, or another version of rudcodec has made it.
         """
         files = self._files()
         for path in reversed(files):
@@ -100,10 +102,17 @@ class CheckpointFolder:
                 with safe_open(path, "pt") as file:
                     metadata = file.metadata()
                     tensors = [file.get_tensor(str(i)) for i in range(len(file.keys()))]
-                if metadata["sha256"] == _digest(metadata["state"], tensors):
-                    return _rebuilt(json.loads(metadata["state"]), tensors)
+                if metadata["sha256"] != _digest(metadata["state"], tensors):
+                    continue
+                state = _rebuilt(json.loads(metadata["state"]), tensors)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError):
                 continue
+            if metadata.get("layout") != _LAYOUT:
+                raise DataError(
+                    f"{path}: is of another version of rudcodec, which can finish this run; else remove "
+                    f"{self.path} and start anew"
+                )
+            return state
         if files:
             raise DataError(
                 f"{files[-1]}: is not a readable checkpoint, nor is an older one; remove {self.path} and "
