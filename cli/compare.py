@@ -60,7 +60,7 @@ def compare(
     if as_json:
         facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": equal}
         facts["changes"] = judging.recipe_changes()
-        facts["rows"] = [{"name": name, "a": a, "b": b} for name, a, b in rows]
+        facts["rows"] = [{"name": name, "a": a, "b": b} for name, a, b in _with_whole_names(rows)]
         click.echo(json.dumps(finite(facts), indent=1))
         return
     print_table(("", f">{files[0].name}", f">{files[1].name}", ">difference"), [_shown(*row) for row in rows])
@@ -68,6 +68,17 @@ def compare(
         click.echo(f"changed of the files' recipes: {judging.changes_text}")
     if alike is not None:
         click.echo("the images are equal" if equal else f"PSNR between the images: {alike:.2f} dB")
+
+
+def _with_whole_names(rows: list[Row]) -> Iterator[Row]:
+    """Names that stand under another follow it: "bytes, HEAD"."""
+    above = ""
+    for name, a, b in rows:
+        if name.startswith(" "):
+            yield f"{above}, {name.strip()}", a, b
+        else:
+            above = name
+            yield name, a, b
 
 
 def _facts(a: JudgedFile, b: JudgedFile) -> Iterator[Row]:
@@ -116,7 +127,7 @@ def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[
     with ProgressView(is_quiet()) as view:
         judging.warn_of_overlap(view)
         real_images = RealImages(judging, source, view)
-        sets = [real_images.of(file.data) for file in files]
+        sets = real_images.of_all(files)
         prepare_for_images(os.environ, sets[0].height, sets[0].width)
         columns = []
         with judging.students(view, [file.contents for file in files], source) as panel:

@@ -177,7 +177,7 @@ def _measured(
     """What is known of the files once all is measured."""
     real_images, codecs = real
     outputs, ledger = kept
-    sets = [real_images.of(file.data) for file in files]
+    sets = real_images.of_all(files)
     train = [real_images.of(file.data, "train") if codecs else None for file in files]
     prepare_for_images(os.environ, max(real.height for real in sets), max(real.width for real in sets))
 
@@ -198,7 +198,6 @@ def _measured(
         points,
         sets[0].name,
         judging.split,
-        len(sets[0]),
         rudcodec.__version__,
         tuple(measuring.refusals),
         judging.changes_text,

@@ -10,7 +10,7 @@ import click
 
 from rudcodec.errors import FormatError
 from rudcodec.export import choose_format, format_names
-from rudcodec.text import short
+from rudcodec.text import listed, short
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, check_outputs, send, shown_output, staged
@@ -98,6 +98,15 @@ def decompress(
         if dash:
             send(target)
     closing(f"{shown_output(path)}: {text}", err=dash)
+    if chosen is None and (empty := _empty_folders(path)):
+        closing(
+            f"no image is of {listed(empty)}: torchvision's ImageFolder needs allow_empty=True then", err=True
+        )
+
+
+def _empty_folders(path: Path) -> list[str]:
+    """Names of class folders that nothing is in."""
+    return sorted(folder.name for folder in path.iterdir() if folder.is_dir() and not any(folder.iterdir()))
 
 
 def _name(lost: tuple[FormatError, ...]) -> None:

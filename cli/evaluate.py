@@ -166,7 +166,8 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 
 def _without_confusion(facts: dict[str, Any]) -> dict[str, Any]:
-    """Of many classes it would be most of the output."""
+    """Of many classes it would be most of the output. One student has no deviation."""
+    facts |= {"std": facts["std"] if len(facts["seeds"]) > 1 else None}
     return {name: value for name, value in facts.items() if name != "confusion"}
 
 

@@ -14,6 +14,8 @@ from rudcodec.baselines.codecs import CODECS
 from rudcodec.data.mapped import STUDENTS
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
+from rudcodec.errors import DataError
+from rudcodec.text import shown
 
 from .commands import RareOption, device_flag
 from .reading import read_images, reading_flags
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
     from rudcodec.data.reading import Mode
     from rudcodec.progress import StageProgress
+    from rudcodec.report import JudgedFile
     from rudcodec.students import Panel, StudentSpec
     from rudcodec.synthetic import SyntheticSet
 
@@ -203,3 +206,15 @@ class RealImages:
         if key not in self._read:
             self._read[key] = self._judging.read(self.source, split, data, self._view)
         return self._read[key]
+
+    def of_all(self, files: Sequence[JudgedFile]) -> list[LabelledImages]:
+        """Those that go with each of some files. Raises DataError if these aren't of the same classes: then
+        their accuracies would say nothing of each other."""
+        sets = [self.of(file.data) for file in files]
+        for file, images in zip(files, sets, strict=True):
+            if other := {*images.classes} ^ {*sets[0].classes}:
+                raise DataError(
+                    f"{file.name} and {files[0].name}: accuracies on different classes don't compare "
+                    f"({shown(min(other))} is in one of them only); eval judges each by itself"
+                )
+        return sets

@@ -86,9 +86,7 @@ class Commands(click.Group):
                 raise
             raise Failure(f"this needs {error.name}: pip install 'rudcodec[train]'") from error
         except OSError as error:
-            if error.errno == errno.EPIPE or error.strerror is None:
-                raise
-            raise Failure(f"{error.filename or 'input/output'}: {error.strerror.lower()}") from error
+            raise _failure(error) from error
 
     def main(
         self,
@@ -113,6 +111,8 @@ class Commands(click.Group):
             sys.exit(error.exit_code)
         except click.ClickException as error:
             _fail(error)
+        except OSError as error:  # of --help and --version, which are said before there is a command
+            _fail(_failure(error))
 
 
 def _show_warning(
@@ -122,6 +122,16 @@ def _show_warning(
     where = f"{filename}:{lineno}: {category.__name__}: " if is_verbose() else ""
     # not click.echo, which writes past a live display
     print(f"rudcodec: warning: {where}{' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _failure(error: OSError) -> click.ClickException:
+    """What is said of it. What is written to a pipe that nobody reads any more ends the command as SIGPIPE
+    would."""
+    if error.strerror is None:
+        raise error
+    if error.errno == errno.EPIPE:
+        return Ended("nobody reads the output any more", signal.SIGPIPE)
+    return Failure(f"{error.filename or 'input or output'}: {error.strerror.lower()}")
 
 
 def _fail(error: click.ClickException) -> NoReturn:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rudcodec.text import short
+from rudcodec.text import listed, short
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, shown_output, write_output
@@ -16,7 +16,7 @@ from .values import amount, naming, read_input
 @command("truncate", "Make a smaller file by leaving out segments.")
 @click.argument("file", metavar="IN")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--ipc", type=amount, metavar="N", help="At most N images a class.")
+@click.option("--ipc", type=amount, metavar="N", help="At most N images of a class.")
 @click.option("--bpc", type=amount, metavar="N", help="At most N bits a class, such as 20k.")
 @force_flag
 def truncate(file: str, out: Path, ipc: float | None, bpc: float | None, force: bool) -> None:
@@ -39,3 +39,6 @@ def truncate(file: str, out: Path, ipc: float | None, bpc: float | None, force: 
         f"{result.ipc:,.10g} images a class; {result.segments} of {result.total} segments kept",
         err=out == STANDARD_OUTPUT,
     )
+    if result.lost:
+        lost = listed(result.lost)
+        closing(f"no image is left of {lost}: the segments kept have other classes only", err=True)

@@ -100,6 +100,8 @@ def read_input(path: str) -> bytes:
     """Contents of a file, or of standard input for ``-``. Raises DataError."""
     from rudcodec.bitstream.files import LARGEST_FILE, read_bytes
 
+    if not path:
+        raise DataError("a file's name is empty; is a variable of the shell not set?")
     if path == "-":
         if sys.stdin is None:
             raise DataError("standard input is closed")

@@ -11,13 +11,13 @@ from rudcodec.files import write_bytes
 from rudcodec.text import shown
 
 if TYPE_CHECKING:
-    from rudcodec.bitstream import Truncation
+    from rudcodec.bitstream import File, Truncation
 
 AnyPath = str | os.PathLike[str]
 
 
 def truncate(
-    path: AnyPath,
+    file: File,
     out: AnyPath,
     *,
     ipc: float | None = None,
@@ -25,19 +25,21 @@ def truncate(
 ) -> Truncation:
     """Write the first segments of a ``.rud`` file as a file of their own, without decoding or encoding.
 
-    As many segments as have at most ``ipc`` images a class, or ``bpc`` bits a class (or both): the result
+    Of ``file``, a path, an open binary file or a file's contents, as many segments as have at most ``ipc``
+    images of any class, or ``bpc`` bits a class (or both): the result
     says how many that were. Raises BudgetError when one segment alone is too much, SettingError without a
     limit, DataError or FormatError when a file can't be read or written.
     """
     from rudcodec import bitstream
 
-    result = bitstream.truncate(bitstream.read_bytes(path), ipc=ipc, bpc=bpc)
+    result = bitstream.truncate(bitstream.read_bytes(file), ipc=ipc, bpc=bpc)
     write_bytes(result.data, out)
     return result
 
 
-def merge(paths: Iterable[AnyPath], out: AnyPath) -> int:
-    """Write the images of several ``.rud`` files as one file; classes of the same name are one class.
+def merge(files: Iterable[File], out: AnyPath) -> int:
+    """Write the images of several ``.rud`` files (paths, open files, contents) as one file; classes of the
+    same name are one class.
 
     Nothing is decoded or encoded: the file takes about the sum of the others. It has the first one's recipe.
     Returns its size in bytes.
@@ -49,17 +51,19 @@ def merge(paths: Iterable[AnyPath], out: AnyPath) -> int:
     """
     from rudcodec import bitstream
 
-    if isinstance(paths, str | os.PathLike):
-        raise SettingError("merge takes a list of paths")
-    paths = list(paths)
-    names = [shown(os.fspath(path)) for path in paths]
-    data = bitstream.merge([bitstream.read_bytes(path) for path in paths], names)
+    if isinstance(files, str | os.PathLike | bytes | bytearray | memoryview):
+        raise SettingError("merge takes a list of files")
+    contents, names = [], []
+    for number, file in enumerate(files, start=1):
+        names.append(shown(os.fspath(file)) if isinstance(file, str | os.PathLike) else f"file {number}")
+        contents.append(bitstream.read_bytes(file))
+    data = bitstream.merge(contents, names)
     write_bytes(data, out)
     return len(data)
 
 
 def extract(
-    path: AnyPath,
+    file: File,
     out: AnyPath,
     *,
     classes: Iterable[str] | None = None,
@@ -69,7 +73,7 @@ def extract(
     """Write some of a ``.rud`` file's images as a file of their own; they decode to the same pixels.
 
     Args:
-        path: the file.
+        file: a path, an open binary file, or a file's contents.
         out: where the new one goes.
         classes: names of the classes that are kept; None: all.
         ipc: the first so many images of each class; None: all.
@@ -79,15 +83,17 @@ def extract(
         The size of the new file in bytes.
 
     Raises:
-        SettingError: no such class, nothing left, soft labels that name classes which go, or images that
-            may not be a file of their own.
+        SettingError: nothing to leave out, no such class, nothing left, soft labels that name classes which
+            go, or images that may not be a file of their own.
         DataError, FormatError: a file can't be read or written, or is malformed.
     """
     from rudcodec import bitstream
 
     if isinstance(classes, str):
         raise SettingError("classes must be a list of names")
+    if classes is None and ipc is None and not hard:
+        raise SettingError("extract needs classes, ipc or hard")
     kept = None if classes is None else tuple(classes)
-    data = bitstream.extract(bitstream.read_bytes(path), classes=kept, ipc=ipc, hard=hard)
+    data = bitstream.extract(bitstream.read_bytes(file), classes=kept, ipc=ipc, hard=hard)
     write_bytes(data, out)
     return len(data)

@@ -74,6 +74,8 @@ class SyntheticSet:
         mask, the set of these images, whose ``size`` stays the file's."""
         if isinstance(index, slice | list) or (isinstance(index, np.ndarray) and index.ndim):
             rows = index if isinstance(index, slice) else np.asarray(index, None if len(index) else np.int64)
+            if isinstance(rows, np.ndarray) and rows.ndim > 1:
+                raise IndexError(f"indices of images must have one dimension, not {rows.ndim}")
             probs = None if self.probs is None else self.probs[rows]
             return replace(self, images=self.images[rows], labels=self.labels[rows], probs=probs)
         number = operator.index(index)

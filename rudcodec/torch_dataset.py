@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +43,11 @@ class TensorImages(Dataset[tuple[Any, Any]]):
         return len(self.data)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, label = self.data[index]
+        number = operator.index(index)  # slices are for the set itself: data[:2].torch()
+        image, label = self.data[number]
         tensor = normalise(from_array(image[None]), self._mean, self._std)[0]
         target = (
-            label if self.data.probs is None or not self.soft else from_array(self.data.probs[index].copy())
+            label if self.data.probs is None or not self.soft else from_array(self.data.probs[number].copy())
         )
         return tensor if self.transform is None else self.transform(tensor), target
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,29 @@ class TestErrors:
         assert_one_line(run("compress", "digits", tmp_path, "--bpc", "5k"), "is a folder")
         result = run("compress", "digits", tmp_path / "x.rud", "--bpc", "5k", "--log", tmp_path)
         assert_one_line(result, "is a folder")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+    @pytest.mark.parametrize("word", ["--help", "--version"])
+    def test_full_disk_has_no_traceback(self, word: str) -> None:
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "rudcodec.cli", word],
+                check=False,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        assert done.returncode == 2
+        assert done.stderr == "rudcodec: input or output: no space left on device\n"
+
+    def test_a_closed_pipe_is_told_from_failures(self, rud: Path) -> None:
+        words = f"{shlex.quote(sys.executable)} -m rudcodec.cli info --json {shlex.quote(str(rud))}"
+        script = f"set -o pipefail; {words} | true"
+        done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True)
+        assert done.returncode in (0, 141) and "Traceback" not in done.stderr
+
+    def test_empty_names_are_no_files(self, tmp_path: Path) -> None:
+        assert_one_line(run("info", ""), "a file's name is empty")
 
     @pytest.mark.parametrize("words", [("--seed", "3"), ("--salvage", "--views", "2")])
     def test_options_that_would_do_nothing(self, rud: Path, tmp_path: Path, words: tuple[str, ...]) -> None:

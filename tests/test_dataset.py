@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import rudcodec
-from rudcodec import SettingError, SyntheticSet
+from rudcodec import DataError, SettingError, SyntheticSet
 from rudcodec.augment import augment
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
@@ -62,6 +62,15 @@ def test_items_are_images_and_class_numbers(data: SyntheticSet) -> None:
         data["3"]  # type: ignore[call-overload]
     with pytest.raises(TypeError):
         data[1.0]  # type: ignore[call-overload]
+
+
+def test_indices_of_no_use_are_refused(soft: SyntheticSet) -> None:
+    with pytest.raises(IndexError, match="indices of images must have one dimension, not 2"):
+        soft[np.array([[0, 1]])]
+    with pytest.raises(TypeError, match="'slice' object cannot be interpreted as an integer"):
+        soft.torch()[:2]  # type: ignore[index]
+    with pytest.raises(DataError, match="there are no images to train on"):
+        soft[0:0].batches()
 
 
 def test_slices_are_sets(soft: SyntheticSet) -> None:

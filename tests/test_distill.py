@@ -253,6 +253,11 @@ def test_numbers_of_numpy_can_be_written_into_checkpoints() -> None:
     assert json.loads(json.dumps(settings.as_dict()))["utility_options"] == {"mm.runs": 3}
 
 
+def test_settings_of_another_type(colour: LabelledImages, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"settings must be Settings, such as Settings.preset"):
+        rudcodec.compress(colour, tmp_path / "x.rud", "fast")  # type: ignore[arg-type]
+
+
 def test_a_utility_needs_real_images_of_every_class(colour: LabelledImages) -> None:
     some = colour.take(np.flatnonzero(colour.labels != 1))
     with pytest.raises(DataError, match="class b has no image that a utility could match"):

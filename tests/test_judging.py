@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,3 +206,26 @@ def test_a_split_without_the_classes_of_a_file_is_refused(tmp_path: Path, labell
     assert run("extract", labelled, part, "--class", "ant", "--class", "bee").exit_code == 0
     result = run("eval", part, "--real", real, "--split", "all", *QUICK, "--baseline", "none")
     assert mistake(result).endswith("has no image of the set's classes, ant, bee")
+
+
+def test_files_of_other_classes_are_not_compared_by_students(
+    tmp_path: Path, real: Path, labelled: Path
+) -> None:
+    part = tmp_path / "part.rud"
+    assert run("extract", labelled, part, "--class", "ant", "--class", "bee").exit_code == 0
+    words = ("--real", real, "--split", "all", *QUICK)
+    for command in (("compare", labelled, part), ("curve", labelled, part, "-o", tmp_path / "curve")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = run(*command, *words)
+        assert "accuracies on different classes don't compare (cicada is in one of them only)" in mistake(
+            result
+        )
+    assert not (tmp_path / "curve").exists()
+
+
+def test_rows_of_a_comparison_have_names_of_their_own(labelled: Path) -> None:
+    rows = json.loads(run("compare", labelled, labelled, "--json").stdout)["rows"]
+    names = [row["name"] for row in rows]
+    assert len({*names}) == len(names) and all(name == name.strip() for name in names)
+    assert {"bytes", "bytes, images", "images", "recipe, images"} <= {*names}

@@ -345,7 +345,7 @@ class TestPieces:
         network = point("label network", 80, 0.5, sha256=file.sha256, net="", seeds=())
         _, *rows = as_tsv([made, network], "val", "lr=0.1, steps=9").splitlines()
         assert [row.split("\t")[-2] for row in rows] == ["lr=0.1, steps=9", ""]
-        report = Report((file,), (made,), "ants", "val", 9, "1", changes="lr=0.1, steps=9")
+        report = Report((file,), (made,), "ants", "val", "1", changes="lr=0.1, steps=9")
         assert "Changed for the students here: lr=0.1, steps=9" in as_html(report)
         assert "Changed" not in as_html(replace(report, changes=""))
 
@@ -387,7 +387,7 @@ class TestPieces:
         made = point(
             "set", 800, 0.5, file=file.name, sha256=file.sha256, per_class=(1, None, 0), confusion=many
         )
-        page = as_html(Report((file,), (made,), "<i>", "val", 9, "1"))
+        page = as_html(Report((file,), (made,), "<i>", "val", "1"))
         assert "<b>&$" not in page and "&lt;b&gt;&amp;$x_1$" in page and "<i>" not in page.split("<p")[0]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +18,14 @@ from rudcodec import BudgetError, FormatError, SettingError, bitstream
 from rudcodec.cli.main import main
 from rudcodec.payload import Architecture, Payload
 
-COUNTS = [(2, 2), (2, 2), (3, 1), (2, 0), (2, 2)]  # 2, 4, 6, 7, 9 a class
+COUNTS = [(2, 2), (2, 2), (3, 1), (2, 0), (2, 2)]  # at most 2, 4, 7, 9, 11 of a class
+
+
+ARCHITECTURE = Architecture(6, 5, 3, (2, 1), (3,), (layer(4, 3), layer(3, relu=False)))
 
 
 def payload_of(share: str = "dataset") -> Payload:
-    architecture = Architecture(6, 5, 3, (2, 1), (3,), (layer(4, 3), layer(3, relu=False)))
-    return random_payload(architecture, COUNTS, seed=4, share=share)
+    return random_payload(ARCHITECTURE, COUNTS, seed=4, share=share)
 
 
 @pytest.fixture(params=["dataset", "class"])
@@ -31,7 +35,9 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("ipc", "kept"), [(2, 1), (3.9, 1), (4, 2), (6.5, 3), (8, 4), (9, 5), (1000, 5)])
+@pytest.mark.parametrize(
+    ("ipc", "kept"), [(2, 1), (3.9, 1), (4, 2), (6.5, 2), (7, 3), (9, 4), (11, 5), (1000, 5)]
+)
 def test_images_a_class(file: Path, tmp_path: Path, ipc: float, kept: int) -> None:
     out = tmp_path / "out.rud"
     result = rudcodec.truncate(file, out, ipc=ipc)
@@ -54,7 +60,7 @@ def test_images_a_class(file: Path, tmp_path: Path, ipc: float, kept: int) -> No
 def test_every_size(file: Path) -> None:
     """At each possible size exactly, just below it, and just above it."""
     data = file.read_bytes()
-    sizes = [bitstream.truncate(data, ipc=ipc).bpc for ipc in (2, 4, 6, 7, 9)]
+    sizes = [bitstream.truncate(data, ipc=ipc).bpc for ipc in (2, 4, 7, 9, 11)]
     assert sizes == sorted(set(sizes)) and sizes[-1] == 8 * len(data) / 2
     for kept, bpc in enumerate(sizes, 1):
         assert bitstream.truncate(data, bpc=bpc).segments == kept
@@ -75,7 +81,7 @@ def test_twice_is_once(file: Path) -> None:
 
 def test_what_cannot_be_done_is_said(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.rud"
-    with pytest.raises(BudgetError, match="2 images a class, the least"):
+    with pytest.raises(BudgetError, match="the first segment alone has 2 images of a class"):
         rudcodec.truncate(file, out, ipc=1)
     with pytest.raises(SettingError, match="ipc or bpc"):
         rudcodec.truncate(file, out)
@@ -116,7 +122,7 @@ class TestCommand:
         [
             ([], ["--ipc", "--bpc"]),
             (["--ipc", "0"], ["--ipc", "above zero"]),
-            (["--ipc", "1"], ["set.rud", "2 images a class"]),
+            (["--ipc", "1"], ["set.rud", "2 images of a class"]),
             (["--bpc", "90"], ["set.rud", "bits a class"]),
         ],
     )
@@ -158,3 +164,35 @@ class TestSalvageCommand:
         result = run("decompress", file, tmp_path / "out", "--salvage")
         assert result.exit_code == 2 and result.stderr.startswith("rudcodec: ") and "head" in result.stderr
         assert result.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_files_of_some_classes_each_lose_classes_by_name(tmp_path: Path) -> None:
+    """Each segment of a merged file has the classes of one client."""
+    clients = []
+    for number, names in enumerate((("ant", "bee"), ("bee", "cicada"))):
+        payload = random_payload(ARCHITECTURE, [(4, 4)], seed=number)
+        clients.append(bitstream.encode(replace(payload, classes=names)))
+    both = tmp_path / "both.rud"
+    rudcodec.merge(clients, both)
+    result = rudcodec.truncate(both.read_bytes(), tmp_path / "first.rud", ipc=4)
+    assert (result.segments, result.images, result.lost) == (1, 8, ("cicada",))
+    assert rudcodec.load(tmp_path / "first.rud").counts == (4, 4, 0)
+    assert bitstream.truncate(both.read_bytes(), ipc=7).segments == 1  # two would have 8 of bee
+    assert bitstream.truncate(both.read_bytes(), ipc=8).lost == ()
+    said = run("truncate", both, tmp_path / "said.rud", "--ipc", "4")
+    assert said.exit_code == 0 and "no image is left of cicada" in said.stderr
+    written = run("decompress", tmp_path / "said.rud", tmp_path / "folder")
+    assert written.exit_code == 0 and "no image is of cicada" in written.stderr
+
+
+def test_files_that_are_in_memory(file: Path, tmp_path: Path) -> None:
+    data, out = file.read_bytes(), tmp_path / "out.rud"
+    assert rudcodec.merge([data, io.BytesIO(data), file], out) == len(bitstream.merge([data] * 3))
+    rudcodec.extract(memoryview(data), out, ipc=1)
+    assert rudcodec.load(out).counts == (1, 1)
+    with pytest.raises(SettingError, match="extract needs classes, ipc or hard"):
+        rudcodec.extract(data, out)
+    with pytest.raises(SettingError, match="images a class must be at least 1, not nan"):
+        rudcodec.extract(data, out, ipc=float("nan"))  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="merge takes a list of files"):
+        rudcodec.merge(data, out)  # type: ignore[arg-type]

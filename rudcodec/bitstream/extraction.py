@@ -53,7 +53,7 @@ def extract(
 
 
 def _with_ipc(payload: Payload, ipc: int) -> Payload:
-    if ipc < 1:
+    if not ipc >= 1:
         raise SettingError(f"images a class must be at least 1, not {ipc}")
     seen = np.zeros(len(payload.classes), np.int64)
     segments = []

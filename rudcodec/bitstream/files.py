@@ -26,13 +26,20 @@ class Source(Protocol):
     def __getitem__(self, byte_range: slice, /) -> bytes: ...
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
+def read_bytes(file: File) -> bytes:
     """A file's contents. Raises DataError when it can't be read, FormatError when it is too large."""
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        return bytes(file)
+    if not isinstance(file, (str, os.PathLike)):
+        contents = file.read(LARGEST_FILE + 1) if hasattr(file, "read") else None
+        if not isinstance(contents, bytes):
+            raise DataError(f"a .rud file is a path, an open binary file or bytes, not {type(file).__name__}")
+        return contents
     try:
-        with Path(os.fsdecode(path)).open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)  # a device has no size, and no end
+        with Path(os.fsdecode(file)).open("rb") as opened_file:
+            data = opened_file.read(LARGEST_FILE + 1)  # a device has no size, and no end
     except OSError as error:
-        raise DataError(f"{os.fspath(path)}: can't be read ({error.strerror})") from None
+        raise DataError(f"{os.fspath(file)}: can't be read ({error.strerror})") from None
     if len(data) > LARGEST_FILE:
         raise FormatError("file", 0, f"has more than {LARGEST_FILE} bytes")
     return data
@@ -73,14 +80,8 @@ def opened(path: File) -> Iterator[Source]:
     """A file, what is left of one that is open already, or contents, as a :class:`Source`. Raises DataError
     when it can't be read, or is nothing of these.
     """
-    if isinstance(path, (bytes, bytearray, memoryview)):
-        yield bytes(path)
-        return
     if not isinstance(path, (str, os.PathLike)):
-        contents = path.read(LARGEST_FILE + 1) if hasattr(path, "read") else None
-        if not isinstance(contents, bytes):
-            raise DataError(f"a .rud file is a path, an open binary file or bytes, not {type(path).__name__}")
-        yield contents
+        yield read_bytes(path)
         return
     name = os.fsdecode(path)
     with _open(name) as file:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from rudcodec.bitstream.codec import file_start
 from rudcodec.bitstream.layout import Outline, parse
 from rudcodec.errors import BudgetError, SettingError
@@ -12,13 +14,17 @@ from rudcodec.errors import BudgetError, SettingError
 
 @dataclass(frozen=True)
 class Truncation:
-    """A truncated file, ``data``: the first ``segments`` of ``total``, ``images`` of ``classes`` classes."""
+    """A truncated file, ``data``: the first ``segments`` of ``total``, ``images`` of ``classes`` classes.
+
+    ``lost``: names of classes that have images in the whole file, and none in this one.
+    """
 
     data: bytes = field(repr=False)
     segments: int
     total: int
     images: int
     classes: int
+    lost: tuple[str, ...] = ()
 
     @property
     def ipc(self) -> float:
@@ -32,7 +38,8 @@ class Truncation:
 
 
 def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None) -> Truncation:
-    """A file of a file's first segments: as many as have at most ``ipc`` images and ``bpc`` bits a class.
+    """A file of a file's first segments: as many as have at most ``ipc`` images of any class, and ``bpc``
+    bits a class.
 
     Nothing is decoded. Raises FormatError when the file is malformed, BudgetError when even one segment is
     too much, SettingError when no limit is given, or one that isn't positive.
@@ -44,20 +51,19 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
             raise SettingError(f"{name} is {value}, must be above zero")
     outline = parse(data)
     classes, total = len(outline.classes), len(outline.segments)
-    images = [0]
-    for segment in outline.segments.values():
-        images.append(images[-1] + segment.fields.images)
+    counts = np.zeros((total + 1, classes), np.int64)  # of the first segments
+    for number, segment in enumerate(outline.segments.values()):
+        counts[number + 1] = counts[number] + segment.fields.counts
+    most = counts.max(1).tolist()
 
     def file_size(count: int) -> int:
         return len(_first_segments(data, outline, count))
 
     num_segments = total
     if ipc is not None:
-        num_segments = bisect_right(images, ipc * classes) - 1
+        num_segments = bisect_right(most, ipc) - 1
         if not num_segments:
-            raise BudgetError(
-                f"one segment has {images[1] / classes:.10g} images a class, the least possible"
-            )
+            raise BudgetError(f"the first segment alone has {most[1]} images of a class")
     if bpc is not None and 8 * file_size(num_segments) > bpc * classes:
         num_segments = bisect_right(
             range(1, num_segments), bpc * classes, key=lambda count: 8 * file_size(count)
@@ -67,7 +73,9 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
                 f"one segment takes {-(-8 * file_size(1) // classes)} bits a class, the least possible"
             )
     result = _first_segments(data, outline, num_segments)
-    return Truncation(result, num_segments, total, images[num_segments], classes)
+    images = int(counts[num_segments].sum())
+    lost = np.flatnonzero((counts[-1] > 0) & (counts[num_segments] == 0))
+    return Truncation(result, num_segments, total, images, classes, tuple(outline.classes[k] for k in lost))
 
 
 def _first_segments(data: bytes, outline: Outline, count: int) -> bytes:

@@ -13,7 +13,7 @@ from rudcodec.data.mapped import new_array, release_pages
 from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
 from rudcodec.errors import DataError
-from rudcodec.text import listed
+from rudcodec.text import listed, shown
 
 _AT_ONCE = 1024  # rows that are copied in one go, since a mapped set may be larger than memory
 
@@ -49,8 +49,13 @@ def matching(
         return replace(real, labels=np.argsort(order)[real.labels], classes=names)
     if not has_all and set(classes) < set(real.classes):
         return _of_classes(real, classes)
-    if other := set(real.classes) ^ set(classes):
-        raise DataError(f"{real.name}: its classes are not the set's: {min(other)!r} is in one of them only")
+    if missing := set(classes) - set(real.classes):
+        raise DataError(
+            f"{real.name}: has no class {shown(min(missing))}, which the set has; its classes are "
+            f"{listed(real.classes)}"
+        )
+    if more := set(real.classes) - set(classes):
+        raise DataError(f"{real.name}: its class {shown(min(more))} is none of the set's, {listed(classes)}")
     if real.classes == classes:
         return real
     number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)

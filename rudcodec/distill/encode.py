@@ -17,7 +17,7 @@ from rudcodec import bitstream
 from rudcodec.data import LabelledImages, SourceLike, Split, load
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.distill.pipeline import pipeline, run_pipeline
-from rudcodec.errors import BudgetError, DataError
+from rudcodec.errors import BudgetError, DataError, SettingError
 from rudcodec.files import check_writable
 from rudcodec.nets.device import pick_device
 from rudcodec.overrides import Overrides, check_names
@@ -99,6 +99,8 @@ def compress(
     """
     check_names(overrides, inspect.signature(compress).parameters)
     check_writable(path)
+    if not isinstance(settings, Settings | None):
+        raise SettingError("settings must be Settings, such as Settings.preset('fast', bpc=30_000)")
     if settings is None:
         settings = Settings.preset("balanced", distilled is not None, **overrides)
     else:

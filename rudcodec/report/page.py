@@ -21,7 +21,7 @@ class Report:
     Attributes:
         files: smallest first.
         points: of these files, at least one.
-        source: what the real images are called; ``split``: which of them judged; ``real_images``: how many.
+        source: what the real images are called; ``split``: which of them judged students.
         version: of rudcodec.
         refusals: what couldn't be measured, and why.
         changes: what was changed of the files' recipes, such as "lr=0.1"; empty if nothing.
@@ -31,7 +31,6 @@ class Report:
     points: tuple[Point, ...]
     source: str
     split: str
-    real_images: int
     version: str
     refusals: tuple[str, ...] = ()
     changes: str = ""
@@ -75,11 +74,13 @@ def _students(report: Report) -> str:
         f"{number:,} steps" + (f" ({', '.join(what)})" if len(steps) > 1 else "")
         for number, what in sorted(steps.items())
     )
+    counts = sorted({point.real_images for point in judged})
+    judged_on = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     if report.changes:
         each += f", by recipes of which this was changed: {report.changes}"
     return text(
         f"{students} of each kind ({nets}), {each}, trained from scratch and judged on "
-        f"{report.real_images:,} real images after the last step; ± is the standard deviation over students. "
+        f"{judged_on} real images after the last step; ± is the standard deviation over students. "
         f"rudcodec {report.version}."
     )
 

@@ -38,7 +38,9 @@ class TrainingSet:
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
-        if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+        if images.ndim == 4 and not len(images):
+            raise DataError("there are no images to train on")
+        if images.dtype != np.uint8 or images.ndim != 4:
             raise DataError(f"training images must be uint8 (N, H, W, C), not {images.dtype} {images.shape}")
         if labels.shape != images.shape[:1] or labels.min() < 0 or labels.max() >= self.num_classes:
             raise DataError(f"{len(images)} training images need as many labels in 0..{self.num_classes - 1}")
