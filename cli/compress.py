@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
     from rudcodec.data.reading import Mode
     from rudcodec.distill import CompressResult, Estimate
+    from rudcodec.distill.inputs import Inputs
 
 _SET = "A set that is distilled already"
 
@@ -170,7 +171,8 @@ def compress(
         if budget_bytes is not None:
             bpc = 8 * budget_bytes / sets.num_classes
             settings = Settings.preset(preset, distilled, **{**given, "bpc": bpc})
-        resolved = sets.resolve(settings)
+        inputs = sets.resolve(settings)
+        resolved = inputs.settings
         metrics.settings(resolved)
         if is_first:
             if is_verbose():
@@ -184,7 +186,7 @@ def compress(
         if dry_run:
             if not is_first:
                 return
-            expected = sets.estimate(settings, metrics)
+            expected = _estimated(inputs, metrics)
             view.stop()
             print_estimate(expected, resolved, sets.num_images)
             return
@@ -192,7 +194,7 @@ def compress(
         target = staged(out, stack)
         run = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
         folder = None if dash else Path(f"{out}.run")
-        result = sets.encode(target, settings, report=metrics, checkpoints=folder, **run)
+        result = _encoded(inputs, target, report=metrics, checkpoints=folder, **run)
         metrics.result(result)
         if not is_first:
             return
@@ -242,6 +244,26 @@ def _fidelity(result: CompressResult) -> str:
     return text
 
 
+def _estimated(inputs: Inputs, metrics: Metrics) -> Estimate:
+    """What an encode will take."""
+    from rudcodec.distill.estimate import estimate
+
+    return estimate(inputs, metrics)
+
+
+def _encoded(inputs: Inputs, target: Path, **run: Any) -> CompressResult:
+    """What an encode has written; an interruption says how to go on."""
+    from rudcodec.distill.encode import encode
+
+    try:
+        return encode(inputs, target, **run)
+    except KeyboardInterrupt as error:
+        folder = run["checkpoints"]
+        hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
+        error.args = (f"interrupted{hint}",)
+        raise
+
+
 @dataclass(frozen=True)
 class _Sets:
     """What is encoded: a real set, a distilled one, or both."""
@@ -268,25 +290,9 @@ class _Sets:
         assert some is not None
         return some
 
-    def resolve(self, settings: Settings) -> Settings:
-        """The settings with nothing left open."""
+    def resolve(self, settings: Settings) -> Inputs:
+        """What goes into an encode, its settings with nothing left open."""
         with activity("loading torch"):
             from rudcodec.distill.inputs import resolve_inputs
 
-        return resolve_inputs(self.real, self.distilled, settings).settings
-
-    def estimate(self, settings: Settings, metrics: Metrics) -> Estimate:
-        """What an encode will take."""
-        from rudcodec.distill import estimate
-
-        return estimate(self.real, settings, distilled=self.distilled, report=metrics)
-
-    def encode(self, target: Path, settings: Settings, **run: Any) -> CompressResult:
-        """Encode; an interruption says how to go on."""
-        try:
-            return rudcodec.compress(self.real, target, settings, distilled=self.distilled, **run)
-        except KeyboardInterrupt as error:
-            folder = run["checkpoints"]
-            hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
-            error.args = (f"interrupted{hint}",)
-            raise
+        return resolve_inputs(self.real, self.distilled, settings)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ from PIL import Image
 import rudcodec
 from rudcodec import bitstream
 from rudcodec.cli.main import main
-from rudcodec.data import LabelledImages
 
 torch = pytest.importorskip("torch")
 from rudcodec.distill import CompressResult, ProgressReport, Settings  # noqa: E402
+from rudcodec.distill.inputs import Inputs  # noqa: E402
 from rudcodec.runs import Reporter  # noqa: E402
 
 
@@ -50,18 +51,11 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """In place of the encoder, which takes minutes: writes a small file; the settings it got are listed."""
     calls: list[dict[str, Any]] = []
 
-    def compress(
-        data: LabelledImages | None,
-        path: Path,
-        settings: Settings,
-        *,
-        distilled: LabelledImages | None,
-        report: Reporter,
-        **run: Any,
-    ) -> CompressResult:
+    def encode(inputs: Inputs, path: Path, *, report: Reporter, **run: Any) -> CompressResult:
         usual = asdict(Settings(bpc=1))
-        changed = {name: value for name, value in asdict(settings).items() if value != usual[name]}
-        sets = {"images": data, "distilled": distilled}
+        changed = {name: value for name, value in asdict(inputs.settings).items() if value != usual[name]}
+        sets = {"images": None if inputs.real is inputs.distilled else inputs.real}
+        sets["distilled"] = inputs.distilled
         calls.append({**{name: len(one) for name, one in sets.items() if one is not None}, **changed})
         report(ProgressReport("selection", 1, 1, None, None, None, 0.0, 0.0))
         report(ProgressReport("warm-up", 1, 2, 5000.0, None, 31.5, 1.0, 62.0))
@@ -69,8 +63,14 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         size = bitstream.write(small_payload(), path)
         return CompressResult(path, size, 8 * size / 3, 4, 30.0, 31.5, 61.0)
 
-    monkeypatch.setattr(rudcodec, "compress", compress, raising=False)
+    monkeypatch.setattr("rudcodec.distill.encode.encode", encode)
     return calls
+
+
+HARD = {"labels": "hard", "utility": "mm"}
+"""What settings of small budgets leave open is resolved to."""
+AS_IT_IS = {"utility": "none", "warmup": 440, "joint": 0}
+"""What they are for images that are coded as they are."""
 
 
 def compress(*args: str | Path) -> Result:
@@ -87,10 +87,10 @@ def test_settings_reach_the_encoder(source: Path, tmp_path: Path, encoder: list[
     assert json.loads((tmp_path / "log").read_text().splitlines()[0])["settings"]["bpc"] > 0
     assert compress(source, *out, "--lmbda", "0.02", "--bpc", "5k").exit_code == 2
     assert encoder == [
-        {"images": 27, "bpc": 4000.0},
-        {"images": 27, "bpc": 5000.0, "ipc": 3, "seed": 7, "flip": False},
-        {"images": 3, "bpc": 5000.0},
-        {"images": 27, "bpc": float("inf"), "lmbda": 0.02, "ipc": 3},
+        {"images": 27, "bpc": 4000.0, **HARD},
+        {"images": 27, "bpc": 5000.0, "ipc": 3, "seed": 7, "flip": False, **HARD},
+        {"images": 3, "bpc": 5000.0, **HARD},
+        {"images": 27, "bpc": ANY, "lmbda": 0.02, "ipc": 3, **HARD},
     ]
 
 
@@ -127,9 +127,9 @@ def test_a_distilled_set_is_coded_as_it_is(
     assert compress(source, out, *budget, "--real", source, "--labels", "network").exit_code == 0
     assert compress(source, out, *budget, "--real", source, "--utility", "gm").exit_code == 0
     assert encoder == [
-        {"distilled": 30, "bpc": 5000.0},
-        {"images": 27, "distilled": 30, "bpc": 5000.0, "labels": "network"},
-        {"images": 27, "distilled": 30, "bpc": 5000.0, "utility": "gm"},
+        {"distilled": 30, "bpc": 5000.0, "ipc": 10, "labels": "hard", **AS_IT_IS},
+        {"images": 27, "distilled": 30, "bpc": 5000.0, "ipc": 10, "labels": "network", **AS_IT_IS},
+        {"images": 27, "distilled": 30, "bpc": 5000.0, "ipc": 10, "labels": "hard", "utility": "gm"},
     ]
     for wrong in ([*budget, "--utility", "dm"], ["--bpc", "5k", "--real", source]):
         refused = compress(source, out, *wrong)
@@ -168,9 +168,9 @@ def test_a_file_of_settings(source: Path, tmp_path: Path, encoder: list[dict[str
         "seed": 3,
         "ipc": 1,
         "utility_options": {"mm.runs": 2, "mm.width": "16"},
+        **HARD,
     }
-    again = {name: value for name, value in encoder[1].items() if name not in ("labels", "utility")}
-    assert again == encoder[0] and (encoder[1]["labels"], encoder[1]["utility"]) == ("hard", "mm")
+    assert encoder[1] == encoder[0]
 
 
 def test_dash_is_standard_output(source: Path, encoder: list[dict[str, Any]]) -> None:
@@ -371,7 +371,7 @@ def test_out_of_memory_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(rudcodec, "compress", fail, raising=False)
+    monkeypatch.setattr("rudcodec.distill.encode.encode", fail)
     result = compress(source, tmp_path / "out.rud", "--bpc", "5k")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == "rudcodec: out of memory"

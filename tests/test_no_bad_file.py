@@ -21,7 +21,8 @@ from PIL import Image
 import rudcodec
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
-from rudcodec.distill import ProgressReport, Settings, estimate
+from rudcodec.distill import ProgressReport, Settings
+from rudcodec.distill.estimate import estimate
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.pipeline import run_pipeline
 from rudcodec.errors import BudgetError, SettingError
@@ -87,7 +88,7 @@ def test_flat_pictures_stay_as_they_were(tmp_path: Path) -> None:
 def test_the_smallest_budget_is_enough(labels: str, fraction: float | None, tmp_path: Path) -> None:
     """And is the same whoever asks; less is refused before anything is done."""
     options: dict[str, Any] = {"ipc": 5, "labels": labels, "joint": 0, "label_fraction": fraction, **SHORT}
-    expected = estimate(corners(), Settings(bpc=50_000, **options))
+    expected = estimate(resolve_inputs(corners(), None, Settings(bpc=50_000, **options)))
     smallest = math.ceil(expected.smallest_bpc)
     reports: list[ProgressReport] = []
     with pytest.raises(BudgetError, match=f"for 5 images per class; at least {smallest} is needed"):

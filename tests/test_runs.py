@@ -42,7 +42,7 @@ class MortalFolder(CheckpointFolder):
 @pytest.fixture
 def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Call it with the number of checkpoints that the process has left."""
-    monkeypatch.setattr("rudcodec.distill.CheckpointFolder", MortalFolder)
+    monkeypatch.setattr("rudcodec.distill.encode.CheckpointFolder", MortalFolder)
     monkeypatch.setattr(MortalFolder, "lives", 10**9)
 
     def after(count: int) -> None:
@@ -281,7 +281,7 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
     with pytest.raises(SettingError, match=r"has data [0-9a-f]+, not"):
         rudcodec.compress(stripes(3), out, checkpoints=run, resume=True, **settings)
     with pytest.MonkeyPatch.context() as other:  # another version, whose encodes have other stages
-        other.setattr("rudcodec.distill.pipeline", lambda inputs: pipeline(inputs)[1:])
+        other.setattr("rudcodec.distill.encode.pipeline", lambda inputs: pipeline(inputs)[1:])
         with pytest.raises(SettingError, match=r"has pipeline \d+ stages \(\w+\), not \d+ stages"):
             rudcodec.compress(data, out, checkpoints=run, resume=True, **settings)
     with pytest.raises(SettingError, match="has warmup 4, not 5"):

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import torch
 
 from rudcodec.bitstream.limits import latents_per_image, parameters
-from rudcodec.data import LabelledImages
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.initial_images import first_rows
-from rudcodec.distill.inputs import Inputs, resolve_inputs
+from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.pipeline import pipeline
 from rudcodec.memory import peak_memory
 from rudcodec.runs import Journal, Reporter, RunContext, Stateful, ignore_report
-from rudcodec.settings import Settings
 
 # Of the seconds of the stages that train images: what those that aren't timed take.
 UNTIMED_FRACTION = 0.37
@@ -92,20 +90,10 @@ def timed_stages(inputs: Inputs, run: RunContext) -> Iterator[str]:
             yield stage.name
 
 
-def estimate(
-    real: LabelledImages | None,
-    settings: Settings,
-    *,
-    distilled: LabelledImages | None = None,
-    report: Reporter = ignore_report,
-) -> Estimate:
-    """Time a few steps of each stage of :func:`rudcodec.distill.distill`; nothing is written.
-
-    Raises what ``distill`` raises before it begins.
-    """
-    inputs = resolve_inputs(real, distilled, settings)
+def estimate(inputs: Inputs, report: Reporter = ignore_report) -> Estimate:
+    """Time a few steps of each stage of an encode; nothing is written."""
     journal = TimingJournal()
-    run = RunContext(settings.device, settings.seed, report, journal)
+    run = RunContext(inputs.settings.device, inputs.settings.seed, report, journal)
     seconds = {}
     for stage in timed_stages(inputs, run):
         seconds[stage] = journal.seconds_expected

@@ -1,0 +1,195 @@
+"""Encodes from the outside: of a source into a file, of inputs that are resolved, of a set into a payload."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Unpack
+
+import torch
+
+from rudcodec import bitstream
+from rudcodec.data import LabelledImages, SourceLike, Split, load
+from rudcodec.distill.inputs import Inputs, resolve_inputs
+from rudcodec.distill.pipeline import pipeline, run_pipeline
+from rudcodec.errors import BudgetError, DataError
+from rudcodec.files import check_writable
+from rudcodec.nets.device import pick_device
+from rudcodec.overrides import Overrides, check_names
+from rudcodec.payload import Payload
+from rudcodec.runs import (
+    CHECKPOINT_SECONDS,
+    CheckpointFolder,
+    Journal,
+    Ranks,
+    Reporter,
+    RunContext,
+    ignore_report,
+    joined_ranks,
+)
+from rudcodec.settings import Settings
+from rudcodec.watching import watched_reports
+
+
+@dataclass(frozen=True)
+class CompressResult:
+    """What was written.
+
+    Attributes:
+        path: of the file; ``size`` of it in bytes, ``bpc`` from that.
+        ipc: images per class.
+        psnr: in dB, of the file's images against those that it stands for, the selected or distilled ones.
+        target_psnr: against what was to be kept: after a joint phase, the images that it has made.
+        seconds: of encoding, those before an interruption included.
+    """
+
+    path: Path
+    size: int
+    bpc: float
+    ipc: int
+    psnr: float
+    target_psnr: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.size} bytes, {self.bpc:.0f} bpc, {self.ipc} images per class"
+
+
+def compress(
+    source: LabelledImages | SourceLike | None,
+    path: str | os.PathLike[str],
+    settings: Settings | None = None,
+    *,
+    distilled: LabelledImages | SourceLike | None = None,
+    report: Reporter | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    **overrides: Unpack[Overrides],
+) -> CompressResult:
+    """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
+
+    Without a budget, :func:`rudcodec.distill.default_budget.default_bpc` finds one that suits the set.
+
+    In processes that ``torchrun`` has started, all of them call it alike; the first one writes and reports.
+
+    Args:
+        source: a set, or what :func:`rudcodec.data.load` reads, such as a path or a ``datasets.Dataset`` (its
+            training split is used). None: there is
+            only the distilled set, which is coded by rate and distortion alone, with hard labels.
+        path: of the file; it appears when it is complete, and replaces one that is there.
+        settings: by default ``Settings(**overrides)``.
+        distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
+            some of ``source``; as they are, unless ``utility`` says what they are to match.
+        report: called with a :class:`rudcodec.runs.ProgressReport` about once a second. None: progress is
+            shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
+            :func:`rudcodec.runs.ignore_report` shows nothing.
+        checkpoints: a folder for the state of the run: a new one, which is removed at the end of the run, or
+            an empty one. None: no checkpoints.
+        resume: go on from the newest checkpoint; on the same machine, to the same file.
+        checkpoint_seconds: time between checkpoints.
+
+    Raises:
+        RudError: unreadable data, wrong settings, a budget that can't be met, or checkpoints of another run.
+    """
+    check_names(overrides, inspect.signature(compress).parameters)
+    check_writable(path)
+    if settings is None:
+        settings = Settings.preset("balanced", distilled is not None, **overrides)
+    else:
+        settings = replace(settings, **overrides)
+    inputs = resolve_inputs(_loaded(source, "train"), _loaded(distilled, "all"), settings)
+    return encode(
+        inputs,
+        path,
+        report=report,
+        checkpoints=checkpoints,
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+
+
+def encode(
+    inputs: Inputs,
+    path: str | os.PathLike[str],
+    *,
+    report: Reporter | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> CompressResult:
+    """Write the file of inputs that are resolved; what is raised then, and the arguments, are those of
+    :func:`compress`."""
+    settings = inputs.settings
+    with joined_ranks(settings.device) as ranks, ExitStack() as stack:
+        folder = None
+        if checkpoints is not None and ranks.is_first:
+            folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
+            if folder.exists() and not resume:
+                raise DataError(
+                    f"{folder.path}: holds an unfinished run; --resume (in Python resume=True) goes on "
+                    "with it, or remove that folder"
+                )
+        fingerprint = _fingerprint(inputs, ranks)
+        with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
+            reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
+            run = RunContext(settings.device, settings.seed, reporter, journal)
+            try:
+                payload, quality = run_pipeline(inputs, run)
+            except BudgetError:  # to go on would end alike
+                if folder is not None:
+                    folder.clear()
+                raise
+            size = ranks.broadcast(bitstream.write(payload, path) if ranks.is_first else 0)
+        if folder is not None:
+            folder.clear()
+    ipc = sum(sum(segment.counts) for segment in payload.segments) // inputs.num_classes
+    bpc = 8 * size / inputs.num_classes
+    return CompressResult(Path(path), size, bpc, ipc, quality.initial, quality.targets, journal.seconds)
+
+
+def _loaded(source: LabelledImages | SourceLike | None, split: Split) -> LabelledImages | None:
+    return source if source is None or isinstance(source, LabelledImages) else load(source, split)
+
+
+def distill(
+    real: LabelledImages | None,
+    settings: Settings,
+    *,
+    distilled: LabelledImages | None = None,
+    report: Reporter = ignore_report,
+    journal: Journal | None = None,
+) -> Payload:
+    """Distill a set under ``rate + lmbda * (distortion + utility)`` (Bao et al., ICCV 2025, section 3).
+
+    Args:
+        real: the real training images; None: there is only ``distilled``.
+        settings: budget, seed, length of the stages.
+        distilled: as in :func:`compress`.
+        report: called about once a second.
+        journal: of a run that may go on from a checkpoint.
+
+    Returns:
+        The synthetic set as integers, whose file is within the budget.
+
+    Raises:
+        BudgetError: the budget can't be met. DataError: a class has too few images. SettingError.
+    """
+    inputs = resolve_inputs(real, distilled, settings)
+    return run_pipeline(inputs, RunContext(settings.device, settings.seed, report, journal))[0]
+
+
+def _fingerprint(inputs: Inputs, ranks: Ranks) -> dict[str, Any]:
+    """What the same file needs: software, data, settings, stages."""
+    processes = f"{ranks.world_size} processes of {torch.get_num_threads()} threads"
+    software = f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {processes}"
+    names = [stage.name for stage in pipeline(inputs)]
+    stages = f"{len(names)} stages ({hashlib.sha256(repr(names).encode()).hexdigest()[:8]})"
+    device = pick_device(inputs.settings.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"software": software, "computes on": name, **inputs.fingerprint(), "pipeline": stages}
