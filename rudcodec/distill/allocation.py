@@ -64,14 +64,12 @@ class ImageAllocation:
         ipc: images per class.
         architecture: of the networks.
         budget_bits: of the file; ``overhead_bits``: of them, all that is not latents, estimated.
-        num_classes: for reports.
     """
 
     ipc: int
     architecture: Architecture
     budget_bits: float
     overhead_bits: float
-    num_classes: int
 
 
 def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
@@ -107,7 +105,7 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
         numbers = range(1, allowed + 1)
         allowed = bisect_right(numbers, budget_bits, key=lambda n: _smallest_bits(demand, architecture, n))
     overhead_bits = _overhead_bits(demand, architecture, allowed)
-    return ImageAllocation(allowed, architecture, budget_bits, overhead_bits, demand.num_classes)
+    return ImageAllocation(allowed, architecture, budget_bits, overhead_bits)
 
 
 def smallest_bpc(demand: Demand, ipc: int) -> float:
