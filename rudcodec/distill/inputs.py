@@ -22,8 +22,8 @@ from rudcodec.distill.allocation import (
     too_small,
 )
 from rudcodec.distill.default_budget import default_bpc, default_distilled_bpc
-from rudcodec.distill.initial_images import first_rows
 from rudcodec.distill.initial_model import latent_bits_at
+from rudcodec.distill.selection import first_rows
 from rudcodec.errors import DataError, SettingError
 from rudcodec.label_network.spec import has_label_network
 from rudcodec.labels import LabelMode
