@@ -48,9 +48,11 @@ class Inputs:
     Attributes:
         real: the real set; the distilled one where there is no other.
         distilled: images that are all to be encoded, ordered by class; None: images of ``real`` are selected.
-        settings: with nothing left open: a budget, a label mode, a utility or ``"none"``.
+        settings: with nothing left open: a budget, a label mode, a utility or ``"none"``. A label fraction is
+            one that the user gave.
         recipe: for students with hard labels.
-        label_mode: what labels the file carries.
+        label_mode: what labels the file carries; where images would lack what they need, its settings have a
+            smaller label fraction.
     """
 
     real: LabelledImages
@@ -239,7 +241,10 @@ def _with_label_mode(
 def _label_mode(
     settings: Settings, real: LabelledImages, candidates: LabelledImages, recipe: Recipe
 ) -> LabelMode:
-    """The label mode of settings, which leaves the images what they need."""
+    """The label mode of settings; of a smaller label fraction where the images would lack what they need.
+
+    That isn't put into the encode's settings: the smallest budget doesn't follow from it.
+    """
     make: type[LabelMode] = LABEL_MODES.load(settings.labels)
     mode = make(real, settings, recipe)
     images_bpc = smallest_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
@@ -252,13 +257,13 @@ def _label_mode(
 def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode | None = None) -> Demand:
     """``mode``: of labels that take a place of their own."""
     return Demand(
-        candidates.classes,
-        candidates.image_shape,
-        min(candidates.ipc_counts()),
-        settings.share,
-        mode is not None and mode.for_views,
-        0.0 if mode is None else mode.bits_per_image,
-        len(pack_metadata(settings.metadata)),
+        class_names=candidates.classes,
+        image_shape=candidates.image_shape,
+        smallest_class=min(candidates.ipc_counts()),
+        share=settings.share,
+        for_views=mode is not None and mode.for_views,
+        bits_per_label=0.0 if mode is None else mode.bits_per_image,
+        metadata_bytes=len(pack_metadata(settings.metadata)),
     )
 
 
