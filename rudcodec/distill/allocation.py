@@ -79,8 +79,8 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     smaller, then images fewer.
 
     Raises:
-        BudgetError: it is less than :func:`smallest_bpc`, or a file of this size may not hold so many images.
-            FormatError: no file may hold such images.
+        BudgetError: it is less than :func:`smallest_images_bpc`, or a file of this size may not hold so many
+            images. FormatError: no file may hold such images.
     """
     budget_bits = bpc * demand.num_classes
     architectures = _allowed_architectures(demand, budget_bits, 1)
@@ -95,7 +95,7 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
                 f"ipc: a file of {bpc:.0f} bpc may hold {most} images per class, not {ipc}"
             ) from None
         allowed = ipc
-    smallest = smallest_bpc(demand, ipc or 1)
+    smallest = smallest_images_bpc(demand, ipc or 1)
     if bpc < smallest - ROUNDING_ERROR:
         raise too_small(bpc, smallest, ipc)
     budget_bits = max(budget_bits, smallest * demand.num_classes)
@@ -108,8 +108,8 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     return ImageAllocation(allowed, architecture, budget_bits, overhead_bits)
 
 
-def smallest_bpc(demand: Demand, ipc: int) -> float:
-    """The smallest budget for ``ipc`` images per class, in bits per class.
+def smallest_images_bpc(demand: Demand, ipc: int) -> float:
+    """The smallest budget for ``ipc`` images per class, a label network apart, in bits per class.
 
     It pays for the smallest networks and a few bits of each image, and is as large as the format wants a file
     of so many images. Raises FormatError if there may be no such file.

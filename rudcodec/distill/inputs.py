@@ -18,7 +18,7 @@ from rudcodec.distill.allocation import (
     allocate,
     bits_per_image,
     bpc_for_latent_bits,
-    smallest_bpc,
+    smallest_images_bpc,
     too_small,
 )
 from rudcodec.distill.default_budget import default_bpc, default_distilled_bpc
@@ -76,7 +76,7 @@ class Inputs:
     @property
     def maximum_label_bits(self) -> float:
         """What the images leave of the budget, at most."""
-        bpc = self.settings.bpc - smallest_bpc(self.demand(), self.settings.ipc or 1)
+        bpc = self.settings.bpc - smallest_images_bpc(self.demand(), self.settings.ipc or 1)
         return bpc * self.num_classes
 
     def allocate(self, shared_label_bits: float) -> ImageAllocation:
@@ -139,7 +139,7 @@ def resolve_inputs(
     if settings.lmbda is not None:
         settings = _with_budget_of_lmbda(distilled or real, settings, recipe)
     elif settings.bpc == math.inf:
-        settings = replace(settings, bpc=find_bpc(real, _least_bpc(real, settings)))
+        settings = replace(settings, bpc=find_bpc(real, _smallest_default_bpc(real, settings)))
     settings = _with_label_mode(settings, real, distilled or real, recipe)
     mode = _label_mode(settings, real, distilled or real, recipe)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
@@ -195,7 +195,7 @@ def _without_real_set(settings: Settings) -> Settings:
     return without_joint_phase(settings)
 
 
-def _least_bpc(images: LabelledImages, settings: Settings) -> float:
+def _smallest_default_bpc(images: LabelledImages, settings: Settings) -> float:
     """The smallest budget that a user is likely to want, in bits per class."""
     ipc = settings.ipc or 1
     demand = _demand(images, settings)
@@ -247,7 +247,7 @@ def _label_mode(
     """
     make: type[LabelMode] = LABEL_MODES.load(settings.labels)
     mode = make(real, settings, recipe)
-    images_bpc = smallest_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
+    images_bpc = smallest_images_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
     if settings.bpc - mode.shared_bits({}) / len(real.classes) >= images_bpc:
         return mode
     fraction = 1 - images_bpc / settings.bpc
@@ -262,13 +262,13 @@ def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode | No
         smallest_class=min(candidates.ipc_counts()),
         share=settings.share,
         for_views=mode is not None and mode.for_views,
-        bits_per_label=0.0 if mode is None else mode.bits_per_image,
+        bits_per_label=0.0 if mode is None else mode.bits_per_label,
         metadata_bytes=len(pack_metadata(settings.metadata)),
     )
 
 
 def _smallest_bpc(demand: Demand, settings: Settings, mode: LabelMode, ipc: int) -> float:
-    images_bpc, labels_bpc = smallest_bpc(demand, ipc), mode.minimum_shared_bits / demand.num_classes
+    images_bpc, labels_bpc = smallest_images_bpc(demand, ipc), mode.minimum_shared_bits / demand.num_classes
     fraction = settings.label_fraction
     if fraction is None or labels_bpc == 0:
         return images_bpc + labels_bpc
