@@ -63,7 +63,8 @@ class ImageAllocation:
     Attributes:
         ipc: images per class.
         architecture: of the networks.
-        budget_bits: of the file; ``overhead_bits``: of them, all that is not latents, estimated.
+        budget_bits: of the file, without its label network; ``overhead_bits``: of them, all that is not
+            latents, estimated.
     """
 
     ipc: int
