@@ -15,7 +15,7 @@ from rudcodec import bitstream
 from rudcodec.bitstream import check_limits
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import ProgressReport, Settings, distill
-from rudcodec.distill.allocation import Demand, allocate, smallest_bpc
+from rudcodec.distill.allocation import Demand, allocate, smallest_images_bpc
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.distill.pipeline import pipeline
@@ -191,7 +191,7 @@ def test_the_smallest_budget_pays_for_decoding(
     """By the bytes of its latents: head and networks don't count."""
     names = tuple(map(str, range(classes)))
     demand = Demand(names, ImageShape(side, side, 3), smallest_class=5000, share=share)
-    planned = allocate(demand, factor * smallest_bpc(demand, ipc), ipc)
+    planned = allocate(demand, factor * smallest_images_bpc(demand, ipc), ipc)
     counts = tuple((size,) * classes for size in segment_sizes(ipc))
     size = int((planned.budget_bits - planned.overhead_bits) / 8)
     check_limits(planned.architecture, counts, demand.num_groups, size)

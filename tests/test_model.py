@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudcodec import bitstream
-from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.initial_model import initial_model, inverse_synthesis, lmbda_for_step_size, pyramid
 from rudcodec.distill.payload_builder import with_latents
@@ -52,8 +51,16 @@ def quantized(
     bits = 0.7 * 12 * height * width
     model, step_size = initial_model(images, groups, architecture, bits, chunk_size=5)
     control = RateControl(2.0, lmbda_for_step_size(step_size, channels))
-    allocation = ImageAllocation(6, architecture, 1e9, 0.0, 2)
-    encoder = EncoderState(model, images, control, allocation, RunContext("cpu"))
+    encoder = EncoderState(
+        model,
+        images,
+        control,
+        RunContext("cpu"),
+        step_size=step_size,
+        overhead_bits=0.0,
+        num_classes=2,
+        shared_label_bits=0.0,
+    )
     integers = integer_groups(model, quantize_networks(encoder))
     latents = [level.numpy() for level in model.latents()]
     recipe = Recipe(mean=(128,) * channels, std=(64,) * channels)

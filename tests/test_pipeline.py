@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 from conftest import stripes
@@ -10,6 +12,7 @@ from golden_payloads import layer, random_payload
 
 torch = pytest.importorskip("torch")
 
+import rudcodec.distill  # noqa: E402
 from rudcodec import BudgetError, FormatError, bitstream  # noqa: E402
 from rudcodec.bitstream import limits  # noqa: E402
 from rudcodec.distill import Settings  # noqa: E402
@@ -63,6 +66,12 @@ def test_an_encode_goes_on_from_the_state_of_another(inputs: Inputs) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     run_stages(warm)
     assert payloads == 2 * [bitstream.encode(warm.final_payload())]
+
+
+def test_no_name_of_the_package_hides_a_module() -> None:
+    for module in iter_modules(rudcodec.distill.__path__):
+        found = import_module(f"rudcodec.distill.{module.name}")
+        assert getattr(rudcodec.distill, module.name) is found
 
 
 def test_there_is_no_such_stage(inputs: Inputs) -> None:

@@ -34,7 +34,7 @@ import torch
 from rudcodec.data import load
 from rudcodec.distill import Settings
 from rudcodec.distill.encoding import Encoding
-from rudcodec.distill.initial_images import first_rows
+from rudcodec.distill.selection import first_rows
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.pipeline import pipeline
 from rudcodec.nets import speed

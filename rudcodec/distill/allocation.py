@@ -63,15 +63,14 @@ class ImageAllocation:
     Attributes:
         ipc: images per class.
         architecture: of the networks.
-        budget_bits: of the file; ``overhead_bits``: of them, all that is not latents, estimated.
-        num_classes: for reports.
+        budget_bits: of the file, without its label network; ``overhead_bits``: of them, all that is not
+            latents, estimated.
     """
 
     ipc: int
     architecture: Architecture
     budget_bits: float
     overhead_bits: float
-    num_classes: int
 
 
 def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
@@ -81,8 +80,8 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     smaller, then images fewer.
 
     Raises:
-        BudgetError: it is less than :func:`smallest_bpc`, or a file of this size may not hold so many images.
-            FormatError: no file may hold such images.
+        BudgetError: it is less than :func:`smallest_images_bpc`, or a file of this size may not hold so many
+            images. FormatError: no file may hold such images.
     """
     budget_bits = bpc * demand.num_classes
     architectures = _allowed_architectures(demand, budget_bits, 1)
@@ -97,7 +96,7 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
                 f"ipc: a file of {bpc:.0f} bpc may hold {most} images per class, not {ipc}"
             ) from None
         allowed = ipc
-    smallest = smallest_bpc(demand, ipc or 1)
+    smallest = smallest_images_bpc(demand, ipc or 1)
     if bpc < smallest - ROUNDING_ERROR:
         raise too_small(bpc, smallest, ipc)
     budget_bits = max(budget_bits, smallest * demand.num_classes)
@@ -107,11 +106,11 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
         numbers = range(1, allowed + 1)
         allowed = bisect_right(numbers, budget_bits, key=lambda n: _smallest_bits(demand, architecture, n))
     overhead_bits = _overhead_bits(demand, architecture, allowed)
-    return ImageAllocation(allowed, architecture, budget_bits, overhead_bits, demand.num_classes)
+    return ImageAllocation(allowed, architecture, budget_bits, overhead_bits)
 
 
-def smallest_bpc(demand: Demand, ipc: int) -> float:
-    """The smallest budget for ``ipc`` images per class, in bits per class.
+def smallest_images_bpc(demand: Demand, ipc: int) -> float:
+    """The smallest budget for ``ipc`` images per class, a label network apart, in bits per class.
 
     It pays for the smallest networks and a few bits of each image, and is as large as the format wants a file
     of so many images. Raises FormatError if there may be no such file.

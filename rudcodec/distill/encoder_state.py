@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rudcodec.distill.allocation import ImageAllocation
 from rudcodec.distill.learning_rates import BETAS
 from rudcodec.distill.payload_builder import LatentLevels
 from rudcodec.distill.rate_control import RateControl
@@ -31,15 +30,15 @@ class EncoderState:
         model: latents and networks.
         initial_images: float (N, C, H, W), in synthesis units.
         control: steers the latents' bits (of a pixel) to what is left of the budget for them.
-        allocation: how the budget is spent.
         run: device, generators, journal.
+        step_size: the finest level's quantization step size.
+        overhead_bits: what the file holds besides latents, as far as is known.
+        num_classes: for reports.
+        shared_label_bits: beside the allocated budget, for reports.
 
     Attributes:
         targets: what distortion is measured against: the initial images, or those that the joint phase has
             made.
-        step_size: the finest level's quantization step size.
-        overhead_bits: what the file holds besides latents, as far as is known.
-        shared_label_bits: beside the allocated budget, for reports.
     """
 
     def __init__(
@@ -47,17 +46,21 @@ class EncoderState:
         model: SyntheticModel,
         initial_images: Tensor,
         control: RateControl,
-        allocation: ImageAllocation,
         run: RunContext,
+        *,
+        step_size: float,
+        overhead_bits: float,
+        num_classes: int,
+        shared_label_bits: float,
     ) -> None:
         self.model = model
         self.initial_images = self.targets = initial_images
         self.control = control
-        self.num_classes = allocation.num_classes
-        self.overhead_bits = allocation.overhead_bits
-        self.shared_label_bits = 0.0
-        self.step_size = 1.0
         self.run = run
+        self.step_size = step_size
+        self.overhead_bits = overhead_bits
+        self.num_classes = num_classes
+        self.shared_label_bits = shared_label_bits
         self.chunks = list(model.each_chunk())
         self.shards = [Shard.of(chunk, run.ranks.shard(len(chunk.index))) for chunk in self.chunks]
         count, channels, height, width = initial_images.shape

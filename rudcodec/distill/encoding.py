@@ -73,9 +73,16 @@ class Encoding:
         pixels = images.shape[0] * images.shape[2] * images.shape[3]
         device = self.run.device
         control = self._rate_control(bits / pixels, step_size)
-        encoder = EncoderState(model.to(device), images.to(device), control, allocation, self.run)
-        encoder.step_size = step_size
-        encoder.shared_label_bits = self.shared_label_bits
+        encoder = EncoderState(
+            model.to(device),
+            images.to(device),
+            control,
+            self.run,
+            step_size=step_size,
+            overhead_bits=allocation.overhead_bits,
+            num_classes=self.inputs.num_classes,
+            shared_label_bits=self.shared_label_bits,
+        )
         self.run.journal.register("encoder", encoder)  # which restores it: nothing may be set after that
         return encoder
 

@@ -10,9 +10,9 @@ import torch
 
 from rudcodec.bitstream.limits import latents_per_image, parameters
 from rudcodec.distill.encoding import Encoding
-from rudcodec.distill.initial_images import first_rows
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.pipeline import pipeline
+from rudcodec.distill.selection import first_rows
 from rudcodec.memory import peak_memory
 from rudcodec.runs import Journal, Reporter, RunContext, Stateful, ignore_report
 

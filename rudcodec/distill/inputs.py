@@ -18,12 +18,12 @@ from rudcodec.distill.allocation import (
     allocate,
     bits_per_image,
     bpc_for_latent_bits,
-    smallest_bpc,
+    smallest_images_bpc,
     too_small,
 )
 from rudcodec.distill.default_budget import default_bpc, default_distilled_bpc
-from rudcodec.distill.initial_images import first_rows
 from rudcodec.distill.initial_model import latent_bits_at
+from rudcodec.distill.selection import first_rows
 from rudcodec.errors import DataError, SettingError
 from rudcodec.label_network.spec import has_label_network
 from rudcodec.labels import LabelMode
@@ -48,9 +48,11 @@ class Inputs:
     Attributes:
         real: the real set; the distilled one where there is no other.
         distilled: images that are all to be encoded, ordered by class; None: images of ``real`` are selected.
-        settings: with nothing left open: a budget, a label mode, a utility or ``"none"``.
+        settings: with nothing left open: a budget, a label mode, a utility or ``"none"``. A label fraction is
+            one that the user gave.
         recipe: for students with hard labels.
-        label_mode: what labels the file carries.
+        label_mode: what labels the file carries; where images would lack what they need, its settings have a
+            smaller label fraction.
     """
 
     real: LabelledImages
@@ -74,7 +76,7 @@ class Inputs:
     @property
     def maximum_label_bits(self) -> float:
         """What the images leave of the budget, at most."""
-        bpc = self.settings.bpc - smallest_bpc(self.demand(), self.settings.ipc or 1)
+        bpc = self.settings.bpc - smallest_images_bpc(self.demand(), self.settings.ipc or 1)
         return bpc * self.num_classes
 
     def allocate(self, shared_label_bits: float) -> ImageAllocation:
@@ -137,7 +139,7 @@ def resolve_inputs(
     if settings.lmbda is not None:
         settings = _with_budget_of_lmbda(distilled or real, settings, recipe)
     elif settings.bpc == math.inf:
-        settings = replace(settings, bpc=find_bpc(real, _least_bpc(real, settings)))
+        settings = replace(settings, bpc=find_bpc(real, _smallest_default_bpc(real, settings)))
     settings = _with_label_mode(settings, real, distilled or real, recipe)
     mode = _label_mode(settings, real, distilled or real, recipe)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
@@ -193,7 +195,7 @@ def _without_real_set(settings: Settings) -> Settings:
     return without_joint_phase(settings)
 
 
-def _least_bpc(images: LabelledImages, settings: Settings) -> float:
+def _smallest_default_bpc(images: LabelledImages, settings: Settings) -> float:
     """The smallest budget that a user is likely to want, in bits per class."""
     ipc = settings.ipc or 1
     demand = _demand(images, settings)
@@ -239,10 +241,13 @@ def _with_label_mode(
 def _label_mode(
     settings: Settings, real: LabelledImages, candidates: LabelledImages, recipe: Recipe
 ) -> LabelMode:
-    """The label mode of settings, which leaves the images what they need."""
+    """The label mode of settings; of a smaller label fraction where the images would lack what they need.
+
+    That isn't put into the encode's settings: the smallest budget doesn't follow from it.
+    """
     make: type[LabelMode] = LABEL_MODES.load(settings.labels)
     mode = make(real, settings, recipe)
-    images_bpc = smallest_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
+    images_bpc = smallest_images_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
     if settings.bpc - mode.shared_bits({}) / len(real.classes) >= images_bpc:
         return mode
     fraction = 1 - images_bpc / settings.bpc
@@ -252,18 +257,18 @@ def _label_mode(
 def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode | None = None) -> Demand:
     """``mode``: of labels that take a place of their own."""
     return Demand(
-        candidates.classes,
-        candidates.image_shape,
-        min(candidates.ipc_counts()),
-        settings.share,
-        mode is not None and mode.for_views,
-        0.0 if mode is None else mode.bits_per_image,
-        len(pack_metadata(settings.metadata)),
+        class_names=candidates.classes,
+        image_shape=candidates.image_shape,
+        smallest_class=min(candidates.ipc_counts()),
+        share=settings.share,
+        for_views=mode is not None and mode.for_views,
+        bits_per_label=0.0 if mode is None else mode.bits_per_label,
+        metadata_bytes=len(pack_metadata(settings.metadata)),
     )
 
 
 def _smallest_bpc(demand: Demand, settings: Settings, mode: LabelMode, ipc: int) -> float:
-    images_bpc, labels_bpc = smallest_bpc(demand, ipc), mode.minimum_shared_bits / demand.num_classes
+    images_bpc, labels_bpc = smallest_images_bpc(demand, ipc), mode.minimum_shared_bits / demand.num_classes
     fraction = settings.label_fraction
     if fraction is None or labels_bpc == 0:
         return images_bpc + labels_bpc

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 FIRST_SAFE, ATTEMPTS = 3, 6
 LAST_RESORT = ATTEMPTS + 1
-# Weight of distortion against weights' bits when integers are chosen anew; its inverse where those bits take
-# more than half of the file.
+# Factor, from one attempt to the next, of the weight of distortion against weights' bits when integers are
+# chosen; its inverse where those bits take more than half of the file.
 FINER = 4.0
 
 

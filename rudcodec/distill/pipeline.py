@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
+
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.expected_time import expected_seconds
-from rudcodec.distill.initial_images import select_initial_images
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.meet_budget import (
     budget_stages,
@@ -16,6 +17,7 @@ from rudcodec.distill.meet_budget import (
 )
 from rudcodec.distill.quality import Quality, model_psnr
 from rudcodec.distill.schedules import joint_schedule, warmup_schedules
+from rudcodec.distill.selection import select_images
 from rudcodec.distill.training_loop import Training
 from rudcodec.distill.transitions import pretrain_networks, raise_target, take_decoded_as_targets
 from rudcodec.payload import Payload
@@ -79,6 +81,14 @@ def run_stages(encoding: Encoding, last: str | None = None) -> None:
             encoding.results[stage.name] = encoding.run.journal.run_stage(
                 stage.name, partial(stage.run, encoding), stage.shared
             )
+
+
+def select_initial_images(encoding: Encoding) -> State:
+    """Indices of the selected images, ordered by class: a stage."""
+    inputs = encoding.inputs
+    recipe = inputs.label_mode.student_recipe()
+    rows = select_images(inputs.real, encoding.allocation.ipc, recipe, encoding.run)
+    return torch.from_numpy(rows)
 
 
 def learn_utility(encoding: Encoding) -> State:

@@ -64,6 +64,12 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
     return np.concatenate(selected)
 
 
+def first_rows(images: LabelledImages, ipc: int) -> NDArray[np.intp]:
+    """Indices of the first ``ipc`` images of each class, ordered by class."""
+    rows = [np.flatnonzero(images.labels == label)[:ipc] for label in range(len(images.classes))]
+    return np.concatenate(rows)
+
+
 def _points_and_confidence(
     net: ConvNet, real: LabelledImages, recipe: Recipe, run: RunContext
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

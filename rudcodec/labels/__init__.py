@@ -47,7 +47,7 @@ class LabelMode:
         return ()
 
     @property
-    def bits_per_image(self) -> float:
+    def bits_per_label(self) -> float:
         """About what the label of an image takes."""
         return 0.0
 

@@ -42,7 +42,7 @@ class TeacherLabels(LabelMode):
         return (Stage("teacher", self._train, shared=True, timed=True),)
 
     @property
-    def bits_per_image(self) -> float:
+    def bits_per_label(self) -> float:
         return soft_label_bits(len(self.real.classes))
 
     @property

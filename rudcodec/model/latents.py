@@ -44,8 +44,9 @@ class GroupNetworks(nn.Module):
 class Chunk(nn.Module):
     """Latents of some images that are worked on together.
 
-    ``index`` (n,): which images of the set these are, ascending. ``slices``: the rows of each group, for
-    groups are runs of classes and images are ordered by class.
+    ``index`` (n,): which images of the set these are, ascending. ``levels``: their latents, coarse to fine,
+    each (n, c, h, w). ``slices``: the rows of each group, for groups are runs of classes and images are
+    ordered by class.
     """
 
     def __init__(self, index: Tensor, levels: Sequence[Tensor], groups: Tensor) -> None:
