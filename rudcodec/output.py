@@ -64,6 +64,10 @@ def check_replaceable(folder: str | os.PathLike[str]) -> None:
     target = Path(folder)
     if is_free(target):
         return
+    if target.is_symlink():
+        raise DataError(
+            f"{target}: is a link, which --force doesn't replace; name {target.resolve()} instead"
+        )
     foreign = _foreign_file(target)
     if foreign is not None:
         raise DataError(
@@ -80,7 +84,7 @@ def is_free(target: Path) -> bool:
 
 def _foreign_file(folder: Path) -> str | None:
     """A file of a folder that no decoded set has written there; None if there is none."""
-    if not folder.is_dir() or folder.is_symlink():
+    if not folder.is_dir():
         return folder.name
     ours = _written_files(folder)
     for path in folder.rglob("*"):

@@ -88,6 +88,13 @@ class TestForce:
         assert "not even --force" in one_line(run("decompress", rud, out, "--force"))
         assert sorted(out.rglob("*")) == before and (out / name).read_text() == "precious"
 
+    def test_decompress_says_where_a_link_leads(self, rud: Path, tmp_path: Path) -> None:
+        out, link = tmp_path / "synth", tmp_path / "link"
+        link.symlink_to(out)
+        assert run("decompress", rud, out).exit_code == 0
+        said = one_line(run("decompress", rud, link, "--force"))
+        assert f"is a link, which --force doesn't replace; name {out.resolve()} instead" in said
+
     def test_decompress_keeps_what_a_foreign_labels_file_lists(self, rud: Path, tmp_path: Path) -> None:
         out = tmp_path / "mine"
         (out / "img").mkdir(parents=True)

@@ -196,3 +196,13 @@ def test_files_that_are_in_memory(file: Path, tmp_path: Path) -> None:
         rudcodec.extract(data, out, ipc=float("nan"))  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="merge takes a list of files"):
         rudcodec.merge(data, out)  # type: ignore[arg-type]
+
+
+def test_numbers_and_names_are_no_silent_mixture() -> None:
+    named, numbered = (
+        bitstream.encode(replace(payload_of(), classes=names)) for names in (("ant", "bee"), ("0", "1"))
+    )
+    with pytest.warns(RuntimeWarning, match="classes of file 2 are numbers, those of file 1 are names"):
+        merged = bitstream.merge([named, numbered])
+    assert bitstream.parse(merged).classes == ("ant", "bee", "0", "1")
+    assert bitstream.parse(bitstream.merge([numbered, numbered])).classes == ("0", "1")

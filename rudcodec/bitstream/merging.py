@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -79,6 +80,15 @@ def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
         if reason := _mismatch(files[0], outlines[0], data, outline):
             raise SettingError(f"{name} can't be merged with {names[0]}: {reason}")
     classes = tuple(dict.fromkeys(name for outline in outlines for name in outline.classes))
+    numbered = [all(name.isdecimal() for name in outline.classes) for outline in outlines]
+    if any(numbered) and not all(numbered):
+        number, other = numbered.index(True), numbered.index(False)
+        warnings.warn(
+            f"classes of {names[number]} are numbers, those of {names[other]} are names: they are different "
+            "classes in the merged file",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     segments = sum(outline.head.num_segments for outline in outlines)
     if reason := limits.counts_excess(len(classes), segments):
         raise FormatError("merged file", -1, reason)
