@@ -58,13 +58,11 @@ def code_labels(
     if kind == SOFT:
         return code_scale(fields, classes, labels if isinstance(labels, SoftScale) else None)
     if kind == NETWORK:
-        return _code_network(fields, size, classes, labels if isinstance(labels, LabelNetwork) else None)
+        return _code_network(fields, size, labels if isinstance(labels, LabelNetwork) else None)
     raise fields.fail(f"kind of labels is {kind}, must be {SOFT} or {NETWORK}")
 
 
-def _code_network(
-    fields: Fields, size: ImageShape, classes: int, network: LabelNetwork | None
-) -> LabelNetwork:
+def _code_network(fields: Fields, size: ImageShape, network: LabelNetwork | None) -> LabelNetwork:
     mirror = bool(fields.byte("flags of the label network", int(network.mirror) if network else 0, 0, 1))
     count = fields.byte("label layers", len(network.layers) if network else 0, 1, limits.LABEL_LAYERS)
     layers: list[LabelLayer] = []
