@@ -16,7 +16,7 @@ from .values import amount, naming, read_input
 @command("truncate", "Make a smaller file by leaving out segments.")
 @click.argument("file", metavar="IN")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--ipc", type=amount, metavar="N", help="At most N images of a class.")
+@click.option("--ipc", type=amount, metavar="N", help="At most N images a class, on average.")
 @click.option("--bpc", type=amount, metavar="N", help="At most N bits a class, such as 20k.")
 @force_flag
 def truncate(file: str, out: Path, ipc: float | None, bpc: float | None, force: bool) -> None:

@@ -38,8 +38,8 @@ class Truncation:
 
 
 def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None) -> Truncation:
-    """A file of a file's first segments: as many as have at most ``ipc`` images of any class, and ``bpc``
-    bits a class.
+    """A file of a file's first segments: as many as have at most ``ipc`` images, on average, and ``bpc`` bits
+    a class.
 
     Nothing is decoded. Raises FormatError when the file is malformed, BudgetError when even one segment is
     too much, SettingError when no limit is given, or one that isn't positive.
@@ -54,16 +54,18 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
     counts = np.zeros((total + 1, classes), np.int64)  # of the first segments
     for number, segment in enumerate(outline.segments.values()):
         counts[number + 1] = counts[number] + segment.fields.counts
-    most = counts.max(1).tolist()
+    images = counts.sum(1).tolist()
 
     def file_size(count: int) -> int:
         return len(_first_segments(data, outline, count))
 
     num_segments = total
     if ipc is not None:
-        num_segments = bisect_right(most, ipc) - 1
+        num_segments = bisect_right(images, ipc * classes) - 1
         if not num_segments:
-            raise BudgetError(f"the first segment alone has {most[1]} images of a class")
+            raise BudgetError(
+                f"one segment has {images[1] / classes:.10g} images a class on average, the least possible"
+            )
     if bpc is not None and 8 * file_size(num_segments) > bpc * classes:
         num_segments = bisect_right(
             range(1, num_segments), bpc * classes, key=lambda count: 8 * file_size(count)
@@ -73,9 +75,9 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
                 f"one segment takes {-(-8 * file_size(1) // classes)} bits a class, the least possible"
             )
     result = _first_segments(data, outline, num_segments)
-    images = int(counts[num_segments].sum())
     lost = np.flatnonzero((counts[-1] > 0) & (counts[num_segments] == 0))
-    return Truncation(result, num_segments, total, images, classes, tuple(outline.classes[k] for k in lost))
+    names = tuple(outline.classes[k] for k in lost)
+    return Truncation(result, num_segments, total, images[num_segments], classes, names)
 
 
 def _first_segments(data: bytes, outline: Outline, count: int) -> bytes:
