@@ -31,6 +31,7 @@ HEADLINES = (
     ("cifar100", "network", 20_000),
     ("cifar100", "network", 70_000),
     ("imagenette", "network", 70_000),
+    ("imagenette", "network", 150_000),
     ("fashionmnist", "network", 25_000),
 )
 FEWER_STEPS = re.compile(r"([\d,]+) steps of \d+ instead of ([\d,]+)")  # in a note
