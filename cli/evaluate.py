@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
     from rudcodec.comparison import Entry, Pending
     from rudcodec.data import Split
+    from rudcodec.evaluation import EvalResult
 
 
 @command("eval", "Train students on a file, judge them on real images.")
@@ -161,14 +162,16 @@ def _facts(entry: Entry) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": entry.name, "bytes": entry.size, "ipc": entry.ipc}
     facts["accuracy"] = entry.accuracy
     if entry.results:
-        facts["results"] = [_without_confusion(dataclasses.asdict(result)) for result in entry.results]
+        facts["results"] = [_facts_of(result) for result in entry.results]
     return facts if entry.baseline is None else facts | _baseline_facts(entry.baseline)
 
 
-def _without_confusion(facts: dict[str, Any]) -> dict[str, Any]:
-    """Of many classes it would be most of the output. One student has no deviation."""
-    facts |= {"std": facts["std"] if len(facts["seeds"]) > 1 else None}
-    return {name: value for name, value in facts.items() if name != "confusion"}
+def _facts_of(result: EvalResult) -> dict[str, Any]:
+    facts = dataclasses.asdict(result)
+    del facts["confusion"]  # of many classes it would be most of the output
+    if len(result.seeds) == 1:
+        facts["std"] = None
+    return facts
 
 
 def _baseline_facts(baseline: Baseline) -> dict[str, Any]:

@@ -98,15 +98,14 @@ def network_names(text: str) -> tuple[str, ...]:
 
 def read_input(path: str) -> bytes:
     """Contents of a file, or of standard input for ``-``. Raises DataError."""
-    from rudcodec.bitstream.files import LARGEST_FILE, read_bytes
+    from rudcodec.bitstream.files import read_bytes
 
     if not path:
         raise DataError("a file's name is empty; is a variable of the shell not set?")
     if path == "-":
         if sys.stdin is None:
             raise DataError("standard input is closed")
-        return sys.stdin.buffer.read(LARGEST_FILE + 1)
-
+        return read_bytes(sys.stdin.buffer)
     return read_bytes(path)
 
 

@@ -104,7 +104,7 @@ def real_images(
         picture = draw.picture(count)
         if picture is None or (fit := best_fit(picture, codec, budget.size)) is None:
             break
-        candidates.append(draw.candidate(count, fit))
+        candidates.append(draw.candidate(picture, count, fit))
         if progress is not None:
             progress(done + 1, len(ordered))
     if progress is not None:
@@ -121,15 +121,14 @@ def with_more_images(train: LabelledImages, draw: Candidate, budget: PictureBudg
     the same quality, as the budget has bytes for."""
     images, codec = _Draw(train, budget, seed), picture_codec(draw.codec)
     too_many = min(train.ipc_counts()) + 1
-    count, size, file = draw.count, draw.size, None
-    while (more := _between(count, budget.size * count // size, too_many)) is not None:
-        picture = images.picture(more)
-        coded = None if picture is None else codec.code(picture, draw.quality, draw.subsampling)
-        if coded is None or coded.size > budget.size:
-            too_many = more
+    while (count := _between(draw.count, budget.size * draw.count // draw.size, too_many)) is not None:
+        picture = images.picture(count)
+        file = None if picture is None else codec.code(picture, draw.quality, draw.subsampling)
+        if picture is None or file is None or file.size > budget.size:
+            too_many = count
         else:
-            count, size, file = more, coded.size, coded
-    return draw if file is None else images.candidate(count, Fit(draw.quality, draw.subsampling, file))
+            draw = images.candidate(picture, count, Fit(draw.quality, draw.subsampling, file))
+    return draw
 
 
 def _between(count: int, guess: int, too_many: int) -> int | None:
@@ -154,10 +153,12 @@ class _Draw:
         picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
         return picture if max(picture.shape) <= picture_codec(self._codec).longest else None
 
-    def candidate(self, count: int, fit: Fit) -> Candidate:
-        """The first ``count`` images of each class as they come out of a coded picture."""
-        train, rows = self._train, self._first(count)
-        coded = untile(fit.file.decode(), len(self._rows), count, train.height, train.width)
+    def candidate(self, picture: NDArray[np.uint8], count: int, fit: Fit) -> Candidate:
+        """The ``count`` images of each class in a picture as they come out of the coded one."""
+        train, classes = self._train, len(self._rows)
+        images, coded = (
+            untile(each, classes, count, train.height, train.width) for each in (picture, fit.file.decode())
+        )
         return Candidate(
             count=count,
             codec=self._codec,
@@ -165,10 +166,10 @@ class _Draw:
             subsampling=fit.subsampling,
             size=fit.file.size,
             uncounted=fit.file.uncounted,
-            bpp=8 * fit.file.size / (len(rows) * train.height * train.width),
-            psnr=psnr(train.images[rows], coded),
+            bpp=8 * fit.file.size / (len(images) * train.height * train.width),
+            psnr=psnr(images, coded),
             images=coded,
-            labels=train.labels[rows],
+            labels=train.labels[self._first(count)],
             classes=train.classes,
         )
 

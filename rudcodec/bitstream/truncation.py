@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-
-import numpy as np
+from itertools import accumulate
 
 from rudcodec.bitstream.codec import file_start
 from rudcodec.bitstream.layout import Outline, parse
+from rudcodec.bitstream.segments import SegmentFields
 from rudcodec.errors import BudgetError, SettingError
 
 
@@ -51,10 +52,8 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
             raise SettingError(f"{name} is {value}, must be above zero")
     outline = parse(data)
     classes, total = len(outline.classes), len(outline.segments)
-    counts = np.zeros((total + 1, classes), np.int64)  # of the first segments
-    for number, segment in enumerate(outline.segments.values()):
-        counts[number + 1] = counts[number] + segment.fields.counts
-    images = counts.sum(1).tolist()
+    segments = [segment.fields for segment in outline.segments.values()]
+    images = [0, *accumulate(segment.images for segment in segments)]
 
     def file_size(count: int) -> int:
         return len(_first_segments(data, outline, count))
@@ -75,9 +74,14 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
                 f"one segment takes {-(-8 * file_size(1) // classes)} bits a class, the least possible"
             )
     result = _first_segments(data, outline, num_segments)
-    lost = np.flatnonzero((counts[-1] > 0) & (counts[num_segments] == 0))
+    lost = sorted(_present(segments) - _present(segments[:num_segments]))
     names = tuple(outline.classes[k] for k in lost)
     return Truncation(result, num_segments, total, images[num_segments], classes, names)
+
+
+def _present(segments: Iterable[SegmentFields]) -> set[int]:
+    """Numbers of the classes that have images in segments."""
+    return {k for segment in segments for k, count in enumerate(segment.counts) if count}
 
 
 def _first_segments(data: bytes, outline: Outline, count: int) -> bytes:

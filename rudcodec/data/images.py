@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.mapped import release_pages, take
+from rudcodec.data.mapped import new_array, release_pages, take
 from rudcodec.data.report import SourceReport
 from rudcodec.errors import DataError
 from rudcodec.payload import ImageShape
@@ -92,8 +92,13 @@ class LabelledImages:
         return len(self.images)
 
     def take(self, rows: NDArray[np.intp]) -> LabelledImages:
-        """The images of these rows, in that order."""
-        return LabelledImages(take(self.images, rows), self.labels[rows], self.classes, self.name)
+        """The images of these rows, in that order; so many that they are a large set are mapped, too."""
+        images = new_array((len(rows), *self.images.shape[1:]))
+        step = max(1, _BLOCK // self.images[0].size)
+        for start in range(0, len(rows), step):
+            images[start : start + step] = take(self.images, rows[start : start + step])
+            release_pages(images)
+        return LabelledImages(images, self.labels[rows], self.classes, self.name)
 
     def ipc_counts(self) -> tuple[int, ...]:
         """Images of each class, in the order of ``classes``; a class may have none."""

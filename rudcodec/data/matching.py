@@ -9,13 +9,10 @@ from functools import lru_cache
 import numpy as np
 
 from rudcodec.data.images import LabelledImages, numbers_of
-from rudcodec.data.mapped import new_array, release_pages
 from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
 from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
-
-_AT_ONCE = 1024  # rows that are copied in one go, since a mapped set may be larger than memory
 
 
 def matching(
@@ -66,17 +63,11 @@ def _of_classes(real: LabelledImages, classes: tuple[str, ...]) -> LabelledImage
     """The real images of some classes alone."""
     _warn_of_others(f"{listed(classes)}: {len(classes)} of {len(real.classes)} classes")
     number = np.array([classes.index(name) if name in classes else -1 for name in real.classes])
-    labels = number[real.labels]
-    rows = np.flatnonzero(labels >= 0)
+    rows = np.flatnonzero(number[real.labels] >= 0)
     if not len(rows):
         raise DataError(f"{real.name}: has no image of the set's classes, {listed(classes)}")
-    images = new_array((len(rows), *real.images.shape[1:]))
-    for start in range(0, len(rows), _AT_ONCE):
-        block = slice(start, start + _AT_ONCE)
-        images[block] = real.images[rows[block]]
-        release_pages(real.images)
-        release_pages(images)
-    return LabelledImages(images, labels[rows], classes, real.name)
+    some = real.take(rows)
+    return replace(some, labels=number[some.labels], classes=classes)
 
 
 @lru_cache
