@@ -17,7 +17,7 @@ from rudcodec.report import JudgedFile
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
-from .judging import Judging, RealImages, judging_flags, recipe_flag
+from .judging import Judging, PacedView, RealImages, judging_flags, recipe_flag
 from .tables import print_table
 from .values import finite, naming, read_input, require, shown_input
 
@@ -129,15 +129,15 @@ def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[
         real_images = RealImages(judging, source, view)
         sets = real_images.of_all(files)
         prepare_for_images(os.environ, sets[0].height, sets[0].width)
-        columns = []
+        paced = PacedView(view)
         with judging.students(view, [file.contents for file in files], source) as panel:
-            comparisons = [
-                judging.comparison(file.name, file.data, real, panel, view)
-                for file, real in zip(files, sets, strict=True)
-            ]
-            for file, comparison in zip(files, comparisons, strict=True):
+            pending = []
+            for file, real in zip(files, sets, strict=True):
                 with naming(file.name):
-                    columns.append(dict(_values([pending.judge() for pending in comparison.of_set()])))
+                    pending.append(judging.comparison(file.name, file.data, real, panel, paced).of_set())
+            entries = [one.judge() for one in paced.in_turn([*pending[0], *pending[1]])]
+    first = len(pending[0])
+    columns = [dict(_values(entries[:first])), dict(_values(entries[first:]))]
     return [(name, columns[0].get(name), columns[1].get(name)) for name in columns[0] | columns[1]]
 
 

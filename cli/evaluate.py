@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -16,7 +17,7 @@ from rudcodec.text import percent
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
-from .judging import CODEC, Judging, judging_flags, recipe_flag
+from .judging import CODEC, Judging, PacedView, judging_flags, recipe_flag
 from .tables import print_table
 from .values import finite, naming, read_input, require, shown_input
 
@@ -72,11 +73,12 @@ def evaluate(
         if baseline != "none":
             train = judging.read(source, "train", data, view)
         with judging.students(view, [contents], source, baseline) as panel:
-            comparison = judging.comparison(shown_input(file), data, real, panel, view)
+            paced = PacedView(view)
+            comparison = judging.comparison(shown_input(file), data, real, panel, paced)
             pending = comparison.of_set()
             if baseline != "none" and train is not None:
                 pending += comparison.of_real_images(train, baseline)
-            entries, refusals = _judge(pending, view)
+            entries, refusals = _judge(paced.in_turn(pending), view)
     if as_json:
         facts = {
             "file": file,
@@ -99,7 +101,7 @@ def evaluate(
         click.echo(f"not judged: {refusal}")
 
 
-def _judge(pending: list[Pending], view: ProgressView) -> tuple[list[Entry], list[str]]:
+def _judge(pending: Iterator[Pending], view: ProgressView) -> tuple[list[Entry], list[str]]:
     """All entries, each shown as soon as it is there, since the next one may take long; and why others, real
     images, could not be judged."""
     entries, refusals = [], []

@@ -18,7 +18,7 @@ from rudcodec.loading import load as load_set
 from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
-from rudcodec.progress import Progress, StageProgress, StageSteps, no_progress
+from rudcodec.progress import PartSteps, Progress, StageProgress, StageSteps, no_progress
 from rudcodec.students import (
     Seen,
     StudentKeeper,
@@ -177,10 +177,11 @@ def judge(
 ) -> EvalResult:
     """Train a student for each seed, and judge them on real images of the set's shape and classes."""
     keeper = keeper or StudentKeeper()
-    looks = []
-    for number, seed in enumerate(seeds, start=1):
-        stage = StageSteps(progress, f"student {number} of {len(seeds)}")
-        looks.append(keeper.look(trainer, seed, real, stage))
+    students = StageSteps(progress, "student" if len(seeds) == 1 else f"{len(seeds)} students")
+    looks = [
+        keeper.look(trainer, seed, real, PartSteps(students, number, len(seeds)))
+        for number, seed in enumerate(seeds)
+    ]
     return EvalResult.of_students(trainer, real, seeds, looks)
 
 

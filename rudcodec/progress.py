@@ -29,6 +29,21 @@ class StageSteps:
 
 
 @dataclass(frozen=True)
+class PartSteps:
+    """The :data:`Progress` of a loop that is one of ``parts`` alike, which ``progress`` follows as one loop.
+
+    ``number``: of the part, from 0 on.
+    """
+
+    progress: Progress
+    number: int
+    parts: int
+
+    def __call__(self, done: int, total: int) -> None:
+        self.progress(self.number * total + done, self.parts * total)
+
+
+@dataclass(frozen=True)
 class Within:
     """A :data:`StageProgress` whose stages go to ``progress`` as ``"work: stage"``."""
 

@@ -29,7 +29,8 @@ def test_evaluate_logs_its_students(rud: Path, caplog: pytest.LogCaptureFixture)
     real = rudcodec.data.LabelledImages(data.images, data.labels, data.classes, "real")
     with caplog.at_level(logging.INFO, "rudcodec"):
         rudcodec.evaluate(data, real, seeds=2, width=4, device="cpu")
-    assert caplog.messages == ["student 1 of 2 4/4", "student 2 of 2 4/4"]
+    assert caplog.messages[-1] == "2 students 8/8"
+    assert all(message.startswith("2 students ") for message in caplog.messages)
     assert {record.name for record in caplog.records} == {"rudcodec"}
     caplog.clear()
     with caplog.at_level(logging.INFO, "rudcodec"):
@@ -44,7 +45,7 @@ def test_evaluate_shows_its_students_on_a_terminal(rud: Path, monkeypatch: pytes
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     rudcodec.evaluate(data, real, seeds=1, width=4, device="cpu")
-    assert "student 1 of 1" in terminal.getvalue() and "4/4" in terminal.getvalue()
+    assert "student " in terminal.getvalue() and "4/4" in terminal.getvalue()
 
 
 def test_compress_logs_its_stages(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from rudcodec.comparison import Comparison, Entry, Pending
 from rudcodec.data import LabelledImages, digest
 from rudcodec.display import ProgressView
 from rudcodec.errors import BudgetError
+from rudcodec.pace import Pace
 from rudcodec.report.judged import JudgedFile
 from rudcodec.report.ledger import Ledger
 from rudcodec.report.points import Point, points_of, record_of
@@ -79,7 +79,7 @@ class Measuring:
     view: ProgressView
 
     def __post_init__(self) -> None:
-        self._pace, self._current = _Pace(), ""
+        self._pace, self._current = Pace(), ""
         self.refusals: list[str] = []
 
     def progress(self, stage: str, done: int, total: int) -> None:
@@ -91,11 +91,10 @@ class Measuring:
         new = [task for task in tasks if self.ledger.get(task.key) is None]
         if kept := len(tasks) - len(new):
             self.view.say(f"{self.ledger.path}: has {kept} of {len(tasks)} results already")
-        self._pace.left = sum(task.pending.work for task in new)
-        for number, task in enumerate(new, start=1):
+        in_turn = self._pace.through(new, lambda task: task.pending.work)
+        for number, task in enumerate(in_turn, start=1):
             self._current = f"{number} of {len(new)}, {task.name}"
-            with self._pace.working(task.pending.work):
-                record = _judged(task.pending)
+            record = _judged(task.pending)
             self.ledger.add(task.key, record)
             self.view.say(f"{task.name}: {_summary(record)}")
         points: list[Point] = []
@@ -122,31 +121,3 @@ def _summary(record: dict[str, Any]) -> str:
     if not record["results"]:
         return percent(record["accuracy"])
     return ", ".join(percent(one["mean"], one["std"], len(one["seeds"])) for one in record["results"])
-
-
-class _Pace:
-    """How long the rest takes, by the work that is done and the time that it has taken."""
-
-    def __init__(self) -> None:
-        self.left = 0.0
-        self._done = self._seconds = self._current = 0.0
-        self._started = time.monotonic()
-
-    def working(self, work: float) -> _Pace:
-        """A context manager around a piece of the work."""
-        self._current = work
-        return self
-
-    def __enter__(self) -> None:
-        self._started = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds += time.monotonic() - self._started
-        self._done += self._current
-        self.left -= self._current
-
-    def remaining(self) -> float | None:
-        """Seconds; None as long as nothing is done."""
-        if not self._done:
-            return None
-        return max(0.0, self.left * self._seconds / self._done - (time.monotonic() - self._started))

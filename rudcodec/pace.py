@@ -1,0 +1,34 @@
+"""How long several pieces of work still take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
+
+
+class Pace:
+    """How long the rest of several pieces of work takes: by what is done, and the time that it has taken."""
+
+    def __init__(self) -> None:
+        self._left = self._done = self._seconds = 0.0
+        self._started = time.monotonic()
+
+    def through(self, pieces: Sequence[Piece], work: Callable[[Piece], float]) -> Iterator[Piece]:
+        """One piece after another: it is done when the next one is asked for. ``work`` says how much each
+        is, in a unit of the caller's."""
+        self._left = sum(map(work, pieces))
+        for piece in pieces:
+            self._started = time.monotonic()
+            yield piece
+            self._seconds += time.monotonic() - self._started
+            self._done += work(piece)
+            self._left -= work(piece)
+
+    def remaining(self) -> float | None:
+        """Seconds; None as long as nothing is done."""
+        if not self._done:
+            return None
+        return max(0.0, self._left * self._seconds / self._done - (time.monotonic() - self._started))
