@@ -37,6 +37,11 @@ def test_unknown_sections_change_nothing(payload: Payload, data: st.DataObject) 
     assert not lost and pixels.tobytes() == images.tobytes() and saved.recipe == payload.recipe
     first = split(bitstream.truncate(join(sections), bpc=1e9).data)
     assert first == sections
+    skipped = [one for one in sections if one[0] >= ANCILLARY]
+    extracted = split(bitstream.extract(join(sections), ipc=10**6))
+    assert [one for one in extracted if one[0] >= ANCILLARY] == skipped
+    merged = split(bitstream.merge([join(sections), bitstream.encode(payload)]))
+    assert [one for one in merged if one[0] > METADATA] == [one for one in skipped if one[0] > METADATA]
     rows = bitstream.describe(join(sections)).rows
     assert sum(row.bytes for row in rows) == len(join(sections))
 
@@ -168,6 +173,19 @@ def test_metadata() -> None:
     assert metadata(good, text("k") + text("later")) == metadata(good)
     # one that can be read, and says nothing, is the first, too
     assert metadata(b"", text("k") + text("later")) == {}
+
+
+def test_without_a_label_network_its_recipe_and_views_go() -> None:
+    """Also those that a newer version has written; nothing else does."""
+    payload = small_payload()
+    labelled = random_labels(payload, (LabelLayer(2),), seed=1)
+    head, *rest = split(bitstream.encode(labelled))
+    newer = [(RECIPE, b"newer"), (VIEWS, b""), (200, b"unknown"), (METADATA, b"\0")]
+    hard = split(bitstream.extract(join([head, *newer, *rest]), hard=True))
+    assert [tag for tag, _ in hard].count(RECIPE) == 1 and (RECIPE, b"newer") not in hard
+    assert not any(tag == VIEWS for tag, _ in hard)
+    assert set(newer[2:]) <= set(hard)
+    assert bitstream.decode(join(hard)).metadata == labelled.metadata
 
 
 def test_frames_and_checksums_are_held_to_the_rules() -> None:

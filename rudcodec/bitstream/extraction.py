@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from rudcodec.bitstream.ancillary import pack_recipe
 from rudcodec.bitstream.codec import encode
+from rudcodec.bitstream.container import RECIPE, VIEWS, copied
+from rudcodec.bitstream.layout import parse, read_head
 from rudcodec.bitstream.reading import decode_images
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment, hard_recipe
@@ -18,6 +21,9 @@ def extract(
     data: bytes, *, classes: Collection[str] | None = None, ipc: int | None = None, hard: bool = False
 ) -> bytes:
     """A file of some of a file's images; its latents are coded anew, and are the same.
+
+    Ancillary sections are copied, those too that this version doesn't know, but for the recipe and the views
+    of a label network that is left out.
 
     Args:
         data: the file.
@@ -42,14 +48,23 @@ def extract(
     payload = replace(payload, segments=tuple(one for one in payload.segments if sum(one.counts)))
     if not payload.segments:
         raise SettingError("no image is left: choose other classes, or more images")
+    labels = payload.labels and replace(payload.labels, views=None)
     try:
-        data = encode(payload)
-        if drops_network and payload.recipe is not None:  # which was one for views
-            bpc = 8 * len(data) / len(payload.classes)
-            data = encode(replace(payload, recipe=hard_recipe(payload.recipe, bpc)))
-        return data
+        rest = encode(replace(payload, labels=labels, recipe=None, metadata={}))
     except FormatError as error:
         raise SettingError(f"these images may not be a file of their own: {error}") from None
+    kept = _ancillary(data, but=(RECIPE, VIEWS) if drops_network else ())
+    if drops_network and payload.recipe is not None:  # which was one for views
+        bpc = 8 * (len(rest) + len(kept)) / len(payload.classes)
+        kept = pack_recipe(hard_recipe(payload.recipe, bpc), payload.image_shape.channels) + kept
+    head_end = read_head(rest).head_section.end + 4
+    return rest[:head_end] + kept + rest[head_end:]
+
+
+def _ancillary(data: bytes, but: Collection[int]) -> bytes:
+    """The ancillary sections of a file, but those with some tags."""
+    sections = [section for section, _ in parse(data).ancillary.sections if section.tag not in but]
+    return b"".join(copied(data, section) for section in sections)
 
 
 def _with_ipc(payload: Payload, ipc: int) -> Payload:
