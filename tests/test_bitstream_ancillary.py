@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from payload_strategies import payloads
 
 from rudcodec import FormatError, bitstream
-from rudcodec.bitstream.container import ANCILLARY, METADATA, RECIPE, VIEWS
+from rudcodec.bitstream.container import ANCILLARY, METADATA, MODEL, RECIPE, SEGMENT, VIEWS
 from rudcodec.payload import Architecture, LabelLayer, Payload, Recipe, ViewRecipe
 
 Section = tuple[int, bytes]
@@ -207,7 +207,8 @@ def test_frames_and_checksums_are_held_to_the_rules() -> None:
 @settings(max_examples=60)
 @given(payloads(), st.data())
 def test_without_its_last_segments_a_file_is_a_file(payload: Payload, data: st.DataObject) -> None:
-    """However many go: HEAD says how many are left, and all else is as it was, ancillary sections too."""
+    """However many go: HEAD says how many are left, models that they alone use go, too, and all else is as it
+    was, ancillary sections too."""
     sections = split(bitstream.encode(payload))
     for _ in range(data.draw(st.integers(0, 3))):
         extra = data.draw(st.integers(ANCILLARY, 255)), data.draw(BODIES)
@@ -223,6 +224,9 @@ def test_without_its_last_segments_a_file_is_a_file(payload: Payload, data: st.D
         np.testing.assert_array_equal(pixels, images[: ends[count - 1]])
         left = split(short.data)
         dropped = sum(tag == 4 for tag, _ in sections) - count
-        kept = [one for one in sections[1:] if one[0] != 4]
-        assert [one for one in left[1:] if one[0] != 4] == kept and total - dropped == count
+        kept = [one for one in sections[1:] if one[0] not in (MODEL, SEGMENT)]
+        assert [one for one in left[1:] if one[0] not in (MODEL, SEGMENT)] == kept
+        assert total - dropped == count == sum(tag == SEGMENT for tag, _ in left)
+        used = {segment.model for segment in part.segments}
+        assert count == total or used == set(range(len(part.models)))
         assert part.recipe == bitstream.decode(whole).recipe
