@@ -16,6 +16,7 @@ from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.errors import DataError
 from rudcodec.pace import Pace
+from rudcodec.recipe_checks import check_recipe
 from rudcodec.text import shown
 
 from .commands import RareOption, device_flag
@@ -152,7 +153,7 @@ class Judging:
         """Raise what would be raised once files of ``train`` are judged: before these are made. Imports
         torch."""
         from rudcodec.comparison import check_networks
-        from rudcodec.students import check_recipe, default_recipe
+        from rudcodec.students import default_recipe
 
         check_recipe(replace(default_recipe(train), **self.recipe_changes()), train.channels)
         check_networks(self._specs(), train.images.shape[1:], len(train.classes))

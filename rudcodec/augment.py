@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rudcodec.errors import SettingError
 from rudcodec.nets.transfer import to_device
 from rudcodec.payload import AUGMENTATIONS
+from rudcodec.recipe_checks import check_ops
 
 BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
 CROP = 0.125  # largest shift, as a fraction of the side
@@ -55,13 +55,6 @@ def augment(
         return to_device(torch.rand(count, generator=generator), images.device)
 
     return _OPERATIONS[name](images, draw)
-
-
-def check_ops(ops: tuple[str, ...]) -> None:
-    """Raise SettingError if a name isn't an operation's."""
-    for name in ops:
-        if name not in AUGMENTATIONS:
-            raise SettingError(f"no augmentation is called {name!r}: choose from {', '.join(AUGMENTATIONS)}")
 
 
 def default_ops(channels: int, flip: bool | None = None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def truncate(
     ipc: float | None = None,
     bpc: float | None = None,
 ) -> Truncation:
-    """Write the first segments of a ``.rud`` file as a file of their own, without decoding or encoding.
+    """Write the first segments of a ``.rud`` file as a file of their own; no image is decoded or encoded.
 
     Of ``file``, a path, an open binary file or a file's contents, as many segments as have at most ``ipc``
     images a class, on average, or ``bpc`` bits a class (or both): the result says how many that were, and

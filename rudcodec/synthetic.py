@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -13,8 +13,8 @@ import numpy as np
 from rudcodec.errors import BudgetError, SettingError
 from rudcodec.export import Contents, choose_format
 from rudcodec.export import save as save_contents
-from rudcodec.options import guess
 from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.recipe_checks import changed_recipe
 from rudcodec.views import checked_numbers
 
 if TYPE_CHECKING:
@@ -123,13 +123,10 @@ class SyntheticSet:
     def with_recipe(self, **changes: Any) -> SyntheticSet:
         """The same set with some fields of its recipe changed, as in ``with_recipe(steps=200)``.
 
-        Raises SettingError if the file has no recipe, or a recipe has no such field.
+        Raises SettingError if the file has no recipe, a recipe has no such field, or it makes no sense so.
         """
-        names = [one.name for one in fields(Recipe)]
-        for name in changes:
-            if name not in names:
-                raise SettingError(f"a recipe has no field {name!r}{guess(name, tuple(names))}")
-        return replace(self, stored_recipe=replace(self.recipe, **changes))
+        recipe = changed_recipe(self.recipe, changes, self.images.shape[3])
+        return replace(self, stored_recipe=recipe)
 
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.

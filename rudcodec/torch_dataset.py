@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 from rudcodec.errors import SettingError
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.transfer import from_array
-from rudcodec.students import Batches, TrainingSet, check_recipe, check_request, label_loss
+from rudcodec.recipe_checks import check_recipe
+from rudcodec.students import Batches, TrainingSet, check_request, label_loss
 
 if TYPE_CHECKING:
     from rudcodec.synthetic import SyntheticSet

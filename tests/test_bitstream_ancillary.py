@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from payload_strategies import payloads
 
 from rudcodec import FormatError, bitstream
-from rudcodec.bitstream.container import ANCILLARY, METADATA, RECIPE, VIEWS
+from rudcodec.bitstream.container import ANCILLARY, METADATA, MODEL, RECIPE, SEGMENT, VIEWS
 from rudcodec.payload import Architecture, LabelLayer, Payload, Recipe, ViewRecipe
 
 Section = tuple[int, bytes]
@@ -37,6 +37,11 @@ def test_unknown_sections_change_nothing(payload: Payload, data: st.DataObject) 
     assert not lost and pixels.tobytes() == images.tobytes() and saved.recipe == payload.recipe
     first = split(bitstream.truncate(join(sections), bpc=1e9).data)
     assert first == sections
+    skipped = [one for one in sections if one[0] >= ANCILLARY]
+    extracted = split(bitstream.extract(join(sections), ipc=10**6))
+    assert [one for one in extracted if one[0] >= ANCILLARY] == skipped
+    merged = split(bitstream.merge([join(sections), bitstream.encode(payload)]))
+    assert [one for one in merged if one[0] > METADATA] == [one for one in skipped if one[0] > METADATA]
     rows = bitstream.describe(join(sections)).rows
     assert sum(row.bytes for row in rows) == len(join(sections))
 
@@ -170,6 +175,19 @@ def test_metadata() -> None:
     assert metadata(b"", text("k") + text("later")) == {}
 
 
+def test_without_a_label_network_its_recipe_and_views_go() -> None:
+    """Also those that a newer version has written; nothing else does."""
+    payload = small_payload()
+    labelled = random_labels(payload, (LabelLayer(2),), seed=1)
+    head, *rest = split(bitstream.encode(labelled))
+    newer = [(RECIPE, b"newer"), (VIEWS, b""), (200, b"unknown"), (METADATA, b"\0")]
+    hard = split(bitstream.extract(join([head, *newer, *rest]), hard=True))
+    assert [tag for tag, _ in hard].count(RECIPE) == 1 and (RECIPE, b"newer") not in hard
+    assert not any(tag == VIEWS for tag, _ in hard)
+    assert set(newer[2:]) <= set(hard)
+    assert bitstream.decode(join(hard)).metadata == labelled.metadata
+
+
 def test_frames_and_checksums_are_held_to_the_rules() -> None:
     whole = with_sections((200, b"not known"))
     at = whole.index(b"not known")
@@ -189,7 +207,8 @@ def test_frames_and_checksums_are_held_to_the_rules() -> None:
 @settings(max_examples=60)
 @given(payloads(), st.data())
 def test_without_its_last_segments_a_file_is_a_file(payload: Payload, data: st.DataObject) -> None:
-    """However many go: HEAD says how many are left, and all else is as it was, ancillary sections too."""
+    """However many go: HEAD says how many are left, models that they alone use go, too, and all else is as it
+    was, ancillary sections too."""
     sections = split(bitstream.encode(payload))
     for _ in range(data.draw(st.integers(0, 3))):
         extra = data.draw(st.integers(ANCILLARY, 255)), data.draw(BODIES)
@@ -205,6 +224,9 @@ def test_without_its_last_segments_a_file_is_a_file(payload: Payload, data: st.D
         np.testing.assert_array_equal(pixels, images[: ends[count - 1]])
         left = split(short.data)
         dropped = sum(tag == 4 for tag, _ in sections) - count
-        kept = [one for one in sections[1:] if one[0] != 4]
-        assert [one for one in left[1:] if one[0] != 4] == kept and total - dropped == count
+        kept = [one for one in sections[1:] if one[0] not in (MODEL, SEGMENT)]
+        assert [one for one in left[1:] if one[0] not in (MODEL, SEGMENT)] == kept
+        assert total - dropped == count == sum(tag == SEGMENT for tag, _ in left)
+        used = {segment.model for segment in part.segments}
+        assert count == total or used == set(range(len(part.models)))
         assert part.recipe == bitstream.decode(whole).recipe

@@ -15,7 +15,7 @@ from payload_strategies import NAMES, SHAPES, payloads
 
 import rudcodec
 from rudcodec import FormatError, SettingError, bitstream
-from rudcodec.bitstream import limits
+from rudcodec.bitstream import limits, merging
 from rudcodec.bitstream.container import LABELS, MODEL, SEGMENT
 from rudcodec.payload import (
     Architecture,
@@ -218,13 +218,21 @@ def test_limits_hold_for_the_merged_file(monkeypatch: pytest.MonkeyPatch) -> Non
         bitstream.merge(files)
 
 
-def test_more_than_the_metadata_of_a_file_are_refused() -> None:
-    """Rather than left out in silence."""
+@pytest.mark.parametrize(
+    ("pairs", "value", "reason"),
+    [(129, "v", "has 258 pairs, at most 256"), (10, "v" * 4000, "has .* bytes, at most 65536")],
+)
+def test_more_than_the_metadata_of_a_file_are_refused(
+    monkeypatch: pytest.MonkeyPatch, pairs: int, value: str, reason: str
+) -> None:
+    """Rather than left out in silence, and before anything is put together."""
     files = [
-        bitstream.encode(replace(flat(), metadata={f"{name}{i}": "v" * 4000 for i in range(10)}))
+        bitstream.encode(replace(flat(), metadata={f"{name}{i}": value for i in range(pairs)}))
         for name in "xy"
     ]
-    with pytest.raises(FormatError, match=r"merged file: has .* at most 65536"):
+    assert bitstream.merge([files[0], files[0]])
+    monkeypatch.setattr(merging, "code_model", None)
+    with pytest.raises(FormatError, match=f"merged file: metadata {reason} are allowed; merge fewer files$"):
         bitstream.merge(files)
 
 

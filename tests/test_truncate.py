@@ -15,6 +15,7 @@ from golden_payloads import layer, random_payload, split
 
 import rudcodec
 from rudcodec import BudgetError, FormatError, SettingError, bitstream
+from rudcodec.bitstream import limits
 from rudcodec.cli.main import main
 from rudcodec.payload import Architecture, Payload
 
@@ -181,6 +182,64 @@ def test_files_of_some_classes_each_lose_classes_by_name(tmp_path: Path) -> None
     assert said.exit_code == 0 and "no image is left of cicada" in said.stderr
     written = run("decompress", tmp_path / "said.rud", tmp_path / "folder")
     assert written.exit_code == 0 and "no image is of cicada" in written.stderr
+
+
+def test_networks_that_no_image_uses_are_left_out(tmp_path: Path) -> None:
+    """Those of a class that has lost its images; the segments stay the same bytes."""
+    payload = random_payload(
+        ARCHITECTURE, [(2, 0, 1), (1, 0, 1), (1, 1, 1)], seed=3, share="class", classes=("ant", "bee", "cat")
+    )
+    data = bitstream.encode(payload)
+    short = bitstream.truncate(data, ipc=2).data
+    (model,) = bitstream.parse(short).models
+    assert model.fields.classes == (0, 2)
+    assert split(short)[-2:] == split(data)[-3:-1]
+    whole = rudcodec.load(data)
+    part, pixels, labels = reference_decoder.decode(short)
+    assert b"".join(pixels) == whole.images[:5].tobytes() and part.classes == list(whole.classes)
+    assert list(labels) == whole.labels[:5].tolist()
+    assert bitstream.truncate(short, ipc=1).data == bitstream.truncate(data, ipc=1).data
+
+
+@pytest.mark.parametrize("shares", [("dataset", "dataset"), ("class", "dataset"), ("dataset", "class")])
+def test_models_that_no_segment_uses_are_left_out(shares: tuple[str, str]) -> None:
+    """Of the first of merged files nothing is left but the file itself."""
+    files = [
+        bitstream.encode(random_payload(ARCHITECTURE, COUNTS, seed=seed, share=share))
+        for seed, share in enumerate(shares)
+    ]
+    merged = bitstream.merge(files)
+    assert bitstream.truncate(merged, ipc=9).data == files[0]
+    assert bitstream.truncate(bitstream.merge([*files, files[0]]), ipc=18).data == merged
+
+
+def test_extract_leaves_out_networks_that_no_image_uses() -> None:
+    first = random_payload(ARCHITECTURE, [(2, 0, 1)], seed=3, share="class", classes=("ant", "bee", "cat"))
+    second = random_payload(ARCHITECTURE, [(1,)], seed=4, classes=("dog",))
+    merged = bitstream.merge([bitstream.encode(first), bitstream.encode(second)])
+    whole = rudcodec.load(merged)
+    for classes, groups in (
+        (["ant", "bee"], [(0,)]),
+        (["dog"], [None]),
+        (["bee", "cat", "dog"], [(1,), None]),
+    ):
+        part = bitstream.extract(merged, classes=classes)
+        assert [model.fields.classes for model in bitstream.parse(part).models] == groups
+        keep = np.isin(whole.labels, [whole.classes.index(name) for name in classes])
+        np.testing.assert_array_equal(rudcodec.load(part).images, whole.images[keep])
+
+
+def test_models_stay_where_bytes_would_not_pay_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments are shorter without the number of a model."""
+    payloads = [random_payload(ARCHITECTURE, counts, seed=1) for counts in (COUNTS, [(90, 90)])]
+    merged = bitstream.merge([bitstream.encode(payload) for payload in payloads])
+    assert len(bitstream.parse(bitstream.truncate(merged, ipc=9).data).models) == 1
+    monkeypatch.setattr(limits, "model_work", lambda *_: 0)
+    monkeypatch.setattr(limits, "WORK_PER_BYTE", 1 << 15)
+    excess = bitstream.parse(merged).total_work.excess
+    monkeypatch.setattr(limits, "WORK", excess)
+    short = bitstream.truncate(merged, ipc=9).data
+    assert split(short)[1:] == split(merged)[1:-1] and len(bitstream.parse(short).models) == 2
 
 
 def test_files_that_are_in_memory(file: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,16 @@ def test_contents_are_taken_wherever_a_file_is(rud: Path, tmp_path: Path) -> Non
         ({"mean": (1, 2)}, "the recipe is for 2 channels, the images have 3"),
         ({"steps": 2.5}, r"steps is 2\.5, must be a whole number"),
         ({"lr": float("nan")}, "lr must be above zero"),
+        ({"steps": -3}, "steps must be above zero, not -3"),
+        ({"weight_decay": float("inf")}, "weight_decay must be finite"),
+        ({"cutmix": 256}, r"cutmix must be 0\.\.255"),
     ],
 )
 def test_recipes_that_make_no_sense(data: SyntheticSet, changes: dict[str, Any], text: str) -> None:
-    changed = data.with_recipe(**changes)
+    """They are refused where they are made, and where one that was made otherwise is used."""
+    with pytest.raises(SettingError, match=text):
+        data.with_recipe(**changes)
+    changed = replace(data, stored_recipe=replace(data.recipe, **changes))
     with pytest.raises(SettingError, match=text):
         changed.batches()
     if "mean" not in changes or len(changes["mean"]) == 3:
@@ -102,6 +109,31 @@ def test_recipes_that_make_no_sense(data: SyntheticSet, changes: dict[str, Any],
             changed.recipe.make_optimizer(torch.nn.Linear(2, 2))
     with pytest.raises(SettingError, match=text):
         changed.torch()
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"lr": "fast"}, "lr is 'fast', must be a number"),
+        ({"momentum": True}, "momentum is True, must be a number"),
+        ({"augment": "flip"}, "augment is 'flip', must be a list"),
+        ({"mean": 5}, "mean is 5, must be a list"),
+    ],
+)
+def test_fields_of_recipes_have_types(data: SyntheticSet, changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        data.with_recipe(**changes)
+
+
+def test_changes_of_a_recipe_are_saved_as_plain_numbers(data: SyntheticSet, tmp_path: Path) -> None:
+    """JSON knows neither numpy's numbers nor its arrays."""
+    changed = data.with_recipe(
+        steps=np.int64(7), lr=np.float32(0.5), std=np.array([1, 2, 3]), mean=[4, np.uint8(5), 6], augment=[]
+    )
+    assert changed.recipe == replace(data.recipe, steps=7, lr=0.5, std=(1, 2, 3), mean=(4, 5, 6), augment=())
+    changed.save(tmp_path / "set.npz")
+    about = json.loads(str(np.load(tmp_path / "set.npz")["about"]))
+    assert (about["recipe"]["steps"], about["recipe"]["mean"]) == (7, [4, 5, 6])
 
 
 def test_recipes_have_no_other_fields(data: SyntheticSet) -> None:

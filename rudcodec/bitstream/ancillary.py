@@ -61,15 +61,17 @@ class Ancillary:
 
 def pack_ancillary(payload: Payload) -> list[bytes]:
     """The ancillary sections of a payload. Raises FormatError."""
-    channels = payload.image_shape.channels
-    sections = []
-    if payload.recipe is not None:
-        sections.append(
-            pack_fields(RECIPE, NAMES[RECIPE], lambda fields: code_recipe(fields, channels, payload.recipe))
-        )
-    if payload.labels is not None:
-        sections.append(pack_views(payload.labels.views))
-    return [*sections, pack_metadata(payload.metadata)]
+    views = payload.labels.views if payload.labels else None
+    recipe = pack_recipe(payload.recipe, payload.image_shape.channels)
+    return [recipe, pack_views(views), pack_metadata(payload.metadata)]
+
+
+def pack_recipe(recipe: Recipe | None, channels: int) -> bytes:
+    """The section of a recipe for images of so many channels; nothing if there is none. Raises FormatError
+    for what isn't allowed."""
+    if recipe is None:
+        return b""
+    return pack_fields(RECIPE, NAMES[RECIPE], lambda fields: code_recipe(fields, channels, recipe))
 
 
 def pack_views(views: ViewRecipe | None) -> bytes:

@@ -23,7 +23,7 @@ from rudcodec.bitstream.soft import code_soft
 from rudcodec.bitstream.weights import code_group
 from rudcodec.errors import FormatError
 from rudcodec.files import write_bytes
-from rudcodec.payload import Architecture, ImageShape, LabelNetwork, Payload, Segment, SoftScale
+from rudcodec.payload import Architecture, Group, ImageShape, LabelNetwork, Payload, Segment, SoftScale
 
 Counts = Sequence[tuple[int, ...]]
 """For each segment, its images of each class."""
@@ -99,7 +99,14 @@ def _front_sections(payload: Payload, models: tuple[ModelFields, ...]) -> list[b
     head = Head(payload.image_shape, payload.classes, len(payload.segments))
     sections = [file_start(head), *pack_ancillary(payload)]
     total = limits.NetworksLimit()
-    sections += [_model_section(payload, i, fields, total) for i, fields in enumerate(models)]
+    for i, (model, fields) in enumerate(zip(payload.models, models, strict=True)):
+        if len(model.groups) != fields.num_groups:
+            raise FormatError(f"model {i}", -1, f"{len(model.groups)} groups, must be {fields.num_groups}")
+        if reason := limits.model_excess(fields.architecture) or total.add(
+            fields.architecture, len(model.groups)
+        ):
+            raise FormatError(f"model {i}", -1, reason)
+        sections.append(model_section(i, fields, model.groups, len(payload.classes)))
     labels = payload.labels or payload.soft
     if labels is not None:
         sections.append(_labels_section(labels, payload.image_shape, len(payload.classes)))
@@ -112,18 +119,17 @@ def file_start(head: Head) -> bytes:
     return opening + container.pack_fields(container.HEAD, "head", lambda fields: code_head(fields, head))
 
 
-def _model_section(payload: Payload, number: int, fields: ModelFields, total: limits.NetworksLimit) -> bytes:
-    name, groups = f"model {number}", payload.models[number].groups
-    place, coder = Place(name), Encoder()
-    if len(groups) != fields.num_groups:
-        raise place.error(f"{len(groups)} groups, must be {fields.num_groups}")
-    if reason := limits.model_excess(fields.architecture) or total.add(fields.architecture, len(groups)):
-        raise place.error(reason)
+def model_section(number: int, fields: ModelFields, groups: Sequence[Group], classes: int) -> bytes:
+    """The section of a model; ``classes``: their number in the file. Raises FormatError."""
+    place, coder, a = Place(f"model {number}"), Encoder(), fields.architecture
     for group in groups:
-        code_group(coder, fields.architecture, group, place)
-    shape, classes = payload.image_shape, len(payload.classes)
+        code_group(coder, a, group, place)
+    shape = ImageShape(a.height, a.width, a.channels)
     return container.pack_fields(
-        container.MODEL, name, lambda writer: code_model(writer, shape, classes, fields), coder.finish()
+        container.MODEL,
+        place.section,
+        lambda writer: code_model(writer, shape, classes, fields),
+        coder.finish(),
     )
 
 

@@ -194,6 +194,11 @@ def pack_fields(tag: int, name: str, code: Callable[[Writer], object], stream: b
     return pack(tag, bytes(writer.data) + stream)
 
 
+def copied(data: Source, section: Section) -> bytes:
+    """The bytes of a section, tag, length and checksum included."""
+    return data[section.offset : section.end + 4]
+
+
 def start(data: Source) -> int:
     """Check magic and version; returns the offset of the first section."""
     opening = data[:4]

@@ -24,7 +24,7 @@ class Contents:
     def __init__(self, data: Source, outline: Outline) -> None:
         self.outline = outline
         self._data = data
-        self.models = tuple(self._read_model(i) for i in range(len(outline.models)))
+        self.models = tuple(read_model(data, outline, i) for i in range(len(outline.models)))
         self.labels = self._read_label_network()
         self.networks = Networks(self.models, [fields.ymax for fields in outline.model_fields])
 
@@ -77,15 +77,6 @@ class Contents:
                 results[i] = error
         return {i: results[i] for i in numbers}
 
-    def _read_model(self, number: int) -> Model:
-        outline = self.outline.models[number]
-        place = Place(f"model {number}", outline.stream)
-        coder = Decoder(self._data[outline.stream : outline.section.end], place)
-        fields = outline.fields
-        groups = tuple(code_group(coder, fields.architecture, None, place) for _ in range(fields.num_groups))
-        coder.finish()
-        return Model(fields.architecture, groups, fields.classes)
-
     def _read_label_network(self) -> LabelNetwork | None:
         """The label network of a file, None if it has none."""
         outline = self.outline.labels
@@ -97,3 +88,13 @@ class Contents:
         parameters = code_parameters(coder, layer_shapes, None, place)
         coder.finish()
         return replace(network, parameters=parameters, views=self.outline.ancillary.views)
+
+
+def read_model(data: Source, outline: Outline, number: int) -> Model:
+    """A model of a file, with its networks. Raises FormatError when these are malformed."""
+    model = outline.models[number]
+    place, fields = Place(f"model {number}", model.stream), model.fields
+    coder = Decoder(data[model.stream : model.section.end], place)
+    groups = tuple(code_group(coder, fields.architecture, None, place) for _ in range(fields.num_groups))
+    coder.finish()
+    return Model(fields.architecture, groups, fields.classes)

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from rudcodec.bitstream.ancillary import pack_recipe
 from rudcodec.bitstream.codec import encode
+from rudcodec.bitstream.container import RECIPE, VIEWS, copied
+from rudcodec.bitstream.layout import parse, read_head
 from rudcodec.bitstream.reading import decode_images
+from rudcodec.bitstream.used_networks import renumbered, without_unused
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.payload import LabelNetwork, Model, Payload, QTensor, Segment, hard_recipe
+from rudcodec.payload import LabelNetwork, Payload, QTensor, hard_recipe
 from rudcodec.text import listed
 
 
@@ -18,6 +22,9 @@ def extract(
     data: bytes, *, classes: Collection[str] | None = None, ipc: int | None = None, hard: bool = False
 ) -> bytes:
     """A file of some of a file's images; its latents are coded anew, and are the same.
+
+    Ancillary sections are copied, those too that this version doesn't know, but for the recipe and the views
+    of a label network that is left out.
 
     Args:
         data: the file.
@@ -37,19 +44,33 @@ def extract(
         payload = replace(payload, segments=segments, labels=None, soft=None)
     if ipc is not None:
         payload = _with_ipc(payload, ipc)
-    if classes is not None:
-        payload = _with_classes(payload, classes)
+    kept_classes = None if classes is None else _numbers_of(payload, classes)
+    if kept_classes is not None:
+        kept_segments = [one.with_images(np.isin(one.labels, kept_classes)) for one in payload.segments]
+        payload = replace(payload, segments=tuple(kept_segments))
     payload = replace(payload, segments=tuple(one for one in payload.segments if sum(one.counts)))
     if not payload.segments:
         raise SettingError("no image is left: choose other classes, or more images")
+    payload = without_unused(payload)
+    if kept_classes is not None:
+        payload = _without_classes(payload, kept_classes)
+    labels = payload.labels and replace(payload.labels, views=None)
     try:
-        data = encode(payload)
-        if drops_network and payload.recipe is not None:  # which was one for views
-            bpc = 8 * len(data) / len(payload.classes)
-            data = encode(replace(payload, recipe=hard_recipe(payload.recipe, bpc)))
-        return data
+        rest = encode(replace(payload, labels=labels, recipe=None, metadata={}))
     except FormatError as error:
         raise SettingError(f"these images may not be a file of their own: {error}") from None
+    kept = _ancillary(data, but=(RECIPE, VIEWS) if drops_network else ())
+    if drops_network and payload.recipe is not None:  # which was one for views
+        bpc = 8 * (len(rest) + len(kept)) / len(payload.classes)
+        kept = pack_recipe(hard_recipe(payload.recipe, bpc), payload.image_shape.channels) + kept
+    head_end = read_head(rest).head_section.end + 4
+    return rest[:head_end] + kept + rest[head_end:]
+
+
+def _ancillary(data: bytes, but: Collection[int]) -> bytes:
+    """The ancillary sections of a file, but those with some tags."""
+    sections = [section for section, _ in parse(data).ancillary.sections if section.tag not in but]
+    return b"".join(copied(data, section) for section in sections)
 
 
 def _with_ipc(payload: Payload, ipc: int) -> Payload:
@@ -68,7 +89,8 @@ def _with_ipc(payload: Payload, ipc: int) -> Payload:
     return replace(payload, segments=tuple(segments))
 
 
-def _with_classes(payload: Payload, classes: Collection[str]) -> Payload:
+def _numbers_of(payload: Payload, classes: Collection[str]) -> list[int]:
+    """The numbers of the classes that are kept. Raises SettingError if they can't be kept alone."""
     known, wanted = frozenset(payload.classes), frozenset(classes)
     for name in classes:
         if name not in known:
@@ -79,36 +101,27 @@ def _with_classes(payload: Payload, classes: Collection[str]) -> Payload:
             "soft labels name all classes, so that none can go; --hard (in Python hard=True) "
             "leaves the labels out"
         )
+    return kept
+
+
+def _without_classes(payload: Payload, kept: list[int]) -> Payload:
+    """The payload with these classes only, which all its images and networks are of."""
+    numbers = renumbered(kept)
     segments = tuple(
-        _renumbered(segment.with_images(np.isin(segment.labels, kept)), kept) for segment in payload.segments
+        replace(
+            segment,
+            counts=tuple(segment.counts[k] for k in kept),
+            order=segment.order and tuple(numbers[k] for k in segment.order),
+        )
+        for segment in payload.segments
     )
-    models = tuple(_model_with_classes(model, kept) for model in payload.models)
+    models = tuple(
+        replace(model, classes=model.classes and tuple(numbers[k] for k in model.classes))
+        for model in payload.models
+    )
     labels = payload.labels and _network_with_classes(payload.labels, kept)
     names = tuple(payload.classes[k] for k in kept)
     return replace(payload, classes=names, models=models, segments=segments, labels=labels)
-
-
-def _renumbered(segment: Segment, kept: list[int]) -> Segment:
-    """The segment when only these classes, which hold all its images, have numbers."""
-    order = segment.order and tuple(map(_numbers(kept).__getitem__, segment.order))
-    return replace(segment, counts=tuple(segment.counts[k] for k in kept), order=order)
-
-
-def _model_with_classes(model: Model, kept: list[int]) -> Model:
-    if model.classes is None:
-        return model
-    numbers = _numbers(kept)
-    groups = [
-        (numbers[k], group) for k, group in zip(model.classes, model.groups, strict=True) if k in numbers
-    ]
-    if not groups:  # no segment is left that uses it
-        return replace(model, groups=model.groups[:1], classes=(0,))
-    return Model(model.architecture, tuple(group for _, group in groups), tuple(k for k, _ in groups))
-
-
-def _numbers(kept: list[int]) -> dict[int, int]:
-    """The new number of each class that is kept."""
-    return {old: new for new, old in enumerate(kept)}
 
 
 def _network_with_classes(network: LabelNetwork, kept: list[int]) -> LabelNetwork:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.ancillary import pack_metadata
 from rudcodec.bitstream.codec import file_start
-from rudcodec.bitstream.container import METADATA, MODEL, SEGMENT, Section, Writer, pack
+from rudcodec.bitstream.container import METADATA, MODEL, SEGMENT, Writer, copied, pack
 from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.layout import ModelOutline, Outline, parse
 from rudcodec.bitstream.models import ModelFields, code_model
@@ -65,8 +65,9 @@ class _Merged:
 def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
     """One file with the images of several; classes of the same name are one class.
 
-    No coded stream is decoded. The recipe, and how views are drawn, are the first file's; so is metadata, to
-    which later files add what has other keys. ``names``: what errors call the files.
+    No coded stream is decoded. The recipe, how views are drawn, and ancillary sections that this version
+    doesn't know are the first file's; so is metadata, to which later files add what has other keys.
+    ``names``: what errors call the files.
 
     Raises:
         SettingError: no files, or they don't go together: other image shapes, other kinds of labels.
@@ -92,11 +93,12 @@ def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
     segments = sum(outline.head.num_segments for outline in outlines)
     if reason := limits.counts_excess(len(classes), segments):
         raise FormatError("merged file", -1, reason)
+    metadata = _metadata(outlines)
     merged = _Merged(Head(outlines[0].image_shape, classes, segments))
     for data, outline in zip(files, outlines, strict=True):
         merged.add(data, outline)
     try:
-        result = _file(files[0], outlines, merged)
+        result = _file(files[0], outlines[0], metadata, merged)
         parse(result)  # its limits
     except FormatError as error:
         raise FormatError("merged file", -1, error.reason) from None
@@ -120,7 +122,7 @@ def _mismatch(first_data: bytes, first: Outline, data: bytes, other: Outline) ->
         return None
     if other.classes != first.classes:
         return f"its {other.label_mode} labels are of other classes ({_HARD})"
-    if _copied(data, other.labels.section) != _copied(first_data, first.labels.section):
+    if copied(data, other.labels.section) != copied(first_data, first.labels.section):
         kind = "label network is another" if first.soft is None else "soft labels have another scale"
         return f"its {kind} ({_HARD})"
     return None
@@ -136,19 +138,19 @@ def _renumbered(segment: SegmentFields, class_numbers: list[int], classes: int) 
     return SegmentFields(tuple(counts), order=None if list(order) == sorted(order) else order)
 
 
-def _file(first_data: bytes, outlines: Sequence[Outline], merged: _Merged) -> bytes:
-    """The merged file: the first file's sections, and the models and segments of all."""
-    first = outlines[0]
-    known = [
-        _copied(first_data, section) for section, _ in first.ancillary.sections if section.tag != METADATA
-    ]
+def _metadata(outlines: Sequence[Outline]) -> bytes:
+    """The section of all files' metadata. Raises FormatError if that is more than a file may have."""
     metadata: dict[str, str] = {}
     for outline in outlines:
         metadata = outline.metadata | metadata
-    labels = b"" if first.labels is None else _copied(first_data, first.labels.section)
-    return b"".join([file_start(merged.head), *known, pack_metadata(metadata), *merged.sections(labels)])
+    try:
+        return pack_metadata(metadata)
+    except FormatError as error:
+        raise FormatError("merged file", -1, f"metadata {error.reason}; merge fewer files") from None
 
 
-def _copied(data: bytes, section: Section) -> bytes:
-    """The bytes of a section, tag, length and checksum included."""
-    return data[section.offset : section.end + 4]
+def _file(first_data: bytes, first: Outline, metadata: bytes, merged: _Merged) -> bytes:
+    """The merged file: the first file's sections but its metadata, and the models and segments of all."""
+    kept = [copied(first_data, section) for section, _ in first.ancillary.sections if section.tag != METADATA]
+    labels = b"" if first.labels is None else copied(first_data, first.labels.section)
+    return b"".join([file_start(merged.head), *kept, metadata, *merged.sections(labels)])

@@ -16,7 +16,7 @@ from rudcodec.data.kinds import FOREIGN, NO_ENDING, remedy_for
 from rudcodec.data.layout import is_split_name, split_folders, splits_within
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
-from rudcodec.data.saved import saved_classes
+from rudcodec.data.saved import folders_without_images, saved_classes
 from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.data.tree import Folder, build_tree
 from rudcodec.errors import DataError
@@ -28,8 +28,8 @@ class FolderSource:
     folders that hold nothing else. Pictures may lie deeper inside a class folder. Hidden files, what systems
     leave behind, files of other kinds, and pictures beside the class folders are passed over and counted.
 
-    Classes are sorted by name, or have the names and the order in a labels.json that
-    :mod:`rudcodec.export` wrote. A split is looked into when it is asked for.
+    Classes are sorted by name, or have the names and the order in a labels.json that :mod:`rudcodec.export`
+    wrote; one of which it lists no picture has none. A split is looked into when it is asked for.
 
     Raises:
         DataError: no such order can be seen in the files.
@@ -42,6 +42,7 @@ class FolderSource:
         if not self._root.is_filled:
             raise _no_images_error(self._root, contents.files)
         self._saved: dict[Folder, dict[str, str] | None] = {}
+        self._without_images: dict[Folder, frozenset[str]] = {}
         self._rows_by_split: dict[SourceSplit, tuple[list[str], NDArray[np.int64]]] = {}
         self._folders = self._split_folders()
         self.splits = tuple(self._folders)
@@ -94,12 +95,12 @@ class FolderSource:
 
     def problems(self, split: SourceSplit) -> Iterator[str]:
         """Faults of the split's class folders that can be left out or left as they are."""
-        self._class_folders(split)
+        classes = self._class_folders(split)
         for name, folder in self._set_folders(split).items():
             lacking = folder.all_others()
             foreign = sum(n for ending, n in lacking.items() if ending in FOREIGN or ending == NO_ENDING)
             path = shown(folder.path or name)
-            if not folder.is_filled:
+            if name not in classes:
                 contents = f"no picture that can be read, but {_counted(lacking)}" if lacking else "no images"
                 yield f"{self.where}: {path}/ lies among the class folders but has {contents}"
             elif foreign > (readable := sum(len(inner.images) for inner in folder.below())):
@@ -146,7 +147,7 @@ class FolderSource:
         return self._rows_by_split[split]
 
     def _class_folders(self, split: SourceSplit) -> dict[str, Folder]:
-        """The folders with pictures by class name, after a look at what may be wrong with their order."""
+        """The folders of classes by class name, after a look at what may be wrong with their order."""
         folder = self._folders[split]
         filled, saved = folder.filled(), self._saved_in(folder)
         if not filled or (all(is_split_name(name) for name in filled) and not saved):
@@ -163,7 +164,13 @@ class FolderSource:
                     f"{self.where}: {shown(inner.path)}/ has {' and '.join(map(shown, names))} in it like a "
                     "class with splits; put the class folders into the splits instead"
                 )
-        return {name: f for name, f in self._set_folders(split).items() if f.is_filled}
+        folders = self._set_folders(split)
+        without = self._saved_without_images(folder) if len(folders) > len(filled) else ()
+        return {
+            name: f
+            for name, f in folders.items()
+            if f.is_filled or (f.name in without and not f.all_others())
+        }
 
     def _set_folders(self, split: SourceSplit) -> dict[str, Folder]:
         """The folders by class name, with or without pictures."""
@@ -185,6 +192,14 @@ class FolderSource:
         if folder not in self._saved:
             self._saved[folder] = saved_classes(self._contents, folder.labels)
         return self._saved[folder]
+
+    def _saved_without_images(self, folder: Folder) -> frozenset[str]:
+        """The folders in this one that were empty when rudcodec saved them."""
+        if folder.labels is None or self._saved_in(folder) is None:
+            return frozenset()
+        if folder not in self._without_images:
+            self._without_images[folder] = folders_without_images(self._contents, folder.labels)
+        return self._without_images[folder]
 
 
 def _below(folder: Folder, without: Sequence[Folder]) -> Iterator[Folder]:

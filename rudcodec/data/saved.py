@@ -25,7 +25,7 @@ def saved_classes(contents: Contents, name: str) -> dict[str, str] | None:
     Raises:
         DataError: it can't be read.
     """
-    values = _first_values(contents.read(name)[:MAX_LIST].decode("utf-8", "replace"))
+    values = _first_values(contents, name, {"classes", "folders"})
     folders, classes = (_texts(values, key) for key in ("folders", "classes"))
     if folders is None or classes is None or len(folders) != len(classes):
         return None
@@ -33,6 +33,16 @@ def saved_classes(contents: Contents, name: str) -> dict[str, str] | None:
     if len(set(folders)) < len(folders) or len(set(classes)) < len(classes):
         raise DataError(f"{contents.files.locate(name)} names a folder or a class twice")
     return dict(zip(folders, classes, strict=True))
+
+
+def folders_without_images(contents: Contents, name: str) -> frozenset[str]:
+    """The folders in which no image was saved, as the labels in a file say that rudcodec wrote; none if these
+    can't be read."""
+    values = _first_values(contents, name, {"folders", "labels"})
+    folders, labels = _texts(values, "folders"), values.get("labels")
+    if folders is None or not isinstance(labels, dict):
+        return frozenset()
+    return frozenset(folders) - {path.rpartition("/")[0] for path in labels}
 
 
 def about_classes(about: str | bytes, labels: NDArray[Any]) -> list[str] | None:
@@ -52,14 +62,14 @@ def about_classes(about: str | bytes, labels: NDArray[Any]) -> list[str] | None:
     return classes if 0 <= np.min(labels) and np.max(labels) < len(classes) else None
 
 
-def _first_values(text: str) -> dict[str, Any]:
-    """The first values of a JSON object, up to those that are needed: what follows may be large."""
+def _first_values(contents: Contents, name: str, needed: set[str]) -> dict[str, Any]:
+    """The first values of the JSON object in a file, up to those that are needed: what follows may be
+    large."""
+    text = contents.read(name)[:MAX_LIST].decode("utf-8", "replace")
     decoder, values = json.JSONDecoder(), dict[str, Any]()
     position, mark = 0, "{"
     try:
-        while text[(position := _space(text, position))] == mark and not {"classes", "folders"} <= set(
-            values
-        ):
+        while text[(position := _space(text, position))] == mark and not needed <= set(values):
             key, position = decoder.raw_decode(text, _space(text, position + 1))
             position = _space(text, position)
             if text[position] != ":" or not isinstance(key, str):

@@ -9,7 +9,6 @@ from rudcodec.students.optimizers import RecipeOptimizer, optimizers_for
 from rudcodec.students.panel import Panel
 from rudcodec.students.prediction import accuracy, predict
 from rudcodec.students.recipes import (
-    check_recipe,
     default_recipe,
     network_views,
     student_views,
@@ -31,7 +30,6 @@ __all__ = [
     "Trainer",
     "TrainingSet",
     "accuracy",
-    "check_recipe",
     "check_request",
     "default_recipe",
     "hard_recipe",

@@ -15,9 +15,9 @@ from rudcodec.nets.device import pick_device
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.transfer import DeviceImages, from_array, to_device
 from rudcodec.payload import Recipe
+from rudcodec.recipe_checks import check_recipe
 from rudcodec.runs import State, Stateful
 from rudcodec.students.cutmix import as_probabilities, cutmix
-from rudcodec.students.recipes import check_recipe
 from rudcodec.students.training_set import TrainingSet
 from rudcodec.whole import whole
 

@@ -11,8 +11,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from rudcodec.nets import muon
 from rudcodec.payload import Recipe
+from rudcodec.recipe_checks import check_recipe
 from rudcodec.runs import restore_optimizer
-from rudcodec.students.recipes import check_recipe
 
 
 def optimizers_for(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:

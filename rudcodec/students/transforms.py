@@ -14,7 +14,7 @@ from rudcodec.errors import SettingError
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import Recipe
-from rudcodec.students.recipes import check_recipe
+from rudcodec.recipe_checks import check_recipe
 
 
 class RecipeTransform:
