@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import PartSteps, Progress, StageProgress, StageSteps, no_progress
+from rudcodec.runs import CheckpointFolder
 from rudcodec.students import (
     Seen,
     StudentKeeper,
@@ -27,6 +30,7 @@ from rudcodec.students import (
     TrainingSet,
     check_request,
     hard_recipe,
+    students_within,
 )
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.watching import watched_stages
@@ -124,6 +128,7 @@ def evaluate(
     device: str | torch.device = "auto",
     compile: bool | None = None,  # noqa: A002  (torch's own word)
     progress: StageProgress | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
 ) -> EvalResult:
     """Train students on a set, each from scratch for a fixed number of steps, and judge them on real images.
 
@@ -146,9 +151,13 @@ def evaluate(
         progress: called with (stage, steps done, steps), a few times a second at most. None: progress is
             shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
             :func:`rudcodec.progress.no_progress` shows nothing.
+        checkpoints: a folder for these students alone: a new one, which is removed when they are done, or an
+            empty one. After a kill the same call goes on from there, but for students whose ``net`` is a
+            function: these begin anew. None: no checkpoints.
 
     Raises:
-        DataError: the sets can't be read or differ in image size, channels or classes; SettingError.
+        DataError: the sets can't be read or differ in image size, channels or classes, or ``checkpoints`` is
+            of something else; SettingError.
     """
     if seeds < 1:
         raise SettingError(f"seeds must be at least 1, not {seeds}")
@@ -164,8 +173,13 @@ def evaluate(
         check_request(recipe, data, () if steps is None else ("steps",))
     trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=seeds)
     real = matching(real, split, synthetic.images.shape[1:], synthetic.classes, has_all=False)
-    with watched_stages(progress) as watched:
-        return judge(trainer, real, range(first_seed, first_seed + seeds), watched)
+    with ExitStack() as stack:
+        watched = stack.enter_context(watched_stages(progress))
+        folder = None
+        if checkpoints is not None:
+            folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
+        keeper = stack.enter_context(students_within(folder))
+        return judge(trainer, real, range(first_seed, first_seed + seeds), watched, keeper)
 
 
 def judge(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.files import write_bytes
 from rudcodec.payload import Payload, Recipe
 from rudcodec.runs import CheckpointFolder, Journal
-from rudcodec.students import StudentKeeper, StudentSpec, Trainer, TrainingSet, kept_students
+from rudcodec.students import StudentKeeper, StudentSpec, Trainer, TrainingSet, kept_students, students_within
 
 STEPS = 12
 
@@ -121,6 +122,30 @@ def test_done_students_are_not_trained_again(tmp_path: Path) -> None:
         assert np.array_equal(look.predicted, classes) and look.predicted.dtype == np.int64
         assert look.seconds > 0
     assert not folder.exists()
+
+
+def test_evaluate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rudcodec.evaluation.students_within", partial(students_within, checkpoint_seconds=0))
+    trainer, folder = trainer_of(small_payload()), tmp_path / "work"
+    data = rudcodec.load(bitstream.encode(small_payload()))
+    real = dataclasses.replace(real_images(trainer), classes=data.classes)
+    options = {"recipe": trainer.recipe, "seeds": 2, "width": 4, "device": "cpu", "compile": False}
+
+    def accuracies(clock: Clock, **more: object) -> tuple[float, ...]:
+        def follow(_stage: str, done: int, total: int) -> None:
+            clock(done, total)
+
+        return rudcodec.evaluate(data, real, progress=follow, **options, **more).accuracies  # type: ignore[arg-type]
+
+    expected = accuracies(Clock())
+    with pytest.raises(KilledError):
+        accuracies(Clock(1, STEPS + 3), checkpoints=folder)
+    seen = Clock()
+    assert accuracies(seen, checkpoints=folder) == expected
+    assert seen.calls == list(range(STEPS + 3, 2 * STEPS + 1)) and not folder.exists()
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(rudcodec.DataError, match="holds files that are not of a run"):
+        accuracies(Clock(), checkpoints=tmp_path)
 
 
 @pytest.mark.parametrize("what", ["recipe", "labels", "images", "judged on", "network"])

@@ -2,7 +2,7 @@
 
 from rudcodec.payload import hard_recipe
 from rudcodec.students.batches import Batches
-from rudcodec.students.keeping import Seen, StudentKeeper, kept_students
+from rudcodec.students.keeping import Seen, StudentKeeper, kept_students, students_within
 from rudcodec.students.limits import check_request
 from rudcodec.students.objective import label_loss
 from rudcodec.students.optimizers import RecipeOptimizer, optimizers_for
@@ -39,6 +39,7 @@ __all__ = [
     "optimizers_for",
     "predict",
     "student_views",
+    "students_within",
     "train_student",
     "view_recipe",
 ]

@@ -95,9 +95,16 @@ def kept_students(folder: Path, checkpoint_seconds: float = CHECKPOINT_SECONDS) 
             checkpoints = stack.enter_context(_Forgiving(folder))
         except (DataError, OSError) as error:
             _warn(error)
-        journal = stack.enter_context(
-            Journal(checkpoints, resume=True, checkpoint_seconds=checkpoint_seconds)
-        )
+        yield stack.enter_context(students_within(checkpoints, checkpoint_seconds))
+
+
+@contextmanager
+def students_within(
+    checkpoints: CheckpointFolder | None, checkpoint_seconds: float = CHECKPOINT_SECONDS
+) -> Iterator[StudentKeeper]:
+    """A keeper for the students of one piece of work, that goes on from the checkpoints in a folder, if there
+    is one; they are removed when the work is done. Raises DataError for checkpoints that can't be used."""
+    with Journal(checkpoints, resume=True, checkpoint_seconds=checkpoint_seconds) as journal:
         yield StudentKeeper(journal)
         if checkpoints is not None:
             checkpoints.clear()
