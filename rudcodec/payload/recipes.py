@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 OPTIMIZERS = ("sgd", "adamw", "muon")
 HARD_LR = 0.005  # of Muon, on the images themselves
+MANY_BPC = 5e4  # from so many bits a class on images are many enough for students to gain by these two:
+MANY_STEPS = 4000  # as many images in all as students of a label network see views
 CUTMIX = 128  # of 256 batches: IDC, DSDM and NCFM mix half of them, too
-CUTMIX_BPC = 5e4  # with fewer bits a class, images are too few to gain by it
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ class Recipe:
 
 def hard_recipe(recipe: Recipe, bpc: float) -> Recipe:
     """The recipe for students on images themselves that take ``bpc`` bits a class, be they a file's or real
-    ones, with a recipe's mean, std and augmentation: with CutMix, where there are bits for many images."""
-    cutmix = CUTMIX if bpc >= CUTMIX_BPC else 0
-    return Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR, cutmix=cutmix)
+    ones, with a recipe's mean, std and augmentation: longer and with CutMix, where there are bits for many
+    images."""
+    usual = Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)
+    return replace(usual, steps=MANY_STEPS, cutmix=CUTMIX) if bpc >= MANY_BPC else usual
 
 
 @dataclass(frozen=True)
