@@ -102,12 +102,12 @@ def test_a_baseline_without_images_of_a_class_fails_before_students_train(tmp_pa
 
 
 def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
-    """With CutMix from 5e4 bits a class on, also beside files with a label network."""
+    """Longer and with CutMix from 5e4 bits a class on, also beside files with a label network."""
     recipe, real = Recipe((128,), (64,)), stripes()
-    for bpc, cutmix in ((49_999.0, 0), (50_000.0, 128)):
+    for bpc, cutmix, steps in ((49_999.0, 0, 1000), (50_000.0, 128, 4000)):
         settings = Settings(bpc=bpc, labels="hard")
         assert HardLabels(real, settings, recipe).student_recipe() == hard_recipe(recipe, bpc)
-        assert hard_recipe(recipe, bpc).cutmix == cutmix
+        assert (hard_recipe(recipe, bpc).cutmix, hard_recipe(recipe, bpc).steps) == (cutmix, steps)
     labelled = random_labels(small_payload(segments=40), (LabelLayer(4, "mean"),), seed=1)
     small = rudcodec.load(bitstream.encode(labelled))
     large = replace(small, size=round(5e4 * len(small.classes) / 8))
