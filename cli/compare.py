@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
@@ -24,8 +24,30 @@ from .values import finite, naming, read_input, require, shown_input
 if TYPE_CHECKING:
     from rudcodec.comparison import Entry
 
-Row = tuple[str, Any, Any]
-"""What is compared, and what it is in either file: texts or numbers; None where a file hasn't got it."""
+
+class Row(NamedTuple):
+    """What is compared, and what it is in either file: texts or numbers; None where a file hasn't got it.
+
+    ``within``: the name of the row that it is a part of, if it is one.
+    """
+
+    name: str
+    a: Any
+    b: Any
+    within: str = ""
+
+    @property
+    def whole_name(self) -> str:
+        """A part's name follows that of its row: "bytes, HEAD"."""
+        return f"{self.within}, {self.name}" if self.within else self.name
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """As a line of the table: with the difference, parts indented."""
+        name, difference = f"  {self.name}" if self.within else self.name, ""
+        if self.a is not None and self.b is not None and self.a != self.b:
+            are_texts = isinstance(self.a, str) or isinstance(self.b, str)
+            difference = "differs" if are_texts else f"{self.b - self.a:+,.10g}"
+        return name, _cell(self.a), _cell(self.b), difference
 
 
 @command("compare", "Show two files side by side.")
@@ -60,42 +82,32 @@ def compare(
     if as_json:
         facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": equal}
         facts["changes"] = judging.recipe_changes()
-        facts["rows"] = [{"name": name, "a": a, "b": b} for name, a, b in _with_whole_names(rows)]
+        facts["rows"] = [{"name": row.whole_name, "a": row.a, "b": row.b} for row in rows]
         click.echo(json.dumps(finite(facts), indent=1))
         return
-    print_table(("", f">{files[0].name}", f">{files[1].name}", ">difference"), [_shown(*row) for row in rows])
+    print_table(("", f">{files[0].name}", f">{files[1].name}", ">difference"), [row.cells() for row in rows])
     if source is not None and judging.changes_text:
         click.echo(f"changed of the files' recipes: {judging.changes_text}")
     if alike is not None:
         click.echo("the images are equal" if equal else f"PSNR between the images: {alike:.2f} dB")
 
 
-def _with_whole_names(rows: list[Row]) -> Iterator[Row]:
-    """Names that stand under another follow it: "bytes, HEAD"."""
-    above = ""
-    for name, a, b in rows:
-        if name.startswith(" "):
-            yield f"{above}, {name.strip()}", a, b
-        else:
-            above = name
-            yield name, a, b
-
-
 def _facts(a: JudgedFile, b: JudgedFile) -> Iterator[Row]:
     """What the files are."""
-    yield "bits per class", round(a.data.bpc, 1), round(b.data.bpc, 1)
-    yield "bytes", len(a.contents), len(b.contents)
+    yield Row("bits per class", round(a.data.bpc, 1), round(b.data.bpc, 1))
+    yield Row("bytes", len(a.contents), len(b.contents))
     for kind in dict.fromkeys((*a.section_sizes, *b.section_sizes)):
-        yield f"  {kind}", a.section_sizes.get(kind, 0), b.section_sizes.get(kind, 0)
-    yield "classes", len(a.data.classes), len(b.data.classes)
-    yield "images", len(a.data), len(b.data)
-    yield "images a class", a.data.ipc, b.data.ipc
-    yield "image size", _image_size(a), _image_size(b)
-    yield "labels", a.label_mode, b.label_mode
-    yield "networks", _networks(a), _networks(b)
-    recipes = recipe_lines(a.data.stored_recipe), recipe_lines(b.data.stored_recipe)
-    for name, lines in zip(("recipe", "  images"), zip(*recipes, strict=False), strict=False):
-        yield name, *lines
+        yield Row(kind, a.section_sizes.get(kind, 0), b.section_sizes.get(kind, 0), within="bytes")
+    yield Row("classes", len(a.data.classes), len(b.data.classes))
+    yield Row("images", len(a.data), len(b.data))
+    yield Row("images a class", a.data.ipc, b.data.ipc)
+    yield Row("image size", _image_size(a), _image_size(b))
+    yield Row("labels", a.label_mode, b.label_mode)
+    yield Row("networks", _networks(a), _networks(b))
+    first, *others = zip(*(recipe_lines(file.data.stored_recipe) for file in (a, b)), strict=False)
+    yield Row("recipe", *first)
+    for ours, theirs in others:
+        yield Row("images", ours, theirs, within="recipe")
 
 
 def _image_size(file: JudgedFile) -> str:
@@ -138,7 +150,7 @@ def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[
             entries = [one.judge() for one in paced.in_turn([*pending[0], *pending[1]])]
     first = len(pending[0])
     columns = [dict(_values(entries[:first])), dict(_values(entries[first:]))]
-    return [(name, columns[0].get(name), columns[1].get(name)) for name in columns[0] | columns[1]]
+    return [Row(name, columns[0].get(name), columns[1].get(name)) for name in columns[0] | columns[1]]
 
 
 def _values(entries: list[Entry]) -> Iterator[tuple[str, float]]:
@@ -152,14 +164,6 @@ def _values(entries: list[Entry]) -> Iterator[tuple[str, float]]:
             yield f"{name}{net}, %", round(100 * result.mean, 2)
             if len(result.seeds) > 1:
                 yield f"{name}{net}, ± over {len(result.seeds)}", round(100 * result.std, 2)
-
-
-def _shown(name: str, a: Any, b: Any) -> tuple[str, str, str, str]:
-    if a is None or b is None:
-        return name, _cell(a), _cell(b), ""
-    if isinstance(a, str) or isinstance(b, str):
-        return name, _cell(a), _cell(b), "" if a == b else "differs"
-    return name, _cell(a), _cell(b), f"{b - a:+,.10g}" if a != b else ""
 
 
 def _cell(value: Any) -> str:
