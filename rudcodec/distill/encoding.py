@@ -118,7 +118,9 @@ class Encoding:
     def new_utility(self) -> Utility:
         """The utility, not yet prepared."""
         settings = self.inputs.settings
-        return make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+        utility = make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+        utility.ipc = self.allocation.ipc
+        return utility
 
     @cached_property
     def utility_term(self) -> UtilityTerm | None:

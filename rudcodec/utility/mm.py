@@ -20,6 +20,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast, compiled, has_compiler
 from rudcodec.payload import Recipe
+from rudcodec.progress import activity
 from rudcodec.runs import RunContext, State
 from rudcodec.utility import Utility
 from rudcodec.utility.network_pool import NetworkPool, pool_networks, train_network_pool
@@ -29,6 +30,9 @@ from rudcodec.utility_options import MMOptions
 EPS = 1e-6
 BATCH_MULTIPLE = 16  # images: their number changes by a few, and the compiler runs anew for each number
 COMPILE_FROM = 32 * 32  # pixels of an image; with fewer a compiler gains little
+# Moments of a sample lie off those of its class: by little, beside those of so many times fewer images.
+REAL_PER_SYNTHETIC = 20
+AT_ONCE = 500  # real images that a network looks at
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class MomentMatching(Utility):
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)
         sampler = RealImages(real, self.recipe, device)
-        self.moments = [self._moments(net, sampler, number) for number, net in enumerate(self.nets)]
+        with activity("taking moments of real images"):
+            self.moments = [self._moments(net, sampler, number) for number, net in enumerate(self.nets)]
         if real.height * real.width >= COMPILE_FROM and has_compiler(device):
             self._outputs = compiled(_outputs)
 
@@ -112,15 +117,13 @@ class MomentMatching(Utility):
     def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
         """The moments of each block's output over the real images."""
         generator = torch.Generator().manual_seed(seed)
+        wanted = max(self.options.real_batch, REAL_PER_SYNTHETIC * self.ipc)
         moments_of_class: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
             for label in range(len(real.rows_by_class)):
-                views = real.views(label, self.options.real_batch, seed, generator)
-                with autocast(real.device):
-                    blocks, _ = _outputs(net, views)
+                views = real.views(label, wanted, seed, generator)
                 count = torch.full((1, 1), len(views), device=real.device)
-                weights = torch.full((1, len(views)), 1 / len(views), device=real.device)
-                moments_of_class.append([_class_moments(block, weights, count) for block in blocks])
+                moments_of_class.append([_as_moments(*one, count) for one in _real_averages(net, views)])
         moments = []
         for block in zip(*moments_of_class, strict=True):
             mean, deviation = (torch.cat(rows) for rows in zip(*block, strict=True))
@@ -143,12 +146,35 @@ def _rows_of_classes(labels: Tensor, num_classes: int) -> tuple[Tensor | slice, 
     return labels, torch.arange(len(labels), device=labels.device)[:, None] == first
 
 
+def _real_averages(net: ConvNet, views: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Averages of each block's features, and of their squares, over all views of a class, (1, C * h * w)."""
+    parts = []
+    for some in views.split(AT_ONCE):
+        weights = torch.full((1, len(some)), 1 / len(views), device=views.device)
+        with autocast(views.device):
+            blocks, _ = _outputs(net, some)
+        parts.append([_averages(block, weights) for block in blocks])
+    return [
+        (torch.stack(means).sum(0), torch.stack(squares).sum(0))
+        for means, squares in (zip(*block, strict=True) for block in zip(*parts, strict=True))
+    ]
+
+
 def _class_moments(block: Tensor, weights: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each feature, (classes, C * h * w), over the images of each class: ``count`` of
     them (classes, 1); ``weights`` (classes, n): one over that."""
+    return _as_moments(*_averages(block, weights), count)
+
+
+def _averages(block: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the features and of their squares."""
     features = block.flatten(1)
-    mean = weights @ features
-    variance = (weights @ features.square() - mean.square()).clamp(min=0) * (count / (count - 1).clamp(min=1))
+    return weights @ features, weights @ features.square()
+
+
+def _as_moments(mean: Tensor, mean_square: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation."""
+    variance = (mean_square - mean.square()).clamp(min=0) * (count / (count - 1).clamp(min=1))
     return mean, (variance + EPS).sqrt()
 
 
