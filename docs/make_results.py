@@ -30,6 +30,7 @@ HEADLINES = (
     ("cifar10", "hard", 100_000),
     ("cifar100", "network", 20_000),
     ("cifar100", "network", 70_000),
+    ("cifar100", "hard", 70_000),
     ("imagenette", "network", 70_000),
     ("imagenette", "network", 150_000),
     ("fashionmnist", "network", 25_000),
