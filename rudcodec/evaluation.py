@@ -175,10 +175,10 @@ def evaluate(
     real = matching(real, split, synthetic.images.shape[1:], synthetic.classes, has_all=False)
     with ExitStack() as stack:
         watched = stack.enter_context(watched_stages(progress))
-        folder = None
+        keeper = None
         if checkpoints is not None:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
-        keeper = stack.enter_context(students_within(folder))
+            keeper = stack.enter_context(students_within(folder))
         return judge(trainer, real, range(first_seed, first_seed + seeds), watched, keeper)
 
 

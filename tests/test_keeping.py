@@ -10,6 +10,7 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,13 +130,13 @@ def test_evaluate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     trainer, folder = trainer_of(small_payload()), tmp_path / "work"
     data = rudcodec.load(bitstream.encode(small_payload()))
     real = dataclasses.replace(real_images(trainer), classes=data.classes)
-    options = {"recipe": trainer.recipe, "seeds": 2, "width": 4, "device": "cpu", "compile": False}
+    options: dict[str, Any] = {"recipe": trainer.recipe, "seeds": 2, "width": 4, "device": "cpu"}
 
-    def accuracies(clock: Clock, **more: object) -> tuple[float, ...]:
+    def accuracies(clock: Clock, **more: Any) -> tuple[float, ...]:
         def follow(_stage: str, done: int, total: int) -> None:
             clock(done, total)
 
-        return rudcodec.evaluate(data, real, progress=follow, **options, **more).accuracies  # type: ignore[arg-type]
+        return rudcodec.evaluate(data, real, progress=follow, compile=False, **options, **more).accuracies
 
     expected = accuracies(Clock())
     with pytest.raises(KilledError):
