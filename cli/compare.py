@@ -11,13 +11,14 @@ import click
 import numpy as np
 
 from rudcodec.display import ProgressView
+from rudcodec.pace import PacedView
 from rudcodec.psnr import psnr
 from rudcodec.recipe_text import recipe_lines
 from rudcodec.report import JudgedFile
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
-from .judging import Judging, PacedView, RealImages, judging_flags, recipe_flag
+from .judging import Judging, RealImages, judging_flags, recipe_flag
 from .tables import print_table
 from .values import finite, naming, read_input, require, shown_input
 
@@ -147,7 +148,8 @@ def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[
             for file, real in zip(files, sets, strict=True):
                 with naming(file.name):
                     pending.append(judging.comparison(file.name, file.data, real, panel, paced).of_set())
-            entries = [one.judge() for one in paced.in_turn([*pending[0], *pending[1]])]
+            both = [*pending[0], *pending[1]]
+            entries = [one.judge() for one in paced.in_turn(both, lambda one: one.work)]
     first = len(pending[0])
     columns = [dict(_values(entries[:first])), dict(_values(entries[first:]))]
     return [Row(name, columns[0].get(name), columns[1].get(name)) for name in columns[0] | columns[1]]

@@ -13,11 +13,12 @@ import click
 from rudcodec.baselines.codecs import check_codec
 from rudcodec.display import ProgressView
 from rudcodec.errors import BudgetError
+from rudcodec.pace import PacedView
 from rudcodec.text import percent
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
-from .judging import CODEC, Judging, PacedView, judging_flags, recipe_flag
+from .judging import CODEC, Judging, judging_flags, recipe_flag
 from .tables import print_table
 from .values import finite, naming, read_input, require, shown_input
 
@@ -78,7 +79,7 @@ def evaluate(
             pending = comparison.of_set()
             if baseline != "none" and train is not None:
                 pending += comparison.of_real_images(train, baseline)
-            entries, refusals = _judge(paced.in_turn(pending), view)
+            entries, refusals = _judge(paced.in_turn(pending, lambda one: one.work), view)
     if as_json:
         facts = {
             "file": file,

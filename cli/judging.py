@@ -15,7 +15,6 @@ from rudcodec.data.mapped import STUDENTS
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.errors import DataError
-from rudcodec.pace import Pace
 from rudcodec.recipe_checks import check_recipe
 from rudcodec.text import shown
 
@@ -24,7 +23,7 @@ from .reading import read_images, reading_flags
 from .values import network_names, recipe_change
 
 if TYPE_CHECKING:
-    from rudcodec.comparison import Comparison, Pending
+    from rudcodec.comparison import Comparison
     from rudcodec.data import LabelledImages, Split
     from rudcodec.data.reading import Mode
     from rudcodec.progress import StageProgress
@@ -192,21 +191,6 @@ class Judging:
         from rudcodec.comparison import Comparison
 
         return Comparison(name, data, real, panel, self.recipe_changes(), progress)
-
-
-class PacedView:
-    """A :data:`rudcodec.progress.StageProgress` of what is judged one after another: shows it with the time
-    that all of it still takes."""
-
-    def __init__(self, view: ProgressView) -> None:
-        self._view, self._pace = view, Pace()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        self._view(stage, done, total, run_remaining=self._pace.remaining())
-
-    def in_turn(self, pending: Sequence[Pending]) -> Iterator[Pending]:
-        """Each of these, to be judged before the next one is asked for."""
-        return self._pace.through(pending, lambda one: one.work)
 
 
 class RealImages:

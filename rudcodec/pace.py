@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rudcodec.display import ProgressView
 
 Piece = TypeVar("Piece")
 
@@ -32,3 +35,18 @@ class Pace:
         if not self._done:
             return None
         return max(0.0, self._left * self._seconds / self._done - (time.monotonic() - self._started))
+
+
+class PacedView:
+    """A :data:`rudcodec.progress.StageProgress` of several pieces of work: shows each with the time that all
+    still take."""
+
+    def __init__(self, view: ProgressView) -> None:
+        self._view, self._pace = view, Pace()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self._view(stage, done, total, run_remaining=self._pace.remaining())
+
+    def in_turn(self, pieces: Sequence[Piece], work: Callable[[Piece], float]) -> Iterator[Piece]:
+        """As :meth:`Pace.through`."""
+        return self._pace.through(pieces, work)

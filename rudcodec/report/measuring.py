@@ -12,7 +12,7 @@ from rudcodec.comparison import Comparison, Entry, Pending
 from rudcodec.data import LabelledImages, digest
 from rudcodec.display import ProgressView
 from rudcodec.errors import BudgetError
-from rudcodec.pace import Pace
+from rudcodec.pace import PacedView
 from rudcodec.report.judged import JudgedFile
 from rudcodec.report.ledger import Ledger
 from rudcodec.report.points import Point, points_of, record_of
@@ -79,19 +79,19 @@ class Measuring:
     view: ProgressView
 
     def __post_init__(self) -> None:
-        self._pace, self._current = Pace(), ""
+        self._paced, self._current = PacedView(self.view), ""
         self.refusals: list[str] = []
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """A :data:`rudcodec.progress.StageProgress` for the comparisons of the tasks."""
-        self.view(f"{self._current}: {stage}", done, total, run_remaining=self._pace.remaining())
+        self._paced(f"{self._current}: {stage}", done, total)
 
     def run(self, tasks: Sequence[Task]) -> list[Point]:
         """The points of all tasks; what has none, since it doesn't fit, is added to ``refusals``."""
         new = [task for task in tasks if self.ledger.get(task.key) is None]
         if kept := len(tasks) - len(new):
             self.view.say(f"{self.ledger.path}: has {kept} of {len(tasks)} results already")
-        in_turn = self._pace.through(new, lambda task: task.pending.work)
+        in_turn = self._paced.in_turn(new, lambda task: task.pending.work)
         for number, task in enumerate(in_turn, start=1):
             self._current = f"{number} of {len(new)}, {task.name}"
             record = _judged(task.pending)
