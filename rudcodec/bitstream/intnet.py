@@ -63,6 +63,16 @@ def carrier(bound: int) -> type[np.float32 | np.float64]:
     return np.float32 if bound < 1 << 24 else np.float64
 
 
+def matmul(left: np.ndarray, right: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """``left @ right``, of numbers that can't overflow, without warnings.
+
+    BLAS libraries compute with unused lanes of registers, too (OpenBLAS on x86, Accelerate on Apple's M4), so
+    that numpy warns now and then of infinities that are in no result.
+    """
+    with np.errstate(all="ignore"):
+        return np.asarray(np.matmul(left, right, out=out))
+
+
 def multiply(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """``out = weight @ x``, arrays (..., rows, columns) with the columns of ``x`` and ``out`` side by side.
 
@@ -73,16 +83,16 @@ def multiply(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     columns = x.shape[-1]
     block = min(columns, _SMALL // (weight.shape[-2] * weight.shape[-1]))
     if block < 32:
-        np.matmul(weight, x, out=out)
+        matmul(weight, x, out=out)
         return
     in_blocks = columns - columns % block
 
     def blocks(array: np.ndarray) -> np.ndarray:
         return array[..., :in_blocks].reshape(*array.shape[:-1], -1, block).swapaxes(-2, -3)
 
-    np.matmul(weight[..., None, :, :], blocks(x), out=blocks(out))
+    matmul(weight[..., None, :, :], blocks(x), out=blocks(out))
     if in_blocks < columns:
-        np.matmul(weight, x[..., in_blocks:], out=out[..., in_blocks:])
+        matmul(weight, x[..., in_blocks:], out=out[..., in_blocks:])
 
 
 class ContextNet:

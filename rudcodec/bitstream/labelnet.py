@@ -15,6 +15,7 @@ from rudcodec.bitstream.constants import (
     MID_GREY,
     TEMPERATURE_BITS,
 )
+from rudcodec.bitstream.intnet import matmul
 from rudcodec.bitstream.labels import inputs
 from rudcodec.payload import ImageShape, LabelLayer, LabelNetwork, QLayer
 
@@ -66,7 +67,7 @@ def _convolve(x: np.ndarray, layer: LabelLayer, parameters: QLayer) -> np.ndarra
     """Sums of a convolution (zeros outside): float32 (n, h, w, in) to (n, h, w, out), integers."""
     weight = parameters.weight.values.astype(np.float32)
     if layer.kernel == "pointwise":
-        return np.asarray(x @ weight[:, :, 0, 0].T)
+        return matmul(x, weight[:, :, 0, 0].T)
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return _depthwise(padded, weight) if layer.kernel == "depthwise" else _full(padded, weight)
 
@@ -91,7 +92,7 @@ def _full(padded: np.ndarray, weight: np.ndarray) -> np.ndarray:
         for j in range(3):
             for i in range(3):
                 taps[:, :, :, j, i] = padded[:, top + j : bottom + j, i : i + w]
-        y[:, top:bottom] = (taps.reshape(-1, len(matrix)) @ matrix).reshape(n, bottom - top, w, -1)
+        y[:, top:bottom] = matmul(taps.reshape(-1, len(matrix)), matrix).reshape(n, bottom - top, w, -1)
     return y
 
 

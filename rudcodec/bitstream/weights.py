@@ -8,6 +8,7 @@ from rudcodec.bitstream import limits, tables
 from rudcodec.bitstream.coder import Coder
 from rudcodec.bitstream.constants import SCALES
 from rudcodec.bitstream.container import Place
+from rudcodec.bitstream.intnet import matmul
 from rudcodec.payload import Architecture, Group, QLayer, QTensor
 
 _CENTRED = tables.FRACTIONS // 2 * SCALES  # first of the table rows with location 0
@@ -91,4 +92,4 @@ def _bits_by_scale(values: np.ndarray) -> np.ndarray:
     histogram = np.bincount(symbols.ravel(), minlength=tables.SYMBOLS)
     excess = np.abs(values[np.abs(values) > tables.REACH]) - tables.REACH
     tail = float((2 * np.frexp(excess)[1]).sum())  # class, sign, low bits
-    return np.asarray(tables.code_lengths()[_CENTRED : _CENTRED + SCALES] @ histogram + tail)
+    return matmul(tables.code_lengths()[_CENTRED : _CENTRED + SCALES], histogram) + tail
