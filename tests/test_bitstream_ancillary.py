@@ -20,6 +20,7 @@ Section = tuple[int, bytes]
 BODIES = st.binary(max_size=30) | st.binary(max_size=3).map(lambda b: b * 40)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(payloads(), st.data())
 def test_unknown_sections_change_nothing(payload: Payload, data: st.DataObject) -> None:

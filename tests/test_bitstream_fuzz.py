@@ -6,7 +6,7 @@ import fuzz
 import pytest
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, 4))])
 def test_hostile_files_end_well(part: int) -> None:
     """Images, or a RudError that names section and offset."""
     report = fuzz.Report()

@@ -323,6 +323,7 @@ def test_the_pipeline_says_what_an_encode_does(colour: LabelledImages) -> None:
     assert "trim 1" in hard
 
 
+@pytest.mark.slow
 def test_a_utility_has_options_of_its_own(colour: LabelledImages) -> None:
     settings = Settings(bpc=9000, ipc=2, utility_options={"mm.runs": "1", "mm.steps": 2}, **QUICK)
     assert len(distill(colour, settings).segments) == 1

@@ -83,6 +83,7 @@ def test_what_was_changed_of_a_recipe_is_said(rud: Path, real: Path, tmp_path: P
     assert "was changed: lr=0.5, augment=crop,flip, batch=4, steps=2" in page.read_text()
 
 
+@pytest.mark.slow
 def test_pages_say_how_long_each_kind_was_trained(labelled: Path, real: Path, tmp_path: Path) -> None:
     data = bitstream.decode(labelled.read_bytes())
     assert data.labels is not None
@@ -156,6 +157,7 @@ def test_a_report_does_not_go_to_standard_output(rud: Path, real: Path, tmp_path
     assert mistake(result) == "rudcodec: a report is files or a folder, and doesn't go to standard output"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_not_begun_does_not_go_on(tmp_path: Path) -> None:
     """Foreign files are no logs; the log of a run that had come to no checkpoint is begun anew."""
     notes, out = tmp_path / "notes.txt", tmp_path / "out.rud"

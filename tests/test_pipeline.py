@@ -38,6 +38,7 @@ def test_no_two_stages_share_a_name(inputs: Inputs) -> None:
     assert names.index("warm-up 2") < names.index("joint") < names.index("quantize 1")
 
 
+@pytest.mark.slow
 def test_an_encode_in_parts_makes_the_same_file(inputs: Inputs) -> None:
     encoding = Encoding(inputs, RunContext("cpu"))
     run_stages(encoding, "warm-up 2")
@@ -49,6 +50,7 @@ def test_an_encode_in_parts_makes_the_same_file(inputs: Inputs) -> None:
     assert bitstream.encode(encoding.final_payload()) == bitstream.encode(whole)
 
 
+@pytest.mark.slow
 def test_an_encode_goes_on_from_the_state_of_another(inputs: Inputs) -> None:
     """As trials do: results, the encoder's state and the random generators' are all there is."""
     warm = Encoding(inputs, RunContext("cpu"))

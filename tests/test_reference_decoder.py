@@ -62,7 +62,11 @@ def test_fields(name: str) -> None:
         assert segment.runs == [(k, counts[k]) for k in order]
 
 
-@pytest.mark.parametrize("name", sorted(MANIFEST["errors"]))
+# the reference decoder finds it out behind half a million weights, one by one
+BEHIND_WEIGHTS = pytest.param("labels-too-wide", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", [*sorted(MANIFEST["errors"].keys() - {"labels-too-wide"}), BEHIND_WEIGHTS])
 def test_malformed_files_are_refused(name: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (any reason will do)
         reference_decoder.read_labels(reference_decoder.decode(golden(name))[0])
