@@ -29,7 +29,7 @@ from rudcodec.progress import Within
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe
 from rudcodec.views import recipe_of
 
-COLUMNS = (">bpc", ">fraction", ">layers", ">network's bytes", ">images a class", ">network", ">student")
+COLUMNS = (">bpc", ">fraction", ">layers", ">network's bytes", ">images per class", ">network", ">student")
 
 
 @dataclass(frozen=True)

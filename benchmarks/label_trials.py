@@ -4,7 +4,7 @@
     python benchmarks/label_trials.py SRC --file cifar10.rud --student zoom_min=20,mixup=80 --student batch=64
 
 Trains a label network (or takes a file's), then each student: on views of random real images as AVIF of
-``bpc`` bits a class, ``ipc`` of each class (or of a file's images, unless the student has an ``ipc``). All
+``bpc`` bits per class, ``ipc`` of each class (or of a file's images, unless the student has an ``ipc``). All
 are judged on the last tenth of each class of the train split, which is left out of training here (a file's
 network has seen it): the validation split stays untouched.
 

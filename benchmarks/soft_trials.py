@@ -2,7 +2,7 @@
 
     python benchmarks/soft_trials.py SRC --file cifar10.rud --labels '' --labels kept=1,step=64
 
-The label network of a file labels random real images as AVIF of ``bpc`` bits a class, whose students are
+The label network of a file labels random real images as AVIF of ``bpc`` bits per class, whose students are
 then trained as ``eval`` trains them. ``--labels ''`` stands for hard ones; else kept (3), step (32) and
 temperature (32, in 1/16) may be changed. All are judged on the last tenth of each class of the train split,
 which the file's network has seen; real images are drawn from the rest.

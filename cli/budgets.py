@@ -78,7 +78,7 @@ class Budgets:
                 resume=True,
             )
             ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(path)})
-            view.say(f"{path}: {result.size:,} bytes, {result.ipc} images a class, {clock(result.seconds)}")
+            view.say(f"{path}: {result.size:,} bytes, {result.ipc} images per class, {clock(result.seconds)}")
         return paths
 
     def seconds(self, ledger: Ledger, size: float) -> float | None:

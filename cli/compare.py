@@ -101,7 +101,7 @@ def _facts(a: JudgedFile, b: JudgedFile) -> Iterator[Row]:
         yield Row(kind, a.section_sizes.get(kind, 0), b.section_sizes.get(kind, 0), within="bytes")
     yield Row("classes", len(a.data.classes), len(b.data.classes))
     yield Row("images", len(a.data), len(b.data))
-    yield Row("images a class", a.data.ipc, b.data.ipc)
+    yield Row("images per class", a.data.ipc, b.data.ipc)
     yield Row("image size", _image_size(a), _image_size(b))
     yield Row("labels", a.label_mode, b.label_mode)
     yield Row("networks", _networks(a), _networks(b))

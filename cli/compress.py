@@ -205,7 +205,7 @@ def compress(
     used = f"{100 * result.bpc / resolved.bpc:.1f} % of the budget; " if settings.lmbda is None else ""
     closing(
         f"{shown_output(out)}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used}"
-        f"estimate {metrics.bpc:,.0f}), {result.ipc} images a class, {_fidelity(result)}, "
+        f"estimate {metrics.bpc:,.0f}), {result.ipc} images per class, {_fidelity(result)}, "
         f"{clock(result.seconds)}",
         err=STANDARD_OUTPUT in (out, preview, log),
     )
@@ -231,7 +231,7 @@ def _has_checkpoint(out: Path) -> bool:
 
 def _default_budget(bpc: float, num_classes: int) -> str:
     return (
-        f"budget: {short(bpc)} bits a class, {bpc * num_classes / 8e3:,.1f} kB in all, to suit the set; "
+        f"budget: {short(bpc)} bits per class, {bpc * num_classes / 8e3:,.1f} kB in all, to suit the set; "
         f"for more or less --bpc {short(2 * bpc)} or {short(bpc / 2)}"
     )
 

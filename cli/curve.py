@@ -220,7 +220,7 @@ def _print(report: Report) -> None:
         )
         for point in report.points
     ]
-    print_table(("file", "of what", ">bpc", ">bytes", ">images a class", "student", ">accuracy"), rows)
+    print_table(("file", "of what", ">bpc", ">bytes", ">images per class", "student", ">accuracy"), rows)
     if report.changes:
         click.echo(f"changed of the files' recipes: {report.changes}")
     for sentence in (*verdicts(report.points), *report.refusals):

@@ -20,7 +20,7 @@ def print_estimate(expected: Estimate, settings: Settings, num_images: int) -> N
     guess, smallest = " or so" if settings.lmbda is not None else "", math.ceil(expected.smallest_bpc)
     stages = ", ".join(f"{stage} {clock(seconds)}" for stage, seconds in expected.seconds.items())
     rows = [
-        ("images", f"{expected.images:,} ({expected.ipc:,} a class), from {num_images:,}"),
+        ("images", f"{expected.images:,} ({expected.ipc:,} per class), from {num_images:,}"),
         ("latents", f"{expected.latents:,}"),
         ("weights", f"{expected.weights:,} of synthesis and context networks"),
         (

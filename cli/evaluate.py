@@ -132,7 +132,7 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
         steps = f"{first_result.steps:,} of {first_result.batch:,}"
         row = (f"  {entry.name}" if part else entry.name, f"{entry.size:,}", f"{entry.ipc:g}", steps)
         table.append((*row, *_percentages(entry)))
-    heads = ("trained on", ">bytes", ">images a class", ">steps of images")
+    heads = ("trained on", ">bytes", ">images per class", ">steps of images")
     print_table((*heads, *(f">{title}" for title in titles)), table)
     for entry in entries:
         if not entry.results:
@@ -185,7 +185,7 @@ def _baseline_facts(baseline: Baseline) -> dict[str, Any]:
         "subsampling": winner.subsampling,
         "psnr": winner.psnr,
         "uncounted_bytes": winner.uncounted,
-        "trials": [
+        "candidates": [
             {
                 "ipc": trial.candidate.count,
                 "quality": trial.candidate.quality,

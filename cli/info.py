@@ -68,7 +68,7 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     click.echo(f"{shown(Path(file).name)}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
         f"{images:,} {shape.colour} images of {shape.width}x{shape.height}, "
-        f"{facts['ipc']:,.10g} a class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
+        f"{facts['ipc']:,.10g} per class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
     )
     click.echo(f"{len(classes)} classes: {names}")
     for indent, line in zip(("recipe: ", "        "), recipe_lines(recipe), strict=False):

@@ -16,8 +16,8 @@ from .values import amount, naming, read_input
 @command("truncate", "Make a smaller file by leaving out segments.")
 @click.argument("file", metavar="IN")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--ipc", type=amount, metavar="N", help="At most N images a class, on average.")
-@click.option("--bpc", type=amount, metavar="N", help="At most N bits a class, such as 20k.")
+@click.option("--ipc", type=amount, metavar="N", help="At most N images per class, on average.")
+@click.option("--bpc", type=amount, metavar="N", help="At most N bits per class, such as 20k.")
 @force_flag
 def truncate(file: str, out: Path, ipc: float | None, bpc: float | None, force: bool) -> None:
     """Keep the first segments of IN, as many as fit, as OUT (- is standard input or output).
@@ -36,7 +36,7 @@ def truncate(file: str, out: Path, ipc: float | None, bpc: float | None, force: 
     write_output(result.data, out)
     closing(
         f"{shown_output(out)}: {len(result.data):,} bytes, {short(result.bpc)} bpc, "
-        f"{result.ipc:,.10g} images a class; {result.segments} of {result.total} segments kept",
+        f"{result.ipc:,.10g} images per class; {result.segments} of {result.total} segments kept",
         err=out == STANDARD_OUTPUT,
     )
     if result.lost:

@@ -44,14 +44,12 @@ def image_rows_of(rows: list[Row]) -> dict[str, Row]:
 
 
 def best_known(rows: list[Row], image_rows: dict[str, Row]) -> list[Point]:
-    """A point for what each row judged, and for its label network; of several at about one size the best
-    known."""
-    points: list[Point] = []
+    """A point for what each row judged, of several at about one size the best known; and for the label
+    networks of these files."""
+    best: list[Row] = []
     for row in sorted(rows, key=merit):
-        for point in points_of(row, image_rows.get(row["sha256"])):
-            points = [old for old in points if not _is_same(old, point)]
-            points.append(point)
-    return points
+        best = [old for old in best if not _is_same(old, row)] + [row]
+    return [point for row in best for point in points_of(row, image_rows.get(row["sha256"]))]
 
 
 def points_of(row: Row, images: Row | None) -> list[Point]:
@@ -79,9 +77,9 @@ def kind_of(row: Row) -> tuple[Kind, str]:
     return ("pictures" if row["labels"] == "hard" else "pictures with label network"), codec[0].upper()
 
 
-def _is_same(old: Point, new: Point) -> bool:
-    same = (old.kind, old.codec, old.label_mode) == (new.kind, new.codec, new.label_mode)
-    return same and 1 / NEAR < old.bpc / new.bpc < NEAR
+def _is_same(old: Row, new: Row) -> bool:
+    same = (*kind_of(old), old["labels"]) == (*kind_of(new), new["labels"])
+    return same and 1 / NEAR < float(old["bpc"]) / float(new["bpc"]) < NEAR
 
 
 if __name__ == "__main__":

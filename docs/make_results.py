@@ -1,15 +1,18 @@
-"""Writes the tables of README.md and docs/results.md: python docs/make_results.py"""
+"""Writes the tables of README.md, docs/results.md and results/README.md: python docs/make_results.py"""
 
 from __future__ import annotations
 
-import re
-import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from measured import FOLDER, UNKNOWN, read_rows
+
+from rudcodec.payload.recipes import Recipe, hard_recipe
+from rudcodec.students.recipes import VIEW_STEPS
 
 DOCS = Path(__file__).parent
 TABLE = FOLDER / "accuracy.tsv"
@@ -21,7 +24,7 @@ TITLES = {
     "fashionmnist": "Fashion-MNIST",
     "imagenette": "ImageNette",
 }
-# set, label mode and budget of the README's rows
+# set, label mode and budget of the rows of docs/results.md, and those that the README shows
 HEADLINES = (
     ("cifar10", "network", 15_000),
     ("cifar10", "network", 30_000),
@@ -35,15 +38,27 @@ HEADLINES = (
     ("imagenette", "network", 150_000),
     ("fashionmnist", "network", 25_000),
 )
-FEWER_STEPS = re.compile(r"([\d,]+) steps of \d+ instead of ([\d,]+)")  # in a note
+README = (HEADLINES[1], HEADLINES[2], HEADLINES[4], HEADLINES[6], HEADLINES[9])
 Row = dict[str, str]
+
+
+class Headline(NamedTuple):
+    """The best known file of a set, label mode and budget, and real images as AVIF in as many bytes."""
+
+    file: Row
+    avif: Row | None
+    budget: int
 
 
 def pages() -> dict[Path, str]:
     """What each page says with its tables up to date."""
     rows = read_rows(TABLE)
-    results = f"{tables(rows)}\n{commands(rows)}"
-    made = {DOCS / "results.md": results, DOCS.parent / "README.md": headlines(rows)}
+    best = headlines(rows, HEADLINES)
+    made = {
+        DOCS.parent / "README.md": readme_table(headlines(rows, README)),
+        DOCS / "results.md": f"{best_table(best)}\n{commands(best)}",
+        FOLDER / "README.md": tables(rows),
+    }
     return {page: _within(page, text) for page, text in made.items()}
 
 
@@ -52,46 +67,74 @@ def _within(page: Path, made: str) -> str:
     return f"{before}{BEGIN}\n\n{made}\n{END}{rest.partition(END)[2]}"
 
 
-def headlines(rows: list[Row]) -> str:
-    """The best known file of each set, label mode and budget, beside real images in as many bytes."""
-    pairs = headline_rows(rows)
-    machines = " or ".join(dict.fromkeys(file["machine"] for file, _ in pairs))
+def readme_table(best: list[Headline]) -> str:
+    """What somebody wants to know first."""
     names = (
-        *("set, judged on", "bits per class", "file", "labels", "students", "AVIF"),
-        *(f"encoding on {machines}", "further options"),
+        *("images", "file", "bits per class", "labels", "accuracy of a student", "real images as AVIF"),
+        "time to compress",
     )
-    lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
-    for file, avif in pairs:
-        fewer = ", fewer steps" if FEWER_STEPS.search(file["note"]) else ""
-        options = further_options(file["command"])
-        cells = (
-            f"{TITLES[file['set']]}, {SPLITS[file['split']].removesuffix(' split')}",
-            _number(file["bpc"]),
+    cells = [
+        (
+            TITLES[file["set"]],
             f"{int(file['bytes']) / 1000:.1f} kB",
+            _number(file["bpc"]),
             file["labels"],
-            f"**{_accuracy(file)}**{fewer}",
-            _accuracy(avif) if avif else "",
+            f"**{_accuracy(file)}**{_fewer_steps(file, budget)}",
+            _accuracy(avif) if avif else "not measured",
             _minutes(file["encode_seconds"]),
-            f"`{options}`" if options else "",
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        for file, avif, budget in best
+    ]
+    return _table(names, cells)
 
 
-def commands(rows: list[Row]) -> str:
-    """The commands that made each row of the README, and real images beside it."""
+def best_table(best: list[Headline]) -> str:
+    """All that is known of the best files."""
+    names = (
+        *("", "set, judged on", "labels", "bits per class", "bytes", "images per class", "label network"),
+        *("accuracy of a student", "real images as AVIF", "time to compress"),
+    )
+    cells = [
+        (
+            str(number),
+            f"{TITLES[file['set']]}, {SPLITS[file['split']].removesuffix(' split')}",
+            file["labels"],
+            _number(file["bpc"]),
+            _number(file["bytes"]),
+            _number(file["ipc"]),
+            f"{file['label_network']} %" if file["label_network"] else "",
+            f"**{_accuracy(file)}**{_fewer_steps(file, budget)}",
+            _accuracy(avif) if avif else "not measured",
+            _minutes(file["encode_seconds"]),
+        )
+        for number, (file, avif, budget) in enumerate(best, start=1)
+    ]
+    return _table(names, cells)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [names, ["---"] * len(names), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _fewer_steps(file: Row, budget: int) -> str:
+    """Of students that trained for less long than the recipe of such a file says today."""
+    hard = hard_recipe(Recipe(mean=(0,), std=(1,)), bpc=budget)
+    steps = hard.steps if file["labels"] == "hard" else VIEW_STEPS
+    return f", {_number(file['steps'])} of {steps:,} steps" if int(file["steps"]) < steps else ""
+
+
+def commands(best: list[Headline]) -> str:
+    """The commands that made each row, and real images beside it."""
     lines = [
         "### Commands",
         "",
-        "These commands made the rows of the README's table, in its order; `SRC` is the set.",
+        "These commands made the rows of the table, in its order; `SRC` is the set.",
         "",
     ]
-    for number, (file, avif) in enumerate(headline_rows(rows), start=1):
-        fewer = FEWER_STEPS.search(file["note"])
-        steps = f"{_number(file['steps'])} steps" + (f" instead of the recipe's {fewer[2]}" if fewer else "")
+    for number, (file, avif, _) in enumerate(best, start=1):
         lines += [
             f"{number}. {TITLES[file['set']]}, {_number(file['bpc'])} bits per class:",
-            f"   {_accuracy(file)} by students of {steps}.",
             f"   {_made_by(file)}",
         ]
         if avif and avif["command"] != file["command"]:
@@ -99,27 +142,15 @@ def commands(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def headline_rows(rows: list[Row]) -> list[tuple[Row, Row | None]]:
-    """The rows of the README: a file, and, where there are any, real images with hard labels in as many
-    bytes."""
-    pairs = []
-    for name, labels, budget in HEADLINES:
+def headlines(rows: list[Row], wanted: Sequence[tuple[str, str, int]]) -> list[Headline]:
+    """The rows of each set, label mode and budget."""
+    best = []
+    for name, labels, budget in wanted:
         near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]
         file = _chosen([row for row in near if row["what"] == "file" and row["labels"] == labels])
         hard = [row for row in near if row["what"].startswith("real images") and row["labels"] == "hard"]
-        pairs.append((file, _chosen(hard) if hard else None))
-    return pairs
-
-
-def further_options(command: str) -> str:
-    """What ``compress`` was told besides set, file, budget and label mode."""
-    words = shlex.split(command.partition(";")[0])
-    options = words[words.index("out.rud") + 1 :]
-    for name in ("--bpc", "--labels"):
-        if name in options:
-            at = options.index(name)
-            del options[at : at + 2]
-    return shlex.join(options)
+        best.append(Headline(file, _chosen(hard) if hard else None, budget))
+    return best
 
 
 def _made_by(row: Row) -> str:
@@ -150,29 +181,25 @@ def _is_headline(row: Row, budget: float) -> bool:
 def tables(rows: list[Row]) -> str:
     """A table for each set, in the order of the results, and the notes of their rows."""
     notes = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
+    names = (
+        *("trained on", "labels", "bits per class", "bytes", "images per class", "label network"),
+        *("student", "steps", "accuracy", "time to compress"),
+    )
     lines = []
     for name, split in dict.fromkeys((row["set"], row["split"]) for row in rows):
-        lines += [f"### {TITLES.get(name, name)}, {SPLITS[split]}", "", *_head()]
-        lines += [_line(row, notes) for row in rows if (row["set"], row["split"]) == (name, split)]
-        lines.append("")
+        cells = [_cells(row, notes) for row in rows if (row["set"], row["split"]) == (name, split)]
+        lines += [f"## {TITLES.get(name, name)}, {SPLITS[split]}", "", _table(names, cells)]
+    lines += ["## Notes", ""]
     lines += [f"({number}) {note[0].upper()}{note[1:]}.  " for number, note in enumerate(notes, start=1)]
     return "\n".join(lines) + "\n"
 
 
-def _head() -> tuple[str, str]:
-    columns = (
-        *("trained on", "labels", "bpc", "bytes", "images a class", "label network"),
-        *("student", "steps", "accuracy", "encoding"),
-    )
-    return f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"
-
-
-def _line(row: Row, notes: list[str]) -> str:
+def _cells(row: Row, notes: list[str]) -> Sequence[str]:
     mark = f" ({notes.index(row['note']) + 1})" if row["note"] else ""
     accuracy = _accuracy(row)
     students = "" if row["seeds"] in ("1", UNKNOWN) else f", {row['seeds']} students"
     width = f" w{row['width']}" if row["width"] not in ("", UNKNOWN) else ""
-    cells = (
+    return (
         row["what"] + mark,
         row["labels"],
         _number(row["bpc"]),
@@ -184,7 +211,6 @@ def _line(row: Row, notes: list[str]) -> str:
         f"**{accuracy}**{students}" if row["what"] == "file" else accuracy + students,
         _minutes(row["encode_seconds"]) if row["what"] == "file" else "",
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def _accuracy(row: Row) -> str:

@@ -26,7 +26,7 @@ def truncate(
     """Write the first segments of a ``.rud`` file as a file of their own; no image is decoded or encoded.
 
     Of ``file``, a path, an open binary file or a file's contents, as many segments as have at most ``ipc``
-    images a class, on average, or ``bpc`` bits a class (or both): the result says how many that were, and
+    images per class, on average, or ``bpc`` bits per class (or both): the result says how many that were, and
     which classes have no image left. Raises BudgetError when one segment alone is too much, SettingError
     without a limit, DataError or FormatError when a file can't be read or written.
     """

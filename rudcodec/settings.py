@@ -66,7 +66,7 @@ class Settings:
     )
     lmbda: float | None = option(
         None,
-        "Instead of a budget: minimise bits a pixel + X * squared error in grey levels.",
+        "Instead of a budget: minimise bits a pixel + X * (squared error in grey levels + utility).",
         short="No budget: minimise bits a pixel + X * error.",
         flag="--lmbda",
         section=RUN_SECTION,

@@ -63,7 +63,7 @@ class TMOptions(UtilityOptions):
     """Options of trajectory matching."""
 
     experts: str | None = option(None, "The folder of trajectories that `rudcodec experts` has made.")
-    steps: int = option(20, "Of the student (published for CIFAR-10, 50 images a class: 30).", minimum=1)
+    steps: int = option(20, "Of the student (published for CIFAR-10, 50 images per class: 30).", minimum=1)
     batch: int = option(100, "Synthetic images of a step.", minimum=1)
     epochs_ahead: int = option(2, "Epochs that the expert is ahead (published: 2).", minimum=1)
     latest_epoch: int = option(15, "The last epoch to start from (published: 15).", minimum=0)

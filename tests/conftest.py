@@ -86,7 +86,7 @@ def _layer(rng: np.random.Generator, shape: tuple[int, ...], bias: tuple[int, ..
 
 
 def small_payload(seed: int = 0, *, channels: int = 3, segments: int = 2, size: int = 8) -> Payload:
-    """A random valid payload: three classes, ``size`` x ``size`` pixels, two images a class and segment."""
+    """A random valid payload: three classes, ``size`` x ``size`` pixels, two images per class and segment."""
     rng = np.random.default_rng(seed)
     grids = (2, 1, 1)
     sides = [size // 4] * 2 + [size // 2, size]

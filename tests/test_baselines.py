@@ -171,9 +171,9 @@ def test_default_counts(ipc: float, available: int, counts: tuple[int, ...]) -> 
 
 
 def test_mistakes(digits: LabelledImages) -> None:
-    with pytest.raises(BudgetError, match="200 bytes are too few for 10 images a class as avif"):
+    with pytest.raises(BudgetError, match="200 bytes are too few for 10 images per class as avif"):
         real_images(digits, PictureBudget("avif", 200, (10, 20)), 0)
-    with pytest.raises(SettingError, match="5000 images a class: the smallest class of digits has"):
+    with pytest.raises(SettingError, match="5000 images per class: the smallest class of digits has"):
         real_images(digits, PictureBudget("avif", 10**6, (10, 5000)), 0)
     with pytest.raises(SettingError, match="'gif'"):
         real_images(digits, PictureBudget("gif", 10**6, (10,)), 0)  # type: ignore[arg-type]
@@ -239,8 +239,8 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
     assert (best.results[0].steps, best.results[0].width) == (60, 16)
     assert list(dict.fromkeys(stages)) == [
         "coding webp",
-        "trial of 1 a class",
-        "trial of 8 a class",
+        "candidate of 1 per class",
+        "candidate of 8 per class",
         "drawing for webp",
         "convnet 1 of 2",
         "convnet 2 of 2",

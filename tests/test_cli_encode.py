@@ -331,7 +331,7 @@ def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: s
     name = "teacher" if labels == "soft" else "label network"
     width = 2 + len(name)
     rows = {line[:width].strip(): line[width:] for line in result.stdout.splitlines()[1:]}
-    assert rows["images"] == "6 (2 a class), from 27"
+    assert rows["images"] == "6 (2 per class), from 27"
     assert rows["latents"] == f"{6 * (64 + 16 + 4 + 1)}"
     assert ("weights" in rows[name]) == (labels != "hard")
     assert (f"{name} 0:" in rows["time"]) == (labels != "hard")

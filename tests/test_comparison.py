@@ -102,7 +102,7 @@ def test_a_baseline_without_images_of_a_class_fails_before_students_train(tmp_pa
 
 
 def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
-    """Longer and with CutMix from 5e4 bits a class on, also beside files with a label network."""
+    """Longer and with CutMix from 5e4 bits per class on, also beside files with a label network."""
     recipe, real = Recipe((128,), (64,)), stripes()
     for bpc, cutmix, steps in ((49_999.0, 0, 1000), (50_000.0, 128, 4000)):
         settings = Settings(bpc=bpc, labels="hard")

@@ -78,7 +78,7 @@ def test_the_command_says_it_and_how_to_have_more(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["compress", "digits", str(tmp_path / "out.rud"), *hurry])
     assert result.exit_code == 0, result.output
     assert (
-        "budget: 810 bits a class, 1.0 kB in all, to suit the set; for more or less --bpc 1.62k or 405"
+        "budget: 810 bits per class, 1.0 kB in all, to suit the set; for more or less --bpc 1.62k or 405"
         in result.stderr.splitlines()
     )
     assert "810 bpc" in result.stdout and list(tmp_path.iterdir()) == []

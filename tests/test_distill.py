@@ -198,7 +198,7 @@ def test_the_smallest_budget_pays_for_decoding(
 
 
 def test_lmbda_does_not_say_how_many_images(colour: LabelledImages) -> None:
-    with pytest.raises(SettingError, match="lmbda: say how many images a class, with --ipc"):
+    with pytest.raises(SettingError, match="lmbda: say how many images per class, with --ipc"):
         distill(colour, Settings(lmbda=0.01))
 
 

@@ -118,7 +118,7 @@ def test_only_qualities_that_are_there_are_tried(zoo: Any, cache: Path, insects:
     less = real_images(insects, PictureBudget(name, enough[0].size - 1, (10,)), 0)
     assert [found.quality for found in less] == [2]
     with pytest.raises(
-        BudgetError, match="10 bytes are too few for 10 images a class as bmshj2018-factorized"
+        BudgetError, match="10 bytes are too few for 10 images per class as bmshj2018-factorized"
     ):
         real_images(insects, PictureBudget(name, 10, (10,)), 0)
 

@@ -66,7 +66,7 @@ def test_every_size(file: Path) -> None:
         assert bitstream.truncate(data, bpc=bpc + 1).segments == kept
         if kept > 1:
             assert bitstream.truncate(data, bpc=bpc - 1).segments == kept - 1
-    with pytest.raises(BudgetError, match=f"{sizes[0]:g} bits a class, the least"):
+    with pytest.raises(BudgetError, match=f"{sizes[0]:g} bits per class, the least"):
         bitstream.truncate(data, bpc=sizes[0] - 1)
     assert bitstream.truncate(data, ipc=4, bpc=1e9).segments == 2
     assert bitstream.truncate(data, ipc=7, bpc=sizes[1]).segments == 2
@@ -80,7 +80,7 @@ def test_twice_is_once(file: Path) -> None:
 
 def test_what_cannot_be_done_is_said(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.rud"
-    with pytest.raises(BudgetError, match="2 images a class on average, the least"):
+    with pytest.raises(BudgetError, match="2 images per class on average, the least"):
         rudcodec.truncate(file, out, ipc=1)
     with pytest.raises(SettingError, match="ipc or bpc"):
         rudcodec.truncate(file, out)
@@ -111,7 +111,7 @@ class TestCommand:
         result = run("truncate", file, out, "--ipc", "5")
         assert result.exit_code == 0, result.output
         assert f"{out.stat().st_size:,} bytes" in result.stdout
-        assert "4 images a class; 2 of 5 segments" in result.stdout
+        assert "4 images per class; 2 of 5 segments" in result.stdout
         piped = run("truncate", "-", tmp_path / "piped.rud", "--bpc", "1M", stdin=file.read_bytes())
         assert "5 of 5 segments" in piped.stdout
         assert (tmp_path / "piped.rud").read_bytes() == file.read_bytes()
@@ -121,8 +121,8 @@ class TestCommand:
         [
             ([], ["--ipc", "--bpc"]),
             (["--ipc", "0"], ["--ipc", "above zero"]),
-            (["--ipc", "1"], ["set.rud", "2 images a class"]),
-            (["--bpc", "90"], ["set.rud", "bits a class"]),
+            (["--ipc", "1"], ["set.rud", "2 images per class"]),
+            (["--bpc", "90"], ["set.rud", "bits per class"]),
         ],
     )
     def test_errors_are_one_line(
@@ -249,7 +249,7 @@ def test_files_that_are_in_memory(file: Path, tmp_path: Path) -> None:
     assert rudcodec.load(out).counts == (1, 1)
     with pytest.raises(SettingError, match="extract needs classes, ipc or hard"):
         rudcodec.extract(data, out)
-    with pytest.raises(SettingError, match="images a class must be at least 1, not nan"):
+    with pytest.raises(SettingError, match="images per class must be at least 1, not nan"):
         rudcodec.extract(data, out, ipc=float("nan"))  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="merge takes a list of files"):
         rudcodec.merge(data, out)  # type: ignore[arg-type]

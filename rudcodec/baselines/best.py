@@ -66,7 +66,7 @@ def best_baseline(
     training: StudentTraining,
     progress: StageProgress = no_progress,
 ) -> Baseline:
-    """Find how many real images a class serve students best at a size, and judge them with full students.
+    """Find how many real images per class serve students best at a size, and judge them with full students.
 
     Each candidate trains one student of half the width for half the steps; the best count is then judged with
     full students and the recipe as it is. Each of them sees a draw of its own, for draws differ by more than
@@ -112,7 +112,7 @@ class _Search:
         trials = []
         for candidate in candidates:
             trainer = self._trainer(candidate, recipe, small)
-            seen = self._look(trainer, _TRIAL_SEED + seed, f"trial of {candidate.count} a class")
+            seen = self._look(trainer, _TRIAL_SEED + seed, f"candidate of {candidate.count} per class")
             trials.append(Trial(candidate, float(np.mean(seen.predicted == self.real.labels))))
         return tuple(trials)
 

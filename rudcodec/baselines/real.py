@@ -58,7 +58,7 @@ class Candidate:
 
     def as_set(self) -> LabelledImages:
         """The images as a set to train on."""
-        name = f"{self.count} real images a class as {self.codec} q{self.quality}"
+        name = f"{self.count} real images per class as {self.codec} q{self.quality}"
         return LabelledImages(self.images, self.labels, self.classes, name)
 
 
@@ -96,7 +96,7 @@ def real_images(
     smallest = min(train.ipc_counts())
     for count in budget.counts:
         if not 1 <= count <= smallest:
-            raise SettingError(f"{count} images a class: the smallest class of {train.name} has {smallest}")
+            raise SettingError(f"{count} images per class: the smallest class of {train.name} has {smallest}")
     draw = _Draw(train, budget, seed)
     ordered = sorted(set(budget.counts))
     candidates: list[Candidate] = []
@@ -111,7 +111,7 @@ def real_images(
         progress(len(ordered), len(ordered))
     if not candidates:
         raise BudgetError(
-            f"{budget.size} bytes are too few for {ordered[0]} images a class as {budget.codec}"
+            f"{budget.size} bytes are too few for {ordered[0]} images per class as {budget.codec}"
         )
     return candidates
 

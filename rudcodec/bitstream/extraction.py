@@ -75,7 +75,7 @@ def _ancillary(data: bytes, but: Collection[int]) -> bytes:
 
 def _with_ipc(payload: Payload, ipc: int) -> Payload:
     if not ipc >= 1:
-        raise SettingError(f"images a class must be at least 1, not {ipc}")
+        raise SettingError(f"images per class must be at least 1, not {ipc}")
     seen = np.zeros(len(payload.classes), np.int64)
     segments = []
     for segment in payload.segments:

@@ -73,7 +73,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
         num_segments = bisect_right(images, ipc * classes) - 1
         if not num_segments:
             raise BudgetError(
-                f"one segment has {images[1] / classes:.10g} images a class on average, the least possible"
+                f"one segment has {images[1] / classes:.10g} images per class on average, the least possible"
             )
     if bpc is not None and 8 * file_size(num_segments) > bpc * classes:
         num_segments = bisect_right(
@@ -81,7 +81,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
         )
         if not num_segments:
             raise BudgetError(
-                f"one segment takes {-(-8 * file_size(1) // classes)} bits a class, the least possible"
+                f"one segment takes {-(-8 * file_size(1) // classes)} bits per class, the least possible"
             )
     result = shortening.first_segments(num_segments)
     lost = sorted(_present(segments) - _present(segments[:num_segments]))

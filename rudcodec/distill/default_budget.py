@@ -33,7 +33,7 @@ def default_bpc(images: LabelledImages, least: float) -> float:
         raise BudgetError(
             f"bpc: the set is too small for the default budget: a file takes about {math.ceil(least):,} bits "
             f"a class, and a quarter of what the images take as AVIF is {most:,.0f}; to make one all the "
-            f"same, give a budget of {math.ceil(least)} bits a class or more"
+            f"same, give a budget of {math.ceil(least)} bits per class or more"
         )
     raw_bytes = images.images.size / len(images.classes)
     return math.floor(min(most, max(math.ceil(least), _rounded(8 * math.sqrt(raw_bytes)))))

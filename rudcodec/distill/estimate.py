@@ -26,7 +26,7 @@ class Estimate:
     """What is going to be encoded, and what that will take.
 
     Attributes:
-        ipc: images a class; ``images``, ``latents``: in all.
+        ipc: images per class; ``images``, ``latents``: in all.
         weights: of context and synthesis networks; ``label_weights``: of the label network, or the teacher.
         bpc: the budget in bits per class, estimated where the settings have ``lmbda`` instead.
         smallest_bpc: the smallest one for so many images.

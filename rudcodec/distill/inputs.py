@@ -212,7 +212,7 @@ def _with_budget_of_lmbda(candidates: LabelledImages, settings: Settings, recipe
     if settings.labels == AUTO:
         settings = replace(settings, labels="hard")
     if settings.ipc is None:
-        raise SettingError("lmbda: say how many images a class, with --ipc (in Python ipc)")
+        raise SettingError("lmbda: say how many images per class, with --ipc (in Python ipc)")
     grids = default_architecture(*candidates.image_shape, 0).grids
     images = candidates.take(first_rows(candidates, settings.ipc)).images
     latents = latent_bits_at(to_synthesis_units(torch.from_numpy(images)), grids, lmbda * GREY_LEVELS**2)

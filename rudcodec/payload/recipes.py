@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 OPTIMIZERS = ("sgd", "adamw", "muon")
 HARD_LR = 0.005  # of Muon, on the images themselves
-MANY_BPC = 5e4  # from so many bits a class on images are many enough for students to gain by these two:
+MANY_BPC = 5e4  # from so many bits per class on images are many enough for students to gain by these two:
 MANY_STEPS = 4000  # as many images in all as students of a label network see views
 CUTMIX = 128  # of 256 batches: IDC, DSDM and NCFM mix half of them, too
 
@@ -71,7 +71,7 @@ class Recipe:
 
 
 def hard_recipe(recipe: Recipe, bpc: float) -> Recipe:
-    """The recipe for students on images themselves that take ``bpc`` bits a class, be they a file's or real
+    """The recipe for students on images themselves that take ``bpc`` bits per class, be they a file's or real
     ones, with a recipe's mean, std and augmentation: longer and with CutMix, where there are bits for many
     images."""
     usual = Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)

@@ -74,7 +74,7 @@ def verdicts(points: Sequence[Point]) -> list[str]:
 
 
 def _verdict(name: str, gains: list[tuple[float, float]]) -> str:
-    lost = [f"{short(bpc)} bits a class (by {-gain:.1f} points)" for bpc, gain in sorted(gains) if gain < 0]
+    lost = [f"{short(bpc)} bits per class (by {-gain:.1f} points)" for bpc, gain in sorted(gains) if gain < 0]
     if lost:
         return f"Better than the files are {name} at {', '.join(lost)}."
     low, high = min(gain for _, gain in gains), max(gain for _, gain in gains)

@@ -87,11 +87,12 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], points: Sequence[Point], da
         number = drawn[curve.kind] = drawn.get(curve.kind, -1) + 1
         marker, line = _STYLES[curve.kind]
         is_files = curve.kind == "set"
+        deviations = [100 * point.std for point in curve.points]
         colour = _FURTHER[(number - 1) % len(_FURTHER)] if is_files and number else _COLOURS[curve.kind]
         axes.errorbar(
             [point.bpc for point in curve.points],
             [100 * point.mean for point in curve.points],
-            yerr=[100 * point.std for point in curve.points],
+            yerr=deviations if any(deviations) else None,  # of single students there are none
             label=curve.name,
             color=colour[dark],
             marker=_MARKERS[number % len(_MARKERS)] if number else marker,
@@ -141,7 +142,7 @@ def _draw_frame(axes: Any, points: Sequence[Point], title: str) -> None:
 def tick_name(bpc: float) -> str:
     """Rounded to two digits where that is nearly the same: 15k for 14,991, but 12.5k."""
     rounded = float(f"{bpc:.2g}")
-    return short(rounded if abs(rounded / bpc - 1) < 0.006 else bpc)
+    return short(rounded if abs(rounded / bpc - 1) < 0.01 else bpc)
 
 
 def _ticks(points: Sequence[Point], span: float) -> list[float]:

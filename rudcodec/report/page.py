@@ -108,7 +108,7 @@ def _overview(report: Report) -> str:
                 ]
             )
     student = ["student"] if len(nets) > 1 else []
-    head = ["file", "bits per class", "bytes", "images a class", "labels", *student, "students", *others]
+    head = ["file", "bits per class", "bytes", "images per class", "labels", *student, "students", *others]
     return table(head, rows)
 
 

@@ -13,7 +13,7 @@ from rudcodec.payload import Recipe, ViewRecipe, hard_recipe
 VIEW_STEPS, VIEW_SIDE = 32_000, 28  # images with a shorter side below VIEW_SIDE get fewer steps
 VIEW_BPC = 5e4  # with larger files students train on gentler views
 VIEW_BATCH, VIEW_LR = 32, 0.005
-# A view's smallest window, in 1/64 of the side for files of few and of many bits a class, and in pixels.
+# A view's smallest window, in 1/64 of the side for files of few and of many bits per class, and in pixels.
 LEAST_ZOOM, RICH_ZOOM, LEAST_WINDOW = 12, 24, 6
 # Of colour images that views show, in 1/64: resampling blurs real ones, and coding what students see besides.
 REAL_SHARPEN, SHARPEN = 32, 80
@@ -57,7 +57,7 @@ def network_views(channels: int, flip: bool) -> ViewRecipe:
 
 
 def student_views(shape: tuple[int, int, int], flip: bool, bpc: float = VIEW_BPC) -> ViewRecipe:
-    """The views of its (H, W, C) images that a file of ``bpc`` bits a class lets students draw.
+    """The views of its (H, W, C) images that a file of ``bpc`` bits per class lets students draw.
 
     They are wider and more mixed than those label networks are trained on, so that few images give more, and
     other, views; and sharper, since coded images are blurred (trials: experiments/2026-11-label-networks.md).
