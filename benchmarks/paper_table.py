@@ -211,14 +211,16 @@ def _points(
     source, split, train = real
     ledger, view = kept
     shape, classes = file.data.images.shape[1:], file.data.classes
-    measuring = Measuring(ledger, view)
+    panel = Panel((StudentSpec("convnet", asked.width, asked.device),), range(asked.seeds))
+    measuring = Measuring(ledger, view, panel.keeper)
     comparison = Comparison(
         file.name,
         file.data,
         matching(load(source, split), split, shape, classes),
-        Panel((StudentSpec("convnet", asked.width, asked.device),), range(asked.seeds)),
+        panel,
         {} if asked.steps is None else {"steps": asked.steps},
         measuring.progress,
+        file.size_without_labels,
     )
     codecs: list[Any] = [] if asked.baseline == "none" else [asked.baseline]
     tasks = [*tasks_of(file, comparison, matching(train, "train", shape, classes), codecs)]

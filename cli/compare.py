@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -77,20 +78,22 @@ def compare(
             files.append(JudgedFile.decode(shown_input(path), read_input(path)))
     if source is not None:
         require("torch")
-    rows = [*_facts(*files), *(_accuracies(files, source, judging) if source is not None else ())]
-    alike = _similarity(*files)
-    equal = alike == np.inf
-    if as_json:
-        facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": equal}
-        facts["changes"] = judging.recipe_changes()
-        facts["rows"] = [{"name": row.whole_name, "a": row.a, "b": row.b} for row in rows]
-        click.echo(json.dumps(finite(facts), indent=1))
-        return
-    print_table(("", f">{files[0].name}", f">{files[1].name}", ">difference"), [row.cells() for row in rows])
-    if source is not None and judging.changes_text:
-        click.echo(f"changed of the files' recipes: {judging.changes_text}")
-    if alike is not None:
-        click.echo("the images are equal" if equal else f"PSNR between the images: {alike:.2f} dB")
+    with ExitStack() as kept:  # what students have done, until the result is written
+        rows = [*_facts(*files), *(_accuracies(files, source, judging, kept) if source is not None else ())]
+        alike = _similarity(*files)
+        equal = alike == np.inf
+        if as_json:
+            facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": equal}
+            facts["changes"] = judging.recipe_changes()
+            facts["rows"] = [{"name": row.whole_name, "a": row.a, "b": row.b} for row in rows]
+            click.echo(json.dumps(finite(facts), indent=1))
+            return
+        names = ("", f">{files[0].name}", f">{files[1].name}", ">difference")
+        print_table(names, [row.cells() for row in rows])
+        if source is not None and judging.changes_text:
+            click.echo(f"changed of the files' recipes: {judging.changes_text}")
+        if alike is not None:
+            click.echo("the images are equal" if equal else f"PSNR between the images: {alike:.2f} dB")
 
 
 def _facts(a: JudgedFile, b: JudgedFile) -> Iterator[Row]:
@@ -135,21 +138,21 @@ def _similarity(a: JudgedFile, b: JudgedFile) -> float | None:
     return psnr(a.data.images, b.data.images)
 
 
-def _accuracies(files: list[JudgedFile], source: str, judging: Judging) -> list[Row]:
-    """What students make of either file, and of what is in it."""
+def _accuracies(files: list[JudgedFile], source: str, judging: Judging, kept: ExitStack) -> list[Row]:
+    """What students make of either file, and of what is in it; they are kept until ``kept`` ends."""
     with ProgressView(is_quiet()) as view:
         judging.warn_of_overlap(view)
         real_images = RealImages(judging, source, view)
         sets = real_images.of_all(files)
         prepare_for_images(os.environ, sets[0].height, sets[0].width)
-        paced = PacedView(view)
-        with judging.students(view, [file.contents for file in files], source) as panel:
-            pending = []
-            for file, real in zip(files, sets, strict=True):
-                with naming(file.name):
-                    pending.append(judging.comparison(file.name, file.data, real, panel, paced).of_set())
-            both = [*pending[0], *pending[1]]
-            entries = [one.judge() for one in paced.in_turn(both, lambda one: one.work)]
+        panel = kept.enter_context(judging.students(view, [file.contents for file in files], source))
+        paced = PacedView(view, panel.keeper.fresh_part)
+        pending = []
+        for file, real in zip(files, sets, strict=True):
+            with naming(file.name):
+                pending.append(judging.comparison(file, real, panel, paced).of_set())
+        both = [*pending[0], *pending[1]]
+        entries = [one.judge() for one in paced.in_turn(both, lambda one: one.work)]
     first = len(pending[0])
     columns = [dict(_values(entries[:first])), dict(_values(entries[first:]))]
     return [Row(name, columns[0].get(name), columns[1].get(name)) for name in columns[0] | columns[1]]

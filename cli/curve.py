@@ -184,11 +184,11 @@ def _measured(
     from rudcodec.report.measuring import Measuring, tasks_of
     from rudcodec.report.page import Report
 
-    measuring = Measuring(ledger, view)
     tasks: list[Task] = []
     with judging.students(view, [file.contents for file in files], real_images.source, codecs) as panel:
+        measuring = Measuring(ledger, view, panel.keeper)
         for file, judges, pictures in zip(files, sets, train, strict=True):
-            comparison = judging.comparison(file.name, file.data, judges, panel, measuring.progress)
+            comparison = judging.comparison(file, judges, panel, measuring.progress)
             with naming(file.name):
                 tasks += tasks_of(file, comparison, pictures, codecs)
         outputs.make_folder()

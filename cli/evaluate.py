@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -14,6 +15,7 @@ from rudcodec.baselines.codecs import check_codec
 from rudcodec.display import ProgressView
 from rudcodec.errors import BudgetError
 from rudcodec.pace import PacedView
+from rudcodec.report import JudgedFile
 from rudcodec.text import percent
 from rudcodec.threads import prepare_for_images
 
@@ -56,50 +58,49 @@ def evaluate(
     does so with real images of SRC's train split, as one picture of FILE's size. Interrupted, the same
     command goes on.
     """
-    from rudcodec.loading import load
-
     with naming(file):
-        contents = read_input(file)
-        data = load(contents)
+        judged = JudgedFile.decode(shown_input(file), read_input(file))
+        data = judged.data
 
     require("torch")
     if baseline != "none":
         check_codec(baseline)
     judging = Judging(changes=dict(changes), **flags)
-    with ProgressView(is_quiet()) as view:
-        judging.warn_of_overlap(view)
-        real = judging.read(source, judging.split, data, view)
-        prepare_for_images(os.environ, real.height, real.width)
-        train = None  # read before students take long: there may be no train split
-        if baseline != "none":
-            train = judging.read(source, "train", data, view)
-        with judging.students(view, [contents], source, baseline) as panel:
-            paced = PacedView(view)
-            comparison = judging.comparison(shown_input(file), data, real, panel, paced)
+    with ExitStack() as kept:  # what students have done, until the result is written
+        with ProgressView(is_quiet()) as view:
+            judging.warn_of_overlap(view)
+            real = judging.read(source, judging.split, data, view)
+            prepare_for_images(os.environ, real.height, real.width)
+            train = None  # read before students take long: there may be no train split
+            if baseline != "none":
+                train = judging.read(source, "train", data, view)
+            panel = kept.enter_context(judging.students(view, [judged.contents], source, baseline))
+            paced = PacedView(view, panel.keeper.fresh_part)
+            comparison = judging.comparison(judged, real, panel, paced)
             pending = comparison.of_set()
             if baseline != "none" and train is not None:
                 pending += comparison.of_real_images(train, baseline)
             entries, refusals = _judge(paced.in_turn(pending, lambda one: one.work), view)
-    if as_json:
-        facts = {
-            "file": file,
-            "bytes": data.size,
-            "bpc": data.bpc,
-            "ipc": data.ipc,
-            "classes": data.classes,
-            "real": source,
-            "split": judging.split,
-            "changes": judging.recipe_changes(),
-            "rows": [_facts(entry) for entry in entries],
-            "refused": refusals,
-        }
-        click.echo(json.dumps(finite(facts), indent=1))
-        return
-    _print_entries(entries, judging.split)
-    if judging.changes_text:
-        click.echo(f"changed of the file's recipe: {judging.changes_text}")
-    for refusal in refusals:
-        click.echo(f"not judged: {refusal}")
+        if as_json:
+            facts = {
+                "file": file,
+                "bytes": data.size,
+                "bpc": data.bpc,
+                "ipc": data.ipc,
+                "classes": data.classes,
+                "real": source,
+                "split": judging.split,
+                "changes": judging.recipe_changes(),
+                "rows": [_facts(entry) for entry in entries],
+                "refused": refusals,
+            }
+            click.echo(json.dumps(finite(facts), indent=1))
+            return
+        _print_entries(entries, judging.split)
+        if judging.changes_text:
+            click.echo(f"changed of the file's recipe: {judging.changes_text}")
+        for refusal in refusals:
+            click.echo(f"not judged: {refusal}")
 
 
 def _judge(pending: Iterator[Pending], view: ProgressView) -> tuple[list[Entry], list[str]]:

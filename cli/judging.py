@@ -185,12 +185,13 @@ class Judging:
         return matching(images, split, shape, data.classes, has_all=False)
 
     def comparison(
-        self, name: str, data: SyntheticSet, real: LabelledImages, panel: Panel, progress: StageProgress
+        self, file: JudgedFile, real: LabelledImages, panel: Panel, progress: StageProgress
     ) -> Comparison:
-        """What judges a set, called ``name``, on real images. Imports torch."""
+        """What judges a file on real images. Imports torch."""
         from rudcodec.comparison import Comparison
 
-        return Comparison(name, data, real, panel, self.recipe_changes(), progress)
+        changes = self.recipe_changes()
+        return Comparison(file.name, file.data, real, panel, changes, progress, file.size_without_labels)
 
 
 class RealImages:

@@ -130,7 +130,7 @@ def _failure(error: OSError) -> click.ClickException:
     if error.strerror is None:
         raise error
     if error.errno == errno.EPIPE:
-        return Ended("nobody reads the output any more", signal.SIGPIPE)
+        return Ended("nobody reads the output any more", getattr(signal, "SIGPIPE", 13))  # not on Windows
     return Failure(f"{error.filename or 'input or output'}: {error.strerror.lower()}")
 
 

@@ -24,6 +24,7 @@ from rudcodec.nets import build
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, Within, no_progress
 from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, check_request, hard_recipe
+from rudcodec.students.limits import limited_batch
 from rudcodec.synthetic import SyntheticSet
 
 Kind = Literal["set", "label network", "images alone", "pictures", "pictures with label network"]
@@ -82,6 +83,7 @@ class Comparison:
         changes: fields of the set's recipe that the user wants to be otherwise; the rest of it must be within
             the limits of :mod:`rudcodec.students.limits`.
         progress: called with (stage, steps done, steps).
+        size_without_labels: bytes of the set's images with hard labels; None: as if soft ones took none.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Comparison:
     panel: Panel = field(default_factory=Panel)
     changes: Mapping[str, Any] = field(default_factory=dict)
     progress: StageProgress = no_progress
+    size_without_labels: int | None = None
 
     def of_set(self) -> list[Pending]:
         """The set; one with labels of its own also by its images with their classes alone, and by its label
@@ -122,8 +125,11 @@ class Comparison:
             DataError: a class has no image.
         """
         train.require_every_class("a baseline could have")
+        own = TrainingSet.with_classes(self.data)
         recipe = self.hard_recipe
-        work = self._work(TrainingSet.with_classes(self.data), recipe)
+        if "batch" not in self.changes:  # there may be more real images than the set has
+            recipe = limited_batch(recipe, own.images[0].nbytes, own.batch_size(recipe))
+        work = self._work(own, recipe)
         pending = [Pending("pictures", work, partial(self._judge_pictures, train, codec, recipe, None))]
         if (network := self.data.network) is not None:
             judge = partial(self._judge_pictures, train, codec, self.recipe, network)
@@ -169,8 +175,9 @@ class Comparison:
 
     def _judge_images(self) -> Entry:
         results = self._judge(TrainingSet.with_classes(self.data), self.hard_recipe, ", hard labels")
-        size, ipc = self.data.size - self.network_size, self.data.ipc
-        return Entry("its images, hard labels", "images alone", size, ipc, results[0].mean, results)
+        size = self.size_without_labels or self.data.size - self.network_size
+        accuracy = results[0].mean
+        return Entry("its images, hard labels", "images alone", size, self.data.ipc, accuracy, results)
 
     def _judge(self, labelled: TrainingSet, recipe: Recipe, note: str) -> tuple[EvalResult, ...]:
         """Students of each kind."""

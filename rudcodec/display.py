@@ -42,6 +42,7 @@ class ProgressView:
         self._started = self._printed = 0.0
         self._end: float | None = None  # of the whole run
         self._activity, self._activity_start = "", 0.0
+        self._is_over = False
 
     def __enter__(self) -> Self:
         if self._quiet:
@@ -52,15 +53,15 @@ class ProgressView:
             from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+            console = Console(stderr=True)
             self._stages = Progress(
                 TextColumn("{task.description:<12}"),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[facts]}"),
+                console=console,
             )
-            self._live = Live(
-                get_renderable=self._render, console=Console(stderr=True), redirect_stdout=False
-            )
+            self._live = Live(get_renderable=self._render, console=console, redirect_stdout=False)
             self._stack.enter_context(self._live)
         return self
 
@@ -83,6 +84,7 @@ class ProgressView:
     def stop(self) -> None:
         """Show no more progress."""
         self._end, self._activity = None, ""
+        self._is_over = True
         self._stack.close()
 
     def say(self, text: str) -> None:
@@ -145,5 +147,8 @@ class ProgressView:
         lasting = now - self._activity_start
         if self._activity and lasting >= _SHOWN_FROM:
             notes.append(f"{self._activity} for {clock(lasting)}")
-        stages = [self._stages] if self._stages.tasks else []
+        # a live display is cut at the bottom, where the stage under way is; at the end all are printed
+        room = len(self._stages.tasks) if self._is_over else max(1, self._stages.console.height - 2)
+        recent = self._stages.tasks[-room:]
+        stages = [self._stages.make_tasks_table(recent)] if recent else []
         return Group(*stages, *([Text("; ".join(notes))] if notes else []))

@@ -156,8 +156,8 @@ def evaluate(
             function: these begin anew. None: no checkpoints.
 
     Raises:
-        DataError: the sets can't be read or differ in image size, channels or classes, or ``checkpoints`` is
-            of something else; SettingError.
+        DataError: the sets can't be read or differ in image size, channels or classes.
+        SettingError: also where ``checkpoints`` are of something else.
     """
     if seeds < 1:
         raise SettingError(f"seeds must be at least 1, not {seeds}")

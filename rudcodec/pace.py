@@ -13,9 +13,13 @@ Piece = TypeVar("Piece")
 
 
 class Pace:
-    """How long the rest of several pieces of work takes: by what is done, and the time that it has taken."""
+    """How long the rest of several pieces of work takes: by what is done, and the time that it has taken.
 
-    def __init__(self) -> None:
+    ``fresh_part`` says, once a piece is done, which part of it (0..1) was done just now, by this process.
+    """
+
+    def __init__(self, fresh_part: Callable[[], float] = lambda: 1.0) -> None:
+        self._fresh_part = fresh_part
         self._left = self._done = self._seconds = 0.0
         self._started = time.monotonic()
 
@@ -27,7 +31,7 @@ class Pace:
             self._started = time.monotonic()
             yield piece
             self._seconds += time.monotonic() - self._started
-            self._done += work(piece)
+            self._done += work(piece) * self._fresh_part()
             self._left -= work(piece)
 
     def remaining(self) -> float | None:
@@ -39,10 +43,10 @@ class Pace:
 
 class PacedView:
     """A :data:`rudcodec.progress.StageProgress` of several pieces of work: shows each with the time that all
-    still take."""
+    still take. ``fresh_part`` as in :class:`Pace`."""
 
-    def __init__(self, view: ProgressView) -> None:
-        self._view, self._pace = view, Pace()
+    def __init__(self, view: ProgressView, fresh_part: Callable[[], float] = lambda: 1.0) -> None:
+        self._view, self._pace = view, Pace(fresh_part)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         self._view(stage, done, total, run_remaining=self._pace.remaining())

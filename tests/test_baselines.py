@@ -28,8 +28,10 @@ from rudcodec.baselines.quality_search import best_fit
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages, load
 from rudcodec.errors import BudgetError, SettingError
+from rudcodec.payload import Recipe
 from rudcodec.psnr import psnr
 from rudcodec.students import Panel, StudentSpec, default_recipe
+from rudcodec.students.limits import MAX_BATCH, MAX_BATCH_BYTES, limited_batch
 
 CIFAR = Path(__file__).parent / "../../shared/data/cifar10-train.zip"
 
@@ -254,3 +256,13 @@ def test_a_single_candidate_needs_no_trial(digits: LabelledImages) -> None:
     (trial,) = best.trials
     assert (trial.candidate.count, trial.accuracy) == (4, None)
     assert best.winner.count > 4 and best.winner.size <= 5500  # 4 need 3,012 bytes at the highest quality
+
+
+def test_a_recipe_has_no_larger_batches_of_real_images_than_limits_allow() -> None:
+    """A file of few images may name any batch: of these there are no more. Of real ones there may be."""
+    recipe = Recipe((128,), (64,), batch=10**9, steps=100)
+    assert limited_batch(recipe, image_bytes=1024, least=60).batch == MAX_BATCH
+    assert limited_batch(recipe, image_bytes=1 << 20, least=60).batch == MAX_BATCH_BYTES >> 20
+    assert limited_batch(dataclasses.replace(recipe, steps=10**6), image_bytes=1024, least=60).batch == 100
+    assert limited_batch(recipe, image_bytes=1 << 30, least=60).batch == 60
+    assert limited_batch(dataclasses.replace(recipe, batch=256), image_bytes=1024, least=60).batch == 256

@@ -20,7 +20,7 @@ from PIL import Image
 
 from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages, Reading, digest, load
-from rudcodec.data.mapped import new_array, release_pages, take
+from rudcodec.data.mapped import cache_folder, new_array, release_pages, take
 from rudcodec.errors import DataError, SettingError
 
 SET = stripes(3)
@@ -434,3 +434,17 @@ def test_the_same_file(
     # the components of some images stand for those of all
     monkeypatch.setattr("rudcodec.distill.selection.PCA_IMAGES", 7)
     assert encoded()
+
+
+def test_a_home_that_is_not_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What platformdirs does then depends on its version."""
+    for found in (RuntimeError("no home"), "~/.cache"):
+
+        def cache_dir(*_: object, found: object = found) -> str:
+            if isinstance(found, Exception):
+                raise found
+            return str(found)
+
+        monkeypatch.setattr("platformdirs.user_cache_dir", cache_dir)
+        with pytest.raises(SettingError, match=r"home isn't known: name one by \$RUDCODEC_CACHE"):
+            cache_folder({})

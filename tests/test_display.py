@@ -60,6 +60,21 @@ def test_a_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
             terminal.wait_for("left in all; compiling for 0:0")
 
 
+def test_the_stage_under_way_is_seen_of_more_than_the_screen_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "10")
+    terminal = terminal_for(monkeypatch)
+    with ProgressView() as view:
+        for number in range(30):
+            view(f"stage {number}", 1, 1, run_remaining=61)
+        view("stage 30", 1, 2, remaining=59, run_remaining=61)
+        terminal.wait_for("0:59 left")
+        terminal.wait_for("about 1:0")
+        seen = terminal.getvalue()
+    assert "stage 0 " not in seen[seen.rindex("stage 23") :]
+    ending = terminal.getvalue()[len(seen) :]
+    assert all(f"stage {number} " in ending for number in range(31))
+
+
 def test_warnings_stand_in_lines_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_for(monkeypatch)
 

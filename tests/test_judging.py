@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -231,3 +234,36 @@ def test_rows_of_a_comparison_have_names_of_their_own(labelled: Path) -> None:
     names = [row["name"] for row in rows]
     assert len({*names}) == len(names) and all(name == name.strip() for name in names)
     assert {"bytes", "bytes, images", "images", "recipe, images"} <= {*names}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which takes nothing")
+@pytest.mark.parametrize("name", ["eval", "compare"])
+def test_what_could_not_be_written_is_kept(name: str, labelled: Path, real: Path, tmp_path: Path) -> None:
+    """Students may have taken hours; the same command takes them from the cache."""
+    words = [name, labelled, *([labelled] if name == "compare" else []), "--real", real, *QUICK]
+    command = [sys.executable, "-m", "rudcodec.cli", *map(str, words), "--nets", "mlp", "--json"]
+    environment = os.environ | {"RUDCODEC_CACHE": str(tmp_path / "cache")}
+    with Path("/dev/full").open("w") as full:
+        first = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, env=environment)
+    assert (first.returncode, first.stderr.decode().count("Traceback")) == (2, 0)
+    assert "no space left on device" in first.stderr.decode()
+    second = subprocess.run(command, check=True, capture_output=True, env=environment)
+    assert "going on from there" in second.stderr.decode()
+    assert "student 1/" not in second.stderr.decode()
+    assert json.loads(second.stdout)["rows"]
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_names_that_are_not_utf8_reach_reports(labelled: Path, real: Path, tmp_path: Path) -> None:
+    odd = labelled.with_name(os.fsdecode(b"a\xff.rud"))
+    try:
+        labelled.rename(odd)
+        folder = real.rename(real.with_name(os.fsdecode(b"r\xe9.npz")))
+    except OSError:
+        pytest.skip("the file system takes no such names")
+    outputs = [tmp_path / f"out.{suffix}" for suffix in ("tsv", "html", "png", "svg")]
+    targets = [word for path in outputs for word in ("-o", path)]
+    result = run("curve", odd, "--real", folder, *QUICK, "--nets", "mlp", "--baseline", "none", *targets)
+    assert result.exit_code == 0, result.stderr
+    assert "a\\udcff.rud" in outputs[0].read_text() and "r\\udce9" in outputs[1].read_text()
+    assert all(path.stat().st_size for path in outputs)

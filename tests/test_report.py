@@ -71,6 +71,14 @@ def point(kind: str, bpc: float, mean: float, **more: object) -> Point:
     return Point(kind=kind, bpc=bpc, mean=mean, std=0.01, **{**values, **more})  # type: ignore[arg-type]
 
 
+def test_a_file_without_its_labels_is_as_large_as_one_of_hard_labels() -> None:
+    files = {path.name: path.read_bytes() for path in (Path(__file__).parent / "golden").glob("*.rud")}
+    names = [*(f"soft-{kind}.rud" for kind in ("ten", "all", "two")), "labels-mirror.rud", "example.rud"]
+    for name in names:
+        judged = JudgedFile.decode(name, files[name])
+        assert judged.size_without_labels == len(bitstream.extract(files[name], hard=True)), name
+
+
 def test_ticks_are_rounded_by_little() -> None:
     named = {
         14_991: "15k",

@@ -21,6 +21,9 @@ LearnedName = Literal[
 Codec = Literal[PillowName, LearnedName]
 Subsampling = Literal["4:2:0", "4:4:4"]
 
+MOST_PIXELS = 1 << 26
+"""Of a picture: Pillow takes one of more for an attack."""
+
 
 @dataclass(frozen=True)
 class CodedPicture:
@@ -41,7 +44,7 @@ class PictureCodec(Protocol):
     """A codec with a dial for quality.
 
     Attributes:
-        longest: the longest side of a picture, in pixels.
+        longest: the longest side of a picture, in pixels. A picture has :data:`MOST_PIXELS` at most.
         qualities: those there are at which thumbnails can still be told apart, ascending.
         guesses_quickly: whether ``quick`` makes a difference.
     """

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.baselines.codecs import picture_codec
-from rudcodec.baselines.picture_codec import Codec, Subsampling
+from rudcodec.baselines.picture_codec import MOST_PIXELS, Codec, Subsampling
 from rudcodec.baselines.quality_search import Fit, best_fit
 from rudcodec.baselines.tiles import columns_for, tile, untile
 from rudcodec.data import LabelledImages
@@ -110,6 +110,8 @@ def real_images(
     if progress is not None:
         progress(len(ordered), len(ordered))
     if not candidates:
+        if picture is None:
+            raise BudgetError(f"{ordered[0]} images per class are too large a picture for {budget.codec}")
         raise BudgetError(
             f"{budget.size} bytes are too few for {ordered[0]} images per class as {budget.codec}"
         )
@@ -151,7 +153,8 @@ class _Draw:
         train, classes = self._train, len(self._rows)
         images = train.images[self._first(count)]
         picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
-        return picture if max(picture.shape) <= picture_codec(self._codec).longest else None
+        fits = max(picture.shape) <= picture_codec(self._codec).longest
+        return picture if fits and picture[..., 0].size <= MOST_PIXELS else None
 
     def candidate(self, picture: NDArray[np.uint8], count: int, fit: Fit) -> Candidate:
         """The ``count`` images of each class in a picture as they come out of the coded one."""

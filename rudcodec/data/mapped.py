@@ -58,7 +58,16 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """
     if chosen := environment.get(FOLDER_VARIABLE):
         return home_expanded(chosen, f"${FOLDER_VARIABLE}").absolute()
-    return Path(load_optional("platformdirs", "train").user_cache_dir("rudcodec", False)) / "decoded"
+    platformdirs = load_optional("platformdirs", "train")
+    try:
+        folder = Path(platformdirs.user_cache_dir("rudcodec", False)) / "decoded"
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():  # one that begins with ~, in some versions
+        raise SettingError(
+            f"the cache has no folder, since the user's home isn't known: name one by ${FOLDER_VARIABLE}"
+        )
+    return folder
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from rudcodec.bitstream import Description, describe
+from rudcodec.bitstream import Description, describe, extract
 from rudcodec.loading import load
 from rudcodec.synthetic import SyntheticSet
+from rudcodec.text import escaped
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class JudgedFile:
     @classmethod
     def decode(cls, name: str, contents: bytes) -> JudgedFile:
         """A file of these contents. Raises FormatError."""
-        return cls(name, contents, load(contents))
+        return cls(escaped(name), contents, load(contents))
 
     @cached_property
     def sha256(self) -> str:
@@ -38,6 +39,13 @@ class JudgedFile:
     def label_mode(self) -> str:
         """``hard``, ``soft`` or ``network``."""
         return self.description.outline.label_mode
+
+    @cached_property
+    def size_without_labels(self) -> int:
+        """Bytes of a file of the same images with hard labels."""
+        if self.label_mode == "soft":
+            return len(extract(self.contents, hard=True))
+        return len(self.contents) - sum(self.section_sizes.get(kind, 0) for kind in ("labels", "views"))
 
     @cached_property
     def section_sizes(self) -> dict[str, int]:

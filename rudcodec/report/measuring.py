@@ -16,6 +16,7 @@ from rudcodec.pace import PacedView
 from rudcodec.report.judged import JudgedFile
 from rudcodec.report.ledger import Ledger
 from rudcodec.report.points import Point, points_of, record_of
+from rudcodec.students import StudentKeeper
 from rudcodec.text import percent
 
 
@@ -73,13 +74,15 @@ class Measuring:
     Attributes:
         ledger: where results are kept.
         view: shows progress, with the time that all of it still takes, and a line for each result.
+        keeper: trains the students.
     """
 
     ledger: Ledger
     view: ProgressView
+    keeper: StudentKeeper
 
     def __post_init__(self) -> None:
-        self._paced, self._current = PacedView(self.view), ""
+        self._paced, self._current = PacedView(self.view, self.keeper.fresh_part), ""
         self.refusals: list[str] = []
 
     def progress(self, stage: str, done: int, total: int) -> None:

@@ -11,7 +11,7 @@ from rudcodec.report.judged import JudgedFile
 from rudcodec.report.markup import data_url, name, table, text
 from rudcodec.report.points import Point
 from rudcodec.report.style import STYLE
-from rudcodec.text import percent, short
+from rudcodec.text import escaped, percent, short
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Report:
     @property
     def title(self) -> str:
         """What stands above it."""
-        return f"{self.source} ({self.split}): accuracy by bits per class"
+        return f"{escaped(self.source)} ({self.split}): accuracy by bits per class"
 
 
 def as_html(report: Report) -> str:

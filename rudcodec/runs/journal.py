@@ -87,7 +87,8 @@ class Journal:
         state = self._folder.load() if self._folder is not None and resume else None
         if self._folder is not None and state is not None:
             where = f"{self._folder.path}: the unfinished run there has"
-            check_same(where, state["fingerprint"], self._fingerprint)
+            advice = f"; remove {self._folder.path} to begin anew"
+            check_same(where, state["fingerprint"], self._fingerprint, advice)
         state = self.ranks.broadcast(state)
         self.goes_on = state is not None
         if state is not None:
@@ -172,6 +173,11 @@ class Journal:
             if is_due and self._signal is not None:
                 raise Interrupted(self._signal)
 
+    def save(self) -> None:
+        """Write a checkpoint now, behind a stage whose result isn't to be lost."""
+        if self._folder is not None:
+            self._save()
+
     @property
     def _is_due(self) -> bool:
         """Whether this process is to write a checkpoint now."""
@@ -237,8 +243,9 @@ class Journal:
             signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
-def check_same(where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    """Raise SettingError, which begins with ``where``, at the first thing that two runs differ in."""
+def check_same(where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], advice: str = "") -> None:
+    """Raise SettingError, which begins with ``where`` and ends with ``advice``, at the first thing that two
+    runs differ in."""
     for name in (*theirs, *ours):
         if theirs.get(name) != ours.get(name):
-            raise SettingError(f"{where} {name} {theirs.get(name)}, not {ours.get(name)}")
+            raise SettingError(f"{where} {name} {theirs.get(name)}, not {ours.get(name)}{advice}")

@@ -59,13 +59,16 @@ class StudentKeeper:
         self._journal = journal
         self.goes_on = journal is not None and journal.goes_on
         self._seen: dict[str, Seen] = {}
+        self._fresh = self._kept = 0  # looks since the last question
 
     def look(
         self, trainer: Trainer, seed: int, real: LabelledImages, progress: Progress | None = None
     ) -> Seen:
         """What the student of a seed sees in ``real`` images; ``progress`` as in :meth:`Trainer.train`."""
         journal = self._journal
+        self._kept += 1  # until it turns out to be a new one
         if journal is None or not isinstance(trainer.spec.net, str):
+            self._count_fresh()
             started = time.monotonic()
             predicted = predict(trainer.train(seed, progress), real.images, trainer.recipe)
             return Seen(predicted, time.monotonic() - started)
@@ -73,13 +76,27 @@ class StudentKeeper:
         if key not in self._seen:
 
             def stage() -> State:
+                self._count_fresh()
                 student = trainer.train(seed, progress, journal)
                 predicted = predict(student, real.images, trainer.recipe)
                 return [torch.from_numpy(predicted), journal.stage_seconds]
 
+            before = self._fresh
             predicted, seconds = journal.run_stage(key, stage)
+            if self._fresh > before:
+                journal.save()
             self._seen[key] = Seen(predicted.numpy(), seconds)
         return self._seen[key]
+
+    def fresh_part(self) -> float:
+        """Of the students since the last question the part that was trained in this process, 0..1; 1 where
+        there were none."""
+        fresh, kept = self._fresh, self._kept
+        self._fresh = self._kept = 0
+        return fresh / (fresh + kept) if fresh + kept else 1.0
+
+    def _count_fresh(self) -> None:
+        self._fresh, self._kept = self._fresh + 1, self._kept - 1
 
 
 @contextmanager

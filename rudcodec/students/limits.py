@@ -7,6 +7,7 @@ The limits are far beyond what published recipes ask for.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
@@ -42,6 +43,13 @@ def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = (
     if batch * recipe.steps > MAX_SEEN and not {"steps", "batch"} & set(chosen):
         request = f"{recipe.steps:,} steps of {batch:,} images, {batch * recipe.steps:,} in all"
         raise SettingError(_refusal("steps", request, MAX_SEEN))
+
+
+def limited_batch(recipe: Recipe, image_bytes: int, least: int) -> Recipe:
+    """The recipe for more images of so many bytes than the file has that it is of: with no larger batch than
+    the limits allow, but with ``least``."""
+    most = min(MAX_BATCH, MAX_BATCH_BYTES // image_bytes, MAX_SEEN // recipe.steps)
+    return replace(recipe, batch=min(recipe.batch, max(least, most)))
 
 
 def _refusal(name: str, request: str, limit: float) -> str:
