@@ -241,7 +241,8 @@ def test_interrupted_commands_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     words += ["--real", str(tmp_path / "set.npz"), "--split", "all", "--seeds", "2", "--steps", "400"]
     words += ["--width", "8", "--json"]
     whole = run(*words)
-    assert whole.exit_code == 0 and not list((cache / "students").iterdir())
+    assert whole.exit_code == 0, whole.output
+    assert not list((cache / "students").iterdir())
     with subprocess.Popen(
         [sys.executable, "-c", _COMMAND, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
