@@ -236,6 +236,7 @@ def test_rows_of_a_comparison_have_names_of_their_own(labelled: Path) -> None:
     assert {"bytes", "bytes, images", "images", "recipe, images"} <= {*names}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which takes nothing")
 @pytest.mark.parametrize("name", ["eval", "compare"])
 def test_what_could_not_be_written_is_kept(name: str, labelled: Path, real: Path, tmp_path: Path) -> None:
