@@ -216,11 +216,11 @@ def _points(
     comparison = Comparison(
         file.name,
         file.data,
+        file.size_without_labels,
         matching(load(source, split), split, shape, classes),
         panel,
         {} if asked.steps is None else {"steps": asked.steps},
         measuring.progress,
-        file.size_without_labels,
     )
     codecs: list[Any] = [] if asked.baseline == "none" else [asked.baseline]
     tasks = [*tasks_of(file, comparison, matching(train, "train", shape, classes), codecs)]

@@ -190,8 +190,8 @@ class Judging:
         """What judges a file on real images. Imports torch."""
         from rudcodec.comparison import Comparison
 
-        changes = self.recipe_changes()
-        return Comparison(file.name, file.data, real, panel, changes, progress, file.size_without_labels)
+        size, changes = file.size_without_labels, self.recipe_changes()
+        return Comparison(file.name, file.data, size, real, panel, changes, progress)
 
 
 class RealImages:

@@ -73,43 +73,35 @@ def readme_table(best: list[Headline]) -> str:
         *("images", "file", "bits per class", "labels", "accuracy of a student", "real images as AVIF"),
         "time to compress",
     )
-    cells = [
-        (
-            TITLES[file["set"]],
-            f"{int(file['bytes']) / 1000:.1f} kB",
-            _number(file["bpc"]),
-            file["labels"],
-            f"**{_accuracy(file)}**{_fewer_steps(file, budget)}",
-            _accuracy(avif) if avif else "not measured",
-            _minutes(file["encode_seconds"]),
-        )
-        for file, avif, budget in best
-    ]
-    return _table(names, cells)
+    return _table(names, [[_cells_of(one)[name] for name in names] for one in best])
 
 
 def best_table(best: list[Headline]) -> str:
     """All that is known of the best files."""
     names = (
-        *("", "set, judged on", "labels", "bits per class", "bytes", "images per class", "label network"),
+        *("set, judged on", "labels", "bits per class", "bytes", "images per class", "label network"),
         *("accuracy of a student", "real images as AVIF", "time to compress"),
     )
-    cells = [
-        (
-            str(number),
-            f"{TITLES[file['set']]}, {SPLITS[file['split']].removesuffix(' split')}",
-            file["labels"],
-            _number(file["bpc"]),
-            _number(file["bytes"]),
-            _number(file["ipc"]),
-            f"{file['label_network']} %" if file["label_network"] else "",
-            f"**{_accuracy(file)}**{_fewer_steps(file, budget)}",
-            _accuracy(avif) if avif else "not measured",
-            _minutes(file["encode_seconds"]),
-        )
-        for number, (file, avif, budget) in enumerate(best, start=1)
-    ]
-    return _table(names, cells)
+    rows = [[str(n), *(_cells_of(one)[name] for name in names)] for n, one in enumerate(best, start=1)]
+    return _table(("", *names), rows)
+
+
+def _cells_of(headline: Headline) -> dict[str, str]:
+    """What tables say of a headline, by the names of their columns."""
+    file, avif, budget = headline
+    return {
+        "images": TITLES[file["set"]],
+        "set, judged on": f"{TITLES[file['set']]}, {SPLITS[file['split']].removesuffix(' split')}",
+        "file": f"{int(file['bytes']) / 1000:.1f} kB",
+        "bytes": _number(file["bytes"]),
+        "bits per class": _number(file["bpc"]),
+        "labels": file["labels"],
+        "images per class": _number(file["ipc"]),
+        "label network": _network(file),
+        "accuracy of a student": f"**{_accuracy(file)}**{_fewer_steps(file, budget)}",
+        "real images as AVIF": _accuracy(avif) if avif else "not measured",
+        "time to compress": _minutes(file["encode_seconds"]),
+    }
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -205,12 +197,16 @@ def _cells(row: Row, notes: list[str]) -> Sequence[str]:
         _number(row["bpc"]),
         _number(row["bytes"]),
         _number(row["ipc"]),
-        f"{row['label_network']} %" if row["label_network"] else "",
+        _network(row),
         row["net"] + width,
         _number(row["steps"]),
         f"**{accuracy}**{students}" if row["what"] == "file" else accuracy + students,
         _minutes(row["encode_seconds"]) if row["what"] == "file" else "",
     )
+
+
+def _network(row: Row) -> str:
+    return f"{row['label_network']} %" if row["label_network"] else ""
 
 
 def _accuracy(row: Row) -> str:

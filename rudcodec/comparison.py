@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
 
-from rudcodec import bitstream
 from rudcodec.baselines import (
     Baseline,
     Codec,
@@ -21,7 +20,7 @@ from rudcodec.baselines import (
 from rudcodec.data import LabelledImages
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.nets import build
-from rudcodec.payload import ImageShape, LabelNetwork, Recipe
+from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, Within, no_progress
 from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, check_request, hard_recipe
 from rudcodec.students.limits import limited_batch
@@ -77,22 +76,22 @@ class Comparison:
     Attributes:
         name: what the set is called.
         data: the set.
+        size_without_labels: bytes of a file of its images with hard labels.
         real: what students are judged on, in the shape and with the class numbers of the set: see
             :func:`rudcodec.data.matching.matching`.
         panel: the students.
         changes: fields of the set's recipe that the user wants to be otherwise; the rest of it must be within
             the limits of :mod:`rudcodec.students.limits`.
         progress: called with (stage, steps done, steps).
-        size_without_labels: bytes of the set's images with hard labels; None: as if soft ones took none.
     """
 
     name: str
     data: SyntheticSet
+    size_without_labels: int
     real: LabelledImages
     panel: Panel = field(default_factory=Panel)
     changes: Mapping[str, Any] = field(default_factory=dict)
     progress: StageProgress = no_progress
-    size_without_labels: int | None = None
 
     def of_set(self) -> list[Pending]:
         """The set; one with labels of its own also by its images with their classes alone, and by its label
@@ -151,13 +150,10 @@ class Comparison:
         usual = hard_recipe(self.data.recipe, self.data.bpc)
         return replace(usual, steps=min(usual.steps, self.changes.get("steps", usual.steps)))
 
-    @cached_property
+    @property
     def network_size(self) -> int:
         """Bytes of the set's label network; 0 where there is none."""
-        if self.data.network is None:
-            return 0
-        shape = ImageShape(*self.data.images.shape[1:])
-        return bitstream.labels_size(self.data.network, shape, len(self.data.classes))
+        return 0 if self.data.network is None else self.data.size - self.size_without_labels
 
     def _work(self, labelled: TrainingSet, recipe: Recipe) -> float:
         students = len(self.panel.specs) * len(self.panel.seeds)
@@ -175,7 +171,7 @@ class Comparison:
 
     def _judge_images(self) -> Entry:
         results = self._judge(TrainingSet.with_classes(self.data), self.hard_recipe, ", hard labels")
-        size = self.size_without_labels or self.data.size - self.network_size
+        size = self.size_without_labels
         accuracy = results[0].mean
         return Entry("its images, hard labels", "images alone", size, self.data.ipc, accuracy, results)
 

@@ -112,7 +112,7 @@ def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
     small = rudcodec.load(bitstream.encode(labelled))
     large = replace(small, size=round(5e4 * len(small.classes) / 8))
     for data, cutmix in ((small, 0), (large, 128)):
-        assert Comparison("x", data, real).hard_recipe.cutmix == cutmix
+        assert Comparison("x", data, data.size, real).hard_recipe.cutmix == cutmix
 
 
 def test_equal_images_are_told_from_others_in_json(rud: Path) -> None:

@@ -32,10 +32,11 @@ def test_best_rows_say_what_they_were_made_by() -> None:
     assert set(made["README"]) <= set(made["HEADLINES"])
     table, commands = made["best_table"](best).splitlines(), made["commands"](best)
     assert len(table) == len(best) + 2
-    for (file, _, _), line in zip(best, table[2:], strict=True):
+    for (file, _, budget), line in zip(best, table[2:], strict=True):
         assert f" {int(file['bytes']):,} |" in line
-        if "instead of" in file["note"]:
-            assert f", {int(file['steps']):,} of 32,000 steps" in line
+        recipe = 32_000 if file["labels"] == "network" else 4000 if budget >= 50_000 else 1000
+        assert ("steps" in line) == (int(file["steps"]) < recipe)
+        assert "steps" not in line or f", {int(file['steps']):,} of {recipe:,} steps" in line
         for command in file["command"].split("; "):
             assert f"`{command}`" in commands
     images = [line for line in made["tables"](rows).splitlines() if line.startswith("| real images")]

@@ -112,11 +112,12 @@ class Journal:
         if name in self._unclaimed:
             holder.restore(self._unclaimed.pop(name))
 
-    def run_stage(self, name: str, work: Callable[[], T], shared: bool = False) -> T:
+    def run_stage(self, name: str, work: Callable[[], T], shared: bool = False, saved: bool = False) -> T:
         """What a stage returns; it is called only if it isn't done yet.
 
         Of several processes the first one does the work and broadcasts the result, unless the stage is
-        ``shared``: then all do it, and come to the same end.
+        ``shared``: then all do it, and come to the same end. What a ``saved`` one returns is in a checkpoint
+        at once, rather than in the next that is due.
         """
         assert name not in self._passed, f"there are two stages {name!r}"
         self._passed.add(name)
@@ -129,7 +130,7 @@ class Journal:
             self._results[name] = self._run_on_first(work) if self._is_alone else work()
             self._loop = None
             self._stage, self._step, self._loop_state = "", 0, None
-            if self._is_due:
+            if saved or self._is_due:
                 self._save()
             if self._signal is not None:
                 raise Interrupted(self._signal)
@@ -172,11 +173,6 @@ class Journal:
             self._in_loop = False
             if is_due and self._signal is not None:
                 raise Interrupted(self._signal)
-
-    def save(self) -> None:
-        """Write a checkpoint now, behind a stage whose result isn't to be lost."""
-        if self._folder is not None:
-            self._save()
 
     @property
     def _is_due(self) -> bool:

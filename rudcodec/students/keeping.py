@@ -59,16 +59,16 @@ class StudentKeeper:
         self._journal = journal
         self.goes_on = journal is not None and journal.goes_on
         self._seen: dict[str, Seen] = {}
-        self._fresh = self._kept = 0  # looks since the last question
+        self._looks = self._fresh = 0  # since the last question; fresh ones are of students trained here
 
     def look(
         self, trainer: Trainer, seed: int, real: LabelledImages, progress: Progress | None = None
     ) -> Seen:
         """What the student of a seed sees in ``real`` images; ``progress`` as in :meth:`Trainer.train`."""
         journal = self._journal
-        self._kept += 1  # until it turns out to be a new one
+        self._looks += 1
         if journal is None or not isinstance(trainer.spec.net, str):
-            self._count_fresh()
+            self._fresh += 1
             started = time.monotonic()
             predicted = predict(trainer.train(seed, progress), real.images, trainer.recipe)
             return Seen(predicted, time.monotonic() - started)
@@ -76,27 +76,21 @@ class StudentKeeper:
         if key not in self._seen:
 
             def stage() -> State:
-                self._count_fresh()
+                self._fresh += 1
                 student = trainer.train(seed, progress, journal)
                 predicted = predict(student, real.images, trainer.recipe)
                 return [torch.from_numpy(predicted), journal.stage_seconds]
 
-            before = self._fresh
-            predicted, seconds = journal.run_stage(key, stage)
-            if self._fresh > before:
-                journal.save()
+            predicted, seconds = journal.run_stage(key, stage, saved=True)
             self._seen[key] = Seen(predicted.numpy(), seconds)
         return self._seen[key]
 
     def fresh_part(self) -> float:
         """Of the students since the last question the part that was trained in this process, 0..1; 1 where
         there were none."""
-        fresh, kept = self._fresh, self._kept
-        self._fresh = self._kept = 0
-        return fresh / (fresh + kept) if fresh + kept else 1.0
-
-    def _count_fresh(self) -> None:
-        self._fresh, self._kept = self._fresh + 1, self._kept - 1
+        looks, fresh = self._looks, self._fresh
+        self._looks = self._fresh = 0
+        return fresh / looks if looks else 1.0
 
 
 @contextmanager
