@@ -66,7 +66,7 @@ demo: $(STAMP)
 	$(BIN)/rudcodec info out/demo/digits.rud
 	$(BIN)/rudcodec verify out/demo/digits.rud
 	$(BIN)/rudcodec decompress out/demo/digits.rud out/demo/digits
-	$(BIN)/rudcodec eval out/demo/digits.rud --real digits --split val --baseline avif
+	$(BIN)/rudcodec eval out/demo/digits.rud --real digits --split val --baseline avif --seeds 2 --width 64
 	$(BIN)/rudcodec curve digits --bpc 1500,3k,6k --preset fast --set mm.steps=100 --seeds 2 --steps 100 --width 32 -o out/demo/report
 	@echo "a report of small students on smaller and larger files: $(CURDIR)/out/demo/report/report.html"
 
