@@ -120,8 +120,7 @@ def evaluate(
     recipe: Recipe | None = None,
     network: LabelNetwork | None = None,
     hard: bool = False,
-    seeds: int = 3,
-    first_seed: int = 0,
+    seeds: int | Sequence[int] = 3,
     steps: int | None = None,
     net: str | StudentFactory = "convnet",
     width: int = 128,
@@ -143,7 +142,7 @@ def evaluate(
             (with ``hard``: :func:`rudcodec.students.hard_recipe` of it).
         network: labels the views that students are trained on; by default the set's own, if it has one.
         hard: train on the images and their classes, whatever labels there are.
-        seeds: number of students; they use the seeds ``first_seed``, ``first_seed + 1``, ...
+        seeds: of the students, one for each; a number of students has the seeds 0, 1, ...
         steps: instead of the recipe's.
         net: a name in :data:`rudcodec.nets.NETS`, or any function of (channels, classes, (height, width))
             that returns a ``torch.nn.Module`` with as many logits as there are classes.
@@ -159,8 +158,9 @@ def evaluate(
         DataError: the sets can't be read or differ in image size, channels or classes.
         SettingError: also where ``checkpoints`` are of something else.
     """
-    if seeds < 1:
-        raise SettingError(f"seeds must be at least 1, not {seeds}")
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    if not seeds:
+        raise SettingError("seeds must be a number of students, at least 1, or their seeds")
     if isinstance(synthetic, str | os.PathLike):
         synthetic = load_set(synthetic)
     data = _with_labels(synthetic, network, hard)
@@ -171,7 +171,7 @@ def evaluate(
         recipe = replace(recipe, steps=steps)
     if foreign:
         check_request(recipe, data, () if steps is None else ("steps",))
-    trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=seeds)
+    trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=len(seeds))
     real = matching(real, split, synthetic.images.shape[1:], synthetic.classes, has_all=False)
     with ExitStack() as stack:
         watched = stack.enter_context(watched_stages(progress))
@@ -179,7 +179,7 @@ def evaluate(
         if checkpoints is not None:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
             keeper = stack.enter_context(students_within(folder))
-        return judge(trainer, real, range(first_seed, first_seed + seeds), watched, keeper)
+        return judge(trainer, real, seeds, watched, keeper)
 
 
 def judge(

@@ -64,7 +64,7 @@ def test_result_says_how_it_came_about(result: EvalResult, real: LabelledImages)
 
 
 def test_same_seed_same_student(small: SyntheticSet, real: LabelledImages, result: EvalResult) -> None:
-    other = evaluate(small, real, seeds=1, first_seed=1, width=16)
+    other = evaluate(small, real, seeds=[1], width=16)
     assert other.accuracies == result.accuracies[1:]
     assert other.std == 0.0
 
