@@ -234,7 +234,7 @@ runpy.run_module("rudcodec.cli", run_name="__main__")
 )
 def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     whole, out = tmp_path / "whole.rud", tmp_path / "out.rud"
-    quick = ["--set", "warmup=300", "--set", "joint=0", "--set", "tune=2", "--checkpoint-every", "0"]
+    quick = ["--set", "warmup=100", "--set", "joint=0", "--set", "tune=2", "--checkpoint-every", "0"]
     options = [str(source), "--bpc", "3k", "--ipc", "2", *quick]
     assert compress(*options, whole).exit_code == 0
     command = [sys.executable, "-c", _COMMAND, "compress", *options, str(out)]

@@ -18,10 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 # Imports once, then forks a child for each attempt: a start takes no time, so that kills hit the work.
 RUNS = """
 import json, os, random, signal, sys, time
-import rudcodec.distill
 from rudcodec.cli.main import main
+from rudcodec.distill import schedules
 from pathlib import Path
 
+schedules.PRETRAINING_STEPS = 30  # it has as many checkpoints to be killed behind as other stages
 KILLS, options = json.loads(sys.argv[1])
 whole, out = map(Path, sys.argv[2:])
 

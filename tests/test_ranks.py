@@ -125,7 +125,7 @@ def test_two_processes_take_the_steps_of_one(source: Path, tmp_path: Path, chunk
 
 def test_a_shared_run_goes_on(source: Path, tmp_path: Path) -> None:
     whole, out = tmp_path / "whole.rud", tmp_path / "out.rud"
-    quick = ["--set", "warmup=200", "--set", "joint=0", "--set", "tune=2", "--set", "chunk=4"]
+    quick = ["--set", "warmup=60", "--set", "joint=0", "--set", "tune=2", "--set", "chunk=4"]
     options: list[str | Path] = [source, "--bpc", "3k", "--ipc", "3", "--checkpoint-every", "0.1", *quick]
 
     def command(target: Path, *more: str) -> list[str | Path]:
