@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import runpy
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 pytest.importorskip("torch")
+
+import rudcodec
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,6 +68,21 @@ def test_every_row_makes_sense() -> None:
             for name in ("bpc", "bytes", "ipc", "steps"):
                 assert row[name] == UNKNOWN or float(row[name]) > 0, (name, row)
             assert row["command"] and row["labels"] in ("hard", "soft", "network")
+
+
+def test_files_that_are_kept_have_been_measured() -> None:
+    from measured import FOLDER, read_rows
+
+    rows = [row for row in read_rows(FOLDER / "accuracy.tsv") if row["what"] == "file"]
+    files = sorted((FOLDER / "files").iterdir())
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        found = [row for row in rows if row["sha256"] == hashlib.sha256(content).hexdigest()]
+        assert found, f"{path.name}: no row of accuracy.tsv is of it"
+        data = rudcodec.load(path)
+        for row in found:
+            assert (int(row["bytes"]), float(row["ipc"])) == (len(content), data.ipc), path.name
 
 
 @pytest.mark.slow
