@@ -164,6 +164,14 @@ def test_counts_that_do_not_fit_are_dropped(digits: LabelledImages) -> None:
     assert done[-1] == (len(counts), len(counts))
 
 
+def test_where_none_of_several_counts_fits_fewer_images_do(digits: LabelledImages) -> None:
+    """As of large images in a small file, which a set of more, and coarser, ones is compared with."""
+    (few,) = real_images(digits, PictureBudget("avif", 1000, (40, 80)), 0)
+    assert few.count in (5, 10, 20) and few.size <= 1000
+    with pytest.raises(BudgetError, match="1000 bytes are too few for 40 images"):
+        real_images(digits, PictureBudget("avif", 1000, (40,)), 0)
+
+
 @pytest.mark.parametrize(
     ("ipc", "available", "counts"),
     [(1, 3, (1, 2)), (0.4, 9, (1, 2, 4, 8)), (50, 10, (10,)), (20, 45, (10, 20, 40))],

@@ -79,7 +79,7 @@ def real_images(
     The choice is nested: the images for a smaller count are among those for a larger one. Each class has a
     block of rows in the one picture; the chroma subsampling is that with the higher PSNR in a quick trial. A
     count whose picture doesn't fit at the codec's lowest tolerable quality, or is too large for the codec, is
-    left out, and so are larger ones.
+    left out, and so are larger ones. Where none of several fits, the smallest is halved until one does.
 
     Args:
         train: where the images come from.
@@ -90,7 +90,7 @@ def real_images(
     Raises:
         SettingError: a count that the smallest class can't meet, no such codec, or no weights of it.
         MissingPackageError: the codec needs compressai.
-        BudgetError: not even the smallest count fits.
+        BudgetError: not even the smallest count fits, nor, of several, one image of each class.
     """
     codec = picture_codec(budget.codec)
     smallest = min(train.ipc_counts())
@@ -107,6 +107,8 @@ def real_images(
         candidates.append(draw.candidate(picture, count, fit))
         if progress is not None:
             progress(done + 1, len(ordered))
+    if not candidates and len(ordered) > 1:
+        candidates = _halved(draw, ordered[0], budget)
     if progress is not None:
         progress(len(ordered), len(ordered))
     if not candidates:
@@ -116,6 +118,18 @@ def real_images(
             f"{budget.size} bytes are too few for {ordered[0]} images per class as {budget.codec}"
         )
     return candidates
+
+
+def _halved(draw: _Draw, count: int, budget: PictureBudget) -> list[Candidate]:
+    """One draw of half of ``count`` images of each class, of a quarter, and so on: the first that fits a
+    budget; none if there is none."""
+    codec = picture_codec(budget.codec)
+    while count > 1:
+        count //= 2
+        picture = draw.picture(count)
+        if picture is not None and (fit := best_fit(picture, codec, budget.size)) is not None:
+            return [draw.candidate(picture, count, fit)]
+    return []
 
 
 def with_more_images(train: LabelledImages, draw: Candidate, budget: PictureBudget, seed: int) -> Candidate:
