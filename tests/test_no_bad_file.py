@@ -82,7 +82,9 @@ def test_flat_pictures_stay_as_they_were(tmp_path: Path) -> None:
     assert result.psnr > 45
 
 
-@pytest.mark.parametrize(("labels", "fraction"), [("hard", None), ("network", 0.3)])
+@pytest.mark.parametrize(
+    ("labels", "fraction"), [("hard", None), ("soft", None), ("network", None), ("network", 0.3)]
+)
 def test_the_smallest_budget_is_enough(labels: str, fraction: float | None, tmp_path: Path) -> None:
     """And is the same whoever asks; less is refused before anything is done."""
     options: dict[str, Any] = {"ipc": 5, "labels": labels, "joint": 0, "label_fraction": fraction, **SHORT}
