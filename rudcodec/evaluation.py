@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -158,7 +159,7 @@ def evaluate(
         DataError: the sets can't be read or differ in image size, channels or classes.
         SettingError: also where ``checkpoints`` are of something else.
     """
-    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    seeds = range(seeds) if isinstance(seeds, SupportsIndex) else seeds
     if not seeds:
         raise SettingError("seeds must be a number of students, at least 1, or their seeds")
     if isinstance(synthetic, str | os.PathLike):
