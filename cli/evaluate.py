@@ -188,11 +188,11 @@ def _baseline_facts(baseline: Baseline) -> dict[str, Any]:
         "uncounted_bytes": winner.uncounted,
         "candidates": [
             {
-                "ipc": trial.candidate.count,
-                "quality": trial.candidate.quality,
-                "psnr": trial.candidate.psnr,
-                "accuracy": trial.accuracy,
+                "ipc": tried.candidate.count,
+                "quality": tried.candidate.quality,
+                "psnr": tried.candidate.psnr,
+                "accuracy": tried.accuracy,
             }
-            for trial in baseline.trials
+            for tried in baseline.candidates
         ],
     }

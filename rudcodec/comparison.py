@@ -192,7 +192,7 @@ class Comparison:
         baseline = best_baseline(
             train,
             self.real,
-            PictureBudget(codec, self.data.size - beside, counts),
+            PictureBudget(codec, self.data.size - beside, counts, or_fewer=True),
             StudentTraining(recipe, network, self.panel),
             Within(self.progress, "baseline"),
         )

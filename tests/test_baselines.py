@@ -164,12 +164,15 @@ def test_counts_that_do_not_fit_are_dropped(digits: LabelledImages) -> None:
     assert done[-1] == (len(counts), len(counts))
 
 
-def test_where_none_of_several_counts_fits_fewer_images_do(digits: LabelledImages) -> None:
+@pytest.mark.parametrize("counts", [(40, 80), (40,)])
+def test_where_no_count_fits_fewer_images_may(digits: LabelledImages, counts: tuple[int, ...]) -> None:
     """As of large images in a small file, which a set of more, and coarser, ones is compared with."""
-    (few,) = real_images(digits, PictureBudget("avif", 1000, (40, 80)), 0)
+    (few,) = real_images(digits, PictureBudget("avif", 1000, counts, or_fewer=True), 0)
     assert few.count in (5, 10, 20) and few.size <= 1000
     with pytest.raises(BudgetError, match="1000 bytes are too few for 40 images"):
-        real_images(digits, PictureBudget("avif", 1000, (40,)), 0)
+        real_images(digits, PictureBudget("avif", 1000, counts), 0)
+    with pytest.raises(BudgetError, match="90 bytes are too few for 1 images"):
+        real_images(digits, PictureBudget("avif", 90, counts, or_fewer=True), 0)
 
 
 @pytest.mark.parametrize(
@@ -240,10 +243,10 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
         StudentTraining(recipe, panel=Panel((StudentSpec(width=16),), range(2))),
         lambda stage, *_: stages.append(stage),
     )
-    assert [t.candidate.count for t in best.trials] == [1, 8]
-    chosen, winner = best.trials[1].candidate, best.winner
+    assert [tried.candidate.count for tried in best.candidates] == [1, 8]
+    chosen, winner = best.candidates[1].candidate, best.winner
     assert winner.count >= 8 and winner.quality == chosen.quality and chosen.size <= winner.size <= 3500
-    accuracies = [t.accuracy for t in best.trials]
+    accuracies = [tried.accuracy for tried in best.candidates]
     assert accuracies[0] is not None and accuracies[1] is not None and accuracies[0] < accuracies[1]
     assert len(best.results[0].accuracies) == 2 and best.results[0].mean > 0.5
     assert (best.results[0].steps, best.results[0].width) == (60, 16)
@@ -261,8 +264,8 @@ def test_a_single_candidate_needs_no_trial(digits: LabelledImages) -> None:
     recipe = dataclasses.replace(default_recipe(digits), steps=2, batch=16)
     training = StudentTraining(recipe, panel=Panel((StudentSpec(width=4),), range(1)))
     best = best_baseline(digits, load("digits", "val"), PictureBudget("jpeg", 5500, (4,)), training)
-    (trial,) = best.trials
-    assert (trial.candidate.count, trial.accuracy) == (4, None)
+    (tried,) = best.candidates
+    assert (tried.candidate.count, tried.accuracy) == (4, None)
     assert best.winner.count > 4 and best.winner.size <= 5500  # 4 need 3,012 bytes at the highest quality
 
 

@@ -15,7 +15,7 @@ from rudcodec.baselines.real import (
 )
 
 if TYPE_CHECKING:
-    from rudcodec.baselines.best import Baseline, StudentTraining, Trial, best_baseline
+    from rudcodec.baselines.best import Baseline, StudentTraining, TriedCandidate, best_baseline
 
 __all__ = [
     "Baseline",
@@ -23,7 +23,7 @@ __all__ = [
     "Codec",
     "PictureBudget",
     "StudentTraining",
-    "Trial",
+    "TriedCandidate",
     "best_baseline",
     "default_counts",
     "real_images",
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Baseline", "StudentTraining", "Trial", "best_baseline"):
+    if name in ("Baseline", "StudentTraining", "TriedCandidate", "best_baseline"):
         from rudcodec.baselines import best
 
         return getattr(best, name)

@@ -20,7 +20,7 @@ _TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class TriedCandidate:
     """One candidate and the accuracy (0..1) of the small student that it was chosen, or not chosen, by."""
 
     candidate: Candidate
@@ -34,13 +34,13 @@ class Baseline:
     Attributes:
         winner: the candidate that was chosen, with as many more images as its bytes hold.
         results: what students of each kind reach on the winner's draw and on others.
-        trials: all candidates in ascending order of count. A single one has no trial accuracy, since there
-            was nothing to choose.
+        candidates: all of them in ascending order of count. A single one has no accuracy, since there was
+            nothing to choose.
     """
 
     winner: Candidate
     results: tuple[EvalResult, ...]
-    trials: tuple[Trial, ...]
+    candidates: tuple[TriedCandidate, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +85,10 @@ def best_baseline(
     """
     real = matching(real, "val", train.images.shape[1:], train.classes, has_all=False)
     search = _Search(train, real, budget, training, progress)
-    trials = search.try_counts()
-    best = max(trials, key=lambda trial: trial.accuracy or 0.0).candidate
+    candidates = search.try_counts()
+    best = max(candidates, key=lambda tried: tried.accuracy or 0.0).candidate
     draws = search.draws_of(best)
-    return Baseline(draws[0], search.judge(draws), trials)
+    return Baseline(draws[0], search.judge(draws), candidates)
 
 
 @dataclass(frozen=True)
@@ -99,22 +99,22 @@ class _Search:
     training: StudentTraining
     progress: StageProgress
 
-    def try_counts(self) -> tuple[Trial, ...]:
+    def try_counts(self) -> tuple[TriedCandidate, ...]:
         """Each count's candidate, with the accuracy of a small student where there are several."""
         training, seed = self.training, self.training.panel.seeds[0]
         coding = StageSteps(self.progress, f"coding {self.budget.codec}")
         candidates = real_images(self.train, self.budget, seed, coding)
         if len(candidates) == 1:
-            return (Trial(candidates[0], None),)
+            return (TriedCandidate(candidates[0], None),)
         spec = training.panel.specs[0]
         small = replace(spec, width=max(1, spec.width // 2))
         recipe = replace(training.recipe, steps=max(1, training.recipe.steps // 2))
-        trials = []
+        tried = []
         for candidate in candidates:
             trainer = self._trainer(candidate, recipe, small)
             seen = self._look(trainer, _TRIAL_SEED + seed, f"candidate of {candidate.count} per class")
-            trials.append(Trial(candidate, float(np.mean(seen.predicted == self.real.labels))))
-        return tuple(trials)
+            tried.append(TriedCandidate(candidate, float(np.mean(seen.predicted == self.real.labels))))
+        return tuple(tried)
 
     def draws_of(self, best: Candidate) -> list[Candidate]:
         """A draw for each student, of as many images as the best candidate has, and more where these leave

@@ -21,12 +21,14 @@ from rudcodec.psnr import psnr
 class PictureBudget:
     """The budget of real images: one picture of a ``codec``, of at most ``size`` bytes.
 
-    ``counts``: the numbers of images of each class to try.
+    ``counts``: the numbers of images of each class to try; ``or_fewer``: where none of them fits, half of the
+    smallest is tried, a quarter, and so on down to 1.
     """
 
     codec: Codec
     size: int
     counts: tuple[int, ...]
+    or_fewer: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ def real_images(
     The choice is nested: the images for a smaller count are among those for a larger one. Each class has a
     block of rows in the one picture; the chroma subsampling is that with the higher PSNR in a quick trial. A
     count whose picture doesn't fit at the codec's lowest tolerable quality, or is too large for the codec, is
-    left out, and so are larger ones. Where none of several fits, the smallest is halved until one does.
+    left out, and so are larger ones.
 
     Args:
         train: where the images come from.
@@ -90,9 +92,8 @@ def real_images(
     Raises:
         SettingError: a count that the smallest class can't meet, no such codec, or no weights of it.
         MissingPackageError: the codec needs compressai.
-        BudgetError: not even the smallest count fits, nor, of several, one image of each class.
+        BudgetError: not even the smallest count fits.
     """
-    codec = picture_codec(budget.codec)
     smallest = min(train.ipc_counts())
     for count in budget.counts:
         if not 1 <= count <= smallest:
@@ -101,35 +102,21 @@ def real_images(
     ordered = sorted(set(budget.counts))
     candidates: list[Candidate] = []
     for done, count in enumerate(ordered):
-        picture = draw.picture(count)
-        if picture is None or (fit := best_fit(picture, codec, budget.size)) is None:
+        if (candidate := draw.fitting(count, budget.size)) is None:
             break
-        candidates.append(draw.candidate(picture, count, fit))
+        candidates.append(candidate)
         if progress is not None:
             progress(done + 1, len(ordered))
-    if not candidates and len(ordered) > 1:
-        candidates = _halved(draw, ordered[0], budget)
+    fewest = ordered[0]
+    while not candidates and budget.or_fewer and fewest > 1:
+        fewest //= 2
+        if (candidate := draw.fitting(fewest, budget.size)) is not None:
+            candidates.append(candidate)
     if progress is not None:
         progress(len(ordered), len(ordered))
     if not candidates:
-        if picture is None:
-            raise BudgetError(f"{ordered[0]} images per class are too large a picture for {budget.codec}")
-        raise BudgetError(
-            f"{budget.size} bytes are too few for {ordered[0]} images per class as {budget.codec}"
-        )
+        raise draw.misfit(fewest, budget.size)
     return candidates
-
-
-def _halved(draw: _Draw, count: int, budget: PictureBudget) -> list[Candidate]:
-    """One draw of half of ``count`` images of each class, of a quarter, and so on: the first that fits a
-    budget; none if there is none."""
-    codec = picture_codec(budget.codec)
-    while count > 1:
-        count //= 2
-        picture = draw.picture(count)
-        if picture is not None and (fit := best_fit(picture, codec, budget.size)) is not None:
-            return [draw.candidate(picture, count, fit)]
-    return []
 
 
 def with_more_images(train: LabelledImages, draw: Candidate, budget: PictureBudget, seed: int) -> Candidate:
@@ -169,6 +156,19 @@ class _Draw:
         picture = tile(images, classes, columns_for(count, train.height, train.width, classes))
         fits = max(picture.shape) <= picture_codec(self._codec).longest
         return picture if fits and picture[..., 0].size <= MOST_PIXELS else None
+
+    def fitting(self, count: int, size: int) -> Candidate | None:
+        """The first ``count`` images of each class at the best quality that fits ``size`` bytes; None if none
+        does, or their picture is too large for the codec."""
+        picture = self.picture(count)
+        fit = None if picture is None else best_fit(picture, picture_codec(self._codec), size)
+        return None if picture is None or fit is None else self.candidate(picture, count, fit)
+
+    def misfit(self, count: int, size: int) -> BudgetError:
+        """Says why ``count`` images of each class don't fit."""
+        if self.picture(count) is None:
+            return BudgetError(f"{count} images per class are too large a picture for {self._codec}")
+        return BudgetError(f"{size} bytes are too few for {count} images per class as {self._codec}")
 
     def candidate(self, picture: NDArray[np.uint8], count: int, fit: Fit) -> Candidate:
         """The ``count`` images of each class in a picture as they come out of the coded one."""
