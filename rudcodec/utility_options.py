@@ -33,9 +33,7 @@ class MMOptions(UtilityOptions):
         3, "Of each that are kept, at equal distances, the last one at its end.", minimum=1
     )
     width: int = option(64, "Channels of the networks.", minimum=1)
-    real_batch: int = option(
-        500, "Real images of a class whose moments are taken, or 20 for each synthetic one.", minimum=1
-    )
+    real_batch: int = option(500, "Real images of a class whose moments are taken.", minimum=1)
     deviations: bool = option(True, "Whether deviations count beside means.")
     classification: float = option(0.1, "Weight of the cross entropy.", minimum=0.0)
 

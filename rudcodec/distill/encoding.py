@@ -118,9 +118,7 @@ class Encoding:
     def new_utility(self) -> Utility:
         """The utility, not yet prepared."""
         settings = self.inputs.settings
-        utility = make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
-        utility.ipc = self.allocation.ipc
-        return utility
+        return make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
 
     @cached_property
     def utility_term(self) -> UtilityTerm | None:

@@ -35,12 +35,10 @@ class Utility(ABC):
     Attributes:
         sums_over_classes: whether the loss is a sum over independent classes, so that processes can divide
             the classes among them.
-        ipc: synthetic images of a class, as an encode says before anything is learned.
     """
 
     Options: ClassVar[type[UtilityOptions]] = UtilityOptions
     sums_over_classes = False
-    ipc = 1
 
     options: UtilityOptions
 

@@ -30,8 +30,6 @@ from rudcodec.utility_options import MMOptions
 EPS = 1e-6
 BATCH_MULTIPLE = 16  # images: their number changes by a few, and the compiler runs anew for each number
 COMPILE_FROM = 32 * 32  # pixels of an image; with fewer a compiler gains little
-# Moments of a sample lie off those of its class: by little, beside those of so many times fewer images.
-REAL_PER_SYNTHETIC = 20
 AT_ONCE = 500  # real images that a network looks at
 
 
@@ -117,11 +115,10 @@ class MomentMatching(Utility):
     def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
         """The moments of each block's output over the real images."""
         generator = torch.Generator().manual_seed(seed)
-        wanted = max(self.options.real_batch, REAL_PER_SYNTHETIC * self.ipc)
         moments_of_class: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
             for label in range(len(real.rows_by_class)):
-                views = real.views(label, wanted, seed, generator)
+                views = real.views(label, self.options.real_batch, seed, generator)
                 count = torch.full((1, 1), len(views), device=real.device)
                 moments_of_class.append([_as_moments(*one, count) for one in _real_averages(net, views)])
         moments = []
