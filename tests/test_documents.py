@@ -48,6 +48,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a few tiny images may miss their budgets: then there are no five more attempts at them."""
+    pytest.importorskip("torch")
+    monkeypatch.setattr("rudcodec.distill.meet_budget.ATTEMPTS", 1)
+
+
 def with_settings(function: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
     """The function, with some of its arguments replaced by quick ones."""
 
@@ -67,6 +74,7 @@ WRITTEN = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
 @pytest.mark.parametrize("name", PAGES)
 def test_python_in_documents(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs, with less training, and on small sets in place of those that would be downloaded."""
@@ -101,6 +109,7 @@ def test_python_in_documents(name: str, folder: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
 @pytest.mark.parametrize("name", ["train_on_a_file", "make_a_file"])
 def test_notebooks(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their cells run, one after another, with less training."""
