@@ -126,7 +126,6 @@ def evaluate(
     net: str | StudentFactory = "convnet",
     width: int = 128,
     device: str | torch.device = "auto",
-    compile: bool | None = None,  # noqa: A002  (torch's own word)
     progress: StageProgress | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
 ) -> EvalResult:
@@ -147,7 +146,7 @@ def evaluate(
         steps: instead of the recipe's.
         net: a name in :data:`rudcodec.nets.NETS`, or any function of (channels, classes, (height, width))
             that returns a ``torch.nn.Module`` with as many logits as there are classes.
-        width: as in :class:`rudcodec.students.StudentSpec`, as are ``device`` and ``compile``.
+        width: as in :class:`rudcodec.students.StudentSpec`, as is ``device``.
         progress: called with (stage, steps done, steps), a few times a second at most. None: progress is
             shown on a terminal, and logged elsewhere (logger ``rudcodec``, level INFO);
             :func:`rudcodec.progress.no_progress` shows nothing.
@@ -172,7 +171,7 @@ def evaluate(
         recipe = replace(recipe, steps=steps)
     if foreign:
         check_request(recipe, data, () if steps is None else ("steps",))
-    trainer = Trainer(data, recipe, StudentSpec(net, width, device, compile), runs=len(seeds))
+    trainer = Trainer(data, recipe, StudentSpec(net, width, device), runs=len(seeds))
     real = matching(real, split, synthetic.images.shape[1:], synthetic.classes, has_all=False)
     with ExitStack() as stack:
         watched = stack.enter_context(watched_stages(progress))

@@ -69,7 +69,7 @@ def trainer_of(payload: Payload, **changes: object) -> Trainer:
     mean, std = (128,) * data.images.shape[3], (64,) * data.images.shape[3]
     values = {"optimizer": "muon", "steps": STEPS, "batch": 5, **changes}
     recipe = Recipe(mean, std, ("crop", "color"), **values)  # type: ignore[arg-type]
-    return Trainer(TrainingSet.with_own_labels(data), recipe, StudentSpec(width=4, compile=False))
+    return Trainer(TrainingSet.with_own_labels(data), recipe, StudentSpec(width=4))
 
 
 def real_images(trainer: Trainer) -> LabelledImages:
@@ -136,7 +136,7 @@ def test_evaluate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         def follow(_stage: str, done: int, total: int) -> None:
             clock(done, total)
 
-        return rudcodec.evaluate(data, real, progress=follow, compile=False, **options, **more).accuracies
+        return rudcodec.evaluate(data, real, progress=follow, **options, **more).accuracies
 
     expected = accuracies(Clock())
     with pytest.raises(KilledError):

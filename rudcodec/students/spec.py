@@ -18,14 +18,11 @@ class StudentSpec:
             classes, (height, width)).
         width: channels, if it is a ConvNet.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or a torch device.
-        compile: use torch.compile; None: where the students are work enough to repay it and there is a
-            compiler.
     """
 
     net: str | StudentFactory = "convnet"
     width: int = 128
     device: str | torch.device = "auto"
-    compile: bool | None = None
 
     @property
     def name(self) -> str:

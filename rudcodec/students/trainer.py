@@ -35,7 +35,7 @@ class Trainer:
     Attributes:
         batch: images or views of a step; of images no more than there are.
         device: where students are trained.
-        compiled: whether torch.compile is used.
+        compiled: whether torch.compile is used: where there is a compiler, and work enough to repay it.
 
     Raises:
         SettingError: the recipe or the spec makes no sense, or is for other images.
@@ -49,7 +49,7 @@ class Trainer:
             raise SettingError(f"width must be above zero, not {self.spec.width}")
         self.device = pick_device(self.spec.device)
         self.batch = data.batch_size(recipe)
-        self.compiled = self._pays_compiling(runs) if self.spec.compile is None else self.spec.compile
+        self.compiled = self._pays_compiling(runs)
         objective = _Objective(data.softmax_temperature)
         self._loss = compiled(objective.loss) if self.compiled else objective.loss
         self._layout = torch.channels_last if self.compiled else torch.contiguous_format
