@@ -118,6 +118,13 @@ def small_payload(seed: int = 0, *, channels: int = 3, segments: int = 2, size: 
 
 
 @pytest.fixture
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a few tiny images may miss their budgets: then there are no five more attempts at them."""
+    pytest.importorskip("torch")
+    monkeypatch.setattr("rudcodec.distill.meet_budget.ATTEMPTS", 1)
+
+
+@pytest.fixture
 def rud(tmp_path: Path) -> Path:
     """A valid .rud file of twelve 8 x 8 colour images in three classes."""
     path = tmp_path / "small.rud"

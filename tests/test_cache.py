@@ -408,6 +408,7 @@ UTILITY: dict[str, Any] = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
 @pytest.mark.parametrize("more", [NETWORK, UTILITY], ids=["network", "utility"])
 def test_the_same_file(
     more: dict[str, Any], tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch

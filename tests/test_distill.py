@@ -75,6 +75,7 @@ def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
 @pytest.mark.parametrize("share", ["dataset", "class"])
 def test_same_seed_same_bytes(colour: LabelledImages, share: Literal["dataset", "class"]) -> None:
     settings = Settings(bpc=9000, ipc=6, share=share, **QUICK)

@@ -48,13 +48,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a few tiny images may miss their budgets: then there are no five more attempts at them."""
-    pytest.importorskip("torch")
-    monkeypatch.setattr("rudcodec.distill.meet_budget.ATTEMPTS", 1)
-
-
 def with_settings(function: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
     """The function, with some of its arguments replaced by quick ones."""
 

@@ -172,6 +172,7 @@ class TestCurve:
         assert "the label networks alone" in page and "real images as jpeg, the same label network" in page
 
     @pytest.mark.slow
+    @pytest.mark.usefixtures("one_attempt")
     def test_a_set_is_compressed_first(self, tmp_path: Path) -> None:
         data = stripes()
         source, out = tmp_path / "stripes.npz", tmp_path / "out"
