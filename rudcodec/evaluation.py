@@ -121,7 +121,7 @@ def evaluate(
     recipe: Recipe | None = None,
     network: LabelNetwork | None = None,
     hard: bool = False,
-    seeds: int | Sequence[int] = 3,
+    seeds: SupportsIndex | Sequence[int] = 3,
     steps: int | None = None,
     net: str | StudentFactory = "convnet",
     width: int = 128,

@@ -65,7 +65,7 @@ def test_result_says_how_it_came_about(result: EvalResult, real: LabelledImages)
 
 def test_same_seed_same_student(small: SyntheticSet, real: LabelledImages, result: EvalResult) -> None:
     other = evaluate(small, real, seeds=[1], width=16)
-    assert len(evaluate(small, real, seeds=np.int64(1), steps=1, width=4).seeds) == 1  # type: ignore[arg-type]
+    assert len(evaluate(small, real, seeds=np.int64(1), steps=1, width=4).seeds) == 1
     assert other.accuracies == result.accuracies[1:]
     assert other.std == 0.0
 

@@ -78,7 +78,8 @@ def test_files_that_are_kept_have_been_measured() -> None:
     assert files
     for path in files:
         content = path.read_bytes()
-        found = [row for row in rows if row["sha256"] == hashlib.sha256(content).hexdigest()]
+        digest = hashlib.sha256(content).hexdigest()
+        found = [row for row in rows if row["sha256"] == digest]
         assert found, f"{path.name}: no row of accuracy.tsv is of it"
         data = rudcodec.load(path)
         for row in found:

@@ -161,8 +161,10 @@ class _Draw:
         """The first ``count`` images of each class at the best quality that fits ``size`` bytes; None if none
         does, or their picture is too large for the codec."""
         picture = self.picture(count)
-        fit = None if picture is None else best_fit(picture, picture_codec(self._codec), size)
-        return None if picture is None or fit is None else self.candidate(picture, count, fit)
+        if picture is None:
+            return None
+        fit = best_fit(picture, picture_codec(self._codec), size)
+        return None if fit is None else self.candidate(picture, count, fit)
 
     def misfit(self, count: int, size: int) -> BudgetError:
         """Says why ``count`` images of each class don't fit."""
