@@ -56,11 +56,11 @@ def measure(case: Case, source: str, asked: Asked, view: ProgressView) -> list[d
     folder.mkdir(parents=True, exist_ok=True)
     ledger, size = Ledger(folder / "measured.jsonl"), amount(case.bpc)
     budgets = Budgets(train, settings, (size,), folder)
-    budgets.check(ledger, force=False)
-    (path,) = budgets.encode(ledger, view)
+    budgets.check(force=False)
+    (path,) = budgets.encode(view)
     file = JudgedFile.decode(path.name, path.read_bytes())
     points = _points(file, (source, case.split, train), asked, (ledger, view))
-    seconds = budgets.seconds(ledger, size)
+    seconds = budgets.seconds(size)
     shared = {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),

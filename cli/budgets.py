@@ -29,7 +29,8 @@ class Budgets:
         train: the set.
         settings: of all encodes, the budget apart.
         sizes: budgets in bits per class.
-        folder: where the files go, called by their budgets: ``30k.rud``.
+        folder: where the files go, called by their budgets: ``30k.rud``, and ``encoded.jsonl``, which says
+            what has made them.
     """
 
     train: LabelledImages
@@ -38,12 +39,18 @@ class Budgets:
     folder: Path
 
     @cached_property
+    def _ledger(self) -> Ledger:
+        from rudcodec.report import Ledger
+
+        return Ledger(self.folder / "encoded.jsonl")
+
+    @cached_property
     def _digest(self) -> str:
         from rudcodec.data import digest
 
         return digest(self.train)
 
-    def check(self, ledger: Ledger, force: bool) -> None:
+    def check(self, force: bool) -> None:
         """Refuse, before any encode, budgets that can't be met and files that aren't of this job.
 
         Raises BudgetError, SettingError; DataError.
@@ -53,19 +60,22 @@ class Budgets:
         for size in self.sizes:
             resolve_inputs(self.train, None, replace(self.settings, bpc=size))
             path = self._path(size)
-            if path.exists() and not force and not _is_file_of(ledger.get(self._key(size)), path):
+            if path.exists() and not force and not _is_file_of(self._ledger.get(self._key(size)), path):
                 raise DataError(
                     f"{path}: exists already, and isn't known to be of this set and these settings; "
                     "--force overwrites it"
                 )
 
-    def encode(self, ledger: Ledger, view: ProgressView) -> list[Path]:
-        """The files of all budgets; those that are there are left as they are."""
-        paths = []
+    def encode(self, view: ProgressView) -> list[Path]:
+        """The files of all budgets; those that are there are left as they are.
+
+        What is learnt of the set alone is learnt once, and kept in a folder until all files are there.
+        """
+        paths, learnt = [], self.folder / "learnt"
         for number, size in enumerate(self.sizes, start=1):
             path, key = self._path(size), self._key(size)
             paths.append(path)
-            if _is_file_of(ledger.get(key), path):
+            if _is_file_of(self._ledger.get(key), path):
                 continue
             path.unlink(missing_ok=True)  # it was asked whether it may be
             view.say(f"{path}: {number} of {len(self.sizes)} files")
@@ -76,14 +86,20 @@ class Budgets:
                 report=lambda report: view.show(replace(report, run_remaining=None)),  # more files follow
                 checkpoints=f"{path}.run",
                 resume=True,
+                learnt=learnt,
             )
-            ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(path)})
+            self._ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(path)})
             view.say(f"{path}: {result.size:,} bytes, {result.ipc} images per class, {clock(result.seconds)}")
+        if learnt.exists():
+            from rudcodec.runs import CheckpointFolder
+
+            with CheckpointFolder(learnt) as kept:
+                kept.clear()
         return paths
 
-    def seconds(self, ledger: Ledger, size: float) -> float | None:
+    def seconds(self, size: float) -> float | None:
         """How long an encode has taken; None if that isn't known."""
-        known = ledger.get(self._key(size))
+        known = self._ledger.get(self._key(size))
         return known["seconds"] if isinstance(known, dict) else None
 
     def _path(self, size: float) -> Path:

@@ -134,10 +134,10 @@ def curve(
                 train = read_images(files[0], "train", reading, view)
                 prepare_for_images(os.environ, train.height, train.width)
                 budgets = Budgets(train, settings, sizes, outputs.folder)
-                budgets.check(ledger, force)
+                budgets.check(force)
                 judging.check(train, codecs != [], real_images)
                 outputs.make_folder()
-                judged = _decoded([(path.name, path.read_bytes()) for path in budgets.encode(ledger, view)])
+                judged = _decoded([(path.name, path.read_bytes()) for path in budgets.encode(view)])
             report = _measured(judged, (real_images, codecs), judging, (outputs, ledger), view)
         except KeyboardInterrupt as error:
             error.args = ("interrupted; the same command goes on",)

@@ -177,7 +177,11 @@ class TestCurve:
         data = stripes()
         source, out = tmp_path / "stripes.npz", tmp_path / "out"
         np.savez(source, images=data.images, labels=data.labels, classes=np.array(data.classes))
-        short = [word for name in ("warmup=2", "tune=2", "joint=0", "ipc=2") for word in ("--set", name)]
+        short = [
+            word
+            for name in ("warmup=2", "tune=2", "joint=1", "ipc=2", "mm.steps=3")
+            for word in ("--set", name)
+        ]
         command: list[str | Path] = [
             "curve",
             source,
@@ -193,6 +197,8 @@ class TestCurve:
         result = run(*command)
         assert result.exit_code == 0, result.output
         assert {"1.5k.rud", "2k.rud"} <= {path.name for path in out.iterdir()}
+        assert result.stderr.count("utility networks 12/12") == 1  # for both
+        assert not (out / "learnt").exists()
         assert all(8 * (out / f"{k}k.rud").stat().st_size / 2 <= 1000 * k for k in (1.5, 2))
         written = (out / "2k.rud").read_bytes(), (out / "2k.rud").stat().st_mtime_ns
         again = run(*command, "--force")
@@ -261,14 +267,14 @@ class TestCurve:
             return SimpleNamespace(seconds=1.0, size=6, ipc=1)
 
         monkeypatch.setattr("rudcodec.compress", compress)
-        train, ledger = load(folder / "real.npz", "train"), Ledger(folder / "kept.jsonl")
+        train = load(folder / "real.npz", "train")
 
         def job(seed: int, force: bool = False) -> None:
             settings = Settings.preset("fast", labels="hard", ipc=2, seed=seed, bpc=1.0)
             budgets = Budgets(train, settings, [5000.0], folder)
-            budgets.check(ledger, force)
+            budgets.check(force)
             with ProgressView(quiet=True) as view:
-                (path,) = budgets.encode(ledger, view)
+                (path,) = budgets.encode(view)
             assert path.read_bytes() == f"seed {seed}".encode()
 
         job(1)
@@ -295,7 +301,7 @@ class TestCurve:
         settings = Settings.preset("fast", labels="hard", ipc=2, bpc=1.0)
         budgets = Budgets(load(folder / "real.npz", "train"), settings, [5000.0, 9000.0], folder)
         with ProgressView() as view:
-            budgets.encode(Ledger(folder / "kept.jsonl"), view)
+            budgets.encode(view)
         said = capsys.readouterr().err
         assert "warm-up 1/2  0:03 left\n" in said and "left in all" not in said
 

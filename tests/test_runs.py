@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import stripes
 
@@ -17,11 +18,14 @@ torch = pytest.importorskip("torch")
 
 import rudcodec  # noqa: E402
 from rudcodec.distill import schedules  # noqa: E402
-from rudcodec.distill.pipeline import pipeline  # noqa: E402
+from rudcodec.distill.encoding import Encoding  # noqa: E402
+from rudcodec.distill.inputs import resolve_inputs  # noqa: E402
+from rudcodec.distill.pipeline import pipeline, run_stages  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.interrupts import Interrupted  # noqa: E402
-from rudcodec.runs import CheckpointFolder, Journal, Ranks, joined_ranks  # noqa: E402
+from rudcodec.runs import CheckpointFolder, Journal, Learnt, Ranks, RunContext, joined_ranks  # noqa: E402
 from rudcodec.runs import journal as journal_module  # noqa: E402
+from rudcodec.settings import Settings  # noqa: E402
 
 
 class Killed(Exception):  # noqa: N818  (no error)
@@ -300,6 +304,53 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
     with pytest.raises(SettingError, match="has warmup 4, not 5"):
         rudcodec.compress(data, out, checkpoints=run, resume=True, **{**settings, "warmup": 5})
     assert run.exists() and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [
+        ("utility networks", {"utility_options": {"mm.steps": 6, "mm.width": 8}}),
+        ("teacher", {"labels": "soft", "label_views": 1000}),
+    ],
+)
+def test_what_is_learnt_of_the_set_is_learnt_once(
+    tmp_path: Path, stage: str, settings: dict[str, Any]
+) -> None:
+    """Runs of other budgets have it from the first one, not those of other seeds."""
+    data, seen = stripes(3), []
+
+    def learn(bpc: float, seed: int) -> list[Any]:
+        inputs = resolve_inputs(data, None, Settings(bpc=bpc, ipc=2, device="cpu", **settings))
+        with CheckpointFolder(tmp_path / "learnt") as folder:
+            run = RunContext("cpu", seed, lambda report: seen.append(report.stage), learnt=Learnt(folder))
+            encoding = Encoding(inputs, run)
+            run_stages(encoding, stage)
+        networks = encoding.results[stage]
+        first = networks[0] if isinstance(networks, list) else networks
+        return [weights.numpy() for weights in first.values()]
+
+    first = learn(2400.0, seed=0)
+    assert stage in seen
+    seen.clear()
+    again = learn(4000.0, seed=0)
+    assert stage not in seen and all(map(np.array_equal, first, again))
+    other = learn(4000.0, seed=1)
+    assert stage in seen and not all(map(np.array_equal, first, other))
+
+
+def test_seconds_of_learning_count_for_all_who_use_it(tmp_path: Path) -> None:
+    with CheckpointFolder(tmp_path / "learnt") as folder:
+        folder.save({})
+        for _ in range(2):
+            learnt, journal = Learnt(folder, {"data": "abc"}), Journal()
+
+            def learn() -> int:
+                time.sleep(0.2)
+                return 7
+
+            found = journal.run_stage("teacher", partial(learnt.once, {"kind": "teacher"}, journal, learn))
+            assert found == 7 and journal.seconds >= 0.2
+            assert Learnt(folder, {"data": "def"}).once({"kind": "teacher"}, Journal(), lambda: 8) == 8
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from rudcodec.runs import (
     CHECKPOINT_SECONDS,
     CheckpointFolder,
     Journal,
+    Learnt,
     Ranks,
     Reporter,
     RunContext,
@@ -70,6 +71,7 @@ def compress(
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    learnt: str | os.PathLike[str] | None = None,
     **overrides: Unpack[Overrides],
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
@@ -93,6 +95,10 @@ def compress(
             an empty one. None: no checkpoints.
         resume: go on from the newest checkpoint; on the same machine, to the same file.
         checkpoint_seconds: time between checkpoints.
+        learnt: a folder, new or empty, that keeps what is learnt of the real set alone, whatever the budget:
+            the networks whose features the utility ``mm`` compares, and the teacher of soft labels. Other
+            files of the set that are given this folder are spared the time, and are the same without it.
+            None: it isn't kept.
 
     Raises:
         RudError: unreadable data, wrong settings, a budget that can't be met, or checkpoints of another run.
@@ -113,6 +119,7 @@ def compress(
         checkpoints=checkpoints,
         resume=resume,
         checkpoint_seconds=checkpoint_seconds,
+        learnt=learnt,
     )
 
 
@@ -124,6 +131,7 @@ def encode(
     checkpoints: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    learnt: str | os.PathLike[str] | None = None,
 ) -> CompressResult:
     """Write the file of inputs that are resolved; what is raised then, and the arguments, are those of
     :func:`compress`."""
@@ -137,10 +145,15 @@ def encode(
                     f"{folder.path}: holds an unfinished run; --resume (in Python resume=True) goes on "
                     "with it, or remove that folder"
                 )
-        fingerprint = _fingerprint(inputs, ranks)
+        learnt_folder = None
+        if learnt is not None and ranks.is_first:
+            learnt_folder = stack.enter_context(CheckpointFolder(Path(learnt)))
+        machine = _machine(inputs, ranks)
+        fingerprint = _fingerprint(inputs, machine)
         with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
             reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
-            run = RunContext(settings.device, settings.seed, reporter, journal)
+            facts = {**machine, "data": fingerprint["data"]}
+            run = RunContext(settings.device, settings.seed, reporter, journal, Learnt(learnt_folder, facts))
             try:
                 payload, quality = run_pipeline(inputs, run)
             except BudgetError:  # to go on would end alike
@@ -186,12 +199,18 @@ def distill(
     return run_pipeline(inputs, RunContext(settings.device, settings.seed, report, journal))[0]
 
 
-def _fingerprint(inputs: Inputs, ranks: Ranks) -> dict[str, Any]:
-    """What the same file needs: software, data, settings, stages."""
+def _machine(inputs: Inputs, ranks: Ranks) -> dict[str, str]:
+    """What computes: with another software or device the same settings make another file."""
     processes = f"{ranks.world_size} processes of {torch.get_num_threads()} threads"
-    software = f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {processes}"
+    device = pick_device(inputs.settings.device)
+    return {
+        "software": f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {processes}",
+        "computes on": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+def _fingerprint(inputs: Inputs, machine: dict[str, str]) -> dict[str, Any]:
+    """What the same file needs: software, device, data, settings, stages."""
     names = [stage.name for stage in pipeline(inputs)]
     stages = f"{len(names)} stages ({hashlib.sha256(repr(names).encode()).hexdigest()[:8]})"
-    device = pick_device(inputs.settings.device)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"software": software, "computes on": name, **inputs.fingerprint(), "pipeline": stages}
+    return {**machine, **inputs.fingerprint(), "pipeline": stages}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from dataclasses import asdict
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from rudcodec.data import LabelledImages
@@ -64,7 +65,15 @@ class TeacherLabels(LabelMode):
         return label_network_spec(TEACHER_BITS, shape, classes, self.settings.label_views, in_file=False)
 
     def _train(self, encoding: Encoding) -> State:
-        return label_network_weights(self.real, self.spec, self._views, encoding.run)
+        run = encoding.run
+        facts = {
+            "kind": "teacher",
+            "network": asdict(self.spec),
+            "views": asdict(self._views),
+            "seed": run.seed,
+        }
+        learn = partial(label_network_weights, self.real, self.spec, self._views, run)
+        return run.learnt.once(facts, run.journal, learn)
 
     def _teacher(self, results: Results) -> LabelNetwork:
         return label_network_from(results["teacher"], self.spec, self._views)

@@ -3,6 +3,7 @@
 from rudcodec.runs.checkpoints import CheckpointFolder, State, copied, restore_optimizer
 from rudcodec.runs.context import RunContext
 from rudcodec.runs.journal import CHECKPOINT_SECONDS, Journal, Stateful, check_same
+from rudcodec.runs.learnt import Learnt
 from rudcodec.runs.ranks import Ranks, joined_ranks
 from rudcodec.runs.reports import ProgressReport, Reporter, RunClock, StageReport, ignore_report
 from rudcodec.runs.stage import Stage
@@ -11,6 +12,7 @@ __all__ = [
     "CHECKPOINT_SECONDS",
     "CheckpointFolder",
     "Journal",
+    "Learnt",
     "ProgressReport",
     "Ranks",
     "Reporter",

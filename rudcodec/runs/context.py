@@ -8,6 +8,7 @@ from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import keep_freed_memory
 from rudcodec.runs.checkpoints import State
 from rudcodec.runs.journal import Journal
+from rudcodec.runs.learnt import Learnt
 from rudcodec.runs.ranks import Ranks
 from rudcodec.runs.reports import Reporter, StageReport, ignore_report
 
@@ -20,6 +21,7 @@ class RunContext:
         seed: of everything random.
         reporter: takes progress reports.
         journal: by default one without checkpoints.
+        learnt: what other runs on the set have learnt; by default nothing.
 
     Attributes:
         rounding_generator: of the noise of soft rounding, on the device.
@@ -32,6 +34,7 @@ class RunContext:
         seed: int = 0,
         reporter: Reporter = ignore_report,
         journal: Journal | None = None,
+        learnt: Learnt | None = None,
     ) -> None:
         self.device = pick_device(device)
         if self.device.type == "cpu":
@@ -39,6 +42,7 @@ class RunContext:
         self.seed = seed
         self.reporter = reporter
         self.journal = journal or Journal()
+        self.learnt = learnt or Learnt()
         self.rounding_generator = torch.Generator(self.device).manual_seed(seed)
         self.utility_generator = torch.Generator().manual_seed(seed)
         self.journal.register("random generators", self)

@@ -106,6 +106,10 @@ class Journal:
         """Time that the stage under way has taken, earlier processes included."""
         return self.seconds - self._stage_began
 
+    def add_seconds(self, seconds: float) -> None:
+        """Count what an earlier run has done for this one as done in the stage under way."""
+        self._seconds_before += seconds
+
     def register(self, name: str, holder: Stateful) -> None:
         """Keep a holder's state in checkpoints, and restore it if there is one of that name."""
         self._registered[name] = holder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -55,7 +56,25 @@ class NetworkPool:
 def train_network_pool(
     real: LabelledImages, pool: NetworkPool, recipe: Recipe, run: RunContext
 ) -> list[dict[str, Tensor]]:
-    """The snapshots' weights, by name: a stage of the run, which all processes share."""
+    """The snapshots' weights, by name: a stage of the run, which all processes share. Those that an earlier
+    run has learnt aren't trained again."""
+    recipe = replace(recipe, optimizer="muon", lr=LR)
+    facts = {
+        "kind": "utility networks",
+        "pool": asdict(pool),
+        "seed": run.seed,
+        "normalisation": [recipe.mean, recipe.std],
+        "augmentation": recipe.augment,
+        "optimizer": [recipe.momentum, recipe.weight_decay],
+    }
+    learn = partial(_trained, real, pool, recipe, run)
+    weights: list[dict[str, Tensor]] = run.learnt.once(facts, run.journal, learn)
+    return weights
+
+
+def _trained(
+    real: LabelledImages, pool: NetworkPool, recipe: Recipe, run: RunContext
+) -> list[dict[str, Tensor]]:
     first_seed = run.seed * pool.runs
     if pool.steps == 0:
         seeds = range(first_seed, first_seed + pool.runs)
@@ -68,7 +87,6 @@ def train_network_pool(
     layout = torch.channels_last if fast else torch.contiguous_format
     images = DeviceImages(real.images, run.device)
     labels = torch.from_numpy(real.labels).to(run.device)
-    recipe = replace(recipe, optimizer="muon", lr=LR)
     state = _PoolState(real, pool, recipe, layout, run.device)
     shard = run.ranks.shard(batch_size)
     report = run.stage_report("utility networks")
