@@ -27,6 +27,7 @@ from rudcodec.label_network import label_network_spec
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import Within
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe
+from rudcodec.synthetic import SyntheticSet
 from rudcodec.views import recipe_of
 
 COLUMNS = (">bpc", ">fraction", ">layers", ">network's bytes", ">images per class", ">network", ">student")
@@ -78,11 +79,11 @@ class Splits:
         demand = Demand(train.classes, shape, min(train.ipc_counts()), for_views=True)
         ipc = images_per_class(demand, image_bytes * 8 / num_classes)
         budget = PictureBudget("avif", image_bytes, (ipc,))
+        images = real_images(train, budget, self.effort.seed)[0].as_set()
+        recipe = view_recipe(self.recipe, train.height, train.width)
         student = evaluate(
-            real_images(train, budget, self.effort.seed)[0].as_set(),
+            SyntheticSet(images.images, images.labels, images.classes, 0, recipe, network),
             self.judge,
-            recipe=view_recipe(self.recipe, train.height, train.width),
-            network=network,
             seeds=[self.effort.seed],
             steps=self.effort.steps,
             width=self.effort.width,

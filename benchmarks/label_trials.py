@@ -39,6 +39,7 @@ from rudcodec.label_network import label_network_spec
 from rudcodec.payload import LabelLayer, LabelNetwork, Recipe
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe
+from rudcodec.synthetic import SyntheticSet
 
 UNCODED_BYTES = 10**9  # a budget that every picture fits
 
@@ -108,10 +109,8 @@ class StudentTrials:
         check_all_taken(pairs)
         images = self.pictures if self.pictures is not None and use_file else self._real_images(kind, seed)
         result = evaluate(
-            images,
+            SyntheticSet(images.images, images.labels, images.classes, 0, recipe, network),
             self.judge,
-            recipe=recipe,
-            network=network,
             seeds=[seed],
             net=kind.net,
             width=kind.width,

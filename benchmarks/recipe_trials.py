@@ -45,7 +45,7 @@ def main(
             check_all_taken(pairs)
             for images in sets:
                 result = evaluate(
-                    images, judge, recipe=recipe, hard=True, seeds=seeds, net=net, width=width, progress=view
+                    images, judge, recipe=recipe, seeds=seeds, net=net, width=width, progress=view
                 )
                 print(
                     f"{images.name}  {text or 'its recipe'}  {percent(result.mean, result.std, seeds)}"

@@ -109,7 +109,7 @@ class Comparison:
         if data.network is not None:
             pending.append(Pending("label network", 0.0, self._judge_network))
         if data.network is not None or data.probs is not None:
-            work = self._work(TrainingSet.with_classes(data), self.hard_recipe)
+            work = self._work(TrainingSet.with_classes(data), self.hard_recipe(self.size_without_labels))
             pending.append(Pending("images alone", work, self._judge_images))
         return pending
 
@@ -125,7 +125,7 @@ class Comparison:
         """
         train.require_every_class("a baseline could have")
         own = TrainingSet.with_classes(self.data)
-        recipe = self.hard_recipe
+        recipe = self.hard_recipe(self.data.size)
         if "batch" not in self.changes:  # there may be more real images than the set has
             recipe = limited_batch(recipe, own.images[0].nbytes, own.batch_size(recipe))
         work = self._work(own, recipe)
@@ -141,13 +141,15 @@ class Comparison:
         """The set's recipe, changed as the user wants it."""
         return replace(self.data.recipe, **self.changes)
 
-    @property
-    def hard_recipe(self) -> Recipe:
-        """The recipe for images with their classes, the set's and real ones: that of the set, unless this is
-        one for views, of which changes no more than a smaller number of steps is taken."""
+    def hard_recipe(self, size: int) -> Recipe:
+        """The recipe for images with their classes, the set's and real ones, that take ``size`` bytes.
+
+        It is that of the set, unless this is one for views, of which changes no more than a smaller number of
+        steps is taken.
+        """
         if self.data.network is None:
             return self.recipe
-        usual = hard_recipe(self.data.recipe, self.data.bpc)
+        usual = hard_recipe(self.data.recipe, 8 * size / len(self.data.classes))
         return replace(usual, steps=min(usual.steps, self.changes.get("steps", usual.steps)))
 
     @property
@@ -170,8 +172,8 @@ class Comparison:
         return Entry("its label network", "label network", self.network_size, 0, accuracy)
 
     def _judge_images(self) -> Entry:
-        results = self._judge(TrainingSet.with_classes(self.data), self.hard_recipe, ", hard labels")
         size = self.size_without_labels
+        results = self._judge(TrainingSet.with_classes(self.data), self.hard_recipe(size), ", hard labels")
         accuracy = results[0].mean
         return Entry("its images, hard labels", "images alone", size, self.data.ipc, accuracy, results)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -30,12 +30,14 @@ from rudcodec.students import (
     Trainer,
     TrainingSet,
     check_request,
-    hard_recipe,
+    facts_of_students,
     students_within,
 )
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.watching import watched_stages
+from rudcodec.whole import whole
 
+_MAX_SEED = (1 << 63) - 1
 _AT_ONCE = 250  # images that a label network looks at between two reports
 
 
@@ -119,8 +121,6 @@ def evaluate(
     *,
     split: Split = "val",
     recipe: Recipe | None = None,
-    network: LabelNetwork | None = None,
-    hard: bool = False,
     seeds: SupportsIndex | Sequence[int] = 3,
     steps: int | None = None,
     net: str | StudentFactory = "convnet",
@@ -138,11 +138,8 @@ def evaluate(
             ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
             Those of classes that the set doesn't have are left out, and a warning says so.
-        recipe: how to train; by default the set's own, within the limits of :mod:`rudcodec.students.limits`
-            (with ``hard``: :func:`rudcodec.students.hard_recipe` of it).
-        network: labels the views that students are trained on; by default the set's own, if it has one.
-        hard: train on the images and their classes, whatever labels there are.
-        seeds: of the students, one for each; a number of students has the seeds 0, 1, ...
+        recipe: how to train; by default the set's own, within the limits of :mod:`rudcodec.students.limits`.
+        seeds: of the students, one for each, 0 or more; a number of students has the seeds 0, 1, ...
         steps: instead of the recipe's.
         net: a name in :data:`rudcodec.nets.NETS`, or any function of (channels, classes, (height, width))
             that returns a ``torch.nn.Module`` with as many logits as there are classes.
@@ -158,15 +155,16 @@ def evaluate(
         DataError: the sets can't be read or differ in image size, channels or classes.
         SettingError: also where ``checkpoints`` are of something else.
     """
-    seeds = range(seeds) if isinstance(seeds, SupportsIndex) else seeds
-    if not seeds:
-        raise SettingError("seeds must be a number of students, at least 1, or their seeds")
+    seeds = _seeds(seeds)
     if isinstance(synthetic, str | os.PathLike):
         synthetic = load_set(synthetic)
-    data = _with_labels(synthetic, network, hard)
     foreign = recipe is None
-    if recipe is None:
-        recipe = _own_recipe(synthetic, hard)
+    if isinstance(synthetic, SyntheticSet):
+        data, recipe = TrainingSet.with_own_labels(synthetic), recipe or synthetic.recipe
+    elif recipe is not None:
+        data = TrainingSet.with_classes(synthetic)
+    else:
+        raise SettingError("labelled images bring no recipe: give one")
     if steps is not None:
         recipe = replace(recipe, steps=steps)
     if foreign:
@@ -178,7 +176,8 @@ def evaluate(
         keeper = None
         if checkpoints is not None:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
-            keeper = stack.enter_context(students_within(folder))
+            facts = facts_of_students(trainer, real)
+            keeper = stack.enter_context(students_within(folder, fingerprint=facts))
         return judge(trainer, real, seeds, watched, keeper)
 
 
@@ -224,21 +223,13 @@ def _confusion(
     return np.bincount(numbers, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def _with_labels(
-    synthetic: SyntheticSet | LabelledImages, network: LabelNetwork | None, hard: bool
-) -> TrainingSet:
-    """The set with the labels that are asked for, or else its own."""
-    if hard:
-        return TrainingSet.with_classes(synthetic)
-    if network is not None:
-        return TrainingSet.with_network(synthetic, network)
-    if isinstance(synthetic, SyntheticSet):
-        return TrainingSet.with_own_labels(synthetic)
-    return TrainingSet.with_classes(synthetic)
-
-
-def _own_recipe(synthetic: SyntheticSet | LabelledImages, hard: bool) -> Recipe:
-    if not isinstance(synthetic, SyntheticSet):
-        raise SettingError("labelled images bring no recipe: give one")
-    recipe = synthetic.recipe
-    return hard_recipe(recipe, synthetic.bpc) if hard and synthetic.network is not None else recipe
+def _seeds(seeds: SupportsIndex | Sequence[int]) -> list[int]:
+    """The seeds of students, of which there may be only a number."""
+    given: Any = seeds
+    if np.ndim(given) == 0:
+        numbers = list(range(whole("seeds", given, 0, _MAX_SEED)))
+    else:
+        numbers = [whole("seeds", seed, 0, _MAX_SEED) for seed in given]
+    if not numbers:
+        raise SettingError("seeds must be a number of students, at least 1, or their seeds")
+    return numbers

@@ -13,7 +13,7 @@ import numpy as np
 from rudcodec.errors import BudgetError, SettingError
 from rudcodec.export import Contents, choose_format
 from rudcodec.export import save as save_contents
-from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.payload import ImageShape, LabelNetwork, Recipe, hard_recipe
 from rudcodec.recipe_checks import changed_recipe
 from rudcodec.views import checked_numbers
 
@@ -127,6 +127,23 @@ class SyntheticSet:
         """
         recipe = changed_recipe(self.recipe, changes, self.images.shape[3])
         return replace(self, stored_recipe=recipe)
+
+    def with_hard_labels(self) -> SyntheticSet:
+        """The same images with nothing but their classes.
+
+        Of a file with a label network ``size`` becomes that without it, and the recipe, which is one for
+        views, that of a file of such images.
+        """
+        hard = replace(self, network=None, probs=None, temperature=1.0)
+        if self.network is None:
+            return hard
+        from rudcodec.bitstream import labels_size
+
+        shape = ImageShape(*self.images.shape[1:])
+        hard = replace(hard, size=self.size - labels_size(self.network, shape, len(self.classes)))
+        if self.stored_recipe is None:
+            return hard
+        return replace(hard, stored_recipe=hard_recipe(self.stored_recipe, hard.bpc))
 
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.

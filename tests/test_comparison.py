@@ -102,9 +102,10 @@ def test_a_baseline_without_images_of_a_class_fails_before_students_train(tmp_pa
 
 
 def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
-    """Longer and with CutMix from 5e4 bits per class on, also beside files with a label network."""
+    """Longer and with CutMix for budgets of 5e4 bits per class and more, of which files take 97 % at least;
+    also beside files with a label network."""
     recipe, real = Recipe((128,), (64,)), stripes()
-    for bpc, cutmix, steps in ((49_999.0, 0, 1000), (50_000.0, 128, 4000)):
+    for bpc, cutmix, steps in ((48_499.0, 0, 1000), (48_501.0, 128, 4000)):
         settings = Settings(bpc=bpc, labels="hard")
         assert HardLabels(real, settings, recipe).student_recipe() == hard_recipe(recipe, bpc)
         assert (hard_recipe(recipe, bpc).cutmix, hard_recipe(recipe, bpc).steps) == (cutmix, steps)
@@ -112,7 +113,10 @@ def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
     small = rudcodec.load(bitstream.encode(labelled))
     large = replace(small, size=round(5e4 * len(small.classes) / 8))
     for data, cutmix in ((small, 0), (large, 128)):
-        assert Comparison("x", data, data.size, real).hard_recipe.cutmix == cutmix
+        beside = Comparison("x", data, small.size, real)
+        assert beside.hard_recipe(data.size).cutmix == cutmix
+        assert beside.hard_recipe(beside.size_without_labels).cutmix == 0  # of its images alone
+        assert data.with_hard_labels().recipe.cutmix == cutmix
 
 
 def test_equal_images_are_told_from_others_in_json(rud: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,9 @@ def test_result_says_how_it_came_about(result: EvalResult, real: LabelledImages)
 
 def test_same_seed_same_student(small: SyntheticSet, real: LabelledImages, result: EvalResult) -> None:
     other = evaluate(small, real, seeds=[1], width=16)
-    assert len(evaluate(small, real, seeds=np.int64(1), steps=1, width=4).seeds) == 1
+    quick: dict[str, Any] = {"steps": 1, "width": 4}
+    assert evaluate(small, real, seeds=np.int64(1), **quick).seeds == (0,)
+    assert evaluate(small, real, seeds=np.array([5]), **quick).seeds == (5,)
     assert other.accuracies == result.accuracies[1:]
     assert other.std == 0.0
 
@@ -135,8 +138,9 @@ def test_files_and_sources_by_name(rud: Path, tmp_path: Path) -> None:
 
 
 def test_mistakes(small: SyntheticSet, real: LabelledImages, train: LabelledImages) -> None:
-    with pytest.raises(SettingError, match="seeds"):
-        evaluate(small, real, seeds=0)
+    for seeds in (0, [], -1, [-1], [1.5], [2**63], "3"):
+        with pytest.raises(SettingError, match="seeds"):
+            evaluate(small, real, seeds=seeds)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="no recipe"):
         evaluate(train, real)
     with pytest.raises(SettingError, match="steps"):

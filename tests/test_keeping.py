@@ -130,17 +130,21 @@ def test_evaluate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     trainer, folder = trainer_of(small_payload()), tmp_path / "work"
     data = rudcodec.load(bitstream.encode(small_payload()))
     real = dataclasses.replace(real_images(trainer), classes=data.classes)
-    options: dict[str, Any] = {"recipe": trainer.recipe, "seeds": 2, "width": 4, "device": "cpu"}
+    options: dict[str, Any] = {"recipe": trainer.recipe, "seeds": 2, "device": "cpu"}
 
-    def accuracies(clock: Clock, **more: Any) -> tuple[float, ...]:
+    def accuracies(clock: Clock, width: int = 4, **more: Any) -> tuple[float, ...]:
         def follow(_stage: str, done: int, total: int) -> None:
             clock(done, total)
 
-        return rudcodec.evaluate(data, real, progress=follow, **options, **more).accuracies
+        return rudcodec.evaluate(data, real, progress=follow, width=width, **options, **more).accuracies
 
     expected = accuracies(Clock())
     with pytest.raises(KilledError):
         accuracies(Clock(1, STEPS + 3), checkpoints=folder)
+    with pytest.raises(
+        rudcodec.SettingError, match=r"work: the unfinished run there has network convnet of width 4"
+    ):
+        accuracies(Clock(), checkpoints=folder, width=5)
     seen = Clock()
     assert accuracies(seen, checkpoints=folder) == expected
     assert seen.calls == list(range(STEPS + 3, 2 * STEPS + 1)) and not folder.exists()

@@ -354,7 +354,7 @@ def test_compress_with_a_network(compressed: Path) -> None:
     quick = replace(loaded.recipe, steps=400, lr=0.005)
     found = rudcodec.evaluate(loaded, real, recipe=quick, seeds=1, width=32)
     assert found.mean > 0.5
-    hard = rudcodec.evaluate(loaded, real, hard=True, seeds=1, steps=20, width=16)
+    hard = rudcodec.evaluate(loaded.with_hard_labels(), real, seeds=1, steps=20, width=16)
     assert hard.batch == min(256, len(loaded))
 
 

@@ -2,7 +2,7 @@
 
 from rudcodec.payload import hard_recipe
 from rudcodec.students.batches import Batches
-from rudcodec.students.keeping import Seen, StudentKeeper, kept_students, students_within
+from rudcodec.students.keeping import Seen, StudentKeeper, facts_of_students, kept_students, students_within
 from rudcodec.students.limits import check_request
 from rudcodec.students.objective import label_loss
 from rudcodec.students.optimizers import RecipeOptimizer, optimizers_for
@@ -32,6 +32,7 @@ __all__ = [
     "accuracy",
     "check_request",
     "default_recipe",
+    "facts_of_students",
     "hard_recipe",
     "kept_students",
     "label_loss",

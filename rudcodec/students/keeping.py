@@ -6,12 +6,11 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -111,11 +110,17 @@ def kept_students(folder: Path, checkpoint_seconds: float = CHECKPOINT_SECONDS) 
 
 @contextmanager
 def students_within(
-    checkpoints: CheckpointFolder | None, checkpoint_seconds: float = CHECKPOINT_SECONDS
+    checkpoints: CheckpointFolder | None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    fingerprint: Mapping[str, Any] | None = None,
 ) -> Iterator[StudentKeeper]:
     """A keeper for the students of one piece of work, that goes on from the checkpoints in a folder, if there
-    is one; they are removed when the work is done. Raises DataError for checkpoints that can't be used."""
-    with Journal(checkpoints, resume=True, checkpoint_seconds=checkpoint_seconds) as journal:
+    is one; they are removed when the work is done.
+
+    Raises DataError for checkpoints that can't be used, SettingError for those of work with another
+    ``fingerprint``.
+    """
+    with Journal(checkpoints, fingerprint, True, checkpoint_seconds) as journal:
         yield StudentKeeper(journal)
         if checkpoints is not None:
             checkpoints.clear()
@@ -166,16 +171,22 @@ def _warn(error: Exception) -> None:
     warnings.warn(f"students aren't kept, should this be interrupted: {error}", RuntimeWarning, stacklevel=2)
 
 
+def facts_of_students(trainer: Trainer, real: LabelledImages) -> dict[str, Any]:
+    """All that students depend on, their seeds apart, and what they look at; JSON."""
+    net = trainer.spec.net
+    return {
+        "software": f"rudcodec {version('rudcodec')}, torch {torch.__version__}",
+        "device": f"{trainer.device}{', compiled' if trainer.compiled else ''}",
+        "network": f"{net if isinstance(net, str) else 'a function'} of width {trainer.spec.width}",
+        "recipe": str(trainer.recipe),
+        "training set": _digest(trainer.data),
+        "real images": digest(real),
+    }
+
+
 def _key(trainer: Trainer, seed: int, real: LabelledImages) -> str:
     """A checksum of all that a student depends on, and of what it looks at."""
-    facts = {
-        "software": [version("rudcodec"), torch.__version__],
-        "device": [str(trainer.device), trainer.compiled],
-        "network": [trainer.spec.net, trainer.spec.width, seed],
-        "recipe": asdict(trainer.recipe),
-        "trained on": _digest(trainer.data),
-        "looks at": digest(real),
-    }
+    facts = {**facts_of_students(trainer, real), "seed": seed}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
