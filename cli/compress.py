@@ -153,14 +153,14 @@ def compress(
     goes_on = resume and _has_checkpoint(out)
     if is_first:
         known = (out if goes_on else None, log if goes_on or is_unfinished(log) else None) if resume else ()
-        check_outputs((None if dry_run else out, preview, log), force, known)
+        check_outputs(() if dry_run else (out, preview, log), force, known)
     require("torch", "safetensors", "filelock", "threadpoolctl")
     if tensorboard is not None:
         require("tensorboard", advice="pip install tensorboard")
 
     with ExitStack() as stack:
         view = stack.enter_context(ProgressView(not is_first or is_quiet()))
-        logs = (log, tensorboard) if is_first else (None, None)
+        logs = (log, tensorboard) if is_first and not dry_run else (None, None)
         metrics = stack.enter_context(Metrics(view, *logs, append=goes_on))
         real_source, distilled_source = (real, source) if distilled else (source, None)
         sets = _Sets(

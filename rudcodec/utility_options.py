@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from rudcodec.errors import SettingError
-from rudcodec.options import check_options, option, options_of, parse_option
+from rudcodec.options import check_options, guess, option, options_of, parse_option
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,8 @@ def utility_options(name: str, kind: type[UtilityOptions], options: Mapping[str,
         if owner != name:
             raise SettingError(f"{key}: is an option of the utility {owner!r}, but the utility is {name!r}")
         if option_name not in known:
-            near = get_close_matches(option_name, known, 1)
-            guess = f"; is it {name}.{near[0]}?" if near else ""
-            raise SettingError(f"{key}: the utility {name!r} has no such option{guess}")
+            near = guess(key, tuple(f"{name}.{one}" for one in known))
+            raise SettingError(f"{key}: the utility {name!r} has no such option{near}")
         try:
             own[option_name] = parse_option(kind, option_name, value) if isinstance(value, str) else value
         except SettingError as error:

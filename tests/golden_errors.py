@@ -62,6 +62,7 @@ def broken_files() -> dict[str, bytes]:
         "flipped-segment": with_byte(len(whole) - 6, whole[-6] ^ 128),
         "no-head": join([recipe, model, first, second]),
         "two-heads": join([head, head, recipe, model, first, second]),
+        "ancillary-1025": join([head, *[(200, b"")] * 1024, (200, b"one more"), model, first, second]),
         "ancillary-first": join([recipe, head, model, first, second]),
         "no-model": join([head, recipe, first, second]),
         "model-behind-segment": join([head, recipe, model, first, model, second]),

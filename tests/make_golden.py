@@ -106,6 +106,7 @@ def ancillary() -> dict[str, bytes]:
             METADATA, b"".join(b"\1%c\xf0\x1f" % k + b"v" * 4080 for k in range(65, 82))
         ),
         "unknown-sections": join([head, *unknown, recipe, model, unknown[0], first, unknown[1], second]),
+        "unknown-1024": join([head, *[(200, b"")] * 1024, model, first, second]),
         "unknown-at-the-end": join([head, model, first, second, recipe, *unknown]),
         "no-recipe": victim.without(RECIPE),
         "recipe-longer": join([head, longer, model, first, second]),

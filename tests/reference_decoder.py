@@ -69,7 +69,7 @@ def read_file(data: bytes) -> Fields:
     file, head = Bytes(data), Fields(count=0, models=[], segments=[], groups=0, parameters=0, work=0)
     require(len(data) <= 1 << 30 and file.take(4) == b"RUD\2", "not a version 2 .rud file")
     head.views = head.soft = head.labels = None
-    lowest = 1  # the next critical section's tag
+    lowest, skipped = 1, 0  # the next critical section's tag
     while file.at < len(data):
         start, tag, b = file.at, file.byte(), Bytes(file.take(file.number(0, 1 << 30)))
         checksum = zlib.crc32(data[start : file.at])
@@ -93,6 +93,7 @@ def read_file(data: bytes) -> Fields:
         elif tag == 4:
             head.segments.append(read_segment(b, head))
         else:
+            require((skipped := skipped + 1) <= 1 << 10, "too many ancillary sections")
             if tag == 129 and head.views is None and len(b.data) >= 9:  # section 9
                 v = [*b.data[:9], *(b.data[9:10] or [0])]
                 known = 1 <= v[0] <= v[1] <= 127 and v[2] <= 64 and v[4] <= 1 and v[7] + v[8] <= 256

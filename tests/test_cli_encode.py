@@ -326,6 +326,7 @@ def test_presets_and_changes(source: Path, tmp_path: Path, encoder: list[dict[st
 @pytest.mark.parametrize("labels", ["hard", "soft", "network"])
 def test_dry_run_says_what_it_would_take(source: Path, tmp_path: Path, labels: str) -> None:
     options = ["--labels", labels, "--ipc", "2", "--device", "cpu", "--set", "label_views=2000"]
+    options += ["--log", str(tmp_path / "log.jsonl")]  # of a real run
     result = compress(source, tmp_path / "out.rud", "--bpc", "8k", "--dry-run", *options)
     assert result.exit_code == 0, result.output
     name = "teacher" if labels == "soft" else "label network"

@@ -329,7 +329,7 @@ def test_a_utility_has_options_of_its_own(colour: LabelledImages) -> None:
     settings = Settings(bpc=9000, ipc=2, utility_options={"mm.runs": "1", "mm.steps": 2}, **QUICK)
     assert len(distill(colour, settings).segments) == 1
     for key, message in [
-        ("mm.run", r"mm\.run: the utility 'mm' has no such option; is it mm\.runs"),
+        ("mm.run", r"mm\.run: the utility 'mm' has no such option; is it 'mm\.runs"),
         ("gm.width", "gm.width: is an option of the utility 'gm', but the utility is 'mm'"),
     ]:
         with pytest.raises(SettingError, match=message):

@@ -34,7 +34,7 @@ MISTAKES = [
     ("compress digits out.rud --device cudaa", "'cudaa' is none of"),
     ("compress digits out.rud --preset slow", "'slow' is not one of"),
     ("compress digits out.rud --set warmups=3", "is it 'warmup'"),
-    ("compress digits out.rud --set mm.run=3", "is it mm.runs"),
+    ("compress digits out.rud --set mm.run=3", "is it 'mm.runs'"),
     ("compress digits out.rud --set mm.runs=none", "mm.runs"),
     ("compress digits out.rud --set dm.width=9", "the utility is 'mm'"),
     ("compress digits out.rud --seeds 3", "--seed"),

@@ -22,6 +22,7 @@ from rudcodec.data import LabelledImages  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.nets import ConvNet  # noqa: E402
 from rudcodec.nets.normalise import normalise  # noqa: E402
+from rudcodec.runs import RunContext  # noqa: E402
 from rudcodec.students import default_recipe  # noqa: E402
 from rudcodec.utility import make_utility  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, ExpertTrainer  # noqa: E402
@@ -62,10 +63,10 @@ def test_trajectories_that_do_not_fit_are_refused(
 ) -> None:
     utility = TrajectoryMatching(default_recipe(data), TMOptions(experts=str(folder)))
     assert 1e5 < utility.memory() < 1e8
-    utility.prepare(data, CPU, None)
+    utility.prepare(data, CPU, 2)
     monkeypatch.setattr("rudcodec.utility.tm.free_memory", lambda: 10**5)
     with pytest.raises(SettingError, match=r"trajectory matching takes 0\.\d GB, and cpu has 0\.0 GB"):
-        utility.prepare(data, CPU, None)
+        utility.prepare(data, CPU, 2)
 
 
 def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
@@ -135,7 +136,7 @@ def test_a_student_that_stands_still_is_as_far_as_the_expert_went(data: Labelled
     utility = TrajectoryMatching(
         default_recipe(data), TMOptions(experts=str(folder), steps=3, epochs_ahead=1, batch=4)
     )
-    utility.prepare(data, CPU, None)
+    utility.prepare(data, CPU, 2)
     images, labels = synthetic()
     utility.lr = 1e-9
     assert float(utility(images, labels, torch.Generator().manual_seed(0)).detach()) == pytest.approx(1)
@@ -172,6 +173,23 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
     (path / "manifest.json").write_bytes(b"no")
     with pytest.raises(DataError, match="is not the manifest"):
         Experts(path)
+
+
+def test_experts_that_come_later_change_no_run_under_way(data: LabelledImages, tmp_path: Path) -> None:
+    ExpertTrainer(data, SHORT, CPU).fill(tmp_path, 2)
+
+    def utility() -> TrajectoryMatching:
+        return TrajectoryMatching(default_recipe(data), TMOptions(experts=str(tmp_path), epochs_ahead=1))
+
+    learned = utility().learn(data, RunContext("cpu"))
+    for later in (10, 2):
+        (tmp_path / f"{later}.safetensors").write_bytes((tmp_path / "1.safetensors").read_bytes())
+    resumed = utility()
+    resumed.prepare(data, CPU, learned)
+    assert [file.stem for file in resumed.experts.files] == ["0", "1"]
+    assert [file.stem for file in utility().experts.files] == ["0", "1", "2", "10"]
+    with pytest.raises(DataError, match="holds 4 experts; the run began with 5"):
+        utility().prepare(data, CPU, 5)
 
 
 def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None:

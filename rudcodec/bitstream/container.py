@@ -45,7 +45,6 @@ class Fields(Protocol):
     def byte(self, name: str, value: int, low: int, high: int) -> int: ...
     def added_byte(self, name: str, value: int) -> int: ...
     def text(self, name: str, value: str, longest: int, shortest: int = 1) -> str: ...
-    def mark(self, name: str) -> None: ...
     def fail(self, reason: str) -> FormatError: ...
 
 
@@ -55,9 +54,6 @@ class Writer:
     def __init__(self, section: str) -> None:
         self.section = section
         self.data = bytearray()
-
-    def mark(self, name: str) -> None:
-        """A part of the structure begins; of interest to readers only."""
 
     def fail(self, reason: str) -> FormatError:
         return FormatError(self.section, -1, reason)
@@ -102,15 +98,10 @@ class Reader:
     def __init__(self, data: Source, section: str, start: int, end: int) -> None:
         self.section = section
         self.position = start
-        self.marks: list[tuple[str, int]] = []
         self.end = end
         self._data = data[start:end]
         self._start = start
         self._field = start
-
-    def mark(self, name: str) -> None:
-        """Note where a part of the structure begins."""
-        self.marks.append((name, self.position))
 
     def fail(self, reason: str) -> FormatError:
         return FormatError(self.section, self._field, reason)

@@ -30,16 +30,13 @@ class Head:
 
 def code_head(fields: Fields, head: Head | None) -> Head:
     """Code the whole head; ``head`` is None when reading."""
-    fields.mark("images")
     height, width, channels = head.image_shape if head else (0, 0, 0)
     height = fields.number("height", height, 1, limits.SIDE)
     width = fields.number("width", width, 1, limits.SIDE)
     channels = fields.byte("channels", channels, 1, 3)
     if channels == 2:
         raise fields.fail("channels is 2, must be 1 or 3")
-    fields.mark("classes")
     classes = _code_classes(fields, head.classes if head else None)
-    fields.mark("segments")
     segments = fields.number("number of segments", head.num_segments if head else 0, 1, limits.SEGMENTS)
     if reason := limits.counts_excess(len(classes), segments):
         raise fields.fail(reason)

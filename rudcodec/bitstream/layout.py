@@ -165,6 +165,9 @@ def next_section(data: Source, outline: Outline, offset: int, segments: int) -> 
     section = container.frame(data, offset, expected)
     if tag >= ANCILLARY:
         container.check(data, section, "ancillary section")
+        if len(outline.ancillary.sections) == limits.ANCILLARY:
+            reason = f"there are more than {limits.ANCILLARY} sections that may be skipped"
+            raise FormatError("ancillary section", section.start, reason)
         outline.ancillary.read(data, section, outline.image_shape.channels)
     elif tag == MODEL:
         _read_model(data, outline, section)

@@ -42,6 +42,7 @@ LABEL_BIAS = 4  # largest exponent of a label layer's bias, over its weight's
 LABEL_WORK = 1 << 30  # multiply-accumulates of a view
 SOFT_KEPT = 16  # classes besides its own that a soft label names
 SOFT_CHOICES = 1 << 60  # of such classes
+ANCILLARY = 1 << 10  # sections
 METADATA = 1 << 16  # bytes
 PAIRS = 256  # of metadata
 KEY = 64  # bytes

@@ -44,12 +44,10 @@ class ModelFields:
 
 def code_model(fields: Fields, shape: ImageShape, classes: int, model: ModelFields | None) -> ModelFields:
     """Code all fields in front of the parameters; ``classes``: their number in the file."""
-    fields.mark("sharing")
     coder = fields.byte("image coder", CODER if model else 0, 0, 255)
     if coder != CODER:
         raise fields.fail(f"image coder {coder} is unknown, must be {CODER}")
     groups = _code_sharing(fields, classes, model)
-    fields.mark("networks")
     architecture = _code_architecture(fields, shape, model.architecture if model else None)
     ymax = fields.number("largest latent", model.ymax if model else 0, 0, limits.LATENT)
     return ModelFields(architecture, groups, ymax)

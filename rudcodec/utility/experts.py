@@ -151,7 +151,8 @@ class Experts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = _read_manifest(folder / "manifest.json")
-        self.files = sorted(folder.glob("*.safetensors"))
+        # in the order they are made, so that later ones are behind those that are there
+        self.files = sorted(folder.glob("*.safetensors"), key=lambda file: (len(file.stem), file.stem))
         if not self.files:
             raise DataError(f"{folder}: holds no experts")
         self._load = lru_cache(maxsize=8)(self._read)
@@ -171,6 +172,12 @@ class Experts:
             raise SettingError(
                 f"{self.folder}: experts of {self.epochs} epochs can't be {epochs_ahead} epochs ahead"
             )
+
+    def keep_first(self, count: int) -> None:
+        """Forget all but the first ``count``. Raises DataError if there are fewer."""
+        if len(self) < count:
+            raise DataError(f"{self.folder}: holds {len(self)} experts; the run began with {count}")
+        del self.files[count:]
 
     def network(self) -> ConvNet:
         """A network of the experts' shape, with random weights."""

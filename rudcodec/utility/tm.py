@@ -23,7 +23,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.memory import free_memory
 from rudcodec.payload import Recipe
-from rudcodec.runs import State
+from rudcodec.runs import RunContext, State
 from rudcodec.utility import Utility
 from rudcodec.utility.experts import Experts
 from rudcodec.utility_options import TMOptions
@@ -58,8 +58,13 @@ class TrajectoryMatching(Utility):
         self.experts = Experts(Path(self.options.experts))
         self.lr = INITIAL_LR
 
+    def learn(self, real: LabelledImages, run: RunContext) -> State:
+        """How many experts there are: a run that goes on has no more, though their folder may have grown."""
+        return len(self.experts)
+
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         """Raises SettingError also if the device has too little memory for a step."""
+        self.experts.keep_first(learned)
         self.experts.check(real, self.options.epochs_ahead)
         needed, free = self.memory(), _free(device)
         if 0 < free < needed:
