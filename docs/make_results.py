@@ -64,7 +64,7 @@ def pages() -> dict[Path, str]:
 
 def _within(page: Path, made: str) -> str:
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{made}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}\n{made}{END}{rest.partition(END)[2]}"
 
 
 def readme_table(best: list[Headline]) -> str:
