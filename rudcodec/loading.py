@@ -130,7 +130,7 @@ def _wrap(payload: Payload, images: np.ndarray, size: int) -> SyntheticSet:
 
     labels, probs = bitstream.hard_labels(payload), bitstream.soft_labels(payload)
     result = SyntheticSet(
-        images, labels, payload.classes, size, payload.recipe, payload.labels, metadata=payload.metadata
+        images, labels, payload.classes, size, payload.recipe, payload.network, metadata=payload.metadata
     )
     if probs is None or payload.soft is None:
         return result

@@ -110,8 +110,8 @@ class Case:
             assert np.array_equal(np.concatenate(streamed), images)
             soft = self._call(bitstream.soft_labels, payload)
             assert soft is None or soft.shape == (len(images), len(payload.classes))
-            if payload.labels is not None and len(images):
-                found = self._call(bitstream.logits, payload.labels, images[:1])
+            if payload.network is not None and len(images):
+                found = self._call(bitstream.logits, payload.network, images[:1])
                 assert found.dtype == np.int64 and found.shape == (1, len(payload.classes))
         elif not self._thorough:
             return whole.reason

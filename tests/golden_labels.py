@@ -26,7 +26,7 @@ def networks() -> dict[str, Payload]:
     colour = random_payload(COLOUR, [(1, 2), (1, 1)], seed=30)
     deep = random_labels(colour, DEEP, seed=30)
     plain = random_labels(random_payload(GREY, [(3, 3)], seed=31), (LabelLayer(3),), seed=32)
-    assert plain.labels is not None and deep.labels is not None
+    assert plain.network is not None and deep.network is not None
     separable = (
         LabelLayer(5, norm="scale"),
         LabelLayer(5, "max", kernel="depthwise", norm="scale"),
@@ -42,10 +42,10 @@ def networks() -> dict[str, Payload]:
     many = tuple(LabelLayer(2, kernel="pointwise", residual=i > 0) for i in range(32))
     return {
         "labels-deep": deep,
-        "labels-mirror": replace(deep, labels=replace(deep.labels, mirror=True)),
-        "labels-no-views": replace(deep, labels=replace(deep.labels, views=None)),
-        "labels-plain": replace(plain, labels=replace(plain.labels, temperature=255, views=recipe)),
-        "labels-sharpened": replace(deep, labels=replace(deep.labels, views=sharp)),
+        "labels-mirror": replace(deep, network=replace(deep.network, mirror=True)),
+        "labels-no-views": replace(deep, network=replace(deep.network, views=None)),
+        "labels-plain": replace(plain, network=replace(plain.network, temperature=255, views=recipe)),
+        "labels-sharpened": replace(deep, network=replace(deep.network, views=sharp)),
         "labels-pixel": random_labels(random_payload(PIXEL, [(1, 1)], seed=33), (LabelLayer(2),), seed=33),
         # the largest sums, and the linear layer's result shifted to the left
         "labels-large": random_labels(
@@ -63,8 +63,8 @@ def networks() -> dict[str, Payload]:
 
 def some_views(payload: Payload, images: np.ndarray) -> np.ndarray:
     """The first views of seed 0, uint8 (3, H, W, C), by the file's recipe or the usual one."""
-    assert payload.labels is not None
-    recipe = payload.labels.views or ViewRecipe()
+    assert payload.network is not None
+    recipe = payload.network.views or ViewRecipe()
     drawn = views.draw(recipe, images.shape, 0, 0, VIEWS)
     return np.asarray(views.render(views.sharpened(images, recipe, np), drawn, np))
 
@@ -96,8 +96,8 @@ def broken() -> dict[str, bytes]:
 
     def with_network(first: QLayer | None = None, last: QLayer | None = None) -> bytes:
         """The section with layers that its encoder would refuse."""
-        assert payload.labels is not None
-        mine = [*payload.labels.parameters]
+        assert payload.network is not None
+        mine = [*payload.network.parameters]
         mine[0], mine[-1] = first or mine[0], last or mine[-1]
         coder = Encoder()
         for one in mine:
@@ -112,8 +112,8 @@ def broken() -> dict[str, bytes]:
         coded = b"".join(bytes([shape]) + varint(out) for shape, out in layers)
         return victim.with_body(LABELS, labels[:2] + bytes([len(layers)]) + coded + labels[9:])
 
-    assert payload.labels is not None
-    first, last = payload.labels.parameters[0], payload.labels.parameters[-1]
+    assert payload.network is not None
+    first, last = payload.network.parameters[0], payload.network.parameters[-1]
     heavy = np.zeros_like(first.weight.values)
     heavy[0, 0, 0] = 2047, 2047, 3
     loud = first.weight.values.copy()

@@ -99,7 +99,7 @@ def random_labels(
         parameters.append(QLayer(weight, bias, scale))
     last = tensor(linear.weight, exponent, 4.0)
     parameters.append(QLayer(last, tensor(linear.bias, exponent + 4, 100.0)))
-    return replace(payload, labels=LabelNetwork(layers, tuple(parameters), 32, ViewRecipe()))
+    return replace(payload, network=LabelNetwork(layers, tuple(parameters), 32, ViewRecipe()))
 
 
 def random_soft(payload: Payload, scale: SoftScale, *, seed: int, spread: float = 2.0) -> Payload:

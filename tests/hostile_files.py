@@ -292,9 +292,9 @@ def labels(rng: random.Random) -> bytes:
         architecture = Architecture(*shape, (1,), (), (layer(shape.channels, 1, relu=False),))
         payload = random_payload(architecture, [(1,) * classes], seed=rng.randrange(1 << 32))
         payload = random_labels(payload, network.layers, seed=rng.randrange(1 << 32), spread=0.3)
-        assert payload.labels is not None
+        assert payload.network is not None
         try:
-            return bitstream.encode(replace(payload, labels=replace(payload.labels, mirror=network.mirror)))
+            return bitstream.encode(replace(payload, network=replace(payload.network, mirror=network.mirror)))
         except FormatError:  # a row of weights that sums to too much
             continue
 

@@ -153,7 +153,7 @@ def summary(data: bytes) -> dict[str, Any]:
     """What the fields of a file say, as in the manifest."""
     outline = bitstream.parse(data)
     payload = bitstream.decode(data)
-    views = payload.labels.views if payload.labels else None
+    views = payload.network.views if payload.network else None
     return {
         "shape": outline.image_shape,
         "classes": outline.classes,
@@ -219,10 +219,10 @@ def add(manifest: dict[str, Any], name: str, data: bytes) -> None:
     if (probs := bitstream.soft_labels(payload)) is not None:
         found = [[round(p, 9) for p in row] for row in probs.tolist()]
         manifest["probabilities"].setdefault(name, found if len(found[0]) < 100 else found[:1])
-    if payload.labels is not None:
+    if payload.network is not None:
         views = some_views(payload, images)
         manifest["views"].setdefault(name, sha256(views.tobytes()).hexdigest())
-        manifest["logits"].setdefault(name, bitstream.logits(payload.labels, views).tolist())
+        manifest["logits"].setdefault(name, bitstream.logits(payload.network, views).tolist())
 
 
 if __name__ == "__main__":

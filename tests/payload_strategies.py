@@ -172,12 +172,12 @@ def payloads(
         return random_soft(payload, scale, seed=seed)
     if kind == "network":
         payload = random_labels(payload, draw(label_layers(size)), seed=seed)
-        assert payload.labels is not None
+        assert payload.network is not None
         network = replace(
-            payload.labels,
+            payload.network,
             mirror=draw(st.booleans()),
             views=draw(st.none() | VIEWS),
             temperature=draw(st.integers(1, 255)),
         )
-        return replace(payload, labels=network)
+        return replace(payload, network=network)
     return payload

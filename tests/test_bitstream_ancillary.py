@@ -32,7 +32,7 @@ def test_unknown_sections_change_nothing(payload: Payload, data: st.DataObject) 
     whole, images = bitstream.decode_images(join(sections))
     np.testing.assert_array_equal(images, bitstream.synthesize(payload))
     assert (whole.recipe, whole.metadata) == (payload.recipe, payload.metadata)
-    assert (whole.labels and whole.labels.views) == (payload.labels and payload.labels.views)
+    assert (whole.network and whole.network.views) == (payload.network and payload.network.views)
     assert bitstream.encode(whole) == bitstream.encode(payload)
     saved, pixels, lost = bitstream.salvage(join(sections))
     assert not lost and pixels.tobytes() == images.tobytes() and saved.recipe == payload.recipe
@@ -69,8 +69,8 @@ def test_known_sections_that_make_no_sense_are_taken_for_absent(
         assert sum(used) <= 1 and found <= any(used)
     head, pixels, _ = reference_decoder.decode(join(sections))
     assert b"".join(pixels) == images.tobytes()
-    if whole.labels is not None:
-        views = whole.labels.views
+    if whole.network is not None:
+        views = whole.network.views
         assert (head.views is None) == (views is None)
 
 
@@ -125,7 +125,7 @@ def test_views() -> None:
     body = sections[at][1]
 
     def views(body: bytes) -> ViewRecipe | None:
-        labels = bitstream.decode(join([*sections[:at], (VIEWS, body), *sections[at + 1 :]])).labels
+        labels = bitstream.decode(join([*sections[:at], (VIEWS, body), *sections[at + 1 :]])).network
         assert labels is not None
         return labels.views
 
@@ -138,7 +138,7 @@ def test_views() -> None:
         assert views(body[:offset] + bytes([value]) + body[offset + 1 :]) is None, offset
     for offset, value in ((0, 77), (1, 127), (2, 64), (3, 255), (5, 255), (6, 255), (7, 216), (8, 216)):
         assert views(body[:offset] + bytes([value]) + body[offset + 1 :]) is not None, offset
-    without = bitstream.decode(join([one for one in sections if one[0] != VIEWS])).labels
+    without = bitstream.decode(join([one for one in sections if one[0] != VIEWS])).network
     assert without is not None and without.views is None
 
 

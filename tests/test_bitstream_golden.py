@@ -73,16 +73,16 @@ def test_golden_views_and_logits(name: str) -> None:
     """The first views of seed 0, and what the label network makes of them."""
     data = (FOLDER / f"{name}.rud").read_bytes()
     payload, images = bitstream.decode_images(data)
-    assert payload.labels is not None
+    assert payload.network is not None
     views = some_views(payload, images)
     assert sha256(views.tobytes()).hexdigest() == MANIFEST["views"][name]
-    assert bitstream.logits(payload.labels, views).tolist() == MANIFEST["logits"][name]
-    assert (payload.labels.views is None) == (name == "labels-no-views")
+    assert bitstream.logits(payload.network, views).tolist() == MANIFEST["logits"][name]
+    assert (payload.network.views is None) == (name == "labels-no-views")
 
 
 def test_golden_label_networks_have_layers_of_every_kind() -> None:
     files = [bitstream.decode((FOLDER / f"{name}.rud").read_bytes()) for name in MANIFEST["logits"]]
-    layers = [layer for file in files if file.labels is not None for layer in file.labels.layers]
+    layers = [layer for file in files if file.network is not None for layer in file.network.layers]
     for field in fields(LabelLayer):
         values = {getattr(layer, field.name) for layer in layers}
         assert len(values) >= {"pool": 4, "kernel": 3}.get(field.name, 2), field.name
@@ -135,8 +135,8 @@ def test_flags_that_blas_raises_for_nothing_are_ignored(name: str, monkeypatch: 
     data = (FOLDER / f"{name}.rud").read_bytes()
     with np.errstate(all="raise"):
         payload, images = bitstream.decode_images(data)
-        assert payload.labels is not None
-        logits = bitstream.logits(payload.labels, some_views(payload, images))
+        assert payload.network is not None
+        logits = bitstream.logits(payload.network, some_views(payload, images))
         assert bitstream.encode(payload) == data
     assert sha256(images.tobytes()).hexdigest() == MANIFEST["pixels"][name]
     assert logits.tolist() == MANIFEST["logits"][name]

@@ -119,12 +119,12 @@ def test_pieces_of_a_file_make_the_file(payload: Payload, data: st.DataObject) -
     probabilities = bitstream.soft_labels(payload)
     if probabilities is not None:
         np.testing.assert_array_equal(bitstream.soft_labels(merged), probabilities)
-    if payload.labels is not None:
-        assert merged.labels is not None
+    if payload.network is not None:
+        assert merged.network is not None
         np.testing.assert_array_equal(
-            bitstream.logits(merged.labels, pixels), bitstream.logits(payload.labels, pixels)
+            bitstream.logits(merged.network, pixels), bitstream.logits(payload.network, pixels)
         )
-        assert merged.labels.views == payload.labels.views
+        assert merged.network.views == payload.network.views
 
 
 @settings(max_examples=40)
@@ -272,26 +272,26 @@ def test_extracted_images_are_those_of_the_file(payload: Payload, data: st.DataO
     np.testing.assert_array_equal(images, bitstream.synthesize(payload)[keep])
     assert names_of(part) == names[keep].tolist()
     recipe = payload.recipe
-    if hard and payload.labels is not None and recipe is not None:
+    if hard and payload.network is not None and recipe is not None:
         recipe = hard_recipe(recipe, bpc=0.0)  # of such small files
     assert part.recipe == recipe
-    assert (part.soft, part.labels is None) == (
-        (None, True) if hard else (payload.soft, payload.labels is None)
+    assert (part.soft, part.network is None) == (
+        (None, True) if hard else (payload.soft, payload.network is None)
     )
     if part.soft is not None and (probabilities := bitstream.soft_labels(payload)) is not None:
         np.testing.assert_array_equal(bitstream.soft_labels(part), probabilities[keep])
-    if part.labels is not None and payload.labels is not None:
+    if part.network is not None and payload.network is not None:
         rows = [payload.classes.index(name) for name in part.classes]
-        exact = bitstream.logits(payload.labels, images)[:, rows]
-        np.testing.assert_array_equal(bitstream.logits(part.labels, images), exact)
+        exact = bitstream.logits(payload.network, images)[:, rows]
+        np.testing.assert_array_equal(bitstream.logits(part.network, images), exact)
 
 
 def test_views_recipes_are_the_first_files() -> None:
     payload = random_labels(flat(), LAYERS, seed=1)
-    assert payload.labels is not None
-    other = replace(payload, labels=replace(payload.labels, views=ViewRecipe(zoom_min=3)))
+    assert payload.network is not None
+    other = replace(payload, network=replace(payload.network, views=ViewRecipe(zoom_min=3)))
     files = [bitstream.encode(one) for one in (other, payload)]
     merged = bitstream.decode(bitstream.merge(files))
-    assert merged.labels is not None and merged.labels.views == ViewRecipe(zoom_min=3)
+    assert merged.network is not None and merged.network.views == ViewRecipe(zoom_min=3)
     assert [tag for tag, _ in split(bitstream.merge(files))].count(LABELS) == 1
     assert bitstream.parse(files[0]).image_shape == ImageShape(2, 3, 1)

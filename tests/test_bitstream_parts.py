@@ -347,7 +347,7 @@ class TestSalvage:
                 payload, _, lost = bitstream.salvage(bytes(damaged))
             except FormatError:
                 continue
-            assert payload.labels is None and len(lost) == 1 and "damaged" in str(lost[0])
+            assert payload.network is None and len(lost) == 1 and "damaged" in str(lost[0])
 
 
 @settings(max_examples=80)

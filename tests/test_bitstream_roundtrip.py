@@ -30,7 +30,7 @@ def tensors(payload: Payload) -> list[QTensor]:
         for group in model.groups
         for one in (*group.context, *group.synthesis)
     ]
-    layers += payload.labels.parameters if payload.labels else ()
+    layers += payload.network.parameters if payload.network else ()
     found = [tensor for one in layers for tensor in (one.weight, one.scale, one.bias)]
     return [tensor for tensor in found if tensor is not None]
 
@@ -41,10 +41,10 @@ def assert_same(a: Payload, b: Payload) -> None:
     assert [(m.architecture, m.classes, len(m.groups)) for m in a.models] == [
         (m.architecture, m.classes, len(m.groups)) for m in b.models
     ]
-    assert (a.labels is None) == (b.labels is None)
-    if a.labels is not None and b.labels is not None:
+    assert (a.network is None) == (b.network is None)
+    if a.network is not None and b.network is not None:
         for field in ("layers", "temperature", "views", "mirror"):
-            assert getattr(a.labels, field) == getattr(b.labels, field)
+            assert getattr(a.network, field) == getattr(b.network, field)
     for x, y in zip(tensors(a), tensors(b), strict=True):
         assert x.exponent == y.exponent and x.values.dtype == y.values.dtype == np.int32
         np.testing.assert_array_equal(x.values, y.values)
@@ -82,11 +82,11 @@ def test_reference_decoder_gives_the_same_pixels(payload: Payload) -> None:
     assert labels == bitstream.hard_labels(payload).tolist()
     if (probabilities := bitstream.soft_labels(payload)) is not None:
         np.testing.assert_allclose(head.probabilities, probabilities, rtol=0, atol=1e-12)
-    if payload.labels is not None:
+    if payload.network is not None:
         network, view = reference_decoder.read_labels(head), images[0]
         assert network is not None
         assert [reference_decoder.logits(network, view.tolist())] == bitstream.logits(
-            payload.labels, view[None]
+            payload.network, view[None]
         ).tolist()
 
 

@@ -140,10 +140,10 @@ def test_a_label_network_is_judged_with_its_set_and_with_real_images(tmp_path: P
     payload = random_labels(small_payload(), (LabelLayer(4, "mean"),), seed=1)
     file = tmp_path / "labelled.rud"
     bitstream.write(payload, file)
-    assert payload.labels is not None
-    beside = bitstream.labels_size(payload.labels, payload.image_shape, 3)
+    assert payload.network is not None
+    beside = bitstream.labels_size(payload.network, payload.image_shape, 3)
     # small files have no room for pictures: a longer recipe of segments would only be slower
-    big = replace(small_payload(segments=40), labels=payload.labels)
+    big = replace(small_payload(segments=40), network=payload.network)
     bitstream.write(big, file)
     options = ["--real", str(folder), *QUICK, "--baseline", "jpeg", "--nets", "convnet,mlp", "--json"]
     result = CliRunner().invoke(main, ["eval", str(file), *options])

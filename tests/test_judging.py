@@ -89,7 +89,7 @@ def test_what_was_changed_of_a_recipe_is_said(rud: Path, real: Path, tmp_path: P
 @pytest.mark.slow
 def test_pages_say_how_long_each_kind_was_trained(labelled: Path, real: Path, tmp_path: Path) -> None:
     data = bitstream.decode(labelled.read_bytes())
-    assert data.labels is not None
+    assert data.network is not None
     recipe = Recipe((128,) * 3, (64,) * 3, (), "adamw", 1003, 2)
     bitstream.write(replace(data, recipe=recipe), labelled)
     page = tmp_path / "page.html"

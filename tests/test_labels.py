@@ -109,7 +109,7 @@ def networks_of_a_kind(kernel: Kernel, norm: Norm) -> Iterator[LabelNetwork]:
     base = random_payload(architecture, [(1, 1, 1)], seed=0)
     for pool, residual, linear in product((None, *get_args(Pool)), (False, True), (False, True)):
         layers = (LabelLayer(6, linear=True), LabelLayer(6, pool, residual, kernel, norm, linear))
-        network = random_labels(base, layers, seed=3).labels
+        network = random_labels(base, layers, seed=3).network
         assert network is not None
         yield from (network, replace(network, mirror=True))
 
@@ -147,7 +147,7 @@ def test_mirrored_logits_are_means(norm: Norm) -> None:
 
 @pytest.mark.parametrize("elements", [1, 3000, 50_000])
 def test_labels_are_the_same_whatever_fits_memory(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = labelled_payload().labels
+    network = labelled_payload().network
     assert network is not None
     pictures = np.random.default_rng(4).integers(0, 256, (9, 8, 8, 1)).astype(np.uint8)
     whole = bitstream.logits(network, pictures)
@@ -274,12 +274,12 @@ def test_rows_explain_the_network_too(tmp_path: Path) -> None:
     description = bitstream.describe(data)
     assert sum(row.bytes for row in description.rows) == len(data)
     mine = sum(row.bytes for row in description.rows if row.section in ("labels", "views"))
-    assert payload.labels is not None and mine == bitstream.labels_size(
-        payload.labels, payload.image_shape, 2
+    assert payload.network is not None and mine == bitstream.labels_size(
+        payload.network, payload.image_shape, 2
     )
     (part,) = (part for part in description.parts if part.name.startswith("labels"))
     views = sum(row.bytes for row in description.rows if row.section == "views")
-    without = bitstream.encode(replace(payload, labels=None))
+    without = bitstream.encode(replace(payload, network=None))
     assert mine == len(data) - len(without) and views == 15
     assert 0 <= 8 * (mine - views) - part.bits < 8 * (17 + 6 + 8)
 
@@ -287,10 +287,10 @@ def test_rows_explain_the_network_too(tmp_path: Path) -> None:
 def test_truncation_and_salvage_keep_the_network() -> None:
     data = bitstream.encode(labelled_payload())
     short = bitstream.decode(bitstream.truncate(data, ipc=2.5).data)
-    assert short.labels is not None and len(short.segments) == 1
+    assert short.network is not None and len(short.segments) == 1
     broken = data[:-6] + bytes([data[-6] ^ 1]) + data[-5:]
     payload, _, lost = bitstream.salvage(broken)
-    assert payload.labels is not None and len(lost) == 1
+    assert payload.network is not None and len(lost) == 1
 
 
 def test_views_need_a_network() -> None:
@@ -306,9 +306,9 @@ def rudcodec_recipe() -> Recipe:
 
 def test_streams_are_the_same_with_workers() -> None:
     payload = labelled_payload()
-    assert payload.labels is not None
+    assert payload.network is not None
     images = bitstream.synthesize(payload)
-    stream = ViewStream(images, payload.labels, batch=6, batches=5, seed=9)
+    stream = ViewStream(images, payload.network, batch=6, batches=5, seed=9)
     alone = list(stream)
     assert len(alone) == 5 and alone[0][0].shape == (6, 8, 8, 1) and alone[0][1].shape == (6, 2)
     shared = list(DataLoader(stream, batch_size=None, num_workers=2))
@@ -320,9 +320,9 @@ def test_streams_are_the_same_with_workers() -> None:
 @pytest.mark.parametrize("sharpen", [0, 80])
 def test_streams_show_the_files_views(tmp_path: Path, sharpen: int) -> None:
     payload = labelled_payload()
-    assert payload.labels is not None
+    assert payload.network is not None
     recipe = ViewRecipe(sharpen=sharpen)
-    bitstream.write(replace(payload, labels=replace(payload.labels, views=recipe)), tmp_path / "a.rud")
+    bitstream.write(replace(payload, network=replace(payload.network, views=recipe)), tmp_path / "a.rud")
     loaded = rudcodec.load(tmp_path / "a.rud")
     assert loaded.network is not None and loaded.network.views == recipe
     images, probs = ViewStream(loaded.images, loaded.network, batch=50, seed=4).at(1)

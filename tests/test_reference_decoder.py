@@ -81,7 +81,7 @@ def test_views_and_their_logits(name: str) -> None:
     made = [reference_decoder.make_view(head, pixels, 0, number) for number in range(3)]
     assert sha256(b"".join(map(flat, made))).hexdigest() == MANIFEST["views"][name]
     network = reference_decoder.read_labels(head)
-    labels = bitstream.decode(golden(name)).labels
+    labels = bitstream.decode(golden(name)).network
     assert network is not None and labels is not None
     assert (network.temperature, bool(network.mirror)) == (labels.temperature, labels.mirror)
     assert [reference_decoder.logits(network, view) for view in made] == MANIFEST["logits"][name]

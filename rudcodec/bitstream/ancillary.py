@@ -61,7 +61,7 @@ class Ancillary:
 
 def pack_ancillary(payload: Payload) -> list[bytes]:
     """The ancillary sections of a payload. Raises FormatError."""
-    views = payload.labels.views if payload.labels else None
+    views = payload.network.views if payload.network else None
     recipe = pack_recipe(payload.recipe, payload.image_shape.channels)
     return [recipe, pack_views(views), pack_metadata(payload.metadata)]
 

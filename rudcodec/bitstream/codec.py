@@ -107,7 +107,7 @@ def _front_sections(payload: Payload, models: tuple[ModelFields, ...]) -> list[b
         ):
             raise FormatError(f"model {i}", -1, reason)
         sections.append(model_section(i, fields, model.groups, len(payload.classes)))
-    labels = payload.labels or payload.soft
+    labels = payload.network or payload.soft
     if labels is not None:
         sections.append(_labels_section(labels, payload.image_shape, len(payload.classes)))
     return sections
@@ -236,7 +236,7 @@ def _check_consistent(payload: Payload) -> None:
         a = model.architecture
         if ImageShape(a.height, a.width, a.channels) != payload.image_shape:
             raise FormatError(f"model {i}", -1, "makes images of another shape than the first model")
-    if payload.soft is not None and payload.labels is not None:
+    if payload.soft is not None and payload.network is not None:
         raise FormatError("labels", -1, "there can't be both soft labels and a label network")
     for i, segment in enumerate(payload.segments):
         if (segment.soft is None) != (payload.soft is None):

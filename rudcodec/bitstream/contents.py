@@ -25,7 +25,7 @@ class Contents:
         self.outline = outline
         self._data = data
         self.models = tuple(read_model(data, outline, i) for i in range(len(outline.models)))
-        self.labels = self._read_label_network()
+        self.network = self._read_label_network()
         self.networks = Networks(self.models, [fields.ymax for fields in outline.model_fields])
 
     def payload(self, segments: Iterable[Segment]) -> Payload:
@@ -36,7 +36,7 @@ class Contents:
             self.models,
             tuple(segments),
             outline.recipe,
-            self.labels,
+            self.network,
             outline.soft,
             outline.metadata,
         )

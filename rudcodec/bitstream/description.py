@@ -160,8 +160,8 @@ def code_length(payload: Payload) -> tuple[Part, ...]:
     lengths = []
     for name, model in zip(names, payload.models, strict=True):
         lengths += _weight_lengths(name, model)
-    if payload.labels is not None:
-        lengths.append(_network_length(payload, payload.labels))
+    if payload.network is not None:
+        lengths.append(_network_length(payload, payload.network))
     if payload.soft is not None:
         lengths.append(_soft_length(payload, payload.soft))
     for i, (name, ready) in enumerate(zip(names, networks, strict=True)):

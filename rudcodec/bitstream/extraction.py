@@ -38,10 +38,10 @@ def extract(
         FormatError: the file is malformed.
     """
     payload, _ = decode_images(data)
-    drops_network = hard and payload.labels is not None
+    drops_network = hard and payload.network is not None
     if hard:
         segments = tuple(replace(segment, soft=None) for segment in payload.segments)
-        payload = replace(payload, segments=segments, labels=None, soft=None)
+        payload = replace(payload, segments=segments, network=None, soft=None)
     if ipc is not None:
         payload = _with_ipc(payload, ipc)
     kept_classes = None if classes is None else _numbers_of(payload, classes)
@@ -54,9 +54,9 @@ def extract(
     payload = without_unused(payload)
     if kept_classes is not None:
         payload = _without_classes(payload, kept_classes)
-    labels = payload.labels and replace(payload.labels, views=None)
+    network = payload.network and replace(payload.network, views=None)
     try:
-        rest = encode(replace(payload, labels=labels, recipe=None, metadata={}))
+        rest = encode(replace(payload, network=network, recipe=None, metadata={}))
     except FormatError as error:
         raise SettingError(f"these images may not be a file of their own: {error}") from None
     kept = _ancillary(data, but=(RECIPE, VIEWS) if drops_network else ())
@@ -119,9 +119,9 @@ def _without_classes(payload: Payload, kept: list[int]) -> Payload:
         replace(model, classes=model.classes and tuple(numbers[k] for k in model.classes))
         for model in payload.models
     )
-    labels = payload.labels and _network_with_classes(payload.labels, kept)
+    network = payload.network and _network_with_classes(payload.network, kept)
     names = tuple(payload.classes[k] for k in kept)
-    return replace(payload, classes=names, models=models, segments=segments, labels=labels)
+    return replace(payload, classes=names, models=models, segments=segments, network=network)
 
 
 def _network_with_classes(network: LabelNetwork, kept: list[int]) -> LabelNetwork:

@@ -74,7 +74,7 @@ class NetworkLabels(LabelMode):
         return view_recipe(self.recipe, self.real.height, self.real.width)
 
     def finish(self, payload: Payload, results: Results) -> Payload:
-        return replace(payload, labels=self._network(results["label network"]))
+        return replace(payload, network=self._network(results["label network"]))
 
     @cached_property
     def spec(self) -> LabelNetworkSpec:

@@ -59,8 +59,8 @@ class Payload:
         models: networks; a segment names the one it is decoded with.
         segments: the images.
         recipe: for students; None: the file has none, or none that is understood.
-        labels: a label network; ``soft``: how images' soft labels are quantized; neither: images have their
-            class for a label.
+        network: the label network; ``soft``: how images' soft labels are quantized; neither: images have
+            their class for a label.
         metadata: what the file says of itself, in words.
     """
 
@@ -68,7 +68,7 @@ class Payload:
     models: tuple[Model, ...]
     segments: tuple[Segment, ...]
     recipe: Recipe | None = None
-    labels: LabelNetwork | None = None
+    network: LabelNetwork | None = None
     soft: SoftScale | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
