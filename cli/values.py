@@ -15,6 +15,7 @@ from rudcodec.errors import BudgetError, DataError, FormatError, RudError, Setti
 from rudcodec.options import parse_amount
 from rudcodec.plugins import NETS
 
+_STANDARD_INPUT_READ = "rudcodec.standard_input_read"
 _RECIPE_NUMBERS: dict[str, type[int | float]] = {
     "steps": int,
     "batch": int,
@@ -105,6 +106,10 @@ def read_input(path: str) -> bytes:
     if path == "-":
         if sys.stdin is None:
             raise DataError("standard input is closed")
+        meta = click.get_current_context().meta
+        if _STANDARD_INPUT_READ in meta:
+            raise DataError("only one input can be -, standard input")
+        meta[_STANDARD_INPUT_READ] = True
         return read_bytes(sys.stdin.buffer)
     return read_bytes(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +26,7 @@ from rudcodec.progress import StageProgress, StageSteps, Within, no_progress
 from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, check_request, hard_recipe
 from rudcodec.students.limits import limited_batch
 from rudcodec.synthetic import SyntheticSet
+from rudcodec.text import listed
 
 Kind = Literal["set", "label network", "images alone", "pictures", "pictures with label network"]
 """What is judged: a set; of one with labels of its own the label network itself, and the images with their
@@ -104,6 +106,13 @@ class Comparison:
         data = self.data
         labelled = TrainingSet.with_own_labels(data)
         check_request(self.recipe, labelled, self.changes.keys())
+        if data.network is not None and (unused := self.changes.keys() & {"cutmix", "augment"}):
+            warnings.warn(
+                f"{self.name}: {listed(sorted(unused))} changes nothing: its students see views, which have "
+                "mixtures and changes of their own",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         check_networks(self.panel.specs, data.images.shape[1:], len(data.classes))
         pending = [Pending("set", self._work(labelled, self.recipe), self._judge_labelled)]
         if data.network is not None:

@@ -244,7 +244,8 @@ def test_files_on_disk(tmp_path: Path) -> None:
     paths = [tmp_path / "1.rud", tmp_path / "2.rud"]
     for path, payload in zip(paths, (first, second), strict=True):
         bitstream.write(payload, path)
-    size = merge(paths, tmp_path / "out.rud")
+    with pytest.warns(RuntimeWarning, match="metadata differ in name: the merged file has the first of each"):
+        size = merge(paths, tmp_path / "out.rud")
     assert size == (tmp_path / "out.rud").stat().st_size
     whole = rudcodec.load(tmp_path / "out.rud")
     assert whole.classes == ("a", "b", "c") and whole.labels.tolist() == [0, 1, 2, 1]

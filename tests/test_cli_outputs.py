@@ -139,6 +139,12 @@ class TestDash:
         assert result.stdout_bytes == bitstream.truncate(rud.read_bytes(), ipc=2).data
         assert "standard output: " in result.stderr
 
+    @pytest.mark.parametrize("command", ["verify", "compare", "merge -o out.rud"])
+    def test_only_one_thing_comes_from_there(self, rud: Path, command: str) -> None:
+        result = run(*command.split(), "-", "-", stdin=rud.read_bytes())
+        assert result.exit_code == 2
+        assert result.stderr.splitlines()[-1] == "rudcodec: only one input can be -, standard input"
+
     def test_only_one_thing_goes_there(self) -> None:
         result = run("compress", "digits", "-", "--log", "-")
         assert "only one output can be -" in one_line(result)

@@ -398,12 +398,20 @@ def test_tensors_of_published_code(tmp_path: Path) -> None:
     assert "holds 5 sets" in refusal(tmp_path / "five.pt")
 
 
+def test_tensors_with_names_of_classes(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    images, labels = torch.rand(6, 3, 4, 4), torch.arange(6) // 3
+    torch.save({"images": images, "labels": labels, "Classes": ["cat", "dog"]}, tmp_path / "x.pt")
+    assert load(tmp_path / "x.pt", "all").classes == ("cat", "dog")
+
+
 def test_tensors_that_are_no_set(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     images, labels = torch.rand(6, 3, 4, 4), torch.arange(6) // 3
     path = tmp_path / "x.pt"
     for saved, said in (
         ({"images": images}, "has no images and labels, only images"),
+        ({"images": images, "labels": labels.tolist()}, "labels is a list; save it as a tensor"),
         ({"images": 3 * images - 1, "labels": labels}, "need entries mean and std"),
         ({"images": images * float("nan"), "labels": labels}, "nan"),
         ({"images": images, "labels": labels, "mean": torch.rand(2), "std": torch.rand(2)}, "mean must be 3"),

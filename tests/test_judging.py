@@ -86,6 +86,19 @@ def test_what_was_changed_of_a_recipe_is_said(rud: Path, real: Path, tmp_path: P
     assert "was changed: lr=0.5, augment=crop,flip, batch=4, steps=2" in page.read_text()
 
 
+def test_what_changes_nothing_of_views_is_said(labelled: Path, real: Path) -> None:
+    options = ("--real", real, *QUICK, "--set", "cutmix=255", "--set", "augment=")
+    result = run("eval", labelled, *options)
+    assert result.exit_code == 0
+    assert "augment, cutmix changes nothing: its students see views" in result.stderr
+
+
+def test_a_file_of_one_class_has_no_student(rud: Path, real: Path, tmp_path: Path) -> None:
+    assert run("extract", rud, tmp_path / "one.rud", "--class", "ant").exit_code == 0
+    result = run("eval", tmp_path / "one.rud", "--real", real, *QUICK)
+    assert "the set has one class, ant: what tells classes apart needs two at least" in mistake(result)
+
+
 @pytest.mark.slow
 def test_pages_say_how_long_each_kind_was_trained(labelled: Path, real: Path, tmp_path: Path) -> None:
     data = bitstream.decode(labelled.read_bytes())

@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 
+@pytest.mark.filterwarnings("ignore:.*it may have been cut short")
 @pytest.mark.parametrize("part", range(4))
 def test_hostile_sources_end_well(part: int) -> None:
     """Images that fit together, or a RudError of one printable line."""

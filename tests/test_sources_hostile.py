@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import png
 from test_data import encoded, put, refusal, tarred, tones, toy, zipped
 
 from rudcodec.data import Reading, load
@@ -71,6 +72,21 @@ def test_deep_and_long_paths(tmp_path: Path, parts: int, form: int) -> None:
     text = bounded(source)
     assert "lies in more than 16 folders" in text or "characters, more than 4,096" in text
     assert len(text) < 1000
+
+
+def test_a_tar_that_ends_between_entries(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(2):
+            (tmp_path / "set" / name / f"{number}.png").write_bytes(png(np.zeros((4, 4), np.uint8)))
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        archive.add(tmp_path / "set", "set")
+        end = archive.offset
+    assert len(load(tmp_path / "set.tar", "all")) == 4
+    with (tmp_path / "set.tar").open("r+b") as file:
+        file.truncate(end)
+    with pytest.warns(RuntimeWarning, match="set.tar: ends without the mark of a tar's end"):
+        assert len(load(tmp_path / "set.tar", "all")) == 4
 
 
 @linux

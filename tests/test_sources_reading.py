@@ -208,13 +208,13 @@ def test_npz_of_other_numbers(tmp_path: Path, images: np.ndarray, labels: np.nda
     ("images", "mean", "why"),
     [
         (np.full((2, 2, 2), 1e300), np.zeros(1), "mean and std normalised can't lie in 1e+300..1e+300"),
-        (np.full((2, 2, 2), np.nan), np.zeros(1), "can't lie in nan..nan"),
+        (np.full((2, 2, 2), np.nan), np.zeros(1), "normalised have numbers that are none (NaN)"),
         (
             np.zeros((2, 2, 2)),
             np.full(1, 1e300),
             "mean has numbers that no normalisation has: 1e+300..1e+300",
         ),
-        (np.zeros((2, 2, 2)), np.zeros(2), "mean must be 1 floats, not float64 (2,)"),
+        (np.zeros((2, 2, 2)), np.zeros(2), "mean must be a float, not 2 of type float64"),
     ],
 )
 def test_npz_normalised_by_nonsense(tmp_path: Path, images: np.ndarray, mean: np.ndarray, why: str) -> None:

@@ -15,6 +15,7 @@ from rudcodec.bitstream.layout import ModelOutline, Outline, parse
 from rudcodec.bitstream.models import ModelFields, code_model
 from rudcodec.bitstream.segments import SegmentFields, code_segment
 from rudcodec.errors import FormatError, SettingError
+from rudcodec.text import listed
 
 _HARD = "rudcodec extract --hard makes files with hard labels"
 
@@ -143,6 +144,13 @@ def _metadata(outlines: Sequence[Outline]) -> bytes:
     metadata: dict[str, str] = {}
     for outline in outlines:
         metadata = outline.metadata | metadata
+    differing = {key for outline in outlines for key, _ in outline.metadata.items() - metadata.items()}
+    if differing:
+        warnings.warn(
+            f"metadata differ in {listed(sorted(differing))}: the merged file has the first of each",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     try:
         return pack_metadata(metadata)
     except FormatError as error:

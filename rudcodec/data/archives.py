@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -134,6 +135,12 @@ class _Tar(_Archive):
                     heads.used = 0
                     archive.members.clear()  # type: ignore[attr-defined]  # else tarfile keeps them all
                     self._add(entry)
+                if heads.last != tarfile.NUL * tarfile.BLOCKSIZE:
+                    warnings.warn(
+                        f"{self.where}: ends without the mark of a tar's end; it may have been cut short",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
 
     def names(self) -> Sequence[str]:
         return list(self._entries)

@@ -51,7 +51,9 @@ def collect_images(
         for row, pixels, where in _pictures(source, selection, reading, progress):
             if isinstance(pixels, PictureError):
                 if not reading.skip_bad:
-                    raise DataError(f"{where} {pixels}")
+                    raise DataError(
+                        f"{where} {pixels}; mend it, or leave out what can't be read (--skip-bad)"
+                    )
                 bad.append(f"{where} {pixels}")
                 continue
             if space is None:

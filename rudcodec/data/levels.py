@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,10 @@ from rudcodec.text import shown
 
 _LARGEST = 1e6
 """The largest magnitude of a normalised value, and of mean and std."""
+_TOLERANCE = 1 / 255
+_CLIPPED = 0.1
+"""The part of numbers beyond 0..1, by more than a level, from which something may be wrong: optimizers of
+distilled images leave some there."""
 _BLOCK = 1 << 22
 """How many values are converted at once, to take little memory beside the array."""
 
@@ -61,15 +66,29 @@ def denormalised(images: NDArray[Any], entries: Mapping[str, NDArray[Any]], wher
     mean, std = (_per_channel(entries[key], channels, f"{where}: {key}") for key in ("mean", "std"))
     low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
     if not (-_LARGEST < low and high < _LARGEST):
-        raise DataError(f"{where}: images that mean and std normalised can't lie in {low:.3g}..{high:.3g}")
+        problem = (
+            "have numbers that are none (NaN)"
+            if math.isnan(low + high)
+            else f"can't lie in {low:.3g}..{high:.3g}"
+        )
+        raise DataError(f"{where}: images that mean and std normalised {problem}")
     result = new_array(images.shape, np.float32)
     step = max(1, _BLOCK // max(1, math.prod(images.shape[1:])))
+    clipped = 0
     for start in range(0, len(images), step):
         block = result[start : start + step]
         block[:] = images[start : start + step]
         block *= std
         block += mean
+        clipped += int(np.count_nonzero((block < -_TOLERANCE) | (block > 1 + _TOLERANCE)))
         np.clip(block, 0, 1, out=block)
+    if clipped > _CLIPPED * result.size:
+        warnings.warn(
+            f"{where}: {100 * clipped / result.size:.0f} % of the numbers lie beyond black and white and are "
+            "clipped; are mean and std those that normalised them (--normalised)?",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return result
 
 
@@ -93,7 +112,8 @@ def _scale_floats(images: NDArray[Any], scale: int, where: str) -> NDArray[Any]:
 
 def _per_channel(values: NDArray[Any], channels: int, where: str) -> NDArray[np.float32]:
     if values.dtype.kind != "f" or values.size not in (1, channels):
-        raise DataError(f"{where} must be {channels} floats, not {values.dtype} {values.shape}")
+        count = "a float" if channels == 1 else f"{channels} floats, one for each channel"
+        raise DataError(f"{where} must be {count}, not {values.size} of type {values.dtype}")
     if not (np.abs(values) < _LARGEST).all():
         raise DataError(
             f"{where} has numbers that no normalisation has: {values.min():.3g}..{values.max():.3g}"

@@ -44,6 +44,10 @@ def matching(
     if (order := numbers_of(classes, real.classes)) is not None:
         names = tuple(real.classes[number] for number in order)
         return replace(real, labels=np.argsort(order)[real.labels], classes=names)
+    if not has_all and len(classes) < 2:
+        raise DataError(
+            f"the set has one class, {listed(classes)}: what tells classes apart needs two at least"
+        )
     if not has_all and set(classes) < set(real.classes):
         return _of_classes(real, classes)
     if missing := set(classes) - set(real.classes):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import IMAGES, LABELS
+from rudcodec.data.array_keys import IMAGES, LABELS, key_of_classes
 from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LIST, check_memory
 from rudcodec.data.contents import Contents
@@ -22,6 +22,7 @@ from rudcodec.data.kinds import UNKNOWN, is_zip, kind_of_file
 from rudcodec.data.levels import denormalised
 from rudcodec.data.modules import import_reader
 from rudcodec.data.normalisation import with_chosen
+from rudcodec.data.npz import class_names
 from rudcodec.data.reading import Reading
 from rudcodec.data.saved import about_classes
 from rudcodec.errors import DataError
@@ -77,6 +78,8 @@ def open_tensors(path: Path, reading: Reading) -> ArraySource | None:
     norm, notes = normalisation_of(path, pixels, with_chosen(reading.normalised, entries))
     pixels, label_values = denormalised(pixels, norm, where), entries[labels_key]
     classes = about_classes(_about(path), label_values)
+    if path.suffix.lower() != SUFFIXES[0] and (key := key_of_classes({name: name for name in entries})):
+        classes = class_names(entries[key], f"{where}: {shown(key)}")
     return ArraySource(path.stem, where, {"train": lambda: (pixels, label_values)}, classes, notes)
 
 
@@ -151,12 +154,22 @@ def _pickled(path: Path, where: str) -> Entries:
         raise DataError(
             f"{where}: neither a dict nor a pair of images and labels, but {type(contents).__name__}"
         )
+    for key, value in contents.items():
+        if str(key).lower() in (*IMAGES, *LABELS) and not isinstance(value, torch.Tensor):
+            raise DataError(f"{where}: {shown(str(key))} is a {type(value).__name__}; save it as a tensor")
     tensors = {str(key): value for key, value in contents.items() if isinstance(value, torch.Tensor)}
     used = {key: value for key, value in tensors.items() if key.lower() in _USED_KEYS}
     others = dict.fromkeys(tensors.keys() - used.keys(), np.empty(0))
+    names = {str(key): value for key, value in contents.items() if _is_texts(value)}
     return _lowercase_keys(
-        others | {key: tensor_array(value, f"{where}: {key}") for key, value in used.items()}
+        {key: np.array(value) for key, value in names.items()}
+        | others
+        | {key: tensor_array(value, f"{where}: {key}") for key, value in used.items()}
     )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def tensor_array(tensor: Any, where: str) -> NDArray[Any]:

@@ -90,18 +90,21 @@ class HeadReader:
 
     Attributes:
         used: bytes read since it was last set to zero.
+        last: the bytes that were read last.
     """
 
     def __init__(self, stream: BinaryIO, where: str) -> None:
         self._stream = stream
         self._where = where
         self.used = 0
+        self.last = b""
 
     def read(self, size: int) -> bytes:
         self.used += size
         if self.used > MAX_HEAD:
             raise DataError(f"{self._where}: the name of an entry takes more than {MAX_HEAD >> 20} MiB")
-        return self._stream.read(size)
+        self.last = self._stream.read(size)
+        return self.last
 
     def seek(self, offset: int) -> int:
         return self._stream.seek(offset)

@@ -39,7 +39,7 @@ def _row(point: Point, split: str, changes: str) -> tuple[str, ...]:
         str(point.batch) if has_students else "",
         ",".join(map(str, point.seeds)),
         f"{100 * point.mean:.2f}",
-        f"{100 * point.std:.2f}" if has_students else "",
+        f"{100 * point.std:.2f}" if len(point.seeds) > 1 else "",
         ",".join(f"{100 * one:.2f}" for one in point.accuracies),
         split,
         str(point.real_images) if has_students else "",
