@@ -86,6 +86,7 @@ def test_what_was_changed_of_a_recipe_is_said(rud: Path, real: Path, tmp_path: P
     assert "was changed: lr=0.5, augment=crop,flip, batch=4, steps=2" in page.read_text()
 
 
+@pytest.mark.filterwarnings("default:.*changes nothing")
 def test_what_changes_nothing_of_views_is_said(labelled: Path, real: Path) -> None:
     options = ("--real", real, *QUICK, "--set", "cutmix=255", "--set", "augment=")
     result = run("eval", labelled, *options)
