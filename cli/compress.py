@@ -16,7 +16,7 @@ from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.progress import activity
 from rudcodec.settings import PRESETS, RUN_SECTION, Settings
-from rudcodec.text import clock, short
+from rudcodec.text import clock, short, shown
 from rudcodec.threads import prepare_for_images
 
 from .commands import RareOption, closing, command, is_quiet, is_verbose
@@ -179,6 +179,9 @@ def compress(
                 view.say(_software(resolved))
             if settings.bpc == math.inf and settings.lmbda is None:
                 view.say(_default_budget(resolved.bpc, sets.num_classes))
+            if limit := inputs.limiting_class:
+                name, count = limit
+                view.say(f"note: {count} images per class, since class {shown(name)} has no more")
             view.say(f"settings: {resolved}")
             if resume and not dry_run:
                 found = "going on with" if goes_on else "begins anew: no unfinished run in"

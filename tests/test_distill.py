@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -263,6 +264,23 @@ def test_a_utility_needs_real_images_of_every_class(colour: LabelledImages) -> N
     some = colour.take(np.flatnonzero(colour.labels != 1))
     with pytest.raises(DataError, match="class b has no image that a utility could match"):
         resolve_inputs(some, colour, Settings(bpc=90_000, utility="mm"))
+
+
+@pytest.mark.parametrize("labels", ["auto", "hard", "network"])
+@pytest.mark.parametrize("bpc", [math.inf, 9000.0])
+def test_a_class_without_images_is_named_at_once(colour: LabelledImages, labels: str, bpc: float) -> None:
+    some = colour.take(np.flatnonzero(colour.labels != 1))
+    with pytest.raises(DataError, match="class b has no image that could stand for it: leave that class out"):
+        resolve_inputs(some, None, Settings(labels=labels, utility="none", bpc=bpc))
+
+
+def test_a_class_of_few_images_limits_all(colour: LabelledImages) -> None:
+    few = np.flatnonzero(colour.labels == 1)[2:]
+    some = colour.take(np.setdiff1d(np.arange(len(colour)), few))
+    generous, small = Settings(bpc=90_000, labels="hard"), Settings(bpc=1000, labels="hard")
+    assert resolve_inputs(some, None, generous).limiting_class == ("b", 2)
+    assert resolve_inputs(some, None, small).limiting_class is None
+    assert resolve_inputs(colour, None, generous).limiting_class is None
 
 
 def test_images_too_small_for_networks_are_refused_at_once() -> None:

@@ -74,6 +74,16 @@ class Inputs:
         return _smallest_bpc(self.demand(), self.settings, self.label_mode, ipc)
 
     @property
+    def limiting_class(self) -> tuple[str, int] | None:
+        """The class whose images are so few that there can't be more of the others; None if there is none."""
+        names, counts = self.real.classes, self.real.ipc_counts()
+        fewest = min(counts)
+        free = self.distilled is None and self.settings.ipc is None and fewest < max(counts)
+        if not free or self.allocate(self.label_mode.shared_bits({})).ipc < fewest:
+            return None
+        return names[counts.index(fewest)], fewest
+
+    @property
     def maximum_label_bits(self) -> float:
         """What the images leave of the budget, at most."""
         bpc = self.settings.bpc - smallest_images_bpc(self.demand(), self.settings.ipc or 1)
@@ -131,6 +141,8 @@ def resolve_inputs(
         if settings.ipc not in (None, count):
             raise SettingError(f"ipc: {settings.ipc}, but there are {count} distilled images of each class")
         settings = replace(settings, ipc=count)
+    elif real is not None:
+        real.require_every_class("could stand for it: leave that class out, or give images of it")
     find_bpc = default_distilled_bpc if real is None else default_bpc
     if real is None:
         assert distilled is not None
