@@ -275,10 +275,10 @@ def test_a_class_without_images_is_named_at_once(colour: LabelledImages, labels:
 
 
 def test_a_class_of_few_images_limits_all(colour: LabelledImages) -> None:
-    few = np.flatnonzero(colour.labels == 1)[2:]
+    few = np.flatnonzero(colour.labels == 1)[9:]
     some = colour.take(np.setdiff1d(np.arange(len(colour)), few))
     generous, small = Settings(bpc=90_000, labels="hard"), Settings(bpc=1000, labels="hard")
-    assert resolve_inputs(some, None, generous).limiting_class == ("b", 2)
+    assert resolve_inputs(some, None, generous).limiting_class == ("b", 9)
     assert resolve_inputs(some, None, small).limiting_class is None
     assert resolve_inputs(colour, None, generous).limiting_class is None
 
