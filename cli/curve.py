@@ -14,7 +14,7 @@ from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.report import JudgedFile, Ledger
 from rudcodec.settings import PRESETS, Settings, parse_settings
-from rudcodec.text import percent, short
+from rudcodec.text import average, percent, short
 from rudcodec.threads import prepare_for_images
 
 from .budgets import Budgets
@@ -214,7 +214,7 @@ def _print(report: Report) -> None:
             curve_name(point),
             short(point.bpc),
             f"{point.size:,}",
-            f"{point.ipc:g}" if point.ipc else "",
+            average(point.ipc) if point.ipc else "",
             point.student,
             percent(point.mean, point.std, len(point.seeds)),
         )

@@ -16,7 +16,7 @@ from rudcodec.display import ProgressView
 from rudcodec.errors import BudgetError
 from rudcodec.pace import PacedView
 from rudcodec.report import JudgedFile
-from rudcodec.text import percent
+from rudcodec.text import average, percent
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
@@ -131,7 +131,7 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
         part = number > 0 and entry.baseline is None  # of the set in the first row
         first_result = entry.results[0]
         steps = f"{first_result.steps:,} of {first_result.batch:,}"
-        row = (f"  {entry.name}" if part else entry.name, f"{entry.size:,}", f"{entry.ipc:g}", steps)
+        row = (f"  {entry.name}" if part else entry.name, f"{entry.size:,}", average(entry.ipc), steps)
         table.append((*row, *_percentages(entry)))
     heads = ("trained on", ">bytes", ">images per class", ">steps of images")
     print_table((*heads, *(f">{title}" for title in titles)), table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rudcodec.recipe_text import recipe_lines
-from rudcodec.text import listed, short, shown
+from rudcodec.text import average, listed, short, shown
 
 from .commands import command
 from .tables import print_table
@@ -68,7 +68,7 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     click.echo(f"{shown(Path(file).name)}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
         f"{images:,} {shape.colour} images of {shape.width}x{shape.height}, "
-        f"{facts['ipc']:,.10g} per class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
+        f"{average(facts['ipc'])} per class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
     )
     click.echo(f"{len(classes)} classes: {names}")
     for indent, line in zip(("recipe: ", "        "), recipe_lines(recipe), strict=False):

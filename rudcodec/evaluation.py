@@ -136,7 +136,8 @@ def evaluate(
     Args:
         synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
             ``recipe``).
-        real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
+        real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read, in
+            the set's size.
             Those of classes that the set doesn't have are left out, and a warning says so.
         recipe: how to train; by default the set's own, within the limits of :mod:`rudcodec.students.limits`.
         seeds: of the students, one for each, 0 or more; a number of students has the seeds 0, 1, ...

@@ -30,6 +30,11 @@ def listed(texts: Iterable[str], most: int = 10) -> str:
     return ", ".join(some[:most] + ["..."] * (len(some) > most)) or "nothing"
 
 
+def average(value: float) -> str:
+    """An average number of things, such as images per class, to a tenth."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
 def plain_name(name: str) -> str:
     """A name for comparisons in which case, dashes and underscores don't matter."""
     return name.lower().replace("-", "").replace("_", "")

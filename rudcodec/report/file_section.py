@@ -13,7 +13,7 @@ from rudcodec.report.judged import JudgedFile
 from rudcodec.report.markup import data_url, name, table, text
 from rudcodec.report.points import Point
 from rudcodec.synthetic import SyntheticSet
-from rudcodec.text import short
+from rudcodec.text import average, short
 
 if TYPE_CHECKING:
     from rudcodec.report.page import Report
@@ -55,7 +55,7 @@ def _summary(file: JudgedFile) -> str:
     shape = file.description.outline.image_shape
     return (
         f"{len(file.contents):,} bytes, <b>{short(file.data.bpc)} bits per class</b>; {len(file.data):,} "
-        f"{shape.colour} images of {shape.width} x {shape.height}, {file.data.ipc:g} per class; "
+        f"{shape.colour} images of {shape.width} x {shape.height}, {average(file.data.ipc)} per class; "
         f"{_LABELS[file.label_mode]}.<br>"
         f'<span class="soft">SHA-256 <code>{file.sha256}</code></span>'
     )

@@ -11,7 +11,7 @@ from rudcodec.report.judged import JudgedFile
 from rudcodec.report.markup import data_url, name, table, text
 from rudcodec.report.points import Point
 from rudcodec.report.style import STYLE
-from rudcodec.text import escaped, percent, short
+from rudcodec.text import average, escaped, percent, short
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ def _overview(report: Report) -> str:
                     f'<a href="#file-{number}">{name(file.name)}</a>',
                     short(point.bpc),
                     f"{point.size:,}",
-                    f"{point.ipc:g}",
+                    average(point.ipc),
                     file.label_mode,
                     *student,
                     f"<b>{_percent(point)}</b>",
