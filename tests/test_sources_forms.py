@@ -264,6 +264,13 @@ def test_shards_by_folder_and_pattern(tmp_path: Path) -> None:
     assert "stands for" in refusal(str(tmp_path / "{000000000..999999999}{0..9}.tar"))
 
 
+def test_labels_without_a_picture_are_counted(tmp_path: Path) -> None:
+    files = {name: data for name, data in shard(0, 12).items() if not name.endswith(".txt")}
+    del files["s004.png"], files["s005.png"]
+    found = load(tarred(tmp_path / "a.tar", files), "all")
+    assert found.report and found.report.passed == (("labels without a picture", 2, "s004.cls"),)
+
+
 def test_damaged_shards(tmp_path: Path) -> None:
     files = shard(0, 12) | {"s003.cls": b"", "t.png": encoded(1), "._s000.png": b"x", "__MACOSX/a.png": b"x"}
     source = tarred(tmp_path / "a.tar", files)

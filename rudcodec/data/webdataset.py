@@ -163,6 +163,9 @@ def _add_shard(samples: _Samples, shard: Contents) -> None:
             samples.passed.add(shown(ending) or NO_ENDING, name)
     lacking = [name for key, name in pictures.items() if key not in label_files]
     samples.problems += [f"{files.locate(name)}: has no .cls or .json beside it" for name in lacking]
+    for key, name in label_files.items():
+        if key not in pictures:
+            samples.passed.add("labels without a picture", name)
     keys = [key for key in pictures if key in label_files]
     names = [label_files[key] for key in keys]
     found: dict[int, str] = {}
