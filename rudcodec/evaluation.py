@@ -35,7 +35,7 @@ from rudcodec.students import (
 )
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.watching import watched_stages
-from rudcodec.whole import whole
+from rudcodec.whole_numbers import whole
 
 _MAX_SEED = (1 << 63) - 1
 _AT_ONCE = 250  # images that a label network looks at between two reports

@@ -14,7 +14,7 @@ import numpy as np
 from rudcodec.errors import SettingError
 from rudcodec.options import guess, plain_number
 from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Recipe
-from rudcodec.whole import whole
+from rudcodec.whole_numbers import whole
 
 _LISTS = ("mean", "std", "augment")
 _WHOLE = ("steps", "batch", "cutmix")

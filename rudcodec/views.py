@@ -17,7 +17,7 @@ import numpy as np
 
 from rudcodec.errors import SettingError
 from rudcodec.payload import LabelNetwork, ViewRecipe
-from rudcodec.whole import whole
+from rudcodec.whole_numbers import whole
 
 LIMIT = 1 << 58
 """Seeds and numbers of views lie below it."""

@@ -16,7 +16,7 @@ from rudcodec.label_network.rendering import make_renderer, on_device
 from rudcodec.nets.speed import autocast, compiled
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import LabelNetwork
-from rudcodec.whole import whole
+from rudcodec.whole_numbers import whole
 
 
 class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):

@@ -25,8 +25,8 @@ from rudcodec.payload.models import (
     SynthesisLayer,
     grouped_classes,
 )
+from rudcodec.payload.payload import Payload, Segment, image_classes
 from rudcodec.payload.recipes import AUGMENTATIONS, OPTIMIZERS, Recipe, ViewRecipe, hard_recipe
-from rudcodec.payload.whole import Payload, Segment, image_classes
 
 __all__ = [
     "AUGMENTATIONS",

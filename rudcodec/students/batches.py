@@ -19,7 +19,7 @@ from rudcodec.recipe_checks import check_recipe
 from rudcodec.runs import State, Stateful
 from rudcodec.students.cutmix import as_probabilities, cutmix
 from rudcodec.students.training_set import TrainingSet
-from rudcodec.whole import whole
+from rudcodec.whole_numbers import whole
 
 
 class Batches:
