@@ -224,11 +224,12 @@ def _confusion(
     return np.bincount(numbers, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def _seeds(seeds: SupportsIndex | Sequence[int]) -> list[int]:
+def _seeds(seeds: SupportsIndex | Sequence[int]) -> Sequence[int]:
     """The seeds of students, of which there may be only a number."""
     given: Any = seeds
+    numbers: Sequence[int]
     if np.ndim(given) == 0:
-        numbers = list(range(whole("seeds", given, 0, _MAX_SEED)))
+        numbers = range(whole("seeds", given, 0, _MAX_SEED))
     else:
         numbers = [whole("seeds", seed, 0, _MAX_SEED) for seed in given]
     if not numbers:
