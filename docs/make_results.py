@@ -70,7 +70,7 @@ def _within(page: Path, made: str) -> str:
 def readme_table(best: list[Headline]) -> str:
     """What somebody wants to know first."""
     names = (
-        *("images", "file", "bits per class", "labels", "accuracy of a student", "real images as AVIF"),
+        *("data set", "file", "bits per class", "labels", "accuracy of a student", "real images as AVIF"),
         "time to compress",
     )
     return _table(names, [[_cells_of(one)[name] for name in names] for one in best])
@@ -90,7 +90,7 @@ def _cells_of(headline: Headline) -> dict[str, str]:
     """What tables say of a headline, by the names of their columns."""
     file, avif, budget = headline
     return {
-        "images": TITLES[file["set"]],
+        "data set": TITLES[file["set"]],
         "set, judged on": f"{TITLES[file['set']]}, {SPLITS[file['split']].removesuffix(' split')}",
         "file": f"{int(file['bytes']) / 1000:.1f} kB",
         "bytes": _number(file["bytes"]),
@@ -113,7 +113,7 @@ def _fewer_steps(file: Row, budget: int) -> str:
     """Of students that trained for less long than the recipe of such a file says today."""
     hard = hard_recipe(Recipe(mean=(0,), std=(1,)), bpc=budget)
     steps = hard.steps if file["labels"] == "hard" else VIEW_STEPS
-    return f", {_number(file['steps'])} of {steps:,} steps" if int(file["steps"]) < steps else ""
+    return f", after {_number(file['steps'])} of {steps:,} steps" if int(file["steps"]) < steps else ""
 
 
 def commands(best: list[Headline]) -> str:
