@@ -39,7 +39,7 @@ def test_best_rows_say_what_they_were_made_by() -> None:
         assert f" {int(file['bytes']):,} |" in line
         recipe = 32_000 if file["labels"] == "network" else 4000 if budget >= 50_000 else 1000
         assert ("steps" in line) == (int(file["steps"]) < recipe)
-        assert "steps" not in line or f", {int(file['steps']):,} of {recipe:,} steps" in line
+        assert "steps" not in line or f", after {int(file['steps']):,} of {recipe:,} steps" in line
         for command in file["command"].split("; "):
             assert f"`{command}`" in commands
     images = [line for line in made["tables"](rows).splitlines() if line.startswith("| real images")]
