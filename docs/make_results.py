@@ -152,10 +152,11 @@ def _made_by(row: Row) -> str:
     return f"{lines} ({row['machine']}, commit {row['commit']}{note})."
 
 
-def merit(row: Row) -> tuple[bool, int]:
+def merit(row: Row) -> tuple[bool, int, int]:
     """What makes a row better known than another that measured the same: its version is known, and then how
-    many students there were. Of equals, the later one counts."""
-    return row["commit"] != UNKNOWN, int(row["seeds"])
+    many students there were, and how long they trained. Of equals, the later one counts."""
+    steps = 0 if row["steps"] == UNKNOWN else int(row["steps"])
+    return row["commit"] != UNKNOWN, int(row["seeds"]), steps
 
 
 def _chosen(rows: list[Row]) -> Row:
