@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import click
-from trials_common import Script, run_of, split_for_trials, train_label_network
+from trials_common import Script, as_synthetic, run_of, split_for_trials, train_label_network
 
 from rudcodec.baselines import PictureBudget, real_images
 from rudcodec.bitstream import labels_size
@@ -27,7 +27,6 @@ from rudcodec.label_network import label_network_spec
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import Within
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe
-from rudcodec.synthetic import SyntheticSet
 from rudcodec.views import recipe_of
 
 COLUMNS = (">bpc", ">fraction", ">layers", ">network's bytes", ">images per class", ">network", ">student")
@@ -82,7 +81,7 @@ class Splits:
         images = real_images(train, budget, self.effort.seed)[0].as_set()
         recipe = view_recipe(self.recipe, train.height, train.width)
         student = evaluate(
-            SyntheticSet(images.images, images.labels, images.classes, 0, recipe, network),
+            as_synthetic(images, recipe, network),
             self.judge,
             seeds=[self.effort.seed],
             steps=self.effort.steps,

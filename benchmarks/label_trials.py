@@ -20,6 +20,7 @@ from typing import Any
 import click
 from trials_common import (
     Script,
+    as_synthetic,
     check_all_taken,
     parse_pairs,
     run_of,
@@ -39,7 +40,6 @@ from rudcodec.label_network import label_network_spec
 from rudcodec.payload import LabelLayer, LabelNetwork, Recipe
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe, network_views, student_views, view_recipe
-from rudcodec.synthetic import SyntheticSet
 
 UNCODED_BYTES = 10**9  # a budget that every picture fits
 
@@ -109,7 +109,7 @@ class StudentTrials:
         check_all_taken(pairs)
         images = self.pictures if self.pictures is not None and use_file else self._real_images(kind, seed)
         result = evaluate(
-            SyntheticSet(images.images, images.labels, images.classes, 0, recipe, network),
+            as_synthetic(images, recipe, network),
             self.judge,
             seeds=[seed],
             net=kind.net,

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from trials_common import Script, check_all_taken, parse_pairs, split_for_trials, take_changes
+from trials_common import Script, as_synthetic, check_all_taken, parse_pairs, split_for_trials, take_changes
 
 import rudcodec
 from rudcodec.baselines import PictureBudget, real_images
@@ -30,7 +30,6 @@ from rudcodec.evaluation import evaluate
 from rudcodec.label_network.teacher import LOG_ODDS_STEP, NUM_NAMED_CLASSES, soft_labels_of
 from rudcodec.payload import LabelNetwork, SoftScale
 from rudcodec.students import default_recipe
-from rudcodec.synthetic import SyntheticSet
 
 TEMPERATURE = 32
 
@@ -69,7 +68,7 @@ def main(
     images = real_images(train, budget, 0)[0].as_set()
     with ProgressView() as view:
         for trial in trials:
-            synthetic = SyntheticSet(images.images, images.labels, images.classes, 0, recipe)
+            synthetic = as_synthetic(images, recipe)
             bits = 0.0
             if trial:
                 pairs = parse_pairs(trial)

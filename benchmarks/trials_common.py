@@ -14,8 +14,9 @@ from rudcodec.display import ProgressView
 from rudcodec.errors import RudError, SettingError
 from rudcodec.label_network import LabelNetworkSpec
 from rudcodec.label_network.training import label_network_from, label_network_weights
-from rudcodec.payload import LabelNetwork, ViewRecipe
+from rudcodec.payload import LabelNetwork, Recipe, ViewRecipe
 from rudcodec.runs import RunContext
+from rudcodec.synthetic import SyntheticSet
 
 T = TypeVar("T")
 
@@ -41,6 +42,11 @@ def split_for_trials(train: LabelledImages) -> tuple[LabelledImages, LabelledIma
 def _split(train: LabelledImages, split: Split) -> LabelledImages:
     parts: tuple[SourceSplit, ...] = ("train",)
     return train.take(split_rows(split, train.labels, parts, train.classes, train.name))
+
+
+def as_synthetic(images: LabelledImages, recipe: Recipe, network: LabelNetwork | None = None) -> SyntheticSet:
+    """Images as a set that a file has brought, with a recipe and, if one is given, a label network."""
+    return SyntheticSet(images.images, images.labels, images.classes, 0, recipe, network)
 
 
 def run_of(seed: int, view: ProgressView) -> RunContext:

@@ -35,9 +35,8 @@ from rudcodec.students import (
 )
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.watching import watched_stages
-from rudcodec.whole_numbers import whole
+from rudcodec.whole_numbers import MAX_SEED, whole
 
-_MAX_SEED = (1 << 63) - 1
 _AT_ONCE = 250  # images that a label network looks at between two reports
 
 
@@ -137,8 +136,7 @@ def evaluate(
         synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
             ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read, in
-            the set's size.
-            Those of classes that the set doesn't have are left out, and a warning says so.
+            the set's size. Those of classes that the set doesn't have are left out, and a warning says so.
         recipe: how to train; by default the set's own, within the limits of :mod:`rudcodec.students.limits`.
         seeds: of the students, one for each, 0 or more; a number of students has the seeds 0, 1, ...
         steps: instead of the recipe's.
@@ -229,9 +227,9 @@ def _seeds(seeds: SupportsIndex | Sequence[int]) -> Sequence[int]:
     given: Any = seeds
     numbers: Sequence[int]
     if np.ndim(given) == 0:
-        numbers = range(whole("seeds", given, 0, _MAX_SEED))
+        numbers = range(whole("seeds", given, 0, MAX_SEED))
     else:
-        numbers = [whole("seeds", seed, 0, _MAX_SEED) for seed in given]
+        numbers = [whole("seeds", seed, 0, MAX_SEED) for seed in given]
     if not numbers:
         raise SettingError("seeds must be a number of students, at least 1, or their seeds")
     return numbers

@@ -7,6 +7,9 @@ from typing import SupportsIndex
 
 from rudcodec.errors import SettingError
 
+MAX_SEED = (1 << 63) - 1
+"""The largest seed that torch and numpy both take."""
+
 
 def whole(name: str, value: SupportsIndex, least: int, most: int) -> int:
     """A number, such as numpy's, as Python's own. Raises SettingError unless it is in ``least..most``."""

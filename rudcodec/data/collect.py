@@ -16,7 +16,7 @@ from rudcodec.data.cache import Space, StoredImages, cache_space, memory_space
 from rudcodec.data.decode import PictureError
 from rudcodec.data.image_source import ImageSource, SplitRows
 from rudcodec.data.mapped import is_large, read_only
-from rudcodec.data.reading import Reading
+from rudcodec.data.reading import SKIP_ADVICE, Reading
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
 from rudcodec.progress import Progress
@@ -51,9 +51,7 @@ def collect_images(
         for row, pixels, where in _pictures(source, selection, reading, progress):
             if isinstance(pixels, PictureError):
                 if not reading.skip_bad:
-                    raise DataError(
-                        f"{where} {pixels}; mend it, or leave out what can't be read (--skip-bad)"
-                    )
+                    raise DataError(f"{where} {pixels}; {SKIP_ADVICE}")
                 bad.append(f"{where} {pixels}")
                 continue
             if space is None:

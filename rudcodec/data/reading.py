@@ -18,6 +18,10 @@ MAX_SIZE = 4096
 """Largest ``size``, in pixels."""
 
 
+SKIP_ADVICE = "mend it, or leave out what can't be read (--skip-bad)"
+"""What a user can do about what can't be read."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How pictures are read.

@@ -21,7 +21,7 @@ from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.named import known_names, open_named
 from rudcodec.data.objects import Indexable, open_object
 from rudcodec.data.openers import open_file, open_tree
-from rudcodec.data.reading import Reading
+from rudcodec.data.reading import SKIP_ADVICE, Reading
 from rudcodec.data.report import SourceReport
 from rudcodec.data.splits import SourceSplit, Split, available_splits, required_splits, split_rows
 from rudcodec.data.webdataset import open_pattern
@@ -80,7 +80,7 @@ def load(
     required = required_splits(split, image_source.splits, image_source.where)
     left_out = [line for source_split in required for line in image_source.problems(source_split)]
     if left_out and not reading.skip_bad:
-        raise DataError(f"{left_out[0]}; mend it, or leave out what can't be read (--skip-bad)")
+        raise DataError(f"{left_out[0]}; {SKIP_ADVICE}")
     classes = image_source.classes
     selection: list[SplitRows] = []
     labels_by_split: list[NDArray[np.int64]] = []

@@ -7,7 +7,6 @@ import inspect
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -32,6 +31,7 @@ from rudcodec.runs import (
     RunContext,
     ignore_report,
     joined_ranks,
+    software,
 )
 from rudcodec.settings import Settings
 from rudcodec.watching import watched_reports
@@ -204,7 +204,7 @@ def _machine(inputs: Inputs, ranks: Ranks) -> dict[str, str]:
     processes = f"{ranks.world_size} processes of {torch.get_num_threads()} threads"
     device = pick_device(inputs.settings.device)
     return {
-        "software": f"rudcodec {version('rudcodec')}, torch {torch.__version__}, {processes}",
+        "software": f"{software()}, {processes}",
         "computes on": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }
 

@@ -2,7 +2,7 @@
 
 from rudcodec.runs.checkpoints import CheckpointFolder, State, copied, restore_optimizer
 from rudcodec.runs.context import RunContext
-from rudcodec.runs.journal import CHECKPOINT_SECONDS, Journal, Stateful, check_same
+from rudcodec.runs.journal import CHECKPOINT_SECONDS, Journal, Stateful, check_same, software
 from rudcodec.runs.learnt import Learnt
 from rudcodec.runs.ranks import Ranks, joined_ranks
 from rudcodec.runs.reports import ProgressReport, Reporter, RunClock, StageReport, ignore_report
@@ -27,4 +27,5 @@ __all__ = [
     "ignore_report",
     "joined_ranks",
     "restore_optimizer",
+    "software",
 ]

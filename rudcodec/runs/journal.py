@@ -6,8 +6,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
+
+import torch
 
 from rudcodec.errors import SettingError
 from rudcodec.interrupts import SIGNALS, Interrupted, raise_interrupted
@@ -241,6 +244,11 @@ class Journal:
         and the run ends behind it."""
         if not self._is_saving:
             signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
+def software() -> str:
+    """The versions of what computes: with others a run can't go on."""
+    return f"rudcodec {version('rudcodec')}, torch {torch.__version__}"
 
 
 def check_same(where: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], advice: str = "") -> None:

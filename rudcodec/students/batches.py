@@ -19,7 +19,7 @@ from rudcodec.recipe_checks import check_recipe
 from rudcodec.runs import State, Stateful
 from rudcodec.students.cutmix import as_probabilities, cutmix
 from rudcodec.students.training_set import TrainingSet
-from rudcodec.whole_numbers import whole
+from rudcodec.whole_numbers import MAX_SEED, whole
 
 
 class Batches:
@@ -53,7 +53,7 @@ class Batches:
         check_recipe(recipe, data.images.shape[3])
         self.recipe, self.size = recipe, data.batch_size(recipe)
         # views of all steps have numbers of their own
-        most = (1 << 63) - 1
+        most = MAX_SEED
         if data.network is not None:
             most = max(0, views.LIMIT // (recipe.steps * self.size) - 1)
         self.seed = whole("seed", seed, 0, most)

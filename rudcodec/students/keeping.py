@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from rudcodec.data import LabelledImages, digest
 from rudcodec.errors import DataError
 from rudcodec.payload import ImageShape
 from rudcodec.progress import Progress
-from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State
+from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State, software
 from rudcodec.runs.checkpoints import MARKER, BusyError
 from rudcodec.students.prediction import predict
 from rudcodec.students.trainer import Trainer
@@ -175,7 +174,7 @@ def facts_of_students(trainer: Trainer, real: LabelledImages) -> dict[str, Any]:
     """All that students depend on, their seeds apart, and what they look at; JSON."""
     net = trainer.spec.net
     return {
-        "software": f"rudcodec {version('rudcodec')}, torch {torch.__version__}",
+        "software": software(),
         "device": f"{trainer.device}{', compiled' if trainer.compiled else ''}",
         "network": f"{net if isinstance(net, str) else 'a function'} of width {trainer.spec.width}",
         "recipe": str(trainer.recipe),

@@ -57,7 +57,7 @@ class TrainingSet:
         return cls(images, labels, count, data.probs, data.temperature, data.network)
 
     @classmethod
-    def with_network(cls, data: LabelledImages | SyntheticSet, network: LabelNetwork) -> TrainingSet:
+    def with_network(cls, data: LabelledImages, network: LabelNetwork) -> TrainingSet:
         """A set's images, views of which a network labels."""
         return cls(data.images, data.labels, len(data.classes), network=network)
 
