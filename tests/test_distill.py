@@ -60,6 +60,19 @@ def test_file_uses_its_budget_and_no_more(digits: LabelledImages, tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("bpc", "ipc"), [(2500, 12), (9000, 8)])
+def test_a_file_keeps_what_the_utility_has_made(
+    colour: LabelledImages, bpc: int, ipc: int, tmp_path: Path
+) -> None:
+    """Where it comes out too small: what more it takes up is not what the utility has changed images from."""
+    path = tmp_path / "stripes.rud"
+    settings: dict[str, Any] = {**QUICK, "joint": 60, "labels": "hard"}
+    result = rudcodec.compress(colour, path, bpc=bpc, ipc=ipc, **settings)
+    assert 0.95 * bpc <= result.bpc <= bpc
+    assert result.target_psnr > result.psnr + 1
+
+
+@pytest.mark.slow
 def test_lmbda_is_the_price_of_errors(colour: LabelledImages, tmp_path: Path) -> None:
     """No budget: what a sixteenth of the error is worth more, takes more bits."""
     found, images = [], LabelledImages(colour.images[::3], colour.labels[::3], colour.classes, "stripes")

@@ -88,8 +88,8 @@ class Round:
     """One round of an attempt: measure the file, and if need be, tune by another lmbda.
 
     Each round of tuning costs up to half a decibel: where the first tuning has met the budget there is none.
-    A file that is too small takes up more of the targets; if it stays too small it has all that is in them,
-    and takes up details of the initial images.
+    A file that is too small takes up more of the targets, until nothing is left of them: with a utility these
+    are the images that it has made, and details of the initial ones would undo what it has changed.
     """
 
     rounds: Rounds
@@ -122,7 +122,7 @@ class Round:
         if self.number == 1 or not is_large_enough:
             payload = encoding.payload(encoder.latents(), encoding.labels)
             quality = file_quality(encoding, payload)
-            is_large_enough = is_large_enough or quality.initial >= NOTHING_LEFT
+            is_large_enough = is_large_enough or quality.targets >= NOTHING_LEFT
             if self.number == 1 and is_lost(encoding, quality):
                 return Measurement(ratio, is_large_enough, encoder.overhead_bits, LOST)
         is_small_enough = ratio <= HIGHEST
@@ -132,8 +132,6 @@ class Round:
         is_met = is_large_enough and is_small_enough
         if not is_met:
             earlier = self.rounds.measurements(encoding)
-            if not is_large_enough and any(not each.is_large_enough for each in earlier):
-                encoder.targets = encoder.initial_images
             encoder.control.scale_lmbda(lmbda_factor([*(each.ratio for each in earlier), ratio]))
         return Measurement(ratio, is_large_enough, encoder.overhead_bits, MET if is_met else OPEN)
 
