@@ -9,7 +9,7 @@ import torch
 from rudcodec import bitstream
 from rudcodec.bitstream.weights import tensor_bits
 from rudcodec.data import LabelledImages
-from rudcodec.distill import Settings, distill, meet_budget
+from rudcodec.distill import Settings, attempt, distill
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.quantize_networks import Exponents, integer_groups, quantize_networks
 from rudcodec.model import architecture
@@ -30,7 +30,7 @@ class Observed:
     """What the last post-quantization of an encode did."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, share: str) -> None:
-        monkeypatch.setattr(meet_budget, "quantize_networks", self.quantize)
+        monkeypatch.setattr(attempt, "quantize_networks", self.quantize)
         # networks with hidden layers, also for a set of this size
         monkeypatch.setattr(architecture, "NETWORKS", architecture.NETWORKS[1:])
         settings = Settings(bpc=9000, ipc=10, share=share, warmup=40, joint=0, tune=2)

@@ -3,40 +3,25 @@
 Stages in attempts and rounds. An attempt makes the networks integers, tunes the latents, tunes on in short
 rounds until the file has 97 to 110 % of the budget, trims it, and checks the file against what was trained.
 Where that fails, the next attempt begins anew, otherwise: with another step size and finer integers, and then
-from the initial model, whose synthesis is left as it is.
+from the initial model, whose synthesis is left as it is, and which knows nothing of a utility.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+import warnings
+from typing import TYPE_CHECKING
 
-from rudcodec.distill.acceptance import (
-    MAX_LOSS,
-    NOTHING_LEFT,
-    is_as_good_as_trained,
-    leaves_too_much,
-    loss,
-)
-from rudcodec.distill.coarse_images import take_coarse_images
-from rudcodec.distill.quality import Quality, file_quality, model_psnr
+from rudcodec.distill.acceptance import MAX_LOSS, NOTHING_LEFT, loss
+from rudcodec.distill.attempt import ATTEMPTS, LAST_RESORT, Attempt, label_images
+from rudcodec.distill.quality import Quality, model_psnr
 from rudcodec.distill.quantize_networks import quantize_networks
-from rudcodec.distill.rounds import HIGHEST, LOWEST, OPEN, Rounds, update_target
-from rudcodec.distill.schedules import pretraining_schedule, safe_warmup_schedule, tuning_schedule
-from rudcodec.distill.training_loop import Training, train
+from rudcodec.distill.rounds import update_target
 from rudcodec.distill.transitions import adjust_step_size
-from rudcodec.distill.trim import trim
 from rudcodec.errors import BudgetError
 from rudcodec.runs import Stage, State
 
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
-
-FIRST_SAFE, ATTEMPTS = 3, 6
-LAST_RESORT = ATTEMPTS + 1
-# Factor, from one attempt to the next, of the weight of distortion against weights' bits when integers are
-# chosen; its inverse where those bits take more than half of the file.
-FINER = 4.0
 
 
 def measure_overhead(encoding: Encoding) -> None:
@@ -78,174 +63,6 @@ def unbounded_stages(tuning_epochs: int) -> list[Stage]:
     return [*attempt.tuning_stages(tuning_epochs), labels, check]
 
 
-class Check(NamedTuple):
-    """What has become of an attempt.
-
-    Attributes:
-        fits: the file is within the budget.
-        psnr: of the file's images against the initial ones; ``target_psnr``: against the targets.
-        accepted: it fits, and hasn't lost too much.
-        state: what the attempt has ended with: a ``snapshot``, ``exponents`` of the integer networks and
-            ``labels``; None where it is accepted: nothing comes after it.
-    """
-
-    fits: bool
-    psnr: float
-    target_psnr: float
-    accepted: bool
-    state: State
-
-    @property
-    def quality(self) -> Quality:
-        """Of the file's images."""
-        return Quality(self.psnr, self.target_psnr)
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt at a file of the budget."""
-
-    number: int
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether it begins with the initial model, and leaves its synthesis networks as they are."""
-        return self.number >= FIRST_SAFE
-
-    def stages(self, tuning_epochs: int) -> list[Stage]:
-        """All of them, in order."""
-        stages = []
-        if self.number > 1:
-            stages.append(Stage(self._name("start"), self._start, is_needed=self._is_needed))
-        if self.is_safe:
-            stages += self._safe_stages()
-        stages += self.tuning_stages(tuning_epochs)
-        stages += self.rounds.stages()
-        stages.append(Stage(self._name("labels"), label_images, is_needed=self._is_trimmed))
-        stages.append(Stage(self._name("trim"), self._trim, is_needed=self._is_trimmed))
-        stages.append(Stage(self._name("check"), self.check, is_needed=self._is_trimmed))
-        return stages
-
-    def last_stages(self) -> list[Stage]:
-        """Of the last resort, where no attempt has made a file that is accepted: images without training."""
-        return [
-            Stage(self._name("coarse images"), take_coarse_images, is_needed=self._is_needed),
-            Stage(self._name("check"), self.check, is_needed=self._is_needed),
-        ]
-
-    def tuning_stages(self, epochs: int) -> list[Stage]:
-        """Make the networks integers, then tune the latents."""
-        schedule = tuning_schedule(epochs, self._name("tuning"))
-        first = self.number == 1
-        tuning = Training(schedule, with_utility=not self.is_safe)
-        return [
-            Stage(self._name("quantize"), self._quantize, is_needed=self._is_needed),
-            Stage(schedule.name, tuning, shared=True, timed=first, is_needed=self._is_needed),
-        ]
-
-    def check_of(self, encoding: Encoding) -> Check | None:
-        """What the check has found, None if there was none."""
-        result = encoding.results.get(self._name("check"))
-        return None if result is None else Check(**result)
-
-    @property
-    def rounds(self) -> Rounds:
-        """Those in which its file is tuned to the budget."""
-        return Rounds(self.number, self._is_needed)
-
-    def _is_needed(self, encoding: Encoding) -> bool:
-        """Whether no earlier attempt was accepted."""
-        earlier = [Attempt(number).check_of(encoding) for number in range(1, self.number)]
-        return not any(check.accepted for check in earlier if check is not None)
-
-    def _is_trimmed(self, encoding: Encoding) -> bool:
-        """Whether the file is near enough its budget, be it good or bad."""
-        last = self.rounds.measurements(encoding)[-1:]
-        ends = [each.ratio <= HIGHEST and each.outcome != OPEN for each in last]
-        return self._is_needed(encoding) and any(ends)
-
-    def _start(self, encoding: Encoding) -> None:
-        """Begin anew, with what the attempt before has shown of the file's size."""
-        encoder = encoding.encoder
-        measurements = Attempt(self.number - 1).rounds.measurements(encoding)
-        encoding.go_back(encoding.results["training"]["snapshot"])
-        encoder.overhead_bits = measurements[0].overhead_bits
-        encoder.control.target = encoder.target_rate(encoding.allocation.budget_bits)
-        if self.is_safe:
-            encoding.reset_model(encoder.control.target * encoder.num_pixels * self._correction(encoding))
-        elif not LOWEST <= measurements[-1].ratio <= HIGHEST:
-            adjust_step_size(encoder)
-
-    def _correction(self, encoding: Encoding) -> float:
-        """What the safe attempts so far say that the initial model's bits are to be multiplied by."""
-        factor, budget_bits = 1.0, encoding.allocation.budget_bits
-        for number in range(FIRST_SAFE, self.number):
-            last = Attempt(number).rounds.measurements(encoding)[-1]
-            bits = last.ratio * budget_bits - last.overhead_bits
-            wanted = budget_bits - last.overhead_bits
-            step = max(0.25, min(4.0, wanted / max(bits, 1.0)))
-            factor *= step if step > 1 else step**2  # at low rates most of the bits are zeros' own
-        return max(factor, 0.001)
-
-    def _safe_stages(self) -> list[Stage]:
-        warmup = safe_warmup_schedule(self._name("warm-up"))
-        return [
-            Stage(self._name("pretraining"), self._pretrain, shared=True, is_needed=self._is_needed),
-            Stage(warmup.name, Training(warmup), shared=True, is_needed=self._is_needed),
-        ]
-
-    def _pretrain(self, encoding: Encoding) -> None:
-        """Teach the context networks the initial latents."""
-        num_chunks = len(encoding.encoder.chunks)
-        train(
-            encoding.encoder,
-            pretraining_schedule(num_chunks, self._name("pretraining"), train_synthesis=False),
-        )
-
-    def _quantize(self, encoding: Encoding) -> State:
-        """Make the networks integers; returns their ``exponents``, and ``labels`` of the images."""
-        encoder = encoding.encoder
-        crowded = encoder.overhead_bits > 0.5 * encoding.allocation.budget_bits
-        fineness = FINER ** ((1 - self.number) if crowded else (self.number - 1))
-        encoding.exponents = quantize_networks(encoder, fineness)
-        encoding.labels = encoding.label_images()
-        update_target(encoding, encoding.labels)
-        return {"exponents": encoding.exponents, "labels": encoding.labels}
-
-    def _trim(self, encoding: Encoding) -> bool:
-        """Trim the file; whether it fits then."""
-        encoding.labels = encoding.results[self._name("labels")]
-        return trim(encoding, encoding.labels)
-
-    def check(self, encoding: Encoding) -> State:
-        """Compare the file with what was trained; returns a :class:`Check` by names."""
-        if self.number == LAST_RESORT:
-            coarse = encoding.results[self._name("coarse images")]
-            encoding.exponents, encoding.labels = coarse["exponents"], coarse["labels"]
-            fits = coarse["fits"]
-        else:
-            encoding.labels = encoding.results[self._name("labels")]
-            fits = encoding.results.get(self._name("trim"), True)
-        encoder = encoding.encoder
-        quality = file_quality(encoding, encoding.payload(encoder.latents(), encoding.labels))
-        is_large_enough = all(
-            last.is_large_enough and (last.ratio >= LOWEST or not leaves_too_much(encoding, quality))
-            for last in self.rounds.measurements(encoding)[-1:]  # none where no round has measured the file
-        )
-        accepted = fits and is_large_enough and is_as_good_as_trained(encoding, quality)
-        state = None
-        if not accepted:
-            state = {
-                "snapshot": encoding.snapshot(),
-                "exponents": encoding.exponents,
-                "labels": encoding.labels,
-            }
-        return Check(fits, quality.initial, quality.targets, accepted, state)._asdict()
-
-    def _name(self, stage: str) -> str:
-        return f"{stage} {self.number}"
-
-
 def final_quality(encoding: Encoding) -> Quality:
     """Of the images of the file that is written; the encoding is then as its attempt has left it."""
     check = Attempt(encoding.results.get("choice", 1)).check_of(encoding)
@@ -259,8 +76,20 @@ def final_quality(encoding: Encoding) -> Quality:
 def choose_attempt(encoding: Encoding) -> int:
     """The number of the attempt whose file is written: a stage.
 
-    Raises BudgetError if none fits, or all have lost too much.
+    Raises BudgetError if none fits, or all have lost too much. Warns where the utility has been in vain.
     """
+    number = _best_attempt(encoding)
+    if encoding.has_utility and Attempt(number).is_safe:
+        warnings.warn(
+            "bpc: the images are coded as they were selected: what the utility makes of them fits no file of "
+            "this budget; a larger budget or fewer images (ipc) may hold it",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return number
+
+
+def _best_attempt(encoding: Encoding) -> int:
     checks = {n: Attempt(n).check_of(encoding) for n in range(1, LAST_RESORT + 1)}
     fitting = {n: check for n, check in checks.items() if check is not None and check.fits}
     for number, check in fitting.items():
@@ -271,6 +100,9 @@ def choose_attempt(encoding: Encoding) -> int:
             "bpc: networks and labels leave no room even for the images' mean colours; a larger budget or "
             "fewer images (ipc) do"
         )
+    small = [number for number, check in fitting.items() if check.good and not Attempt(number).is_safe]
+    if encoding.has_utility and small:
+        return max(small, key=lambda number: fitting[number].target_psnr)
     best = max(fitting, key=lambda number: fitting[number].psnr)
     lost = min(encoding.results["training"]["psnr"], NOTHING_LEFT) - fitting[best].psnr
     if loss(encoding, fitting[best].quality) > 2 * MAX_LOSS:
@@ -279,8 +111,3 @@ def choose_attempt(encoding: Encoding) -> int:
             "larger budget or fewer images (ipc) keep them"
         )
     return best
-
-
-def label_images(encoding: Encoding) -> State:
-    """Labels of the images as they are now: a stage."""
-    return encoding.label_images()
