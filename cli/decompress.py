@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rudcodec.errors import FormatError
+from rudcodec.errors import DataError, FormatError
 from rudcodec.export import choose_format, format_names
 from rudcodec.text import listed, short
 
@@ -34,7 +34,7 @@ _NAMED = 10
     "--views", type=click.IntRange(1), metavar="N", help="Write N views instead, labelled by FILE's network."
 )
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the views (0).")
-@click.option("--force", is_flag=True, help="Overwrite what decompress wrote; write however much it is.")
+@click.option("--force", is_flag=True, help="Replace a file, or a folder of decompress's; write any amount.")
 def decompress(
     file: str,
     out: str,
@@ -75,6 +75,8 @@ def decompress(
     if views is not None:
         checked_numbers(seed, 0, views)
     data = read_input(file)
+    if file != "-" and path.exists() and path.samefile(file):
+        raise DataError(f"{path}: is FILE itself, which not even --force replaces; name another OUT")
     with naming(file), ExitStack() as stack:
         outline = bitstream.recover(data).outline if salvage else bitstream.parse(data)
         size = output.of_saving(outline, chosen, views)

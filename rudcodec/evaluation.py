@@ -38,6 +38,7 @@ from rudcodec.watching import watched_stages
 from rudcodec.whole_numbers import MAX_SEED, whole
 
 _AT_ONCE = 250  # images that a label network looks at between two reports
+MOST_CONFUSED = 1000
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class EvalResult:
         accuracies: of each student, after its last step; nothing is selected.
         seeds: of each student.
         per_class: mean accuracy on each class; NaN where the real split has no image of it.
-        confusion: how often images of a class (row) were taken for a class (column), by all students in sum.
+        confusion: how often images of a class (row) were taken for a class (column), by all students in sum;
+            empty for more than :data:`MOST_CONFUSED` classes.
         train_images, real_images: how many were trained on, and judged on.
         steps, batch: optimizer steps of each student and images per step, as done.
         net: what was trained, such as ``ConvNet-3``; ``width``: its channels, if it is a ConvNet.
@@ -88,12 +90,10 @@ class EvalResult:
         data, spec = trainer.data, trainer.spec
         predicted = [look.predicted for look in looks]
         accuracies = tuple(float(np.mean(classes == real.labels)) for classes in predicted)
-        confusion = np.sum(
-            [_confusion(real.labels, classes, data.num_classes) for classes in predicted], axis=0
-        )
+        right = np.concatenate([real.labels[classes == real.labels] for classes in predicted])
         present = np.bincount(real.labels, minlength=data.num_classes)
         with np.errstate(invalid="ignore"):
-            per_class = np.diag(confusion) / len(predicted) / present
+            per_class = np.bincount(right, minlength=data.num_classes) / len(predicted) / present
         return cls(
             mean=float(np.mean(accuracies)),
             std=float(np.std(accuracies, ddof=1)) if len(predicted) > 1 else 0.0,
@@ -110,7 +110,7 @@ class EvalResult:
             precision="bfloat16" if has_fast_bf16(trainer.device) else "float32",
             compiled=trainer.compiled,
             seconds=sum(look.seconds for look in looks),
-            confusion=tuple(map(tuple, confusion.tolist())),
+            confusion=_confusion(real.labels, predicted, data.num_classes),
         )
 
 
@@ -214,12 +214,17 @@ def label_accuracy(network: LabelNetwork, real: LabelledImages, progress: Progre
 
 
 def _confusion(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], num_classes: int
-) -> NDArray[np.int64]:
-    """How often each class (row) was taken for each (column): int64 (classes, classes)."""
-    known = predicted < num_classes  # a network of the user's own may have more outputs
-    numbers = labels[known] * num_classes + predicted[known]
-    return np.bincount(numbers, minlength=num_classes**2).reshape(num_classes, num_classes)
+    labels: NDArray[np.int64], predictions: Sequence[NDArray[np.int64]], num_classes: int
+) -> tuple[tuple[int, ...], ...]:
+    """How often each class (row) was taken for each (column); empty for very many classes."""
+    if num_classes > MOST_CONFUSED:
+        return ()
+    counts = np.zeros(num_classes**2, np.int64)
+    for predicted in predictions:
+        known = predicted < num_classes  # a network of the user's own may have more outputs
+        numbers = labels[known] * num_classes + predicted[known]
+        counts += np.bincount(numbers, minlength=num_classes**2)
+    return tuple(map(tuple, counts.reshape(num_classes, num_classes).tolist()))
 
 
 def _seeds(seeds: SupportsIndex | Sequence[int]) -> Sequence[int]:

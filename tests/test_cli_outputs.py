@@ -70,6 +70,13 @@ class TestForce:
         assert run("truncate", rud, out, "--ipc", "4", "--force").exit_code == 0
         assert out.read_bytes() == rud.read_bytes()
 
+    def test_decompress_does_not_replace_what_it_reads(self, rud: Path, tmp_path: Path) -> None:
+        before = rud.read_bytes()
+        command: list[str | Path] = ["decompress", rud, rud, "--format", "npz"]
+        assert "is FILE itself" in one_line(run(*command, "--force"))
+        assert "exists already" in one_line(run(*command))
+        assert rud.read_bytes() == before
+
     def test_decompress_replaces_what_it_has_written(self, rud: Path, tmp_path: Path) -> None:
         out = tmp_path / "synth"
         assert run("decompress", rud, out).exit_code == 0

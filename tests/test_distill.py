@@ -330,6 +330,24 @@ def test_failed_compress_leaves_no_file(colour: LabelledImages, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
+def test_a_file_that_is_made_meanwhile_is_kept(colour: LabelledImages, tmp_path: Path) -> None:
+    """The run waits, finished, until its name is free."""
+    out, run = tmp_path / "out.rud", tmp_path / "run"
+    settings: dict[str, Any] = {"bpc": 9000, "ipc": 2, "labels": "hard", "warmup": 4, "joint": 0, "tune": 2}
+
+    def use_its_name(_: ProgressReport) -> None:
+        out.write_text("precious")
+
+    with pytest.raises(DataError, match=r"out\.rud: has been made by somebody else"):
+        rudcodec.compress(colour, out, report=use_its_name, checkpoints=run, **settings)
+    assert out.read_text() == "precious"
+    out.unlink()
+    assert rudcodec.compress(colour, out, checkpoints=run, resume=True, **settings).ipc == 2
+    assert not run.exists()
+
+
 def test_selection_takes_different_images_of_every_class(colour: LabelledImages) -> None:
     chosen = select_images(colour, 7, default_recipe(colour), RunContext("cpu"))
     assert len(np.unique(chosen)) == 21

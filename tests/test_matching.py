@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.nets import ConvNet  # noqa: E402
 from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.runs import RunContext  # noqa: E402
-from rudcodec.students import default_recipe  # noqa: E402
+from rudcodec.students import default_recipe, hard_recipe  # noqa: E402
 from rudcodec.utility import make_utility  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, ExpertTrainer  # noqa: E402
 from rudcodec.utility.gm import GradientMatching, distance  # noqa: E402
+from rudcodec.utility.mm import MomentMatching  # noqa: E402
 from rudcodec.utility.tm import StudentTrajectory, TrajectoryMatching  # noqa: E402
-from rudcodec.utility_options import GMOptions, TMOptions  # noqa: E402
+from rudcodec.utility_options import GMOptions, MMOptions, TMOptions  # noqa: E402
 
 CPU = torch.device("cpu")
 SHORT = ExpertRecipe(epochs=3, width=4, batch=8, lr=0.05)
@@ -64,9 +66,22 @@ def test_trajectories_that_do_not_fit_are_refused(
     utility = TrajectoryMatching(default_recipe(data), TMOptions(experts=str(folder)))
     assert 1e5 < utility.memory() < 1e8
     utility.prepare(data, CPU, 2)
-    monkeypatch.setattr("rudcodec.utility.tm.free_memory", lambda: 10**5)
+    monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 10**5)
     with pytest.raises(SettingError, match=r"trajectory matching takes 0\.\d GB, and cpu has 0\.0 GB"):
         utility.prepare(data, CPU, 2)
+
+
+def test_moments_that_do_not_fit_are_refused_before_networks_are_trained(
+    data: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    utility = MomentMatching(default_recipe(data), MMOptions(runs=2, steps=10**9, width=8))
+    features = 8 * (4 * 4 + 2 * 2 + 1)  # of blocks, which end halved
+    assert utility.memory(data) == 4 * 2 * 2 * MMOptions().snapshots * len(data.classes) * features
+    monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 1000)
+    with pytest.raises(
+        SettingError, match=r"to keep the moments of 2 classes takes 0\.0 GB, and cpu has 0\.0 GB"
+    ):
+        utility.learn(data, RunContext("cpu"))
 
 
 def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
@@ -145,7 +160,10 @@ def test_a_student_that_stands_still_is_as_far_as_the_expert_went(data: Labelled
     value.backward()
     assert images.grad is not None and images.grad.abs().sum() > 0
     assert utility.lr != 0.05  # learned
-    assert utility.adapt_recipe(default_recipe(data)).lr == pytest.approx(utility.lr, rel=1e-3)
+    recipe = hard_recipe(default_recipe(data), bpc=100_000)
+    adapted = utility.adapt_recipe(recipe)
+    assert adapted.lr == pytest.approx(utility.lr, rel=1e-3)
+    assert adapted == replace(recipe, optimizer="sgd", lr=adapted.lr)
 
 
 def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_pictures_are_not_lost_when_a_budget_is_missed(tmp_path: Path) -> None:
 def test_a_utility_that_is_in_vain_is_told(tmp_path: Path) -> None:
     """What it makes of flat pictures fits no file of this budget, but they do themselves."""
     short: dict[str, Any] = {"warmup": 10, "joint": 4, "tune": 4}
-    with pytest.warns(RuntimeWarning, match="the images are coded as they were selected"):
+    with pytest.warns(RuntimeWarning, match="holds the images as they were selected"):
         result = rudcodec.compress(flat(side=20), tmp_path / "x.rud", bpc=1645, ipc=1, labels="hard", **short)
     assert result.psnr > 45
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rudcodec.distill.acceptance import is_as_good_as_trained, leaves_too_much
@@ -85,12 +86,11 @@ class Attempt:
 
     def tuning_stages(self, epochs: int) -> list[Stage]:
         """Make the networks integers, then tune the latents."""
-        schedule = tuning_schedule(epochs, self._name("tuning"))
+        tune = partial(self._tune, epochs)
         first = self.number == 1
-        tuning = Training(schedule, with_utility=not self.is_safe)
         return [
             Stage(self._name("quantize"), self._quantize, is_needed=self._is_needed),
-            Stage(schedule.name, tuning, shared=True, timed=first, is_needed=self._is_needed),
+            Stage(self._name("tuning"), tune, shared=True, timed=first, is_needed=self._is_needed),
         ]
 
     def check_of(self, encoding: Encoding) -> Check | None:
@@ -101,7 +101,7 @@ class Attempt:
     @property
     def rounds(self) -> Rounds:
         """Those in which its file is tuned to the budget."""
-        return Rounds(self.number, self._is_needed)
+        return Rounds(self.number, self._is_needed, with_utility=not self.is_safe)
 
     def _is_needed(self, encoding: Encoding) -> bool:
         """Whether no earlier attempt was accepted; with a utility, a safe one is worse than a small file."""
@@ -164,6 +164,12 @@ class Attempt:
         encoding.labels = encoding.label_images()
         update_target(encoding, encoding.labels)
         return {"exponents": encoding.exponents, "labels": encoding.labels}
+
+    def _tune(self, epochs: int, encoding: Encoding) -> None:
+        """Tune the latents, with the utility where there is one."""
+        with_utility = encoding.has_utility and not self.is_safe
+        schedule = tuning_schedule(epochs, self._name("tuning"), with_utility=with_utility)
+        Training(schedule, with_utility)(encoding)
 
     def _trim(self, encoding: Encoding) -> bool:
         """Trim the file; whether it fits then."""

@@ -135,7 +135,7 @@ def encode(
 ) -> CompressResult:
     """Write the file of inputs that are resolved; what is raised then, and the arguments, are those of
     :func:`compress`."""
-    settings = inputs.settings
+    settings, was_there = inputs.settings, os.path.lexists(path)
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         folder = None
         if checkpoints is not None and ranks.is_first:
@@ -160,12 +160,22 @@ def encode(
                 if folder is not None:
                     folder.clear()
                 raise
-            size = ranks.broadcast(bitstream.write(payload, path) if ranks.is_first else 0)
+            size = ranks.broadcast(_written(payload, path, was_there) if ranks.is_first else 0)
         if folder is not None:
             folder.clear()
     ipc = sum(sum(segment.counts) for segment in payload.segments) // inputs.num_classes
     bpc = 8 * size / inputs.num_classes
     return CompressResult(Path(path), size, bpc, ipc, quality.initial, quality.targets, journal.seconds)
+
+
+def _written(payload: Payload, path: str | os.PathLike[str], was_there: bool) -> int:
+    """Write the file; its size in bytes. Hours after a run's begin somebody else may have used its name."""
+    if not was_there and os.path.lexists(path):
+        raise DataError(
+            f"{path}: has been made by somebody else since this run began; move it away, then --resume (in "
+            "Python resume=True) goes on, and replaces what is there"
+        )
+    return bitstream.write(payload, path)
 
 
 def _loaded(source: LabelledImages | SourceLike | None, split: Split) -> LabelledImages | None:

@@ -194,7 +194,9 @@ class Encoding:
     def _student_recipe(self) -> Recipe:
         recipe = self.inputs.label_mode.student_recipe()
         term = self.utility_term
-        return recipe if term is None else term.utility.adapt_recipe(recipe)
+        if term is None or self.inputs.label_mode.for_views:  # which the utility hasn't seen
+            return recipe
+        return term.utility.adapt_recipe(recipe)
 
 
 def default_chunk_size(num_images: int, device: torch.device) -> int:

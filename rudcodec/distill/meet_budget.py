@@ -81,8 +81,9 @@ def choose_attempt(encoding: Encoding) -> int:
     number = _best_attempt(encoding)
     if encoding.has_utility and Attempt(number).is_safe:
         warnings.warn(
-            "bpc: the images are coded as they were selected: what the utility makes of them fits no file of "
-            "this budget; a larger budget or fewer images (ipc) may hold it",
+            "the file holds the images as they were selected, without what the utility has made of them, "
+            "which a file of this budget would not keep; more training (warmup), a larger budget (bpc) or "
+            "fewer images (ipc) may help",
             RuntimeWarning,
             stacklevel=2,
         )

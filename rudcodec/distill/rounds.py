@@ -60,10 +60,12 @@ class Rounds:
     Attributes:
         attempt: its number.
         is_needed: whether an encoding needs this attempt.
+        with_utility: whether tuning heeds the utility; without it, it undoes in part what that has made.
     """
 
     attempt: int
     is_needed: IsNeeded
+    with_utility: bool
 
     def stages(self) -> list[Stage]:
         """All of them, in order."""
@@ -104,7 +106,7 @@ class Round:
         stages = [Stage(self.measure_name, self.measure, is_needed=self.rounds.is_tuned_on)]
         if self.number <= ROUNDS:
             schedule = meet_budget_schedule(f"meet budget {self.rounds.attempt}.{self.number}")
-            training = Training(schedule)
+            training = Training(schedule, with_utility=self.rounds.with_utility)
             stages.append(Stage(schedule.name, training, shared=True, is_needed=self.rounds.is_tuned_on))
         return stages
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from rudcodec.data import LabelledImages
-from rudcodec.payload import Payload, Recipe
+from rudcodec.payload import Payload, Recipe, hard_recipe
 from rudcodec.runs import Stage, State
 from rudcodec.settings import Settings
 
@@ -66,8 +66,8 @@ class LabelMode:
         return 0
 
     def student_recipe(self) -> Recipe:
-        """The recipe for students of such labels."""
-        return self.recipe
+        """The recipe for students of such labels; as many images with soft labels need as many steps."""
+        return hard_recipe(self.recipe, self.settings.bpc)
 
     def label(self, payload: Payload, results: Results) -> State:
         """Labels of a payload's images as they are now, for :meth:`attach`; a checkpoint can hold them."""

@@ -76,7 +76,8 @@ class Utility(ABC):
         """Go on from a state that :meth:`state` returned; called after :meth:`prepare`."""
 
     def adapt_recipe(self, recipe: Recipe) -> Recipe:
-        """A recipe for students, with those fields replaced that the utility has learned."""
+        """A recipe for students of the images themselves, with those fields replaced that the utility has
+        learned."""
         return recipe
 
 

@@ -25,6 +25,7 @@ from rudcodec.runs import RunContext, State
 from rudcodec.utility import Utility
 from rudcodec.utility.network_pool import NetworkPool, pool_networks, train_network_pool
 from rudcodec.utility.real_images import RealImages
+from rudcodec.utility.room import require_memory
 from rudcodec.utility_options import MMOptions
 
 EPS = 1e-6
@@ -68,7 +69,23 @@ class MomentMatching(Utility):
         return NetworkPool(options.runs, options.steps, options.snapshots, options.width).limited(real)
 
     def learn(self, real: LabelledImages, run: RunContext) -> State:
+        """Raises SettingError if a device has too little memory for the moments."""
+        require_memory(
+            run.device,
+            self.memory(real),
+            f"to keep the moments of {len(real.classes):,} classes",
+            "fewer networks (mm.runs, mm.snapshots) or narrower ones (mm.width) take less",
+        )
         return train_network_pool(real, self.pool(real), self.recipe, run)
+
+    def memory(self, real: LabelledImages) -> int:
+        """About how many bytes the moments take: two numbers for each class and feature of each network."""
+        pool = self.pool(real)
+        with torch.device("meta"):  # shapes alone
+            net = ConvNet.as_published(real.channels, 2, (real.height, real.width), pool.width)
+            blocks = net.blocks(torch.empty(1, real.channels, real.height, real.width))
+        features = sum(block.numel() for block in blocks)
+        return 4 * 2 * pool.runs * pool.snapshots * len(real.classes) * features
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)

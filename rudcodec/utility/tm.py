@@ -9,7 +9,7 @@ gradient is the same (reverse accumulation, as in Maclaurin et al., ICML 2015).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from torch.func import functional_call
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
-from rudcodec.memory import free_memory
 from rudcodec.payload import Recipe
 from rudcodec.runs import RunContext, State
 from rudcodec.utility import Utility
 from rudcodec.utility.experts import Experts
+from rudcodec.utility.room import require_memory
 from rudcodec.utility_options import TMOptions
 
 INITIAL_LR = 0.01
@@ -66,12 +66,9 @@ class TrajectoryMatching(Utility):
         """Raises SettingError also if the device has too little memory for a step."""
         self.experts.keep_first(learned)
         self.experts.check(real, self.options.epochs_ahead)
-        needed, free = self.memory(), _free(device)
-        if 0 < free < needed:
-            raise SettingError(
-                f"utility: a step of trajectory matching takes {needed / 1e9:.1f} GB, and {device.type} has "
-                f"{free / 1e9:.1f} GB; experts of a smaller width take less"
-            )
+        require_memory(
+            device, self.memory(), "a step of trajectory matching", "experts of a smaller width take less"
+        )
 
     def memory(self) -> int:
         """About how many bytes the peak takes: the weights of all steps, and one step's graph with that of
@@ -89,7 +86,8 @@ class TrajectoryMatching(Utility):
         self.lr = state
 
     def adapt_recipe(self, recipe: Recipe) -> Recipe:
-        return Recipe(recipe.mean, recipe.std, recipe.augment, lr=round(float(f"{self.lr:.4g}"), 6))  # by SGD
+        """The same by plain SGD at the step size that was learned."""
+        return replace(recipe, optimizer="sgd", lr=round(float(f"{self.lr:.4g}"), 6))
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))
@@ -116,10 +114,6 @@ class TrajectoryMatching(Utility):
             change = max(-largest, min(largest, LR_STEP * float(gradient)))
             self.lr = max(MIN_LR, self.lr - change)
         return value
-
-
-def _free(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
 
 
 @dataclass(frozen=True)
