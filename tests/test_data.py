@@ -322,9 +322,10 @@ HUGE = (
         (BOMB, "9000x9000 pixels"),
         (HUGE, "more than 67108864 pixels"),
         (encoded(100, mode="RGBA"), "transparent pixels"),
+        (encoded(200, mode="I;16"), "samples of 16 bits, the largest of which is 200 of 65535"),
         (encoded(1, mode="I", kind="TIFF"), "kind I"),
     ],
-    ids=["empty", "text", "cut PNG", "cut JPEG", "big", "huge", "transparent", "32 bit"],
+    ids=["empty", "text", "cut PNG", "cut JPEG", "big", "huge", "transparent", "16 bit", "32 bit"],
 )
 def test_files_that_cannot_be_used_are_named(tmp_path: Path, store: str, data: bytes, why: str) -> None:
     text = refusal(STORES[store](tmp_path, toy() | {"dog/024.png": data}), "val")
