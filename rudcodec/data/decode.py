@@ -131,7 +131,7 @@ def _high_bytes(picture: Image.Image) -> Image.Image:
         raise PictureError("has a transparent colour of 16 bits; convert it to 8 bits a sample")
     if 0 < samples.max() < 256:
         raise PictureError(
-            f"has samples of 16 bits, the largest of which is {samples.max()} of 65535: it would become black; "
+            f"has samples of 16 bits, the largest of which is {samples.max()} of 65535: it would be black; "
             "scale it, or convert it to 8 bits a sample"
         )
     return grey
