@@ -68,7 +68,7 @@ def test_pictures_are_not_lost_when_a_budget_is_missed(tmp_path: Path) -> None:
     """The first attempt is too large, whatever lmbda; the second holds what the utility has made in less."""
     path = tmp_path / "corners.rud"
     result = rudcodec.compress(corners(), path, bpc=4000, ipc=5, labels="hard", warmup=20, joint=20, tune=10)
-    assert 0.9 * 4000 <= result.bpc <= 4000
+    assert 0.85 * 4000 <= result.bpc <= 4000
     assert result.psnr > 25 and result.target_psnr > result.psnr + 3
     assert rudcodec.load(path).images.std() > 40
 
