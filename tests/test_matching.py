@@ -219,6 +219,9 @@ def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:the file holds the images as they were selected"
+)  # tiny ones, hardly trained
 def test_experts_and_both_utilities_by_command(tmp_path: Path, data: LabelledImages) -> None:
     source, folder = tmp_path / "stripes.npz", tmp_path / "experts"
     np.savez(source, images=data.images, labels=data.labels, classes=np.array(data.classes))
