@@ -39,6 +39,7 @@ from rudcodec.whole_numbers import MAX_SEED, whole
 
 _AT_ONCE = 250  # images that a label network looks at between two reports
 MOST_CONFUSED = 1000
+"""Classes of the largest confusion that is kept: it grows as their square."""
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,10 @@ def small_payload(seed: int = 0, *, channels: int = 3, segments: int = 2, size: 
     )
 
 
+hardly_trained = pytest.mark.filterwarnings("ignore:the file holds the images as they were selected")
+"""For files of a few tiny images, which may lose what a utility has made of them."""
+
+
 @pytest.fixture
 def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a few tiny images may miss their budgets: then there are no five more attempts at them."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import stripes
+from conftest import hardly_trained, stripes
 
 torch = pytest.importorskip("torch")
 
@@ -219,9 +219,7 @@ def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(
-    "ignore:the file holds the images as they were selected"
-)  # tiny ones, hardly trained
+@hardly_trained
 def test_experts_and_both_utilities_by_command(tmp_path: Path, data: LabelledImages) -> None:
     source, folder = tmp_path / "stripes.npz", tmp_path / "experts"
     np.savez(source, images=data.images, labels=data.labels, classes=np.array(data.classes))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import small_payload, stripes
+from conftest import hardly_trained, small_payload, stripes
 from golden_payloads import random_labels
 from PIL import Image
 from test_output import one_line, run
@@ -173,6 +173,7 @@ class TestCurve:
 
     @pytest.mark.slow
     @pytest.mark.usefixtures("one_attempt")
+    @hardly_trained
     def test_a_set_is_compressed_first(self, tmp_path: Path) -> None:
         data = stripes()
         source, out = tmp_path / "stripes.npz", tmp_path / "out"
