@@ -154,6 +154,8 @@ def compress(
     if is_first:
         known = (out if goes_on else None, log if goes_on or is_unfinished(log) else None) if resume else ()
         check_outputs(() if dry_run else (out, preview, log), force, known)
+    if preview is not None and preview.suffix.lower() not in ("", ".png"):
+        raise click.UsageError(f"--preview writes a PNG file, not {preview.suffix}")
     require("torch", "safetensors", "filelock", "threadpoolctl")
     if tensorboard is not None:
         require("tensorboard", advice="pip install tensorboard")
@@ -205,10 +207,10 @@ def compress(
             write_output(preview_png(rudcodec.load(target)), preview)
         if dash:
             send(target)
-    used = f"{100 * result.bpc / resolved.bpc:.1f} % of the budget; " if settings.lmbda is None else ""
+    used = f" ({100 * result.bpc / resolved.bpc:.1f} % of the budget)" if settings.lmbda is None else ""
     closing(
-        f"{shown_output(out)}: {result.size:,} bytes, {result.bpc:,.0f} bpc ({used}"
-        f"estimate {metrics.bpc:,.0f}), {result.ipc} images per class, {_fidelity(result)}, "
+        f"{shown_output(out)}: {result.size:,} bytes, {result.bpc:,.0f} bpc{used}, "
+        f"{result.ipc} images per class, {_fidelity(result)}, "
         f"{clock(result.seconds)}",
         err=STANDARD_OUTPUT in (out, preview, log),
     )

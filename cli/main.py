@@ -131,7 +131,9 @@ def _failure(error: OSError) -> click.ClickException:
         raise error
     if error.errno == errno.EPIPE:
         return Ended("nobody reads the output any more", getattr(signal, "SIGPIPE", 13))  # not on Windows
-    return Failure(f"{error.filename or 'input or output'}: {error.strerror.lower()}")
+    # files that are written say their names
+    stream = "standard output" if error.errno == errno.ENOSPC else "input or output"
+    return Failure(f"{error.filename or stream}: {error.strerror.lower()}")
 
 
 def _fail(error: click.ClickException) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -29,10 +31,14 @@ def merge(files: tuple[str, ...], out: Path, force: bool) -> None:
     from rudcodec import bitstream
 
     check_outputs([out], force)
+    for file, times in Counter(files).items():
+        if times > 1 and file != "-":  # which can't be read twice
+            message = f"{shown(file)} is given {times} times: OUT has its images as often"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
     contents = []
     for file in files:
         contents.append(read_input(file))
         with naming(file):
             bitstream.parse(contents[-1])
     merged = bitstream.merge(contents, [shown(file) for file in files])
-    write_file(merged, out, f", out of {len(files)} files")
+    write_file(merged, out, f", out of {len(files)} file{'s' * (len(files) > 1)}")

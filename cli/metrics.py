@@ -6,14 +6,15 @@ import dataclasses
 import json
 import sys
 from contextlib import ExitStack
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rudcodec.display import ProgressView
-from rudcodec.errors import SettingError
+from rudcodec.errors import DataError, SettingError
 
-from .outputs import STANDARD_OUTPUT
+from .outputs import STANDARD_OUTPUT, shown_output
 from .values import finite
 
 if TYPE_CHECKING:
@@ -43,14 +44,10 @@ class Metrics:
         board: a folder for TensorBoard, or None.
         append: to ``log``, instead of beginning it anew.
 
-    Attributes:
-        bpc: the last estimate.
-
-    Raises SettingError where TensorBoard isn't installed.
+    Raises SettingError where TensorBoard isn't installed, DataError where ``log`` can't be written.
     """
 
     def __init__(self, view: ProgressView, log: Path | None, board: Path | None, append: bool) -> None:
-        self.bpc = 0.0
         self._view = view
         self._log, self._append = log, append
         self._lines: Any = None
@@ -80,7 +77,6 @@ class Metrics:
         self._write({"result": facts | {"psnr": result.psnr, "target_psnr": result.target_psnr}})
 
     def __call__(self, report: ProgressReport) -> None:
-        self.bpc = report.bpc or self.bpc
         self._view.show(report)
         self._write(dataclasses.asdict(report))
         self._calls += 1
@@ -90,17 +86,24 @@ class Metrics:
                     self._board.add_scalar(f"{report.stage}/{name}", value, self._calls)
 
     def _write(self, record: dict[str, Any]) -> None:
-        if self._log is not None and self._lines is None:
-            self._lines = self._open(self._log)
-        if self._lines is not None:
+        if self._log is None:
+            return
+        try:
+            if self._lines is None:
+                self._lines = self._open(self._log)
             print(json.dumps(finite(record)), file=self._lines, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise DataError(f"{shown_output(self._log)}: can't be written ({error.strerror})") from None
 
     def _open(self, log: Path) -> Any:
         """The log; not before there is a record, so that a set that can't be read leaves an old one alone."""
         if log == STANDARD_OUTPUT:
             return sys.stdout
-        mode = "a" if self._append else "w"
-        return self._stack.enter_context(log.open(mode, encoding="utf-8"))
+        # without a buffer, which would be tried again when a full disk has ended the run
+        file = self._stack.enter_context(log.open("ab" if self._append else "wb", buffering=0))
+        return TextIOWrapper(file, encoding="utf-8", write_through=True)
 
 
 def _writer(folder: Path) -> Any:

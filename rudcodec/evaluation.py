@@ -236,6 +236,8 @@ def _seeds(seeds: SupportsIndex | Sequence[int]) -> Sequence[int]:
         numbers = range(whole("seeds", given, 0, MAX_SEED))
     else:
         numbers = [whole("seeds", seed, 0, MAX_SEED) for seed in given]
+    if len(set(numbers)) < len(numbers):
+        raise SettingError(f"seeds: {given}; students of the same seed are the same")
     if not numbers:
         raise SettingError("seeds must be a number of students, at least 1, or their seeds")
     return numbers

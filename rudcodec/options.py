@@ -144,7 +144,9 @@ def check_option(owner: type, name: str) -> None:
     """Raise SettingError if a dataclass has no such option."""
     names = tuple(one.name for one, _ in options_of(owner))
     if name not in names:
-        raise SettingError(f"there is no setting {name!r}{guess(name, names)}")
+        raise SettingError(
+            f"there is no setting {name!r}{guess(name, names) or ', only ' + ', '.join(names)}"
+        )
 
 
 def parse_option(owner: type, name: str, text: str) -> Any:
@@ -161,8 +163,10 @@ def parse_option(owner: type, name: str, text: str) -> Any:
         return text == "true"
     if float not in types and text.isdecimal() and len(text) < 20:
         return int(text)
+    sign = -1 if text.startswith("-") else 1  # a bound then says what is wrong with it
+    digits = text.removeprefix("-")
     try:
-        number = 0.0 if re.fullmatch(r"0+(\.0*)?", text) else parse_amount(text)
+        number = 0.0 if re.fullmatch(r"0+(\.0*)?", digits) else sign * parse_amount(digits)
     except ValueError as error:
         raise SettingError(f"{name}: {error}") from None
     if float not in types:
@@ -174,7 +178,7 @@ def parse_option(owner: type, name: str, text: str) -> Any:
 
 def parse_amount(text: str) -> float:
     """A positive number: ``50000``, ``50k``, ``1.2M``, ``1e5``. Raises ValueError."""
-    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)(e-?\d+)? ?([a-z]*)", text.strip().lower())
+    match = re.fullmatch(r"(-?(?:\d+\.?\d*|\.\d+))(e-?\d+)? ?([a-z]*)", text.strip().lower())
     if match is None or match[3] not in _SUFFIXES:
         raise ValueError(f"{text!r} is not a number such as 800, 50k or 1.2M")
     value = float(match[1] + (match[2] or "")) * _SUFFIXES[match[3]]

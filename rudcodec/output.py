@@ -54,7 +54,7 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     if not is_free(target):
         raise DataError(
             f"{target}: exists already and is not an empty folder; "
-            "decompress --force replaces one that it wrote"
+            "decompress --force (in Python force=True) replaces one that it wrote"
         )
 
 

@@ -43,6 +43,7 @@ def parse_settings_file(text: str) -> dict[str, Any]:
         else:
             check_option(Settings, name)
             settings[name] = parse_option(Settings, name, value) if isinstance(value, str) else value
+    _check(settings)
     return settings
 
 
@@ -65,7 +66,13 @@ def _of_log(text: str) -> dict[str, Any]:
             raise SettingError(f"{name}: {given[name]!r} is not a table")
     if "lmbda" in given:  # the budget then follows from it
         given.pop("bpc", None)
+    _check(given)
     return given
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """Raise SettingError if a value makes no sense, whatever else is set on the command line."""
+    Settings(**{name: value for name, value in settings.items() if name not in ("preset", "utility_options")})
 
 
 def _of_utility(utility: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class TestErrors:
                 text=True,
             )
         assert done.returncode == 2
-        assert done.stderr == "rudcodec: input or output: no space left on device\n"
+        assert done.stderr == "rudcodec: standard output: no space left on device\n"
 
     def test_a_closed_pipe_is_told_from_failures(self, rud: Path) -> None:
         words = f"{shlex.quote(sys.executable)} -m rudcodec.cli info --json {shlex.quote(str(rud))}"

@@ -144,7 +144,7 @@ def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, 
     assert result.exit_code == 0, result.output
     size = out.stat().st_size
     assert result.stdout.startswith(f"{out}: {size:,} bytes, {8 * size / 3:,.0f} bpc")
-    assert "estimate 4,000" in result.stdout and result.stdout.count("\n") == 1
+    assert result.stdout.count("\n") == 1
     assert "warm-up 1/2  5k bpc  31.50 dB  1:02 left" in result.stderr.splitlines()
     first, *records, last = [json.loads(line) for line in log.read_text().splitlines()]
     assert last["result"]["psnr"] == 30.0 and "30.0 dB (31.5 dB to those of the joint phase)" in result.stdout
@@ -271,6 +271,7 @@ def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Si
         ("share=both", "share: 'both' is none of dataset, class"),
         ("flip=maybe", "flip: 'maybe' is neither true nor false"),
         ("warmup=1", "warmup: 1; it must be at least 2"),
+        ("lmbda=-1", "lmbda: -1; it must be above 0"),
     ],
 )
 def test_settings_are_checked(source: Path, tmp_path: Path, text: str, complaint: str) -> None:

@@ -133,6 +133,22 @@ class TestForce:
         assert same.exit_code == 2 and "2 outputs can't be the same file" in same.stderr
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.filterwarnings("default:.*is given 2 times:RuntimeWarning")
+    def test_a_file_that_is_merged_twice(self, rud: Path, tmp_path: Path) -> None:
+        result = run("merge", rud, rud, "-o", tmp_path / "out.rud")
+        assert result.exit_code == 0 and f"{rud} is given 2 times" in result.stderr
+
+    def test_a_preview_is_a_png(self, tmp_path: Path) -> None:
+        result = run("compress", tmp_path / "no.zip", tmp_path / "a.rud", "--preview", tmp_path / "a.jpg")
+        assert "--preview writes a PNG file, not .jpg" in one_line(result)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which takes nothing")
+    def test_a_log_that_cannot_be_written_is_named(self, tmp_path: Path) -> None:
+        result = run("compress", "digits", tmp_path / "a.rud", "--bpc", "2k", "--log", "/dev/full")
+        assert result.exit_code == 2
+        assert result.stderr.endswith("rudcodec: /dev/full: can't be written (No space left on device)\n")
+        assert not list(tmp_path.iterdir())
+
     @pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="needs /dev/null")
     def test_a_device_takes_any_number_of_outputs(self, tmp_path: Path) -> None:
         result = run("compress", tmp_path / "no.zip", "/dev/null", "--preview", "/dev/null")

@@ -218,9 +218,9 @@ def test_lmbda_does_not_say_how_many_images(colour: LabelledImages) -> None:
 
 
 def test_more_images_than_there_are(colour: LabelledImages) -> None:
-    with pytest.raises(DataError, match="class a has 30 training images, fewer than 31"):
+    with pytest.raises(DataError, match="class a has 30 images, fewer than 31"):
         distill(colour, Settings(lmbda=0.01, ipc=31))
-    with pytest.raises(DataError, match="class a has 30 training images, fewer than 31"):
+    with pytest.raises(DataError, match="class a has 30 images, fewer than 31"):
         distill(colour, Settings(bpc=50_000, ipc=31))
 
 

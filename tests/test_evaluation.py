@@ -69,6 +69,8 @@ def test_same_seed_same_student(small: SyntheticSet, real: LabelledImages, resul
     quick: dict[str, Any] = {"steps": 1, "width": 4}
     assert evaluate(small, real, seeds=np.int64(1), **quick).seeds == (0,)
     assert evaluate(small, real, seeds=np.array([5]), **quick).seeds == (5,)
+    with pytest.raises(SettingError, match=r"seeds: \[0, 0\]; students of the same seed are the same"):
+        evaluate(small, real, seeds=[0, 0], **quick)
     assert other.accuracies == result.accuracies[1:]
     assert other.std == 0.0
 

@@ -44,6 +44,8 @@ def test_toml() -> None:
         ("bpc = ", "is not TOML"),
         ("warmups = 3", "there is no setting 'warmups'; is it 'warmup'?"),
         ("bpc = 'lots'", "bpc: 'lots' is not a number"),
+        ("seed = -1", "seed: -1; it must be at least 0"),
+        ("bytes = 1000", "there is no setting 'bytes', only bpc, lmbda, ipc"),
         ("[nn]\nruns = 3", "[nn]: no utility is called so"),
         ('{"stage": "joint"}\n', "has no settings"),
         ('{"settings": \n', "line 1 is not JSON"),

@@ -249,7 +249,7 @@ def test_files_that_are_in_memory(file: Path, tmp_path: Path) -> None:
     assert rudcodec.load(out).counts == (1, 1)
     with pytest.raises(SettingError, match="extract needs classes, ipc or hard"):
         rudcodec.extract(data, out)
-    with pytest.raises(SettingError, match="images per class must be at least 1, not nan"):
+    with pytest.raises(SettingError, match="ipc is nan, must be a whole number"):
         rudcodec.extract(data, out, ipc=float("nan"))  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="merge takes a list of files"):
         rudcodec.merge(data, out)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rudcodec.bitstream import limits
 from rudcodec.bitstream.ancillary import pack_recipe
 from rudcodec.bitstream.codec import encode
 from rudcodec.bitstream.container import RECIPE, VIEWS, copied
@@ -16,6 +17,7 @@ from rudcodec.bitstream.used_networks import renumbered, without_unused
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import LabelNetwork, Payload, QTensor, hard_recipe
 from rudcodec.text import listed
+from rudcodec.whole_numbers import whole
 
 
 def extract(
@@ -74,8 +76,7 @@ def _ancillary(data: bytes, but: Collection[int]) -> bytes:
 
 
 def _with_ipc(payload: Payload, ipc: int) -> Payload:
-    if not ipc >= 1:
-        raise SettingError(f"images per class must be at least 1, not {ipc}")
+    ipc = whole("ipc", ipc, 1, limits.IMAGES)
     seen = np.zeros(len(payload.classes), np.int64)
     segments = []
     for segment in payload.segments:

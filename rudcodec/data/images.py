@@ -150,7 +150,9 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
         raise DataError(f"{where}: two classes are named {duplicate!r}")
     for name in classes:
         # isprintable also turns down the surrogates of a file name that isn't UTF-8
-        if name in ("", ".", "..") or not name.isprintable() or "/" in name or "\\" in name:
+        if not name.isprintable():
+            raise DataError(f"{where}: {name!r} can't be a class name (it can't be printed, or isn't UTF-8)")
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
             raise DataError(f"{where}: {name!r} can't be a class name (it could not name a folder)")
 
 

@@ -11,6 +11,7 @@ from PIL import ImageColor
 from rudcodec.data.normalisation import parse_normalisation
 from rudcodec.errors import SettingError
 from rudcodec.text import shown
+from rudcodec.whole_numbers import whole
 
 Mode = Literal["auto", "rgb", "grey"]
 
@@ -52,8 +53,8 @@ class Reading:
     normalised: str | None = None
 
     def __post_init__(self) -> None:
-        if self.size is not None and not 1 <= self.size <= MAX_SIZE:
-            raise SettingError(f"size must be 1 to {MAX_SIZE} pixels, not {self.size}")
+        if self.size is not None:
+            object.__setattr__(self, "size", whole("size", self.size, 1, MAX_SIZE))
         if self.mode not in get_args(Mode):
             raise SettingError(f"mode must be one of {', '.join(get_args(Mode))}, not {shown(self.mode)}")
         if self.background is not None and not (

@@ -152,7 +152,7 @@ def encode(
         fingerprint = _fingerprint(inputs, machine)
         with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
             reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
-            facts = {**machine, "data": fingerprint["data"]}
+            facts = {**machine, "data": fingerprint["images of digest"]}
             run = RunContext(settings.device, settings.seed, reporter, journal, Learnt(learnt_folder, facts))
             try:
                 payload, quality = run_pipeline(inputs, run)

@@ -35,6 +35,7 @@ from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
 from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
 from rudcodec.students.recipes import default_recipe
+from rudcodec.text import shown
 from rudcodec.utility import make_utility
 
 # Bits of a file from which half of them are better spent on a label network.
@@ -92,25 +93,16 @@ class Inputs:
     def allocate(self, shared_label_bits: float) -> ImageAllocation:
         """How the budget is spent on images, if ``shared_label_bits`` of it go to a label network.
 
-        Raises BudgetError and FormatError as :func:`rudcodec.distill.allocation.allocate`; DataError if a
-        class has too few images.
+        Raises BudgetError and FormatError as :func:`rudcodec.distill.allocation.allocate`.
         """
         bpc = self.settings.bpc - shared_label_bits / self.num_classes
-        allocation = allocate(self.demand(), bpc, self.settings.ipc)
-        candidates = self.distilled or self.real
-        for name, count in zip(candidates.classes, candidates.ipc_counts(), strict=True):
-            if count < allocation.ipc:
-                raise DataError(
-                    f"{candidates.name}: class {name} has {count} training images, fewer than "
-                    f"{allocation.ipc} per class"
-                )
-        return allocation
+        return allocate(self.demand(), bpc, self.settings.ipc)
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells this encode from any other; JSON."""
-        digests = {"data": digest(self.real)}
+        digests = {"images of digest": digest(self.real)}
         if self.distilled is not None:
-            digests["distilled set"] = digest(self.distilled)
+            digests["distilled images of digest"] = digest(self.distilled)
         return {**digests, **self.settings.as_dict()}
 
 
@@ -143,6 +135,7 @@ def resolve_inputs(
         settings = replace(settings, ipc=count)
     elif real is not None:
         real.require_every_class("could stand for it: leave that class out, or give images of it")
+        _require_images(real, settings.ipc or 1)
     find_bpc = default_distilled_bpc if real is None else default_bpc
     if real is None:
         assert distilled is not None
@@ -172,6 +165,16 @@ def resolve_inputs(
         raise too_small(settings.bpc, smallest, settings.ipc)
     inputs.allocate(inputs.label_mode.shared_bits({}))  # what doesn't fit fails at once
     return inputs
+
+
+def _require_images(real: LabelledImages, ipc: int) -> None:
+    """Raise DataError unless each class has so many images."""
+    counts = real.ipc_counts()
+    if (fewest := min(counts)) < ipc:
+        raise DataError(
+            f"{real.name}: class {shown(real.classes[counts.index(fewest)])} has {fewest} images, fewer than "
+            f"{ipc} per class"
+        )
 
 
 def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:

@@ -14,8 +14,8 @@ def pick_device(name: str | torch.device = AUTO) -> torch.device:
     device = _named(name)
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either, with pages of text
-        raise SettingError(f"device {name!r} can't be used") from error
+    except (RuntimeError, AssertionError) as error:  # torch raises either
+        raise _unusable(name, error) from error
     return device
 
 
@@ -30,4 +30,10 @@ def _named(name: str | torch.device) -> torch.device:
     try:
         return torch.device(name)
     except RuntimeError as error:
-        raise SettingError(f"device {name!r} can't be used") from error
+        raise _unusable(name, error) from error
+
+
+def _unusable(name: str | torch.device, error: Exception) -> SettingError:
+    """The first sentence of torch's pages."""
+    reason = str(error).splitlines()[0].split(". ")[0].rstrip(".")
+    return SettingError(f"device: {str(name)!r} can't be used ({reason})")
