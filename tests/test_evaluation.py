@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import rudcodec
 from rudcodec import SyntheticSet
@@ -161,6 +162,17 @@ def test_mistakes(small: SyntheticSet, real: LabelledImages, train: LabelledImag
         evaluate(small, big)
     with pytest.raises(DataError, match="as many labels"):
         TrainingSet(small.images, small.labels[:-1], 10)
+
+
+def test_dropout_is_the_same_again(small: SyntheticSet, real: LabelledImages) -> None:
+    def net(channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
+        pixels = channels * size[0] * size[1]
+        return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(pixels, classes))
+
+    state = torch.get_rng_state()
+    first, again = (evaluate(small, real, seeds=2, steps=20, net=net).accuracies for _ in range(2))
+    assert first == again and first[0] != first[1]
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_read_only_images(small: SyntheticSet, real: LabelledImages) -> None:

@@ -95,7 +95,7 @@ class Encoding:
         if self.has_utility:
             chunk_size = min(chunk_size, settings.utility_images)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
+            torch.default_generator.manual_seed(settings.seed)
             return initial_model(images, group_of_image, self.allocation.architecture, bits, chunk_size)
 
     def reset_model(self, bits: float) -> None:

@@ -57,7 +57,7 @@ def build(
         return published
     # torch's own initialisation knows the global generator only
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         if not isinstance(net, str):
             return _own_network(net, channels, classes, size)
         module: nn.Module = NETS.load(net)(channels, classes, size)

@@ -19,6 +19,7 @@ from rudcodec.students.objective import label_loss
 from rudcodec.students.optimizers import RecipeOptimizer
 from rudcodec.students.spec import StudentSpec
 from rudcodec.students.training_set import TrainingSet
+from rudcodec.whole_numbers import MAX_SEED
 
 _REPORT_EVERY = 0.25  # seconds
 
@@ -65,6 +66,11 @@ class Trainer:
         """
         if self.device.type == "cpu":
             keep_freed_memory()
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(cuda):
+            return self._train(seed, progress, journal or Journal())
+
+    def _train(self, seed: int, progress: Progress | None, journal: Journal) -> nn.Module:
         recipe, layout = self.recipe, self._layout
         generator = torch.Generator().manual_seed(seed)
         shape = self.data.images.shape[1:]
@@ -73,8 +79,10 @@ class Trainer:
         optimizer = RecipeOptimizer(net, recipe)
         drawing = self._batches.drawing(seed, generator)
         reported = time.monotonic()
-        for step in (journal or Journal()).steps(recipe.steps, _Training(net, optimizer, drawing)):
+        for step in journal.steps(recipe.steps, _Training(net, optimizer, drawing)):
             x, target = drawing.batch(step)
+            # of dropout, which knows the global generator only
+            torch.manual_seed((seed * recipe.steps + step) % MAX_SEED)
             with autocast(self.device):
                 loss = self._loss(net, x.contiguous(memory_format=layout), target)
             net.zero_grad(set_to_none=True)
