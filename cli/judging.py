@@ -182,7 +182,7 @@ class Judging:
         size = shape[0] if shape[0] == shape[1] else None
         reading = Reading(size, self.mode, self.background, self.skip_bad)
         images = read_images(source, split, reading, view)
-        return matching(images, split, shape, data.classes, has_all=False)
+        return matching(images, split, shape, data.classes, has_all=False, whose="the file")
 
     def comparison(
         self, file: JudgedFile, real: LabelledImages, panel: Panel, progress: StageProgress

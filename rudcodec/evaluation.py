@@ -170,7 +170,9 @@ def evaluate(
     if foreign:
         check_request(recipe, data, () if steps is None else ("steps",))
     trainer = Trainer(data, recipe, StudentSpec(net, width, device), runs=len(seeds))
-    real = matching(real, split, synthetic.images.shape[1:], synthetic.classes, has_all=False)
+    whose = "the file" if isinstance(synthetic, SyntheticSet) else "the set"
+    shape = synthetic.images.shape[1:]
+    real = matching(real, split, shape, synthetic.classes, has_all=False, whose=whose)
     with ExitStack() as stack:
         watched = stack.enter_context(watched_stages(progress))
         keeper = None

@@ -142,7 +142,7 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
     settings = Settings(bpc=20000)
     with pytest.raises(DataError, match=r"distilled: class c has 29 images, a 30"):
         distill(None, settings, distilled=start)
-    with pytest.raises(DataError, match=r"stripes: images are 10x12 colour, the set's are 8x8 grey"):
+    with pytest.raises(DataError, match=r"stripes: images are 10x12 colour, the real set's are 8x8 grey"):
         distill(digits, settings, distilled=colour)
     with pytest.raises(SettingError, match="ipc: 4, but there are 30"):
         distill(None, Settings(bpc=20000, ipc=4), distilled=colour)

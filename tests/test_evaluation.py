@@ -155,10 +155,10 @@ def test_mistakes(small: SyntheticSet, real: LabelledImages, train: LabelledImag
     with pytest.raises(SettingError, match="'blur'"):
         evaluate(small, real, recipe=dataclasses.replace(small.recipe, augment=("blur",)))
     strange = LabelledImages(real.images, real.labels, ("nil", *real.classes[1:]), "strange")
-    with pytest.raises(DataError, match="strange: has no class 0, which the set has; its classes are nil, "):
+    with pytest.raises(DataError, match="strange: has no class 0, which the file has; its classes are nil, "):
         evaluate(small, strange)
     big = LabelledImages(np.repeat(real.images, 2, axis=1), real.labels, real.classes, "big")
-    with pytest.raises(DataError, match="big: images are 8x16 grey, the set's are 8x8 grey"):
+    with pytest.raises(DataError, match="big: images are 8x16 grey, the file's are 8x8 grey"):
         evaluate(small, big)
     with pytest.raises(DataError, match="as many labels"):
         TrainingSet(small.images, small.labels[:-1], 10)

@@ -97,7 +97,7 @@ def test_what_changes_nothing_of_views_is_said(labelled: Path, real: Path) -> No
 def test_a_file_of_one_class_has_no_student(rud: Path, real: Path, tmp_path: Path) -> None:
     assert run("extract", rud, tmp_path / "one.rud", "--class", "ant").exit_code == 0
     result = run("eval", tmp_path / "one.rud", "--real", real, *QUICK)
-    assert "the set has one class, ant: what tells classes apart needs two at least" in mistake(result)
+    assert "the file has one class, ant: what tells classes apart needs two at least" in mistake(result)
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_a_run_that_was_not_begun_does_not_go_on(tmp_path: Path) -> None:
     assert log.read_text().count('"settings"') == 1
 
 
-@pytest.mark.filterwarnings("default:the set has only")
+@pytest.mark.filterwarnings("default:the file has only")
 def test_files_of_some_classes_are_judged_on_the_images_of_these(
     tmp_path: Path, real: Path, labelled: Path
 ) -> None:
@@ -208,7 +208,7 @@ def test_files_of_some_classes_are_judged_on_the_images_of_these(
     whole = run("eval", part, "--real", real, *judging)
     alone = run("eval", part, "--real", known, *judging)
     assert (whole.exit_code, alone.exit_code) == (0, 0)
-    said = "the set has only ant, cicada: 2 of 3 classes; other real images are left out"
+    said = "the file has only ant, cicada: 2 of 3 classes; other real images are left out"
     assert whole.stderr.count(said) == 1 and said not in alone.stderr
     facts = [json.loads(result.stdout) for result in (whole, alone)]
     students = [[row["results"][0] for row in of_one["rows"] if "results" in row] for of_one in facts]
@@ -216,7 +216,7 @@ def test_files_of_some_classes_are_judged_on_the_images_of_these(
     assert seen[0] == seen[1] and seen[0][0][0] == 40 and facts[0]["classes"] == ["ant", "cicada"]
 
 
-@pytest.mark.filterwarnings("default:the set has only")
+@pytest.mark.filterwarnings("default:the file has only")
 def test_a_split_without_the_classes_of_a_file_is_refused(tmp_path: Path, labelled: Path) -> None:
     real = tmp_path / "others.npz"
     images = np.zeros((8, 8, 8, 3), np.uint8)
@@ -224,7 +224,7 @@ def test_a_split_without_the_classes_of_a_file_is_refused(tmp_path: Path, labell
     part = tmp_path / "part.rud"
     assert run("extract", labelled, part, "--class", "ant", "--class", "bee").exit_code == 0
     result = run("eval", part, "--real", real, "--split", "all", *QUICK, "--baseline", "none")
-    assert mistake(result).endswith("has no image of the set's classes, ant, bee")
+    assert mistake(result).endswith("has no image of the file's classes, ant, bee")
 
 
 def test_files_of_other_classes_are_not_compared_by_students(

@@ -22,6 +22,7 @@ def matching(
     classes: tuple[str, ...],
     *,
     has_all: bool = True,
+    whose: str = "the set",
 ) -> LabelledImages:
     """Real images in the shape and with the class numbers of a set.
 
@@ -31,6 +32,7 @@ def matching(
         classes: of the set. Where they have no names but numbers, they are the real ones in their order.
         has_all: whether the set must have all classes of the real images; if not, and it has some of them,
             the images of the others are left out, and a warning says so, once.
+        whose: what messages call the set.
 
     Raises:
         DataError: the images have another shape or other classes, or none of these, or can't be read.
@@ -39,44 +41,44 @@ def matching(
         real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)
     if real.images.shape[1:] != shape:
         raise DataError(
-            f"{real.name}: images are {_size(real.images.shape[1:])}, the set's are {_size(shape)}"
+            f"{real.name}: images are {_size(real.images.shape[1:])}, {whose}'s are {_size(shape)}"
         )
     if (order := numbers_of(classes, real.classes)) is not None:
         names = tuple(real.classes[number] for number in order)
         return replace(real, labels=np.argsort(order)[real.labels], classes=names)
     if not has_all and len(classes) < 2:
         raise DataError(
-            f"the set has one class, {listed(classes)}: what tells classes apart needs two at least"
+            f"{whose} has one class, {listed(classes)}: what tells classes apart needs two at least"
         )
     if not has_all and set(classes) < set(real.classes):
-        return _of_classes(real, classes)
+        return _of_classes(real, classes, whose)
     if missing := set(classes) - set(real.classes):
         raise DataError(
-            f"{real.name}: has no class {shown(min(missing))}, which the set has; its classes are "
+            f"{real.name}: has no class {shown(min(missing))}, which {whose} has; its classes are "
             f"{listed(real.classes)}"
         )
     if more := set(real.classes) - set(classes):
-        raise DataError(f"{real.name}: its class {shown(min(more))} is none of the set's, {listed(classes)}")
+        raise DataError(f"{real.name}: its class {shown(min(more))} is none of {whose}'s, {listed(classes)}")
     if real.classes == classes:
         return real
     number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)
     return LabelledImages(real.images, number[real.labels], classes, real.name)
 
 
-def _of_classes(real: LabelledImages, classes: tuple[str, ...]) -> LabelledImages:
+def _of_classes(real: LabelledImages, classes: tuple[str, ...], whose: str) -> LabelledImages:
     """The real images of some classes alone."""
-    _warn_of_others(f"{listed(classes)}: {len(classes)} of {len(real.classes)} classes")
+    _warn_of_others(f"{whose} has only {listed(classes)}: {len(classes)} of {len(real.classes)} classes")
     number = np.array([classes.index(name) if name in classes else -1 for name in real.classes])
     rows = np.flatnonzero(number[real.labels] >= 0)
     if not len(rows):
-        raise DataError(f"{real.name}: has no image of the set's classes, {listed(classes)}")
+        raise DataError(f"{real.name}: has no image of {whose}'s classes, {listed(classes)}")
     some = real.take(rows)
     return replace(some, labels=number[some.labels], classes=classes)
 
 
 @lru_cache
-def _warn_of_others(classes: str) -> None:
-    warnings.warn(f"the set has only {classes}; other real images are left out", RuntimeWarning, stacklevel=4)
+def _warn_of_others(what: str) -> None:
+    warnings.warn(f"{what}; other real images are left out", RuntimeWarning, stacklevel=4)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -184,7 +184,7 @@ def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
     """
     if (order := numbers_of(distilled.classes, real.classes)) is not None:
         distilled = replace(distilled, labels=order[distilled.labels], classes=real.classes)
-    distilled = matching(distilled, "all", real.images.shape[1:], real.classes)
+    distilled = matching(distilled, "all", real.images.shape[1:], real.classes, whose="the real set")
     counts = distilled.ipc_counts()
     for name, count in zip(distilled.classes, counts, strict=True):
         if count != counts[0]:
