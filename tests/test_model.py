@@ -70,6 +70,20 @@ def quantized(
     return model, encoder, integers, payload
 
 
+@pytest.mark.parametrize("share", ["dataset", "class"])
+def test_chunks_of_parts_have_few_classes(share: Share) -> None:
+    """Of ten classes of three images, in the order of the classes."""
+    classes = torch.arange(30) // 3
+    groups = classes if share == "class" else torch.zeros_like(classes)
+    architecture = default_architecture(8, 8, 1, 50_000)
+    model, _ = initial_model(blobs(30, 1, 8, 8), groups, architecture, 1e4, chunk_size=3, parts=5)
+    indices = [chunk.index for chunk in model.each_chunk()]
+    assert [classes[index].unique().tolist() for index in indices] == [
+        [first, first + 1] for first in (0, 0, 2, 2, 4, 4, 6, 6, 8, 8)
+    ]
+    assert torch.cat(indices).sort()[0].tolist() == [*range(30)]
+
+
 @pytest.mark.parametrize("shape", [(8, 8, 1), (17, 23, 3), (28, 28, 1)])
 @pytest.mark.parametrize("share", ["dataset", "class"])
 def test_float_model_agrees_with_the_integer_decoder(shape: tuple[int, int, int], share: Share) -> None:

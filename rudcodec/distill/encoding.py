@@ -27,6 +27,8 @@ from rudcodec.utility import Utility, make_utility
 # Images whose latents train together. On a CPU as many as stay in its caches; a GPU, where launching work
 # takes the time, needs as long for five hundred. But networks learn in each chunk, and need some of them.
 CPU_CHUNK, MAX_CHUNK, MIN_CHUNKS = 100, 500, 5
+# Images of a class that a call of the utility sees, where there are as many: moments of fewer say little.
+SEEN_OF_CLASS = 20
 
 
 class Encoding:
@@ -94,9 +96,18 @@ class Encoding:
         chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
         if self.has_utility:
             chunk_size = min(chunk_size, settings.utility_images)
+        architecture, parts = self.allocation.architecture, self._parts(len(images))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(settings.seed)
-            return initial_model(images, group_of_image, self.allocation.architecture, bits, chunk_size)
+            return initial_model(images, group_of_image, architecture, bits, chunk_size, parts)
+
+    def _parts(self, num_images: int) -> int:
+        """How many parts of the classes take turns, so that the utility sees enough images of each."""
+        if not self.has_utility or not self.new_utility().sums_over_classes:
+            return 1
+        in_call = self.inputs.settings.utility_images
+        wanted = min(self.allocation.ipc, SEEN_OF_CLASS) * self.inputs.num_classes
+        return max(1, min(-(-wanted // in_call), num_images // in_call))
 
     def reset_model(self, bits: float) -> None:
         """Begin with an initial model again, whose latents take about so many bits."""

@@ -23,7 +23,7 @@ from rudcodec.files import write_bytes
 KEPT = 2
 MARKER = "rudcodec-run.json"  # says that the folder is a run's, and whether the run made it
 _LOCK = "rudcodec-run.lock"
-_LAYOUT = "4"
+_LAYOUT = "5"
 """Changes with what stages keep: older runs can't go on then."""
 
 State = Any
