@@ -271,7 +271,7 @@ def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Si
         ("share=both", "share: 'both' is none of dataset, class"),
         ("flip=maybe", "flip: 'maybe' is neither true nor false"),
         ("warmup=1", "warmup: 1; it must be at least 2"),
-        ("lmbda=-1", "lmbda: -1; it must be above 0"),
+        ("seed=-1", "seed: -1; it must be at least 0"),
     ],
 )
 def test_settings_are_checked(source: Path, tmp_path: Path, text: str, complaint: str) -> None:

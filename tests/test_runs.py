@@ -295,7 +295,7 @@ def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], 
         rudcodec.compress(data, out, checkpoints=run, checkpoint_seconds=0, **settings)
     with pytest.raises(DataError, match="run: holds an unfinished run"):
         rudcodec.compress(data, out, checkpoints=run, **settings)
-    with pytest.raises(SettingError, match=r"has data [0-9a-f]+, not"):
+    with pytest.raises(SettingError, match=r"has images of digest [0-9a-f]+, not"):
         rudcodec.compress(stripes(3), out, checkpoints=run, resume=True, **settings)
     with pytest.MonkeyPatch.context() as other:  # another version, whose encodes have other stages
         other.setattr("rudcodec.distill.encode.pipeline", lambda inputs: pipeline(inputs)[1:])
