@@ -35,5 +35,5 @@ def _named(name: str | torch.device) -> torch.device:
 
 def _unusable(name: str | torch.device, error: Exception) -> SettingError:
     """The first sentence of torch's pages."""
-    reason = str(error).splitlines()[0].split(". ")[0].rstrip(".")
+    reason = str(error).partition("\n")[0].split(". ")[0].rstrip(".")
     return SettingError(f"device: {str(name)!r} can't be used ({reason})")
