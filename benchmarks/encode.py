@@ -35,7 +35,7 @@ from rudcodec.cli.tables import print_table
 from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import Settings
-from rudcodec.distill.encoding import default_chunk_size
+from rudcodec.distill.chunks import default_chunk_size
 from rudcodec.distill.estimate import TimingJournal, timed_stages
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.label_network import training as label_training

@@ -23,7 +23,7 @@ from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
 from .metrics import Metrics, is_unfinished
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, send, shown_output, staged, write_output
-from .preview import preview_png
+from .preview import check_preview, preview_png
 from .reading import READING_SECTION, read_images, reading_flags, size_flag
 from .setting_flags import given_settings, setting_flags
 from .values import FiniteRange, byte_amount, key_value, require
@@ -154,8 +154,7 @@ def compress(
     if is_first:
         known = (out if goes_on else None, log if goes_on or is_unfinished(log) else None) if resume else ()
         check_outputs(() if dry_run else (out, preview, log), force, known)
-    if preview is not None and preview.suffix.lower() not in ("", ".png"):
-        raise click.UsageError(f"--preview writes a PNG file, not {preview.suffix}")
+    check_preview(preview)
     require("torch", "safetensors", "filelock", "threadpoolctl")
     if tensorboard is not None:
         require("tensorboard", advice="pip install tensorboard")
@@ -210,8 +209,7 @@ def compress(
     used = f" ({100 * result.bpc / resolved.bpc:.1f} % of the budget)" if settings.lmbda is None else ""
     closing(
         f"{shown_output(out)}: {result.size:,} bytes, {result.bpc:,.0f} bpc{used}, "
-        f"{result.ipc} images per class, {_fidelity(result)}, "
-        f"{clock(result.seconds)}",
+        f"{result.ipc} images per class, {_fidelity(result)}, {clock(result.seconds)}",
         err=STANDARD_OUTPUT in (out, preview, log),
     )
 

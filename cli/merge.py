@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rudcodec.text import shown
+from rudcodec.text import counted, shown
 
 from .commands import command
 from .outputs import check_outputs, force_flag, write_file
@@ -41,4 +41,4 @@ def merge(files: tuple[str, ...], out: Path, force: bool) -> None:
         with naming(file):
             bitstream.parse(contents[-1])
     merged = bitstream.merge(contents, [shown(file) for file in files])
-    write_file(merged, out, f", out of {len(files)} file{'s' * (len(files) > 1)}")
+    write_file(merged, out, f", out of {counted(len(files), 'file')}")

@@ -163,10 +163,8 @@ def parse_option(owner: type, name: str, text: str) -> Any:
         return text == "true"
     if float not in types and text.isdecimal() and len(text) < 20:
         return int(text)
-    sign = -1 if text.startswith("-") else 1  # a bound then says what is wrong with it
-    digits = text.removeprefix("-")
     try:
-        number = 0.0 if re.fullmatch(r"0+(\.0*)?", digits) else sign * parse_amount(digits)
+        number = _number(text)  # of any sign: a bound says what is wrong with it
     except ValueError as error:
         raise SettingError(f"{name}: {error}") from None
     if float not in types:
@@ -178,13 +176,21 @@ def parse_option(owner: type, name: str, text: str) -> Any:
 
 def parse_amount(text: str) -> float:
     """A positive number: ``50000``, ``50k``, ``1.2M``, ``1e5``. Raises ValueError."""
+    number = _number(text)
+    if number <= 0:
+        raise ValueError(f"{text!r} is not above zero")
+    return number
+
+
+def _number(text: str) -> float:
+    """A number with or without a suffix. Raises ValueError."""
     match = re.fullmatch(r"(-?(?:\d+\.?\d*|\.\d+))(e-?\d+)? ?([a-z]*)", text.strip().lower())
     if match is None or match[3] not in _SUFFIXES:
         raise ValueError(f"{text!r} is not a number such as 800, 50k or 1.2M")
-    value = float(match[1] + (match[2] or "")) * _SUFFIXES[match[3]]
-    if not 0 < value < math.inf:
-        raise ValueError(f"{text!r} is not above zero")
-    return value
+    number = float(match[1] + (match[2] or "")) * _SUFFIXES[match[3]]
+    if math.isinf(number):
+        raise ValueError(f"{text!r} is too large")
+    return number
 
 
 def table(owner: type) -> str:

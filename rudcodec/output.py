@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rudcodec.errors import BudgetError, DataError
 from rudcodec.files import is_temporary
 from rudcodec.names import LABELS_FILE, on_disk
-from rudcodec.text import shown
+from rudcodec.text import counted, shown
 
 if TYPE_CHECKING:
     from rudcodec.bitstream import Outline
@@ -36,8 +36,7 @@ class Output:
     size: int
 
     def __str__(self) -> str:
-        files = "1 file" if self.files == 1 else f"{self.files:,} files"
-        return f"{files}, up to {max(self.size / 1e6, 0.1):,.1f} MB"
+        return f"{counted(self.files, 'file')}, up to {max(self.size / 1e6, 0.1):,.1f} MB"
 
     def check(self) -> None:
         """Raise BudgetError if this is more than a user expects."""

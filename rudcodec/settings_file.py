@@ -24,8 +24,13 @@ def parse_settings_file(text: str) -> dict[str, Any]:
         SettingError: the text is neither, or a name or a value makes no sense.
     """
     text = text.removeprefix("\ufeff")  # as Windows' editors begin a file
-    if text.lstrip()[:1] == "{":
-        return _of_log(text)
+    settings = _of_log(text) if text.lstrip()[:1] == "{" else _of_toml(text)
+    # a value that makes no sense is this file's, whatever else is set
+    Settings(**{name: value for name, value in settings.items() if name not in ("preset", "utility_options")})
+    return settings
+
+
+def _of_toml(text: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -43,7 +48,6 @@ def parse_settings_file(text: str) -> dict[str, Any]:
         else:
             check_option(Settings, name)
             settings[name] = parse_option(Settings, name, value) if isinstance(value, str) else value
-    _check(settings)
     return settings
 
 
@@ -66,13 +70,7 @@ def _of_log(text: str) -> dict[str, Any]:
             raise SettingError(f"{name}: {given[name]!r} is not a table")
     if "lmbda" in given:  # the budget then follows from it
         given.pop("bpc", None)
-    _check(given)
     return given
-
-
-def _check(settings: Mapping[str, Any]) -> None:
-    """Raise SettingError if a value makes no sense, whatever else is set on the command line."""
-    Settings(**{name: value for name, value in settings.items() if name not in ("preset", "utility_options")})
 
 
 def _of_utility(utility: str, options: Mapping[str, Any]) -> dict[str, Any]:

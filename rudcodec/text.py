@@ -30,6 +30,11 @@ def listed(texts: Iterable[str], most: int = 10) -> str:
     return ", ".join(some[:most] + ["..."] * (len(some) > most)) or "nothing"
 
 
+def counted(count: int, noun: str) -> str:
+    """How many things: 1 file, 1,024 files."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def average(value: float) -> str:
     """An average number of things, such as images per class, to a tenth."""
     return f"{value:,.1f}".removesuffix(".0")

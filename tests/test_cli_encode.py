@@ -144,6 +144,7 @@ def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, 
     assert result.exit_code == 0, result.output
     size = out.stat().st_size
     assert result.stdout.startswith(f"{out}: {size:,} bytes, {8 * size / 3:,.0f} bpc")
+    assert f" bpc ({8 * size / 3 / 50:.1f} % of the budget), 4 images per class" in result.stdout
     assert result.stdout.count("\n") == 1
     assert "warm-up 1/2  5k bpc  31.50 dB  1:02 left" in result.stderr.splitlines()
     first, *records, last = [json.loads(line) for line in log.read_text().splitlines()]

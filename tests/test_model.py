@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudcodec import bitstream
+from rudcodec.distill.chunks import chunk_of_image
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.initial_model import initial_model, inverse_synthesis, lmbda_for_step_size, pyramid
 from rudcodec.distill.payload_builder import with_latents
@@ -49,7 +50,7 @@ def quantized(
     groups = torch.arange(12) // 6 if share == "class" else torch.zeros(12, dtype=torch.long)
     architecture = default_architecture(height, width, channels, 50_000)
     bits = 0.7 * 12 * height * width
-    model, step_size = initial_model(images, groups, architecture, bits, chunk_size=5)
+    model, step_size = initial_model(images, groups, architecture, bits, chunk_of_image(groups, 5))
     control = RateControl(2.0, lmbda_for_step_size(step_size, channels))
     encoder = EncoderState(
         model,
@@ -76,7 +77,9 @@ def test_chunks_of_parts_have_few_classes(share: Share) -> None:
     classes = torch.arange(30) // 3
     groups = classes if share == "class" else torch.zeros_like(classes)
     architecture = default_architecture(8, 8, 1, 50_000)
-    model, _ = initial_model(blobs(30, 1, 8, 8), groups, architecture, 1e4, chunk_size=3, parts=5)
+    model, _ = initial_model(
+        blobs(30, 1, 8, 8), groups, architecture, 1e4, chunk_of_image(groups, 3, parts=5)
+    )
     indices = [chunk.index for chunk in model.each_chunk()]
     assert [classes[index].unique().tolist() for index in indices] == [
         [first, first + 1] for first in (0, 0, 2, 2, 4, 4, 6, 6, 8, 8)
@@ -141,7 +144,8 @@ def test_initial_model_starts_near_the_real_images(shape: tuple[int, int, int]) 
     images = blobs(6, channels, height, width)
     architecture = default_architecture(height, width, channels, 50_000)
     torch.manual_seed(0)
-    model, _ = initial_model(images, torch.zeros(6, dtype=torch.long), architecture, 1e9, chunk_size=6)
+    one = torch.zeros(6, dtype=torch.long)
+    model, _ = initial_model(images, one, architecture, 1e9, chunk_of_image(one, 6))
     (chunk,) = model.each_chunk()
     with torch.no_grad():
         error = (model.decode(chunk, rounded(chunk)).images - images).square().mean()
@@ -151,7 +155,8 @@ def test_initial_model_starts_near_the_real_images(shape: tuple[int, int, int]) 
 def test_networks_are_set_where_they_lie() -> None:
     """Meta tensors refuse company from other devices, as a GPU's do."""
     architecture = default_architecture(16, 16, 3, 50_000)
-    model, _ = initial_model(blobs(2, 3, 16, 16), torch.zeros(2, dtype=torch.long), architecture, 1e9, 2)
+    one = torch.zeros(2, dtype=torch.long)
+    model, _ = initial_model(blobs(2, 3, 16, 16), one, architecture, 1e9, chunk_of_image(one, 2))
     inverse_synthesis(model.of(0).to("meta"), architecture.grids, 1.0, 3)
     assert all(weight.is_meta for weight in model.of(0).synthesis.weights)
 

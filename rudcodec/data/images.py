@@ -104,6 +104,12 @@ class LabelledImages:
         """Images of each class, in the order of ``classes``; a class may have none."""
         return tuple(int(n) for n in np.bincount(self.labels, minlength=len(self.classes)))
 
+    def rarest_class(self) -> tuple[str, int]:
+        """The class of the fewest images, and how many these are; the first of several."""
+        counts = self.ipc_counts()
+        fewest = min(counts)
+        return self.classes[counts.index(fewest)], fewest
+
     def require_every_class(self, use: str) -> None:
         """Raise DataError if a class has no image; ``use`` ends its message: "has no image that ..."."""
         for name, count in zip(self.classes, self.ipc_counts(), strict=True):

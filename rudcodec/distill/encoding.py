@@ -10,6 +10,7 @@ from torch import Tensor
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
 from rudcodec.distill.allocation import ImageAllocation
+from rudcodec.distill.chunks import chunk_of_image, default_chunk_size, parts_of_classes
 from rudcodec.distill.encoder_state import UNCODED_BITS, EncoderState
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, initial_model, lmbda_for_step_size
 from rudcodec.distill.inputs import Inputs
@@ -23,12 +24,6 @@ from rudcodec.payload import Model, Payload, Recipe, grouped_classes
 from rudcodec.runs import RunContext, State, copied
 from rudcodec.settings import NO_UTILITY
 from rudcodec.utility import Utility, make_utility
-
-# Images whose latents train together. On a CPU as many as stay in its caches; a GPU, where launching work
-# takes the time, needs as long for five hundred. But networks learn in each chunk, and need some of them.
-CPU_CHUNK, MAX_CHUNK, MIN_CHUNKS = 100, 500, 5
-# Images of a class that a call of the utility sees, where there are as many: moments of fewer say little.
-SEEN_OF_CLASS = 20
 
 
 class Encoding:
@@ -96,18 +91,17 @@ class Encoding:
         chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
         if self.has_utility:
             chunk_size = min(chunk_size, settings.utility_images)
-        architecture, parts = self.allocation.architecture, self._parts(len(images))
+        chunks = chunk_of_image(group_of_image, chunk_size, self._parts())
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(settings.seed)
-            return initial_model(images, group_of_image, architecture, bits, chunk_size, parts)
+            return initial_model(images, group_of_image, self.allocation.architecture, bits, chunks)
 
-    def _parts(self, num_images: int) -> int:
-        """How many parts of the classes take turns, so that the utility sees enough images of each."""
+    def _parts(self) -> int:
+        """How many parts of the classes take turns: a utility that compares them needs all at once."""
         if not self.has_utility or not self.new_utility().sums_over_classes:
             return 1
         in_call = self.inputs.settings.utility_images
-        wanted = min(self.allocation.ipc, SEEN_OF_CLASS) * self.inputs.num_classes
-        return max(1, min(-(-wanted // in_call), num_images // in_call))
+        return parts_of_classes(self.inputs.num_classes, self.allocation.ipc, in_call)
 
     def reset_model(self, bits: float) -> None:
         """Begin with an initial model again, whose latents take about so many bits."""
@@ -208,10 +202,3 @@ class Encoding:
         if term is None or self.inputs.label_mode.for_views:  # which the utility hasn't seen
             return recipe
         return term.utility.adapt_recipe(recipe)
-
-
-def default_chunk_size(num_images: int, device: torch.device) -> int:
-    """How many of ``num_images`` images train together, unless settings say."""
-    if device.type == "cpu":
-        return CPU_CHUNK
-    return min(MAX_CHUNK, max(CPU_CHUNK, num_images // MIN_CHUNKS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rudcodec.distill.encoding import CPU_CHUNK
+from rudcodec.distill.chunks import CPU_CHUNK
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.schedules import PRETRAINING_STEPS, warmup_schedules
 from rudcodec.utility import make_utility

@@ -158,19 +158,14 @@ def lmbda_for_step_size(step_size: float, channels: int) -> float:
 
 
 def initial_model(
-    images: Tensor,
-    groups: Tensor,
-    architecture: Architecture,
-    bits: float,
-    chunk_size: int,
-    parts: int = 1,
+    images: Tensor, groups: Tensor, architecture: Architecture, bits: float, chunks: Tensor
 ) -> tuple[SyntheticModel, float]:
     """A model whose images are already near ``images`` at about ``bits`` bits of latents altogether, and the
-    quantization step size of its finest level. ``parts``: see :class:`SyntheticModel`."""
+    quantization step size of its finest level. ``groups`` and ``chunks`` as in :class:`SyntheticModel`."""
     grids = architecture.grids
     levels = pyramid(images, grids)
     step_size = step_size_for(levels, bits)
-    model = SyntheticModel(architecture, _in_step_sizes(levels, step_size), groups, chunk_size, parts)
+    model = SyntheticModel(architecture, _in_step_sizes(levels, step_size), groups, chunks)
     for group in range(len(model.networks)):
         inverse_synthesis(model.of(group), grids, step_size, architecture.channels)
     return model, step_size

@@ -77,12 +77,11 @@ class Inputs:
     @property
     def limiting_class(self) -> tuple[str, int] | None:
         """The class whose images are so few that there can't be more of the others; None if there is none."""
-        names, counts = self.real.classes, self.real.ipc_counts()
-        fewest = min(counts)
-        free = self.distilled is None and self.settings.ipc is None and fewest < max(counts)
+        name, fewest = self.real.rarest_class()
+        free = self.distilled is None and self.settings.ipc is None and fewest < max(self.real.ipc_counts())
         if not free or self.allocate(self.label_mode.shared_bits({})).ipc < fewest:
             return None
-        return names[counts.index(fewest)], fewest
+        return name, fewest
 
     @property
     def maximum_label_bits(self) -> float:
@@ -169,12 +168,9 @@ def resolve_inputs(
 
 def _require_images(real: LabelledImages, ipc: int) -> None:
     """Raise DataError unless each class has so many images."""
-    counts = real.ipc_counts()
-    if (fewest := min(counts)) < ipc:
-        raise DataError(
-            f"{real.name}: class {shown(real.classes[counts.index(fewest)])} has {fewest} images, fewer than "
-            f"{ipc} per class"
-        )
+    name, fewest = real.rarest_class()
+    if fewest < ipc:
+        raise DataError(f"{real.name}: class {shown(name)} has {fewest} images, fewer than {ipc} per class")
 
 
 def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
@@ -274,7 +270,7 @@ def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode | No
     return Demand(
         class_names=candidates.classes,
         image_shape=candidates.image_shape,
-        smallest_class=min(candidates.ipc_counts()),
+        smallest_class=candidates.rarest_class()[1],
         share=settings.share,
         for_views=mode is not None and mode.for_views,
         bits_per_label=0.0 if mode is None else mode.bits_per_label,

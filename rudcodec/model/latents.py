@@ -96,46 +96,22 @@ def _each(images: Chunk | Shard, levels: Sequence[Tensor], networks: Sequence[nn
     return torch.vmap(one)(weights, *(y.unflatten(0, (len(rows), -1)) for y in levels)).flatten(0, 1)
 
 
-def _chunks(groups: Tensor, chunk_size: int, parts: int) -> Tensor:
-    """The chunk of each image, int64 (N,): chunks of a part follow each other, and have as many images."""
-    if parts > 1:
-        chunks, first = [], 0
-        for part in groups.tensor_split(parts):
-            chunks.append(_chunks(part, chunk_size, 1) + first)
-            first = int(chunks[-1].max()) + 1
-        return torch.cat(chunks)
-    chunks_of_part = max(1, -(-groups.numel() // chunk_size))
-    sizes = groups.unique_consecutive(return_counts=True)[1].tolist()
-    place = torch.arange(groups.numel())
-    if min(sizes) >= chunks_of_part:  # as many of each group in a chunk
-        place = torch.cat([torch.arange(size) for size in sizes])
-    return place % chunks_of_part
-
-
 class SyntheticModel(nn.Module):
-    """All images' latents, in balanced chunks, and the networks of every group.
+    """All images' latents, in chunks, and the networks of every group.
 
     ``levels`` holds the initial latents, coarse to fine, each (N, c, h, w) in units of the quantization
-    step; ``groups`` (N,) the group of each image, ascending. Images are ordered by class; with ``parts``
-    above 1 a chunk has images of one of so many parts of them, and so of fewer classes.
+    step; ``groups`` (N,) the group of each image, ascending; ``chunks`` (N,) the chunk of each.
     """
 
     def __init__(
-        self,
-        architecture: Architecture,
-        levels: Sequence[Tensor],
-        groups: Tensor,
-        chunk_size: int,
-        parts: int = 1,
+        self, architecture: Architecture, levels: Sequence[Tensor], groups: Tensor, chunks: Tensor
     ) -> None:
         super().__init__()
         self.architecture = architecture
         self.count = groups.numel()
         self.networks = nn.ModuleList(GroupNetworks(architecture) for _ in range(int(groups.max()) + 1))
-        chunk_of_image = _chunks(groups, chunk_size, parts)
         self.chunks = nn.ModuleList(
-            Chunk((chunk_of_image == i).nonzero().flatten(), levels, groups)
-            for i in range(int(chunk_of_image.max()) + 1)
+            Chunk((chunks == i).nonzero().flatten(), levels, groups) for i in range(int(chunks.max()) + 1)
         )
 
     def each_chunk(self) -> Iterator[Chunk]:
