@@ -30,6 +30,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 STEPS = """
 import sys
 from dataclasses import replace
+from pathlib import Path
 import torch
 from rudcodec.data import load
 from rudcodec.distill import Settings
@@ -79,6 +80,8 @@ with joined_ranks() as ranks:
     if ranks.is_first:
         weights = [value.round() for name, value in labels.items() if name.startswith("weights")]
         torch.save([state, lmbda, weights], sys.argv[2])
+names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert not [name for name in names if "gloo" in name]  # threads that may abort a process that ends
 """
 
 
@@ -117,7 +120,7 @@ def test_two_processes_take_the_steps_of_one(source: Path, tmp_path: Path, chunk
         if name.startswith("networks"):
             assert torch.allclose(tensor, its_model[name], atol=2e-3), name
         else:  # steps are of 0.02 to 0.08; Adam makes such ones of slopes that only rounding keeps from zero
-            assert (tensor - its_model[name]).abs().mean() < 5e-3, name
+            assert (tensor - its_model[name]).abs().quantile(0.75) < 1e-3, name
     assert weights
     for weight, other in zip(weights, its_weights, strict=True):
         assert (weight != other).float().mean() < 0.02  # a rounding may go the other way

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -120,6 +121,8 @@ def joined_ranks(device: str | torch.device = AUTO) -> Iterator[Ranks]:
     if world_size == 1 or dist.is_initialized():
         yield Ranks() if world_size == 1 else _joined()
         return
+    # optimizers import it; after a group is there its defaults keep the group, whose threads abort the exit
+    import_module("torch.distributed.nn.functional")
     dist.init_process_group(_take_gpu(device) if is_cuda(device) else "gloo")
     yield _joined()
     # not after an error: the others may never come, and torchrun ends them
