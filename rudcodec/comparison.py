@@ -118,7 +118,7 @@ class Comparison:
         if data.network is not None:
             pending.append(Pending("label network", 0.0, self._judge_network))
         if data.network is not None or data.probs is not None:
-            work = self._work(TrainingSet.with_classes(data), self.hard_recipe(self.size_without_labels))
+            work = self._work(TrainingSet.with_classes(data), self._recipe_of_images)
             pending.append(Pending("images alone", work, self._judge_images))
         return pending
 
@@ -134,13 +134,17 @@ class Comparison:
         """
         train.require_every_class("a baseline could have")
         own = TrainingSet.with_classes(self.data)
-        recipe = self.hard_recipe(self.data.size)
-        if "batch" not in self.changes:  # there may be more real images than the set has
-            recipe = limited_batch(recipe, own.images[0].nbytes, own.batch_size(recipe))
-        work = self._work(own, recipe)
-        pending = [Pending("pictures", work, partial(self._judge_pictures, train, codec, recipe, None))]
+
+        def hard_recipe(count: int) -> Recipe:
+            recipe = self.hard_recipe(self.data.size, count * len(train.classes))
+            if "batch" in self.changes:
+                return recipe  # there may be more real images than the set has:
+            return limited_batch(recipe, own.images[0].nbytes, own.batch_size(recipe))
+
+        work = self._work(own, hard_recipe(round(self.data.ipc)))
+        pending = [Pending("pictures", work, partial(self._judge_pictures, train, codec, hard_recipe, None))]
         if (network := self.data.network) is not None:
-            judge = partial(self._judge_pictures, train, codec, self.recipe, network)
+            judge = partial(self._judge_pictures, train, codec, lambda count: self.recipe, network)
             work = self._work(TrainingSet.with_own_labels(self.data), self.recipe)
             pending.append(Pending("pictures with label network", work, judge))
         return pending
@@ -150,16 +154,21 @@ class Comparison:
         """The set's recipe, changed as the user wants it."""
         return replace(self.data.recipe, **self.changes)
 
-    def hard_recipe(self, size: int) -> Recipe:
-        """The recipe for images with their classes, the set's and real ones, that take ``size`` bytes.
+    def hard_recipe(self, size: int, num_images: int) -> Recipe:
+        """The recipe for so many images with their classes, the set's or real ones, that take ``size`` bytes.
 
         It is that of the set, unless this is one for views, of which changes no more than a smaller number of
         steps is taken.
         """
         if self.data.network is None:
             return self.recipe
-        usual = hard_recipe(self.data.recipe, 8 * size / len(self.data.classes))
+        usual = hard_recipe(self.data.recipe, 8 * size / len(self.data.classes), num_images)
         return replace(usual, steps=min(usual.steps, self.changes.get("steps", usual.steps)))
+
+    @property
+    def _recipe_of_images(self) -> Recipe:
+        """That of the set's images alone."""
+        return self.hard_recipe(self.size_without_labels, len(self.data.images))
 
     @property
     def network_size(self) -> int:
@@ -182,7 +191,7 @@ class Comparison:
 
     def _judge_images(self) -> Entry:
         size = self.size_without_labels
-        results = self._judge(TrainingSet.with_classes(self.data), self.hard_recipe(size), ", hard labels")
+        results = self._judge(TrainingSet.with_classes(self.data), self._recipe_of_images, ", hard labels")
         accuracy = results[0].mean
         return Entry("its images, hard labels", "images alone", size, self.data.ipc, accuracy, results)
 
@@ -196,7 +205,11 @@ class Comparison:
         return tuple(results)
 
     def _judge_pictures(
-        self, train: LabelledImages, codec: Codec, recipe: Recipe, network: LabelNetwork | None
+        self,
+        train: LabelledImages,
+        codec: Codec,
+        recipe_of: Callable[[int], Recipe],
+        network: LabelNetwork | None,
     ) -> Entry:
         beside = 0 if network is None else self.network_size
         counts = default_counts(self.data.ipc, min(train.ipc_counts()))
@@ -204,7 +217,7 @@ class Comparison:
             train,
             self.real,
             PictureBudget(codec, self.data.size - beside, counts, or_fewer=True),
-            StudentTraining(recipe, network, self.panel),
+            StudentTraining(recipe_of, network, self.panel),
             Within(self.progress, "baseline"),
         )
         winner, results = baseline.winner, baseline.results

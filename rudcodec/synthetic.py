@@ -143,7 +143,7 @@ class SyntheticSet:
         hard = replace(hard, size=self.size - labels_size(self.network, shape, len(self.classes)))
         if self.stored_recipe is None:
             return hard
-        return replace(hard, stored_recipe=hard_recipe(self.stored_recipe, hard.bpc))
+        return replace(hard, stored_recipe=hard_recipe(self.stored_recipe, hard.bpc, len(self.images)))
 
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.

@@ -240,7 +240,7 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
         digits,
         load("digits", "val"),
         PictureBudget("webp", 3500, (1, 8)),
-        StudentTraining(recipe, panel=Panel((StudentSpec(width=16),), range(2))),
+        StudentTraining(lambda count: recipe, panel=Panel((StudentSpec(width=16),), range(2))),
         lambda stage, *_: stages.append(stage),
     )
     assert [tried.candidate.count for tried in best.candidates] == [1, 8]
@@ -262,7 +262,7 @@ def test_best_baseline_chooses_by_students(digits: LabelledImages) -> None:
 
 def test_a_single_candidate_needs_no_trial(digits: LabelledImages) -> None:
     recipe = dataclasses.replace(default_recipe(digits), steps=2, batch=16)
-    training = StudentTraining(recipe, panel=Panel((StudentSpec(width=4),), range(1)))
+    training = StudentTraining(lambda count: recipe, panel=Panel((StudentSpec(width=4),), range(1)))
     best = best_baseline(digits, load("digits", "val"), PictureBudget("jpeg", 5500, (4,)), training)
     (tried,) = best.candidates
     assert (tried.candidate.count, tried.accuracy) == (4, None)

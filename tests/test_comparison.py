@@ -107,16 +107,19 @@ def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
     recipe, real = Recipe((128,), (64,)), stripes()
     for bpc, cutmix, steps in ((48_499.0, 0, 1000), (48_501.0, 128, 4000)):
         settings = Settings(bpc=bpc, labels="hard")
-        assert HardLabels(real, settings, recipe).student_recipe() == hard_recipe(recipe, bpc)
-        assert (hard_recipe(recipe, bpc).cutmix, hard_recipe(recipe, bpc).steps) == (cutmix, steps)
+        of_many = hard_recipe(recipe, bpc, 513)
+        assert HardLabels(real, settings, recipe).student_recipe(513) == of_many
+        assert (of_many.cutmix, of_many.steps, of_many.batch) == (cutmix, steps, 256)
+        of_few = hard_recipe(recipe, bpc, 512)
+        assert (of_few.cutmix, of_few.steps, of_few.batch) == (0, 1000, 64)
     labelled = random_labels(small_payload(segments=40), (LabelLayer(4, "mean"),), seed=1)
     small = rudcodec.load(bitstream.encode(labelled))
     large = replace(small, size=round(5e4 * len(small.classes) / 8))
     for data, cutmix in ((small, 0), (large, 128)):
         beside = Comparison("x", data, small.size, real)
-        assert beside.hard_recipe(data.size).cutmix == cutmix
-        assert beside.hard_recipe(beside.size_without_labels).cutmix == 0  # of its images alone
-        assert data.with_hard_labels().recipe.cutmix == cutmix
+        assert beside.hard_recipe(data.size, 513).cutmix == cutmix
+        assert beside.hard_recipe(beside.size_without_labels, 513).cutmix == 0  # of its images alone
+        assert len(data) <= 512 and data.with_hard_labels().recipe.batch == 64
 
 
 def test_equal_images_are_told_from_others_in_json(rud: Path) -> None:

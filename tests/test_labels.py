@@ -195,7 +195,7 @@ def test_students_of_many_images_mix_them(
 ) -> None:
     asked = Settings(**{"labels": "hard", **settings})
     mode = resolve_inputs(digits, None, asked).label_mode
-    assert mode.student_recipe().cutmix == cutmix
+    assert mode.student_recipe(1000).cutmix == cutmix
 
 
 def test_a_large_budget_buys_a_network(digits: data.LabelledImages) -> None:

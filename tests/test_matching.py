@@ -160,7 +160,7 @@ def test_a_student_that_stands_still_is_as_far_as_the_expert_went(data: Labelled
     value.backward()
     assert images.grad is not None and images.grad.abs().sum() > 0
     assert utility.lr != 0.05  # learned
-    recipe = hard_recipe(default_recipe(data), bpc=100_000)
+    recipe = hard_recipe(default_recipe(data), bpc=100_000, num_images=1000)
     adapted = utility.adapt_recipe(recipe)
     assert adapted.lr == pytest.approx(utility.lr, rel=1e-3)
     assert adapted == replace(recipe, optimizer="sgd", lr=adapted.lr)

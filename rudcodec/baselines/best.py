@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,13 +49,13 @@ class StudentTraining:
     """How students are trained on real images, so that they compare with those of another set.
 
     Attributes:
-        recipe: the one of that set.
+        recipe_of: the recipe for so many images of each class.
         network: labels views of the images; None: images have their classes as labels.
         panel: the students; the first kind chooses the count, and there is a draw of images for each seed, of
             which the first is the one that counts are tried with.
     """
 
-    recipe: Recipe
+    recipe_of: Callable[[int], Recipe]
     network: LabelNetwork | None = None
     panel: Panel = field(default_factory=Panel)
 
@@ -108,9 +109,10 @@ class _Search:
             return (TriedCandidate(candidates[0], None),)
         spec = training.panel.specs[0]
         small = replace(spec, width=max(1, spec.width // 2))
-        recipe = replace(training.recipe, steps=max(1, training.recipe.steps // 2))
         tried = []
         for candidate in candidates:
+            recipe = training.recipe_of(candidate.count)
+            recipe = replace(recipe, steps=max(1, recipe.steps // 2))
             trainer = self._trainer(candidate, recipe, small)
             seen = self._look(trainer, _TRIAL_SEED + seed, f"candidate of {candidate.count} per class")
             tried.append(TriedCandidate(candidate, float(np.mean(seen.predicted == self.real.labels))))
@@ -137,7 +139,7 @@ class _Search:
         """Students of one kind: each seed's on a draw of its own."""
         seeds, looks = self.training.panel.seeds, []
         for number, (images, seed) in enumerate(zip(draws, seeds, strict=True), start=1):
-            trainer = self._trainer(images, self.training.recipe, spec)
+            trainer = self._trainer(images, self.training.recipe_of(images.count), spec)
             looks.append(self._look(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
         return EvalResult.of_students(trainer, self.real, seeds, looks)
 

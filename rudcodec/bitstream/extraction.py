@@ -64,7 +64,8 @@ def extract(
     kept = _ancillary(data, but=(RECIPE, VIEWS) if drops_network else ())
     if drops_network and payload.recipe is not None:  # which was one for views
         bpc = 8 * (len(rest) + len(kept)) / len(payload.classes)
-        kept = pack_recipe(hard_recipe(payload.recipe, bpc), payload.image_shape.channels) + kept
+        recipe = hard_recipe(payload.recipe, bpc, payload.num_images)
+        kept = pack_recipe(recipe, payload.image_shape.channels) + kept
     head_end = read_head(rest).head_section.end + 4
     return rest[:head_end] + kept + rest[head_end:]
 

@@ -91,7 +91,7 @@ def soft_labels(payload: Payload) -> np.ndarray | None:
     if payload.soft is None:
         return None
     classes = len(payload.classes)
-    probs = np.empty((sum(sum(segment.counts) for segment in payload.segments), classes))
+    probs = np.empty((payload.num_images, classes))
     rows = max(1, _PROBABILITIES // classes)
     end = 0
     for segment in payload.segments:

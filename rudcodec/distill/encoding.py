@@ -197,7 +197,7 @@ class Encoding:
         return paid_part(self.inputs.label_mode.finish(payload, self.results))
 
     def _student_recipe(self) -> Recipe:
-        recipe = self.inputs.label_mode.student_recipe()
+        recipe = self.inputs.label_mode.student_recipe(self.encoder.model.count)
         term = self.utility_term
         if term is None or self.inputs.label_mode.for_views:  # which the utility hasn't seen
             return recipe

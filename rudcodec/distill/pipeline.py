@@ -86,8 +86,7 @@ def run_stages(encoding: Encoding, last: str | None = None) -> None:
 def select_initial_images(encoding: Encoding) -> State:
     """Indices of the selected images, ordered by class: a stage."""
     inputs = encoding.inputs
-    recipe = inputs.label_mode.student_recipe()
-    rows = select_images(inputs.real, encoding.allocation.ipc, recipe, encoding.run)
+    rows = select_images(inputs.real, encoding.allocation.ipc, inputs.label_mode.recipe, encoding.run)
     return torch.from_numpy(rows)
 
 

@@ -65,9 +65,9 @@ class LabelMode:
         """Weights of the network that makes the labels, in the file or not."""
         return 0
 
-    def student_recipe(self) -> Recipe:
-        """The recipe for students of such labels; as many images with soft labels need as many steps."""
-        return hard_recipe(self.recipe, self.settings.bpc)
+    def student_recipe(self, num_images: int) -> Recipe:
+        """The recipe for students of so many images with such labels, be they hard or soft."""
+        return hard_recipe(self.recipe, self.settings.bpc, num_images)
 
     def label(self, payload: Payload, results: Results) -> State:
         """Labels of a payload's images as they are now, for :meth:`attach`; a checkpoint can hold them."""

@@ -70,7 +70,7 @@ class NetworkLabels(LabelMode):
     def num_weights(self) -> int:
         return self.spec.num_weights
 
-    def student_recipe(self) -> Recipe:
+    def student_recipe(self, num_images: int) -> Recipe:
         return view_recipe(self.recipe, self.real.height, self.real.width)
 
     def finish(self, payload: Payload, results: Results) -> Payload:

@@ -72,6 +72,11 @@ class Payload:
     soft: SoftScale | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def num_images(self) -> int:
+        """In all segments."""
+        return sum(sum(segment.counts) for segment in self.segments)
+
     @cached_property
     def image_shape(self) -> ImageShape:
         """Of every image."""

@@ -18,6 +18,9 @@ HARD_LR = 0.005  # of Muon, on the images themselves
 MANY_BPC = 0.97 * 50_000
 MANY_STEPS = 4000  # as many images in all as students of a label network see views
 CUTMIX = 128  # of 256 batches: IDC, DSDM and NCFM mix half of them, too
+# Students of few images see each of them often enough in small batches; what they learn of larger ones they
+# would have to unlearn (experiments/2026-11-imagenette.md).
+FEW_IMAGES, FEW_BATCH = 512, 64
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,13 @@ class Recipe:
         return RecipeOptimizer(net, self, anneal)
 
 
-def hard_recipe(recipe: Recipe, bpc: float) -> Recipe:
-    """The recipe for students on images themselves that take ``bpc`` bits per class, be they a file's or real
-    ones, with a recipe's mean, std and augmentation: longer and with CutMix, where there are bits for many
-    images."""
+def hard_recipe(recipe: Recipe, bpc: float, num_images: int) -> Recipe:
+    """The recipe for students on images themselves, ``num_images`` that take ``bpc`` bits per class, be they
+    a file's or real ones, with a recipe's mean, std and augmentation: in smaller batches where there are few
+    images; longer and with CutMix where there are bits for many."""
     usual = Recipe(recipe.mean, recipe.std, recipe.augment, optimizer="muon", lr=HARD_LR)
+    if num_images <= FEW_IMAGES:
+        return replace(usual, batch=FEW_BATCH)
     return replace(usual, steps=MANY_STEPS, cutmix=CUTMIX) if bpc >= MANY_BPC else usual
 
 

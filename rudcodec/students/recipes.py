@@ -20,7 +20,7 @@ REAL_SHARPEN, SHARPEN = 32, 80
 
 
 def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
-    """The recipe for students of few images like ``data``, with their classes: the mean and standard
+    """The recipe for students of images like ``data``, and as many, with their classes: the mean and standard
     deviation of each channel, all augmentations, Muon.
 
     ``flip``: whether mirror images are among these; None: of colour images, not of grey ones.
@@ -36,6 +36,7 @@ def default_recipe(data: LabelledImages, *, flip: bool | None = None) -> Recipe:
             augment=default_ops(data.channels, flip),
         ),
         bpc=0.0,
+        num_images=len(data),
     )
 
 
