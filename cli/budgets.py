@@ -103,7 +103,7 @@ class Budgets:
         return known["seconds"] if isinstance(known, dict) else None
 
     def _path(self, size: float) -> Path:
-        name = f"{size / 1000:g}k" if size >= 1000 and size % 100 == 0 else f"{size:g}"
+        name = f"{size / 1000:.12g}k" if size >= 1000 and size % 100 == 0 else f"{size:.12g}"
         return self.folder / f"{name}.rud"
 
     def _key(self, size: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import click
 import rudcodec
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
+from rudcodec.processes import is_first_process
 from rudcodec.progress import activity
 from rudcodec.settings import PRESETS, RUN_SECTION, Settings
 from rudcodec.text import clock, short, shown
@@ -55,7 +56,6 @@ _SET = "A set that is distilled already"
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    default="train",
     metavar="NAME",
     cls=RareOption,
     section=READING_SECTION,
@@ -121,7 +121,7 @@ def compress(
     mode: Mode,
     background: str | None,
     skip_bad: bool,
-    split: Split,
+    split: Split | None,
     distilled: bool,
     real: str | None,
     dry_run: bool,
@@ -143,13 +143,17 @@ def compress(
     given, preset = given_settings(config, preset, overrides, metadata, flags, budget_bytes)
     if real is not None and not distilled:
         raise click.UsageError("--real goes with --from-tensors")
+    if distilled and real is None and split is not None:
+        raise click.UsageError("--split is of --real; of a distilled set all images are coded")
+    if resume and out == STANDARD_OUTPUT:
+        raise click.UsageError("--resume needs a file as OUT: a run to standard output keeps no checkpoints")
     # every setting but the budget is checked before anything is read, and before torch is imported
     settings = Settings.preset(preset, distilled, **({"bpc": 1.0} if budget_bytes else {}), **given)
     if distilled and real is None and settings.utility not in ("auto", "none"):
         raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
     reading = Reading(size, mode, background, skip_bad)
     # of several processes (torchrun) the first one writes and speaks
-    is_first = os.environ.get("RANK", "0") == "0"
+    is_first = is_first_process()
     goes_on = resume and _has_checkpoint(out)
     if is_first:
         known = (out if goes_on else None, log if goes_on or is_unfinished(log) else None) if resume else ()
@@ -165,7 +169,7 @@ def compress(
         metrics = stack.enter_context(Metrics(view, *logs, append=goes_on))
         real_source, distilled_source = (real, source) if distilled else (source, None)
         sets = _Sets(
-            read_images(real_source, split, reading, view) if real_source is not None else None,
+            read_images(real_source, split or "train", reading, view) if real_source is not None else None,
             read_images(distilled_source, "all", reading, view) if distilled_source is not None else None,
         )
         prepare_for_images(os.environ, *sets.image_size)

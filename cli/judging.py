@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rudcodec.baselines.codecs import CODECS
-from rudcodec.data.mapped import STUDENTS
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.errors import DataError
@@ -119,13 +118,12 @@ class Judging:
         What they have done is kept in the cache until the block ends: the same command, of the same
         ``facts``, goes on where it was interrupted, and says so.
         """
-        from rudcodec.data.mapped import cache_folder
-        from rudcodec.students import Panel, kept_students
+        from rudcodec.students import Panel, students_in_cache
 
         checksum = hashlib.sha256(repr((self, facts)).encode())
         for contents in files:
             checksum.update(hashlib.sha256(contents).digest())
-        with kept_students(cache_folder() / STUDENTS / checksum.hexdigest()[:32]) as keeper:
+        with students_in_cache(checksum.hexdigest()[:32]) as keeper:
             if keeper.goes_on:
                 view.say("this was interrupted before: going on from there")
             try:

@@ -168,8 +168,10 @@ def evaluate(
     if steps is not None:
         recipe = replace(recipe, steps=steps)
     if foreign:
-        check_request(recipe, data, () if steps is None else ("steps",))
+        chosen = synthetic.recipe_changes if isinstance(synthetic, SyntheticSet) else ()
+        check_request(recipe, data, {*chosen, *(() if steps is None else ("steps",))})
     trainer = Trainer(data, recipe, StudentSpec(net, width, device), runs=len(seeds))
+    trainer.check_seeds(seeds)
     whose = "the file" if isinstance(synthetic, SyntheticSet) else "the set"
     shape = synthetic.images.shape[1:]
     real = matching(real, split, shape, synthetic.classes, has_all=False, whose=whose)

@@ -1,4 +1,4 @@
-"""How much memory this process has taken, and how much there is."""
+"""How much memory this process has taken, how much there is, and what may lie in it at once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def peak_memory() -> int:
 def free_memory() -> int:
     """Bytes of main memory that programs can still have. 0 where the system doesn't say."""
     return _stated("/proc/meminfo", "MemAvailable")
+
+
+def images_at_once(height: int, width: int) -> int:
+    """How many images of a size a network without gradients looks at in one piece: 500, and no more pixels
+    than these have at 64 x 64."""
+    return max(1, min(500, 500 * 64 * 64 // (height * width)))
 
 
 def _stated(file: str, name: str) -> int:

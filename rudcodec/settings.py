@@ -180,6 +180,7 @@ class Settings:
             utility_options(utility, OPTIONS[utility], self.utility_options)
         if not isinstance(self.metadata, Mapping):
             raise SettingError(f"metadata must be a dictionary of texts, not {self.metadata!r}")
+        object.__setattr__(self, "metadata", dict(self.metadata))
         if self.metadata:
             _check_metadata(self.metadata)
 

@@ -46,6 +46,8 @@ class SyntheticSet:
         probs: float32 (N, classes), soft labels of the images, if the file has some; ``temperature`` of the
             softmax they come from (1.0 else), which a student's should have too.
         metadata: what the file says of itself, such as its licence.
+        recipe_changes: the fields of the recipe that aren't the file's, but were chosen by
+            :meth:`with_recipe`: limits of what a file may ask for don't bind them.
     """
 
     images: np.ndarray
@@ -57,6 +59,7 @@ class SyntheticSet:
     probs: np.ndarray | None = None
     temperature: float = 1.0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    recipe_changes: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -126,7 +129,7 @@ class SyntheticSet:
         Raises SettingError if the file has no recipe, a recipe has no such field, or it makes no sense so.
         """
         recipe = changed_recipe(self.recipe, changes, self.images.shape[3])
-        return replace(self, stored_recipe=recipe)
+        return replace(self, stored_recipe=recipe, recipe_changes=self.recipe_changes | changes.keys())
 
     def with_hard_labels(self) -> SyntheticSet:
         """The same images with nothing but their classes.

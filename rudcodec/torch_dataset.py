@@ -56,7 +56,7 @@ class TensorImages(Dataset[tuple[Any, Any]]):
 def batches_of(data: SyntheticSet, seed: int, device: str | torch.device) -> Batches:
     """See :meth:`rudcodec.SyntheticSet.batches`."""
     labelled = TrainingSet.with_own_labels(data)
-    check_request(data.recipe, labelled)
+    check_request(data.recipe, labelled, data.recipe_changes)
     return Batches(labelled, data.recipe, seed, device)
 
 

@@ -131,6 +131,8 @@ def test_a_distilled_set_is_coded_as_it_is(
         {"images": 27, "distilled": 30, "bpc": 5000.0, "ipc": 10, "labels": "network", **AS_IT_IS},
         {"images": 27, "distilled": 30, "bpc": 5000.0, "ipc": 10, "labels": "hard", "utility": "gm"},
     ]
+    refused = compress(source, out, *budget, "--split", "val")
+    assert refused.exit_code == 2 and "--split is of --real" in refused.stderr
     for wrong in ([*budget, "--utility", "dm"], ["--bpc", "5k", "--real", source]):
         refused = compress(source, out, *wrong)
         assert refused.exit_code == 2 and "--real" in refused.stderr
@@ -154,6 +156,16 @@ def test_compress_reports(source: Path, tmp_path: Path, encoder: list[dict[str, 
     assert [record["bpc"] for record in records] == [None, 5000.0, 4000.0]
     with Image.open(sheet) as picture:
         assert picture.size == (4 * 66 + 2, 3 * 66 + 2)
+
+
+def test_a_process_that_is_alone_is_the_first(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a scheduler has left in the environment: it asks before it overwrites."""
+    monkeypatch.setenv("RANK", "1")
+    (tmp_path / "out.rud").write_text("precious")
+    result = compress(source, tmp_path / "out.rud", "--bpc", "8k")
+    assert result.exit_code == 2 and "exists already" in result.stderr
 
 
 def test_a_file_of_settings(source: Path, tmp_path: Path, encoder: list[dict[str, Any]]) -> None:
@@ -346,6 +358,7 @@ def test_the_first_of_several_processes_does_the_dry_run(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outputs = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
         outputs.append(compress(source, tmp_path / "out.rud", "--bpc", "8k", "--dry-run").output)

@@ -20,10 +20,10 @@ from rudcodec.distill.allocation import Demand, allocate, smallest_images_bpc
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.distill.pipeline import pipeline
-from rudcodec.distill.schedules import joint_schedule
+from rudcodec.distill.schedules import joint_schedule, tuning_schedule
 from rudcodec.distill.selection import select_images
-from rudcodec.errors import BudgetError, DataError, FormatError, SettingError
-from rudcodec.payload import ImageShape
+from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
+from rudcodec.payload import ImageShape, Payload
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe
 from rudcodec.utility.mm import MomentMatching
@@ -328,6 +328,31 @@ def test_failed_compress_leaves_no_file(colour: LabelledImages, tmp_path: Path) 
     with pytest.raises(BudgetError):
         rudcodec.compress(colour, tmp_path / "out.rud", bpc=10)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
+def test_no_file_is_written_that_would_not_decode(
+    colour: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"bpc": 9000, "ipc": 2, "labels": "hard", "warmup": 4, "joint": 0, "tune": 2}
+
+    def decoded_wrongly(data: bytes) -> Payload:
+        payload = decode(data)
+        payload.segments[0].latents[-1][0, 0, 0] ^= 1
+        return payload
+
+    decode = bitstream.decode
+    monkeypatch.setattr("rudcodec.bitstream.decode", decoded_wrongly)
+    with pytest.raises(RudError, match=r"out\.rud: isn't written, since it wouldn't decode"):
+        rudcodec.compress(colour, tmp_path / "out.rud", **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tuning_with_a_utility_has_no_noise() -> None:
+    for epochs in (20, 200):
+        schedule = tuning_schedule(epochs, "tuning", with_utility=True)
+        assert {schedule.rounding(done / epochs) for done in range(epochs)} == {None}
 
 
 @pytest.mark.slow

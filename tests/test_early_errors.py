@@ -26,6 +26,7 @@ MISTAKES = [
     ("compress cifar10 out.rud", "cifar10: no whole train split"),
     ("compress digits small.rud", "exists already"),
     ("compress digits no/out.rud", "there is no folder"),
+    ("compress digits - --resume", "--resume needs a file as OUT"),
     ("compress digits out.rud --bpc lots", "'lots' is not a number"),
     ("compress digits out.rud --bpc 0", "above 0"),
     ("compress digits out.rud --bpc 5k --bytes 5kB", "give one budget"),

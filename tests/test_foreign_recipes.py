@@ -12,11 +12,12 @@ from click.testing import CliRunner, Result
 from conftest import small_payload
 from golden_payloads import random_labels
 
-from rudcodec import SyntheticSet, bitstream
+from rudcodec import SyntheticSet, bitstream, load
 from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.payload import LabelLayer, Payload, Recipe
+from rudcodec.whole_numbers import MAX_SEED
 
 pytest.importorskip("torch")
 from rudcodec.evaluation import evaluate
@@ -96,6 +97,20 @@ def test_steps_given_by_the_user_are_taken(tmp_path: Path, real: LabelledImages)
     assert evaluate(file, real, seeds=1, width=4, steps=2).steps == 2
     recipe = Recipe((128,) * 3, (64,) * 3, steps=3)
     assert evaluate(file, real, seeds=1, width=4, recipe=recipe).steps == 3
+    with pytest.raises(SettingError, match="1,000,000,000 steps"):
+        load(file).batches()
+    assert len(load(file).with_recipe(steps=2_000_000).batches()) == 2_000_000
+    with pytest.raises(SettingError, match="1,000,000,000 steps"):
+        load(file).with_recipe(lr=0.1).batches()
+
+
+def test_seeds_of_views_are_bounded_before_any_training(tmp_path: Path, real: LabelledImages) -> None:
+    file = tmp_path / "views.rud"
+    bitstream.write(labelled_with(steps=2), file)
+    called: list[str] = []
+    with pytest.raises(SettingError, match="seeds"):
+        evaluate(file, real, seeds=[0, MAX_SEED], width=4, progress=lambda stage, *_: called.append(stage))
+    assert not called
 
 
 def test_many_steps_of_many_pictures_are_too_many(tmp_path: Path, source: Path) -> None:

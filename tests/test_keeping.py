@@ -24,10 +24,19 @@ import rudcodec
 from rudcodec import bitstream
 from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages
+from rudcodec.errors import SettingError
 from rudcodec.files import write_bytes
 from rudcodec.payload import Payload, Recipe
 from rudcodec.runs import CheckpointFolder, Journal
-from rudcodec.students import StudentKeeper, StudentSpec, Trainer, TrainingSet, kept_students, students_within
+from rudcodec.students import (
+    StudentKeeper,
+    StudentSpec,
+    Trainer,
+    TrainingSet,
+    kept_students,
+    students_in_cache,
+    students_within,
+)
 
 STEPS = 12
 
@@ -215,6 +224,15 @@ def test_work_goes_on_without_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("rudcodec.runs.checkpoints.write_bytes", write_unless_full)
     assert_looks(tmp_path / "full", "No space left on device")
+
+
+def test_work_goes_on_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise SettingError("the cache has no folder")
+
+    monkeypatch.setattr("rudcodec.students.keeping.cache_folder", no_home)
+    with pytest.warns(RuntimeWarning, match="students aren't kept.*no folder"), students_in_cache("work"):
+        pass
 
 
 def run(*words: str | Path) -> Result:

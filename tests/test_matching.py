@@ -65,10 +65,10 @@ def test_trajectories_that_do_not_fit_are_refused(
 ) -> None:
     utility = TrajectoryMatching(default_recipe(data), TMOptions(experts=str(folder)))
     assert 1e5 < utility.memory() < 1e8
-    utility.prepare(data, CPU, 2)
+    assert utility.learn(data, RunContext("cpu")) == 2
     monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 10**5)
     with pytest.raises(SettingError, match=r"trajectory matching takes 0\.\d GB, and cpu has 0\.0 GB"):
-        utility.prepare(data, CPU, 2)
+        utility.learn(data, RunContext("cpu"))
 
 
 def test_moments_that_do_not_fit_are_refused_before_networks_are_trained(

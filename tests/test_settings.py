@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import typing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -63,6 +64,12 @@ def test_options_of_utilities_stand_apart() -> None:
     changes = parse_settings([("warmup", "7"), ("mm.runs", "2"), ("mm.steps", "3")])
     assert changes == {"warmup": 7, "utility_options": {"mm.runs": "2", "mm.steps": "3"}}
     assert "mm.runs=2" in str(Settings(bpc=1000, **changes))
+
+
+def test_mappings_of_any_kind_become_dictionaries() -> None:
+    given = MappingProxyType({"licence": "CC0"})
+    assert Settings(metadata=given).as_dict()["metadata"] == {"licence": "CC0"}
+    assert Settings(utility_options=MappingProxyType({"mm.runs": 2})).utility_options == {"mm.runs": 2}
 
 
 def test_joint_epochs_of_a_distilled_set_need_a_utility() -> None:

@@ -93,7 +93,7 @@ def test_mm_looks_at_as_many_real_images_as_are_asked_for(monkeypatch: pytest.Mo
     """At all of a class, some at a time, if need be."""
     data = load("digits", "train")
     recipe = replace(default_recipe(data), augment=())
-    monkeypatch.setattr("rudcodec.utility.mm.AT_ONCE", 50)
+    monkeypatch.setattr("rudcodec.utility.mm.images_at_once", lambda height, width: 50)
     means = []
     for count in (40, len(data)):
         utility = MomentMatching(recipe, MMOptions(1, 0, 1, 8, real_batch=count))

@@ -136,12 +136,15 @@ class _Search:
         return tuple(self._judge(draws, spec) for spec in self.training.panel.specs)
 
     def _judge(self, draws: list[Candidate], spec: StudentSpec) -> EvalResult:
-        """Students of one kind: each seed's on a draw of its own."""
-        seeds, looks = self.training.panel.seeds, []
-        for number, (images, seed) in enumerate(zip(draws, seeds, strict=True), start=1):
-            trainer = self._trainer(images, self.training.recipe_of(images.count), spec)
-            looks.append(self._look(trainer, seed, f"{spec.name} {number} of {len(seeds)}"))
-        return EvalResult.of_students(trainer, self.real, seeds, looks)
+        """Students of one kind: each seed's on a draw of its own, all by one recipe. How many images there
+        are is said of the first draw; others may have one more or fewer of each class."""
+        seeds, recipe = self.training.panel.seeds, self.training.recipe_of(draws[0].count)
+        trainers = [self._trainer(images, recipe, spec) for images in draws]
+        looks = [
+            self._look(trainer, seed, f"{spec.name} {number} of {len(seeds)}")
+            for number, (trainer, seed) in enumerate(zip(trainers, seeds, strict=True), start=1)
+        ]
+        return EvalResult.of_students(trainers[0], self.real, seeds, looks)
 
     def _draw(self, count: int, seed: int) -> Candidate | None:
         """Another draw of so many images; None where these don't fit at any quality."""

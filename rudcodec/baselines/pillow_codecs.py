@@ -23,11 +23,10 @@ _HIGHEST = 100
 class PillowCodec:
     """One of Pillow's codecs; see :class:`rudcodec.baselines.picture_codec.PictureCodec`."""
 
-    guesses_quickly = True
-
     def __init__(self, name: PillowName) -> None:
         self.name = name
         self.longest = _LONGEST[name]
+        self.guesses_quickly = name == "avif"
         self.qualities: Sequence[int] = range(_LOWEST[name], _HIGHEST + 1)
 
     def subsamplings(self, channels: int) -> tuple[Subsampling, ...]:

@@ -16,8 +16,8 @@ from rudcodec import bitstream
 from rudcodec.data import LabelledImages, SourceLike, Split, load
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.distill.pipeline import pipeline, run_pipeline
-from rudcodec.errors import BudgetError, DataError, SettingError
-from rudcodec.files import check_writable
+from rudcodec.errors import BudgetError, DataError, RudError, SettingError
+from rudcodec.files import check_writable, write_bytes
 from rudcodec.nets.device import pick_device
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
@@ -93,7 +93,7 @@ def compress(
             :func:`rudcodec.runs.ignore_report` shows nothing.
         checkpoints: a folder for the state of the run: a new one, which is removed at the end of the run, or
             an empty one. None: no checkpoints.
-        resume: go on from the newest checkpoint; on the same machine, to the same file.
+        resume: go on from the newest of the ``checkpoints``; on the same machine, to the same file.
         checkpoint_seconds: time between checkpoints.
         learnt: a folder, new or empty, that keeps what is learnt of the real set alone, whatever the budget:
             the networks whose features the utility ``mm`` compares, and the teacher of soft labels. Other
@@ -135,6 +135,8 @@ def encode(
 ) -> CompressResult:
     """Write the file of inputs that are resolved; what is raised then, and the arguments, are those of
     :func:`compress`."""
+    if resume and checkpoints is None:
+        raise SettingError("resume: there is no run to go on with; checkpoints names its folder")
     settings, was_there = inputs.settings, os.path.lexists(path)
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         folder = None
@@ -163,19 +165,27 @@ def encode(
             size = ranks.broadcast(_written(payload, path, was_there) if ranks.is_first else 0)
         if folder is not None:
             folder.clear()
-    ipc = sum(sum(segment.counts) for segment in payload.segments) // inputs.num_classes
+    ipc = payload.num_images // inputs.num_classes
     bpc = 8 * size / inputs.num_classes
     return CompressResult(Path(path), size, bpc, ipc, quality.initial, quality.targets, journal.seconds)
 
 
 def _written(payload: Payload, path: str | os.PathLike[str], was_there: bool) -> int:
-    """Write the file; its size in bytes. Hours after a run's begin somebody else may have used its name."""
+    """Write the file, once it has been read back; its size in bytes. Hours after a run's begin somebody else
+    may have used its name."""
     if not was_there and os.path.lexists(path):
         raise DataError(
             f"{path}: has been made by somebody else since this run began; move it away, then --resume (in "
             "Python resume=True) goes on, and replaces what is there"
         )
-    return bitstream.write(payload, path)
+    data = bitstream.encode(payload)
+    if bitstream.encode(bitstream.decode(data)) != data:  # which has the digests of decoded images, too
+        raise RudError(
+            f"{path}: isn't written, since it wouldn't decode to what was made; this is a fault of rudcodec, "
+            "please report it"
+        )
+    write_bytes(data, path)
+    return len(data)
 
 
 def _loaded(source: LabelledImages | SourceLike | None, split: Split) -> LabelledImages | None:

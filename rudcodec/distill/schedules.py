@@ -25,7 +25,6 @@ class TrainingSchedule:
         lr_factor: of the learning rates.
         rounding_start: where in 0..1 the schedule of soft rounding begins (0: much noise, 1: little); None:
             rounding straight through from the first step.
-        straight_fraction: of the schedule, at its end, is rounded straight through, if it isn't too long.
         train_latents, train_networks: which of the two move.
         train_synthesis: of the networks, whether the synthesis networks move, too.
         update_lmbda: whether the rate control moves lmbda.
@@ -35,7 +34,6 @@ class TrainingSchedule:
     epochs: int
     lr_factor: float
     rounding_start: float | None
-    straight_fraction: float = STRAIGHT_FRACTION
     train_latents: bool = True
     train_networks: bool = True
     train_synthesis: bool = True
@@ -43,7 +41,7 @@ class TrainingSchedule:
 
     def rounding(self, fraction_done: float) -> SoftRounding | None:
         """Soft rounding first, then straight through (None) at the end."""
-        soft = 1 - min(self.straight_fraction, MAX_STRAIGHT_EPOCHS / self.epochs)
+        soft = 1 - min(STRAIGHT_FRACTION, MAX_STRAIGHT_EPOCHS / self.epochs)
         if self.rounding_start is None or fraction_done >= soft:
             return None
         start = self.rounding_start
@@ -84,10 +82,8 @@ def tuning_schedule(epochs: int, name: str, *, with_utility: bool) -> TrainingSc
 
     With a utility there is no noise, under which latents would lose what it has made of them.
     """
-    straight = 1.0 if with_utility else STRAIGHT_FRACTION
-    return TrainingSchedule(
-        name, epochs, 0.5, rounding_start=0.8, straight_fraction=straight, train_networks=False
-    )
+    start = None if with_utility else 0.8
+    return TrainingSchedule(name, epochs, 0.5, rounding_start=start, train_networks=False)
 
 
 def safe_warmup_schedule(name: str) -> TrainingSchedule:

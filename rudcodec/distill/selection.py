@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from rudcodec.data import LabelledImages
 from rudcodec.data.mapped import take
+from rudcodec.memory import images_at_once
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
@@ -106,7 +107,7 @@ def _features_and_confidence(
     """Features (n, D) of these images, and the network's probability (n,) of their true class."""
     features, confidence = [], []
     with torch.inference_mode(), autocast(device):
-        for some in np.array_split(rows, -(-len(rows) // 500)):
+        for some in np.array_split(rows, -(-len(rows) // images_at_once(real.height, real.width))):
             x = normalise(torch.from_numpy(take(real.images, some)).to(device), recipe.mean, recipe.std)
             batch_features = net.features(x)
             probability = net.classifier(batch_features).float().softmax(1).cpu().numpy()

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rudcodec.errors import SettingError
 from rudcodec.nets.device import AUTO, is_cuda
+from rudcodec.processes import world_size
 
 T = TypeVar("T")
 
@@ -117,9 +118,8 @@ def joined_ranks(device: str | torch.device = AUTO) -> Iterator[Ranks]:
     Raises:
         SettingError: there is no GPU for each process, or the device is a certain GPU.
     """
-    world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    if world_size == 1 or dist.is_initialized():
-        yield Ranks() if world_size == 1 else _joined()
+    if world_size() == 1 or dist.is_initialized():
+        yield Ranks() if world_size() == 1 else _joined()
         return
     # optimizers import it; after a group is there its defaults keep the group, whose threads abort the exit
     import_module("torch.distributed.nn.functional")

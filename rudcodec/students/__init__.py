@@ -2,7 +2,14 @@
 
 from rudcodec.payload import hard_recipe
 from rudcodec.students.batches import Batches
-from rudcodec.students.keeping import Seen, StudentKeeper, facts_of_students, kept_students, students_within
+from rudcodec.students.keeping import (
+    Seen,
+    StudentKeeper,
+    facts_of_students,
+    kept_students,
+    students_in_cache,
+    students_within,
+)
 from rudcodec.students.limits import check_request
 from rudcodec.students.objective import label_loss
 from rudcodec.students.optimizers import RecipeOptimizer, optimizers_for
@@ -40,6 +47,7 @@ __all__ = [
     "optimizers_for",
     "predict",
     "student_views",
+    "students_in_cache",
     "students_within",
     "train_student",
     "view_recipe",

@@ -38,6 +38,10 @@ class Batches:
         device: where the batches are made: ``"auto"``, ``"cpu"``, ``"cuda"`` or a torch device.
         compile: use torch.compile for views.
 
+    Attributes:
+        size: images or views of a batch.
+        largest_seed: with which there are as many views.
+
     Raises:
         SettingError: the recipe makes no sense, or is for other images.
     """
@@ -53,10 +57,10 @@ class Batches:
         check_recipe(recipe, data.images.shape[3])
         self.recipe, self.size = recipe, data.batch_size(recipe)
         # views of all steps have numbers of their own
-        most = MAX_SEED
+        self.largest_seed = MAX_SEED
         if data.network is not None:
-            most = max(0, views.LIMIT // (recipe.steps * self.size) - 1)
-        self.seed = whole("seed", seed, 0, most)
+            self.largest_seed = max(0, views.LIMIT // (recipe.steps * self.size) - 1)
+        self.seed = whole("seed", seed, 0, self.largest_seed)
         self.device = pick_device(device)
         self._stream: ViewStream | None = None
         if data.network is not None:

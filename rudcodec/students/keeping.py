@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from rudcodec.bitstream import labels_bytes
 from rudcodec.data import LabelledImages, digest
-from rudcodec.errors import DataError
+from rudcodec.data.mapped import STUDENTS, cache_folder
+from rudcodec.errors import DataError, MissingPackageError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.progress import Progress
 from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State, software
@@ -33,7 +34,7 @@ class Seen(NamedTuple):
 
     Attributes:
         predicted: the class of each, int64 (N,).
-        seconds: that this took, its training first of all, in all processes if some were killed.
+        seconds: how long it took to train and to look, in all processes where some were killed.
     """
 
     predicted: NDArray[np.int64]
@@ -92,16 +93,32 @@ class StudentKeeper:
 
 
 @contextmanager
-def kept_students(folder: Path, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> Iterator[StudentKeeper]:
+def students_in_cache(name: str) -> Iterator[StudentKeeper]:
+    """As :func:`kept_students`, in a folder of the cache with this name."""
+    folder = None
+    try:
+        folder = cache_folder() / STUDENTS / name
+    except (SettingError, MissingPackageError) as error:
+        _warn(error)
+    with kept_students(folder) as keeper:
+        yield keeper
+
+
+@contextmanager
+def kept_students(
+    folder: Path | None, checkpoint_seconds: float = CHECKPOINT_SECONDS
+) -> Iterator[StudentKeeper]:
     """A keeper for the students of one piece of work, in a folder that is removed when this is done.
 
-    Where the folder can't be used or written, a warning says so, and students are trained without.
+    Without a folder nothing is kept. Where it can't be used or written, a warning says so, and students are
+    trained without.
     """
     with ExitStack() as stack:
         checkpoints: CheckpointFolder | None = None
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            checkpoints = stack.enter_context(_Forgiving(folder))
+            if folder is not None:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                checkpoints = stack.enter_context(_Forgiving(folder))
         except (DataError, OSError) as error:
             _warn(error)
         yield stack.enter_context(students_within(checkpoints, checkpoint_seconds))

@@ -9,13 +9,11 @@ from torch import nn
 
 from rudcodec.data import LabelledImages
 from rudcodec.data.mapped import release_pages
+from rudcodec.memory import images_at_once
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import Recipe
-
-_IMAGES = 500  # at a time, and no more pixels than this many images of 64 x 64 have
-_PIXELS = _IMAGES * 64 * 64
 
 
 def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.int64]:
@@ -26,7 +24,7 @@ def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArra
     """
     device = next(net.parameters()).device
     _, height, width, _ = images.shape
-    batch = max(1, min(_IMAGES, _PIXELS // (height * width)))
+    batch = images_at_once(height, width)
     classes = []
     is_training = net.training
     net.eval()

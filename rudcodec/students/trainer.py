@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from rudcodec.students.objective import label_loss
 from rudcodec.students.optimizers import RecipeOptimizer
 from rudcodec.students.spec import StudentSpec
 from rudcodec.students.training_set import TrainingSet
-from rudcodec.whole_numbers import MAX_SEED
+from rudcodec.whole_numbers import MAX_SEED, whole
 
 _REPORT_EVERY = 0.25  # seconds
 
@@ -55,6 +56,12 @@ class Trainer:
         self._loss = compiled(objective.loss) if self.compiled else objective.loss
         self._layout = torch.channels_last if self.compiled else torch.contiguous_format
         self._batches = Batches(data, recipe, device=self.device, compile=self.compiled)
+
+    def check_seeds(self, seeds: Iterable[int]) -> None:
+        """Raise SettingError if there are no students of one of these seeds: views have numbers up to a
+        limit."""
+        for seed in seeds:
+            whole("seeds", seed, 0, self._batches.largest_seed)
 
     def train(self, seed: int, progress: Progress | None = None, journal: Journal | None = None) -> nn.Module:
         """A student after ``recipe.steps`` steps, the learning rate having fallen to 0 on a cosine.

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
+from rudcodec.memory import images_at_once
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast, compiled, has_compiler
 from rudcodec.payload import Recipe
@@ -31,7 +32,6 @@ from rudcodec.utility_options import MMOptions
 EPS = 1e-6
 BATCH_MULTIPLE = 16  # images: their number changes by a few, and the compiler runs anew for each number
 COMPILE_FROM = 32 * 32  # pixels of an image; with fewer a compiler gains little
-AT_ONCE = 500  # real images that a network looks at
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _rows_of_classes(labels: Tensor, num_classes: int) -> tuple[Tensor | slice, 
 def _real_averages(net: ConvNet, views: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Averages of each block's features, and of their squares, over all views of a class, (1, C * h * w)."""
     parts = []
-    for some in views.split(AT_ONCE):
+    for some in views.split(images_at_once(*views.shape[2:])):
         weights = torch.full((1, len(some)), 1 / len(views), device=views.device)
         with autocast(views.device):
             blocks, _ = _outputs(net, some)

@@ -59,16 +59,22 @@ class TrajectoryMatching(Utility):
         self.lr = INITIAL_LR
 
     def learn(self, real: LabelledImages, run: RunContext) -> State:
-        """How many experts there are: a run that goes on has no more, though their folder may have grown."""
+        """How many experts there are: a run that goes on has no more, though their folder may have grown.
+
+        Raises SettingError if these are experts of other data, or for a shorter way, or if the device has too
+        little memory for a step.
+        """
+        self.experts.check(real, self.options.epochs_ahead)
+        require_memory(
+            run.device,
+            self.memory(),
+            "a step of trajectory matching",
+            "experts of a smaller width take less",
+        )
         return len(self.experts)
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
-        """Raises SettingError also if the device has too little memory for a step."""
         self.experts.keep_first(learned)
-        self.experts.check(real, self.options.epochs_ahead)
-        require_memory(
-            device, self.memory(), "a step of trajectory matching", "experts of a smaller width take less"
-        )
 
     def memory(self) -> int:
         """About how many bytes the peak takes: the weights of all steps, and one step's graph with that of
@@ -86,7 +92,7 @@ class TrajectoryMatching(Utility):
         self.lr = state
 
     def adapt_recipe(self, recipe: Recipe) -> Recipe:
-        """The same by plain SGD at the step size that was learned."""
+        """The same by SGD at the step size that was learned."""
         return replace(recipe, optimizer="sgd", lr=round(float(f"{self.lr:.4g}"), 6))
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
