@@ -111,7 +111,8 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _fewer_steps(file: Row, budget: int) -> str:
     """Of students that trained for less long than the recipe of such a file says today."""
-    hard = hard_recipe(Recipe(mean=(0,), std=(1,)), bpc=budget)
+    num_images = round(8 * int(file["bytes"]) / float(file["bpc"]) * float(file["ipc"]))
+    hard = hard_recipe(Recipe(mean=(0,), std=(1,)), budget, num_images)
     steps = hard.steps if file["labels"] == "hard" else VIEW_STEPS
     return f", after {_number(file['steps'])} of {steps:,} steps" if int(file["steps"]) < steps else ""
 
@@ -148,7 +149,7 @@ def headlines(rows: list[Row], wanted: Sequence[tuple[str, str, int]]) -> list[H
 def _made_by(row: Row) -> str:
     """The commands behind a row, and where they were run."""
     lines = ", then ".join(f"`{line}`" for line in row["command"].split("; "))
-    note = f"; {row['note']}" if row["note"] else ""
+    note = f"; {row['note'][0].lower()}{row['note'][1:]}" if row["note"] else ""
     return f"{lines} ({row['machine']}, commit {row['commit']}{note})."
 
 

@@ -135,14 +135,16 @@ class Comparison:
         train.require_every_class("a baseline could have")
         own = TrainingSet.with_classes(self.data)
 
-        def hard_recipe(count: int) -> Recipe:
-            recipe = self.hard_recipe(self.data.size, count * len(train.classes))
+        def recipe_of_pictures(count: int) -> Recipe:
+            recipe = self.recipe_of_classes(self.data.size, count * len(train.classes))
             if "batch" in self.changes:
                 return recipe  # there may be more real images than the set has:
             return limited_batch(recipe, own.images[0].nbytes, own.batch_size(recipe))
 
-        work = self._work(own, hard_recipe(round(self.data.ipc)))
-        pending = [Pending("pictures", work, partial(self._judge_pictures, train, codec, hard_recipe, None))]
+        work = self._work(own, recipe_of_pictures(round(self.data.ipc)))
+        pending = [
+            Pending("pictures", work, partial(self._judge_pictures, train, codec, recipe_of_pictures, None))
+        ]
         if (network := self.data.network) is not None:
             judge = partial(self._judge_pictures, train, codec, lambda count: self.recipe, network)
             work = self._work(TrainingSet.with_own_labels(self.data), self.recipe)
@@ -154,7 +156,7 @@ class Comparison:
         """The set's recipe, changed as the user wants it."""
         return replace(self.data.recipe, **self.changes)
 
-    def hard_recipe(self, size: int, num_images: int) -> Recipe:
+    def recipe_of_classes(self, size: int, num_images: int) -> Recipe:
         """The recipe for so many images with their classes, the set's or real ones, that take ``size`` bytes.
 
         It is that of the set, unless this is one for views, of which changes no more than a smaller number of
@@ -168,7 +170,7 @@ class Comparison:
     @property
     def _recipe_of_images(self) -> Recipe:
         """That of the set's images alone."""
-        return self.hard_recipe(self.size_without_labels, len(self.data.images))
+        return self.recipe_of_classes(self.size_without_labels, len(self.data.images))
 
     @property
     def network_size(self) -> int:

@@ -27,9 +27,9 @@ class MMOptions(UtilityOptions):
     """Options of moment matching; the first four are of its pool of networks."""
 
     runs: int = option(4, "Networks that are trained on the real set.", minimum=1)
-    steps: int = option(600, "Of each, fewer on small sets; 0: networks stay random.", minimum=0)
+    steps: int = option(600, "Steps that each is trained for, fewer on small sets; 0: none.", minimum=0)
     snapshots: int = option(
-        3, "Of each that are kept, at equal distances, the last one at its end.", minimum=1
+        3, "States of each network that are kept, at equal distances, the last one at its end.", minimum=1
     )
     width: int = option(64, "Channels of the networks.", minimum=1)
     real_batch: int = option(500, "Real images of a class whose moments are taken.", minimum=1)
@@ -60,7 +60,9 @@ class TMOptions(UtilityOptions):
     """Options of trajectory matching."""
 
     experts: str | None = option(None, "The folder of trajectories that `rudcodec experts` has made.")
-    steps: int = option(20, "Of the student (published for CIFAR-10, 50 images per class: 30).", minimum=1)
+    steps: int = option(
+        20, "The student's steps (published for CIFAR-10, 50 images per class: 30).", minimum=1
+    )
     batch: int = option(100, "Synthetic images of a step.", minimum=1)
     epochs_ahead: int = option(2, "Epochs that the expert is ahead (published: 2).", minimum=1)
     latest_epoch: int = option(15, "The last epoch to start from (published: 15).", minimum=0)

@@ -117,8 +117,8 @@ def test_real_images_have_the_recipe_of_files_with_hard_labels() -> None:
     large = replace(small, size=round(5e4 * len(small.classes) / 8))
     for data, cutmix in ((small, 0), (large, 128)):
         beside = Comparison("x", data, small.size, real)
-        assert beside.hard_recipe(data.size, 513).cutmix == cutmix
-        assert beside.hard_recipe(beside.size_without_labels, 513).cutmix == 0  # of its images alone
+        assert beside.recipe_of_classes(data.size, 513).cutmix == cutmix
+        assert beside.recipe_of_classes(beside.size_without_labels, 513).cutmix == 0  # of its images alone
         assert len(data) <= 512 and data.with_hard_labels().recipe.batch == 64
 
 

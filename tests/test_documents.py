@@ -199,3 +199,10 @@ def test_command_lines_are_found_and_checked() -> None:
     assert list(command_lines("by `rudcodec eval\nx.rud --real SRC --split ...`")) == [
         ["eval", "x.rud", "--real", "SRC"]
     ]
+
+
+def test_how_it_works_names_every_part_of_the_code() -> None:
+    text = (ROOT / "docs" / "how_it_works.md").read_text()
+    named = set(re.findall(r"`(?:\w+/)?([\w.]+)`", text[text.index("## In the code") :]))
+    parts = {path.name for path in (ROOT / "rudcodec").iterdir() if not path.name.startswith("_")}
+    assert parts - {"py.typed"} <= named

@@ -2,8 +2,9 @@
 
 Stages in attempts and rounds. An attempt makes the networks integers, tunes the latents, tunes on in short
 rounds until the file has 97 to 110 % of the budget, trims it, and checks the file against what was trained.
-Where that fails, the next attempt begins anew, otherwise: with another step size and finer integers, and then
-from the initial model, whose synthesis is left as it is, and which knows nothing of a utility.
+Where that fails, the next attempt begins anew, otherwise: with another step size and finer integers (coarser
+ones where networks and labels take more than half of the budget), and then from the initial model, whose
+synthesis is left as it is, and which knows nothing of a utility.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ MAX_LOG_CHANGE = 0.05
 
 
 class RateControl:
-    """Finds the lmbda of ``rate + lmbda * utility`` at which the rate is ``target``.
+    """Finds the lmbda of ``rate + lmbda * (distortion + utility)`` at which the rate is ``target``.
 
     lmbda grows while the rate is below the target and shrinks while it is above. The rate is smoothed over
     about ten observations. Latents answer a change of lmbda only after some ``RESPONSE_EPOCHS`` epochs, so

@@ -16,8 +16,8 @@ class Learnt:
     it.
 
     Args:
-        folder: where they are kept, entered; None: each run learns its own, as do all but the first one of
-            several processes, which gets them from that.
+        folder: where they are kept, entered; None: nothing is kept. Of several processes only the first one
+            has a folder; it gives the others what it finds there.
         facts: what all of them depend on, such as the set's digest; JSON.
 
     Raises:

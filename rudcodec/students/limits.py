@@ -46,8 +46,8 @@ def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = (
 
 
 def limited_batch(recipe: Recipe, image_bytes: int, least: int) -> Recipe:
-    """The recipe for more images of so many bytes than the file has that it is of: with no larger batch than
-    the limits allow, but with ``least``."""
+    """The file's recipe for a set that may have more images than the file, of so many bytes each: its batch
+    is no larger than the limits allow, but at least ``least``."""
     most = min(MAX_BATCH, MAX_BATCH_BYTES // image_bytes, MAX_SEEN // recipe.steps)
     return replace(recipe, batch=min(recipe.batch, max(least, most)))
 

@@ -52,7 +52,7 @@ class MomentMatching(Utility):
     """For each class: squared distances of means and of deviations, averaged over the features of a block and
     summed over blocks, plus the mean cross entropy; summed over classes.
 
-    Every call draws one of the networks, and an augmentation for each image.
+    Every call draws one of the networks, and one operation of augmentation, with numbers for each image.
     """
 
     Options = MMOptions
