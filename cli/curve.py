@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -19,7 +21,7 @@ from rudcodec.threads import prepare_for_images
 
 from .budgets import Budgets
 from .commands import closing, command, is_quiet
-from .judging import CODEC, Judging, RealImages, judging_flags
+from .judging import CODEC, Judging, RealImages, judging_flags, resumable
 from .outputs import force_flag
 from .reading import read_images, size_flag
 from .report_outputs import ReportOutputs
@@ -106,7 +108,7 @@ def curve(
     codecs = [name for name in dict.fromkeys(baselines) if name != "none"]
     recipe = [f"{name}={value}" for name, value in changes if is_recipe_field(name) or sizes is None]
     judging = Judging(changes=dict(map(recipe_change, recipe)), **flags)
-    settings = None
+    encodes = None
     if sizes is not None:
         if len(files) > 1:
             raise click.UsageError("with --bpc one set is compressed: give one SRC, not several FILEs")
@@ -114,6 +116,7 @@ def curve(
             raise click.UsageError("--bpc makes files: give a folder for them, such as -o curve/")
         pairs = [(name, value) for name, value in changes if not is_recipe_field(name)]
         settings = _settings(preset, pairs, judging.device)
+        encodes = _Encodes(files[0], size, settings, sizes, outputs.folder, force)
         source = source or files[0]
     elif preset is not None or size is not None:
         raise click.UsageError("--preset and --size go with --bpc, for sets that are to be compressed")
@@ -127,25 +130,82 @@ def curve(
     ledger = Ledger(outputs.ledger)
     with ProgressView(is_quiet()) as view:
         judging.warn_of_overlap(view)
-        real_images = RealImages(judging, source, view)
-        try:
-            if sizes is not None and settings is not None and outputs.folder is not None:
-                reading = Reading(size, judging.mode, judging.background, judging.skip_bad)
-                train = read_images(files[0], "train", reading, view)
-                prepare_for_images(os.environ, train.height, train.width)
-                budgets = Budgets(train, settings, sizes, outputs.folder)
-                budgets.check(force)
-                judging.check(train, codecs != [], real_images)
-                outputs.make_folder()
-                judged = _decoded([(path.name, path.read_bytes()) for path in budgets.encode(view)])
-            report = _measured(judged, (real_images, codecs), judging, (outputs, ledger), view)
-        except KeyboardInterrupt as error:
-            error.args = ("interrupted; the same command goes on",)
-            raise
+        job = _Curve(judging, RealImages(judging, source, view), codecs, outputs, ledger, view)
+        with resumable():
+            if encodes is not None:
+                judged = job.encoded(encodes)
+            report = job.measured(judged)
         outputs.write(report)
     _print(report)
     for path in outputs.files:
         closing(f"written: {path}")
+
+
+@dataclass(frozen=True)
+class _Encodes:
+    """What files are to be made of: a source, with a size of its images or None, into a folder."""
+
+    source: str
+    size: int | None
+    settings: Settings
+    budgets: Sequence[float]
+    folder: Path
+    force: bool
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Judges files as ``judging`` says, on real images and beside those that ``codecs`` store, and keeps what
+    is measured in a ledger beside the outputs."""
+
+    judging: Judging
+    real_images: RealImages
+    codecs: Sequence[Codec]
+    outputs: ReportOutputs
+    ledger: Ledger
+    view: ProgressView
+
+    def encoded(self, encodes: _Encodes) -> list[JudgedFile]:
+        """The files of all budgets, made where they aren't there yet."""
+        judging = self.judging
+        reading = Reading(encodes.size, judging.mode, judging.background, judging.skip_bad)
+        train = read_images(encodes.source, "train", reading, self.view)
+        prepare_for_images(os.environ, train.height, train.width)
+        budgets = Budgets(train, encodes.settings, encodes.budgets, encodes.folder)
+        budgets.check(encodes.force)
+        judging.check(train, self.codecs != [], self.real_images)
+        self.outputs.make_folder()
+        return _decoded([(path.name, path.read_bytes()) for path in budgets.encode(self.view)])
+
+    def measured(self, files: Sequence[JudgedFile]) -> Report:
+        """What is known of the files once all is measured."""
+        judging, real_images = self.judging, self.real_images
+        sets = real_images.of_all(files)
+        train = [real_images.of(file.data, "train") if self.codecs else None for file in files]
+        prepare_for_images(os.environ, max(real.height for real in sets), max(real.width for real in sets))
+
+        from rudcodec.report.measuring import Measuring, tasks_of
+        from rudcodec.report.page import Report
+
+        tasks: list[Task] = []
+        contents = [file.contents for file in files]
+        with judging.students(self.view, contents, real_images.source, self.codecs) as panel:
+            measuring = Measuring(self.ledger, self.view, panel.keeper)
+            for file, judges, pictures in zip(files, sets, train, strict=True):
+                comparison = judging.comparison(file, judges, panel, measuring.progress)
+                with naming(file.name):
+                    tasks += tasks_of(file, comparison, pictures, self.codecs)
+            self.outputs.make_folder()
+            points = tuple(measuring.run(tasks))
+        return Report(
+            tuple(files),
+            points,
+            sets[0].name,
+            judging.split,
+            rudcodec.__version__,
+            tuple(measuring.refusals),
+            judging.changes_text,
+        )
 
 
 def _settings(preset: str | None, changes: Sequence[tuple[str, str]], device: str) -> Settings:
@@ -165,43 +225,6 @@ def _decoded(contents: Sequence[tuple[str, bytes]]) -> list[JudgedFile]:
             with naming(name):
                 files[data] = JudgedFile.decode(name, data)
     return sorted(files.values(), key=lambda file: file.data.bpc)
-
-
-def _measured(
-    files: Sequence[JudgedFile],
-    real: tuple[RealImages, Sequence[Codec]],
-    judging: Judging,
-    kept: tuple[ReportOutputs, Ledger],
-    view: ProgressView,
-) -> Report:
-    """What is known of the files once all is measured."""
-    real_images, codecs = real
-    outputs, ledger = kept
-    sets = real_images.of_all(files)
-    train = [real_images.of(file.data, "train") if codecs else None for file in files]
-    prepare_for_images(os.environ, max(real.height for real in sets), max(real.width for real in sets))
-
-    from rudcodec.report.measuring import Measuring, tasks_of
-    from rudcodec.report.page import Report
-
-    tasks: list[Task] = []
-    with judging.students(view, [file.contents for file in files], real_images.source, codecs) as panel:
-        measuring = Measuring(ledger, view, panel.keeper)
-        for file, judges, pictures in zip(files, sets, train, strict=True):
-            comparison = judging.comparison(file, judges, panel, measuring.progress)
-            with naming(file.name):
-                tasks += tasks_of(file, comparison, pictures, codecs)
-        outputs.make_folder()
-        points = tuple(measuring.run(tasks))
-    return Report(
-        tuple(files),
-        points,
-        sets[0].name,
-        judging.split,
-        rudcodec.__version__,
-        tuple(measuring.refusals),
-        judging.changes_text,
-    )
 
 
 def _print(report: Report) -> None:

@@ -126,11 +126,8 @@ class Judging:
         with students_in_cache(checksum.hexdigest()[:32]) as keeper:
             if keeper.goes_on:
                 view.say("this was interrupted before: going on from there")
-            try:
+            with resumable():
                 yield Panel(self._specs(), range(self.seeds), keeper)
-            except KeyboardInterrupt as error:
-                error.args = ("interrupted; the same command goes on",)
-                raise
 
     def _specs(self) -> tuple[StudentSpec, ...]:
         """The kinds of students. Imports torch."""
@@ -190,6 +187,16 @@ class Judging:
 
         size, changes = file.size_without_labels, self.recipe_changes()
         return Comparison(file.name, file.data, size, real, panel, changes, progress)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Lets an interruption say that the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.args = ("interrupted; the same command goes on",)
+        raise
 
 
 class RealImages:

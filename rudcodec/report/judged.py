@@ -43,9 +43,7 @@ class JudgedFile:
     @cached_property
     def size_without_labels(self) -> int:
         """Bytes of a file of the same images with hard labels."""
-        if self.label_mode == "soft":
-            return len(extract(self.contents, hard=True))
-        return len(self.contents) - sum(self.section_sizes.get(kind, 0) for kind in ("labels", "views"))
+        return len(self.contents if self.label_mode == "hard" else extract(self.contents, hard=True))
 
     @cached_property
     def section_sizes(self) -> dict[str, int]:
