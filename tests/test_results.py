@@ -35,7 +35,8 @@ def test_best_rows_say_what_they_were_made_by() -> None:
     assert set(made["README"]) <= set(made["HEADLINES"])
     table, commands = made["best_table"](best).splitlines(), made["commands"](best)
     assert len(table) == len(best) + 2
-    for (file, _, budget), line in zip(best, table[2:], strict=True):
+    for (file, avif, budget), line in zip(best, table[2:], strict=True):
+        assert avif is None or "avif" in avif["what"].lower()
         assert f" {int(file['bytes']):,} |" in line
         recipe = 32_000 if file["labels"] == "network" else 4000 if budget >= 50_000 else 1000
         assert ("steps" in line) == (int(file["steps"]) < recipe)
