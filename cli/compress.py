@@ -27,7 +27,7 @@ from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, send, shown_out
 from .preview import check_preview, preview_png
 from .reading import READING_SECTION, read_images, reading_flags, size_flag
 from .setting_flags import given_settings, setting_flags
-from .values import FiniteRange, byte_amount, key_value, require
+from .values import FiniteRange, OutputFile, byte_amount, key_value, require
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
@@ -40,7 +40,7 @@ _SET = "A set that is distilled already"
 
 @command("compress", "Distill an image set into a .rud file.")
 @click.argument("source", metavar="SRC")
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=OutputFile())
 @setting_flags
 @click.option(
     "--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Or budget in bytes, such as 62kB."
@@ -73,8 +73,8 @@ _SET = "A set that is distilled already"
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @force_flag
-@click.option("--preview", type=click.Path(path_type=Path), metavar="PNG", help="Write a contact sheet.")
-@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Write metrics as JSON lines.")
+@click.option("--preview", type=OutputFile(), metavar="PNG", help="Write a contact sheet.")
+@click.option("--log", type=OutputFile(), metavar="FILE", help="Write metrics as JSON lines.")
 @click.option("--config", metavar="FILE", help="Take settings from FILE: TOML, or what --log wrote.")
 @click.option(
     "--set",

@@ -14,14 +14,14 @@ from rudcodec.text import listed, short
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, check_outputs, send, shown_output, staged
-from .values import naming, read_input
+from .values import naming, output_name, read_input
 
 _NAMED = 10
 
 
 @command("decompress", "Write a file's images as class folders of PNG.")
 @click.argument("file", metavar="FILE")
-@click.argument("out", metavar="OUT")
+@click.argument("out", metavar="OUT", type=output_name)
 @click.option(
     "--format",
     "format_name",

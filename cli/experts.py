@@ -14,7 +14,7 @@ from rudcodec.threads import prepare_for_images
 
 from .commands import closing, command, device_flag, is_quiet
 from .reading import read_images, reading_flags, size_flag
-from .values import FiniteRange, require
+from .values import FiniteRange, output_folder, require
 
 if TYPE_CHECKING:
     from rudcodec.data.reading import Mode
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @command("experts", "Train the networks that --utility tm matches.")
 @click.argument("source", metavar="SRC")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=output_folder)
 @click.option(
     "--count", type=click.IntRange(1), default=10, metavar="N", help="How many (10; published: 100)."
 )

@@ -8,12 +8,12 @@ import click
 
 from .commands import command
 from .outputs import check_outputs, force_flag, write_file
-from .values import naming, read_input
+from .values import OutputFile, naming, read_input
 
 
 @command("extract", "Write some of the images of a .rud file as another.")
 @click.argument("file", metavar="IN")
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=OutputFile())
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep this class; may be repeated.")
 @click.option("--ipc", type=click.IntRange(1), metavar="N", help="Keep the first N images of each class.")
 @click.option("--hard", is_flag=True, help="Leave out soft labels or a label network.")

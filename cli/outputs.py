@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections import Counter
@@ -32,16 +33,18 @@ def check_outputs(paths: Iterable[Path | None], force: bool, known: Collection[P
     wanted = [path for path in paths if path is not None]
     if wanted.count(STANDARD_OUTPUT) > 1:
         raise click.UsageError("only one output can be -, standard output")
-    for path, count in Counter(path.resolve() for path in wanted).items():
+    for path, count in Counter(Path(os.path.realpath(path)) for path in wanted).items():
         if count > 1 and (path.is_file() or not path.exists()):  # a device takes any number of outputs
             raise click.UsageError(f"{count} outputs can't be the same file, {path}")
     for path in wanted:
         if path != STANDARD_OUTPUT:
             check_writable(path)
+        elif sys.stdout is None:
+            raise DataError("standard output is closed")
         if force or path in known:
             continue
         if path == STANDARD_OUTPUT:
-            if sys.stdout is not None and sys.stdout.isatty():
+            if sys.stdout.isatty():
                 raise DataError("standard output is a terminal; send it to a file or a pipe, or use --force")
         elif path.is_file():  # a pipe or a device isn't overwritten
             raise DataError(f"{path}: exists already; --force overwrites it")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
 from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
-from rudcodec.options import parse_amount
+from rudcodec.options import parse_amount, parse_bytes
 from rudcodec.plugins import NETS
 
 _STANDARD_INPUT_READ = "rudcodec.standard_input_read"
@@ -41,10 +43,10 @@ def amounts(text: str) -> tuple[float, ...]:
 
 def byte_amount(text: str) -> int:
     """A positive number of bytes: ``62500``, ``62kB``, ``64KiB``. Raises click.BadParameter."""
-    value = int(amount(text.strip().removesuffix("B")))
-    if value == 0:
-        raise click.BadParameter(f"{text!r} is less than a byte")
-    return value
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def key_value(text: str) -> tuple[str, str]:
@@ -125,6 +127,32 @@ def read_text(path: str) -> str:
 def shown_input(path: str) -> str:
     """The name of an input in messages."""
     return "standard input" if path == "-" else path
+
+
+class OutputFile(click.Path):
+    """The path of a file to write, as a :class:`pathlib.Path`."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if str(value).endswith(os.sep):
+            self.fail(f"{value}: names a folder; give a file.", param, ctx)
+        return super().convert(output_name(str(value)), param, ctx)
+
+
+def output_name(text: str) -> str:
+    """The name of an output. Raises click.BadParameter."""
+    if not text:
+        raise click.BadParameter("the name is empty; is a variable of the shell not set?")
+    return text
+
+
+def output_folder(text: str) -> Path:
+    """The same as a path."""
+    return Path(output_name(text))
 
 
 class FiniteRange(click.FloatRange):

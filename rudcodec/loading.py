@@ -44,19 +44,12 @@ def load(
     from rudcodec import bitstream
 
     if isinstance(path, list | tuple):
-        contents = [_contents(one) for one in path]
+        contents = [bitstream.read_bytes(one) for one in path]
         payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes, strict)
         return _wrap(payload, images, sum(map(len, contents)))
     with bitstream.opened(path) as data:
         payload, images = bitstream.decode_images(data, segments, classes, strict)
         return _wrap(payload, images, len(data))
-
-
-def _contents(path: File) -> bytes:
-    from rudcodec import bitstream
-
-    with bitstream.opened(path) as data:
-        return data[:]
 
 
 def stream(
@@ -88,7 +81,7 @@ def salvage(path: File, *, strict: bool = False) -> tuple[SyntheticSet, tuple[Fo
     """
     from rudcodec import bitstream
 
-    data = _contents(path)
+    data = bitstream.read_bytes(path)
     payload, images, lost = bitstream.salvage(data, strict)
     return _wrap(payload, images, len(data)), lost
 

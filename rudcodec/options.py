@@ -107,12 +107,19 @@ def _check(name: str, value: Any, types: tuple[type, ...], known: Option) -> Non
         allowed = known.allowed()
         if allowed and value not in allowed:
             raise SettingError(f"{name}: {value!r} is none of {', '.join(allowed)}{guess(value, allowed)}")
-    elif isinstance(value, Real) and (broken := _broken_bound(float(value), known)):
+    elif isinstance(value, Real) and (broken := _broken_bound(value, known)):
         unit = f" {known.unit}" if known.unit else ""
-        raise SettingError(f"{name}: {value:,.12g}{unit}; it must be {broken}")
+        raise SettingError(f"{name}: {_shown(value)}{unit}; it must be {broken}")
 
 
-def _broken_bound(value: float, known: Option) -> str:
+def _shown(number: Any) -> str:
+    try:
+        return f"{number:,.12g}"
+    except OverflowError:  # a whole number that no float can hold
+        return "a number of hundreds of digits"
+
+
+def _broken_bound(value: Any, known: Option) -> str:
     """The bound that a number is beyond; NaN is beyond all. Empty if there is none."""
     if known.minimum is not None and not value >= known.minimum:
         return f"at least {known.minimum:,.12g}"
@@ -184,13 +191,21 @@ def parse_amount(text: str) -> float:
 
 def _number(text: str) -> float:
     """A number with or without a suffix. Raises ValueError."""
-    match = re.fullmatch(r"(-?(?:\d+\.?\d*|\.\d+))(e-?\d+)? ?([a-z]*)", text.strip().lower())
+    match = re.fullmatch(r"(-?(?:\d+\.?\d*|\.\d+))(e[+-]?\d+)? ?([a-z]*)", text.strip().lower())
     if match is None or match[3] not in _SUFFIXES:
         raise ValueError(f"{text!r} is not a number such as 800, 50k or 1.2M")
     number = float(match[1] + (match[2] or "")) * _SUFFIXES[match[3]]
     if math.isinf(number):
         raise ValueError(f"{text!r} is too large")
     return number
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes, one at least: ``62500``, ``62kB``, ``64KiB``. Raises ValueError."""
+    value = int(parse_amount(text.strip().lower().removesuffix("b")))
+    if value == 0:
+        raise ValueError(f"{text!r} is less than a byte")
+    return value
 
 
 def table(owner: type) -> str:

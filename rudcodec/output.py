@@ -52,8 +52,8 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     target = Path(folder)
     if not is_free(target):
         raise DataError(
-            f"{target}: exists already and is not an empty folder; "
-            "decompress --force (in Python force=True) replaces one that it wrote"
+            f"{target}: exists already and is not an empty folder; the command decompress --force replaces "
+            "one that it wrote"
         )
 
 

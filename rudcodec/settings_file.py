@@ -33,7 +33,7 @@ def parse_settings_file(text: str) -> dict[str, Any]:
 def _of_toml(text: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise SettingError(f"is not TOML ({error})") from None
     settings: dict[str, Any] = {}
     for name, value in table.items():
@@ -56,7 +56,7 @@ def _of_log(text: str) -> dict[str, Any]:
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             record = json.loads(line) if line.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise SettingError(f"line {number} is not JSON") from None
         if isinstance(record, dict) and isinstance(record.get("settings"), dict):
             records.append(record["settings"])

@@ -10,6 +10,7 @@ from test_output import one_line, run
 
 import rudcodec
 from rudcodec import bitstream
+from rudcodec.cli.outputs import check_outputs
 
 
 class TestForce:
@@ -193,3 +194,64 @@ class TestQuiet:
         result = run("info", tmp_path / "absent", "-v")
         assert result.exit_code == 2 and "Traceback" in result.stderr
         assert result.stderr.splitlines()[-1].startswith("rudcodec: ")
+
+
+class TestNames:
+    """Of outputs, that lead elsewhere, or nowhere."""
+
+    def test_a_folder_by_a_way_around(
+        self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Through what is replaced itself, or from within."""
+        out = tmp_path / "out"
+        around = out / ".." / "out"
+        out.mkdir()
+        for _ in range(2):
+            assert run("decompress", rud, around, "--force").exit_code == 0
+            assert (out / "labels.json").is_file()
+            assert {path.name for path in tmp_path.iterdir()} == {"out", rud.name}
+        (out / "labels.json").unlink()
+        assert "not even --force" in one_line(run("decompress", rud, around, "--force"))
+        (tmp_path / "empty").mkdir()
+        monkeypatch.chdir(tmp_path / "empty")
+        assert run("decompress", rud, ".").exit_code == 0
+        assert (tmp_path / "empty" / "labels.json").is_file()
+
+    def test_a_folder_that_cannot_be_replaced_stays(
+        self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out, rename = tmp_path / "out", Path.rename
+        assert run("decompress", rud, out).exit_code == 0
+        before = sorted(out.rglob("*"))
+
+        def fails_at_the_new_one(path: Path, target: Path) -> Path:
+            if path.name.endswith("-tmp"):
+                raise OSError(5, "Input/output error")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", fails_at_the_new_one)
+        result = run("decompress", rud, out, "--force")
+        assert result.exit_code == 2 and "Input/output error" in result.stderr.splitlines()[-1]
+        assert sorted(out.rglob("*")) == before
+        assert {path.name for path in tmp_path.iterdir()} == {"out", rud.name}
+
+    @pytest.mark.parametrize("command", ["truncate", "decompress", "extract"])
+    def test_an_empty_name_is_none(
+        self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        options = [] if command == "decompress" else ["--ipc", "1"]
+        assert "is a variable of the shell not set?" in one_line(run(command, rud, "", *options))
+        if options:
+            assert "names a folder; give a file" in one_line(run(command, rud, "new/", *options))
+        assert [path.name for path in tmp_path.iterdir()] == [rud.name]
+
+    def test_a_link_to_itself_and_a_closed_output(
+        self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "a").symlink_to(tmp_path / "b")
+        (tmp_path / "b").symlink_to(tmp_path / "a")
+        assert "symbolic links" in one_line(run("truncate", rud, tmp_path / "a", "--ipc", "1"))
+        monkeypatch.setattr("rudcodec.cli.outputs.sys.stdout", None)
+        with pytest.raises(rudcodec.DataError, match="standard output is closed"):
+            check_outputs([Path("-")], force=False)

@@ -42,6 +42,10 @@ def test_toml() -> None:
     ("text", "complaint"),
     [
         ("bpc = ", "is not TOML"),
+        ("seed = 1" + "0" * 400, "seed: a number of hundreds of digits; it must be below"),
+        ("seed = 1" + "0" * 5000, "is not TOML"),
+        ("seed = " + "[" * 100_000, "is not TOML"),
+        ('{"settings": ' + "[" * 100_000, "line 1 is not JSON"),
         ("warmups = 3", "there is no setting 'warmups'; is it 'warmup'?"),
         ("bpc = 'lots'", "bpc: 'lots' is not a number"),
         ("seed = -1", "seed: -1; it must be at least 0"),

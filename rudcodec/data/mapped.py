@@ -18,7 +18,7 @@ from rudcodec.data.bounds import check_memory
 from rudcodec.errors import DataError, SettingError
 from rudcodec.files import home_expanded
 from rudcodec.optional import load_optional
-from rudcodec.options import parse_amount
+from rudcodec.options import parse_bytes
 from rudcodec.text import shown
 
 FOLDER_VARIABLE = "RUDCODEC_CACHE"
@@ -44,7 +44,7 @@ def is_large(size: int) -> bool:
     if not text:
         return size > IN_MEMORY
     try:
-        return size > parse_amount(text.strip().lower().removesuffix("b"))
+        return size > parse_bytes(text)
     except ValueError:
         raise SettingError(
             f"${MEMORY_VARIABLE} must be a number of bytes such as 512MiB, not {shown(text)}"

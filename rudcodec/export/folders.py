@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,10 @@ def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = Fal
     until then; an empty one that is there is filled, labels.json last. What killed processes have left beside
     it is removed. Raises DataError if it exists and is neither such a folder nor empty, or can't be written.
     """
-    target = Path(folder)
+    given = Path(folder)
+    target = _real_place(given)
     check = check_replaceable if replace else check_folder
-    check(target)
+    check(given)
     is_there = is_free(target) and target.exists()
     try:
         where = target if is_there else target.parent
@@ -43,7 +46,15 @@ def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = Fal
             else:
                 _put(temporary, target)
     except OSError as error:
-        raise DataError(f"{target}: can't be written ({error.strerror})") from None
+        raise DataError(f"{given}: can't be written ({error.strerror})") from None
+
+
+def _real_place(folder: Path) -> Path:
+    """The same folder, or link, with a name of its own in a real folder: renaming moves what ``..`` leads
+    through."""
+    if folder.name in ("", ".."):
+        return Path(os.path.realpath(folder))
+    return Path(os.path.realpath(folder.parent), folder.name)
 
 
 def _move_out(folder: Path, target: Path) -> None:
@@ -54,11 +65,22 @@ def _move_out(folder: Path, target: Path) -> None:
 
 
 def _put(folder: Path, target: Path) -> None:
-    """Rename a folder, and remove what has been in its place. Raises OSError."""
-    with tempfile.TemporaryDirectory(prefix=temporary_prefix(target), dir=target.parent) as aside:
-        if target.exists():
-            target.rename(Path(aside) / target.name)
+    """Rename a folder, and then remove what was in its place; an error puts this back. Raises OSError."""
+    if not target.exists():
         folder.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), dir=target.parent))
+    replaced = aside / target.name
+    try:
+        target.rename(replaced)
+        folder.rename(target)
+    except BaseException:
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
+        with suppress(OSError):
+            aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write(contents: Contents, folder: Path) -> None:
