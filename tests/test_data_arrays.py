@@ -90,6 +90,11 @@ def test_npz_is_resized_as_files_are(tmp_path: Path) -> None:
     ("arrays", "why"),
     [
         ({"a": np.zeros(3)}, "has no images and labels (nor x_train and y_train), only a"),
+        ({"images": noise(4, 2, 2), "y_train": np.zeros(4, int)}, "has no images and labels"),
+        (
+            {f"{name}{mark}": noise(4, 2, 2) for name in ("x", "y") for mark in ("", "_train")},
+            "x_train and x, with labels each, may both be the train split; leave one out",
+        ),
         ({"images": np.full((4, 2, 2), 1.5), "labels": np.zeros(4, int)}, "0..255, not 1.5..1.5"),
         ({"images": np.full((4, 2, 2), "x"), "labels": np.zeros(4, int)}, "images must be uint8 or floats"),
         ({"images": np.full((4, 2, 2), 256), "labels": np.zeros(4, int)}, "0..255, not 256..256"),

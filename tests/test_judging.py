@@ -97,7 +97,7 @@ def test_what_changes_nothing_of_views_is_said(labelled: Path, real: Path) -> No
 def test_a_file_of_one_class_has_no_student(rud: Path, real: Path, tmp_path: Path) -> None:
     assert run("extract", rud, tmp_path / "one.rud", "--class", "ant").exit_code == 0
     result = run("eval", tmp_path / "one.rud", "--real", real, *QUICK)
-    assert "the file has one class, ant: what tells classes apart needs two at least" in mistake(result)
+    assert "the file has one class, ant: a classifier needs at least two classes" in mistake(result)
 
 
 @pytest.mark.slow

@@ -193,6 +193,10 @@ def test_class_folders_win_over_other_tables(tmp_path: Path) -> None:
             "label, class may all be the label; say which (--label-col",
         ),
         (
+            table("id,image,file_name,label", *(f"1,{line[:6]},{line[:6]},0" for line in labelled())),
+            "file_name, image all name pictures; say which (--image-column)",
+        ),
+        (
             table("filename,x,y"),
             "no column of labels can be told among filename, x, y; name it (--label-column)",
         ),
@@ -222,6 +226,19 @@ def test_columns_and_rows_can_be_chosen(tmp_path: Path) -> None:
     assert tones(found) == ORDERED and found.report and len(found.report.bad) == 1
     with pytest.raises(DataError, match="has no column z, only a, b, label"):
         load(source, reading=Reading(label_column="z"))
+
+
+def test_choices_that_nothing_is_left_open_for_are_noted(tmp_path: Path) -> None:
+    source = put(
+        tmp_path / "set",
+        {"labels.csv": table("id,file_name,label", *(f"1,{line}" for line in labelled()))} | PICTURES,
+    )
+    reading = Reading(label_column="label", normalised="cifar10")
+    for _ in range(2):
+        report = load(source, "all", reading=reading).report
+        assert report and [line for line in report.notes if "nothing" in line] == [
+            "--normalised changes nothing: there are no floats that may be normalised"
+        ]
 
 
 # ---- WebDataset

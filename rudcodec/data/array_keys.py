@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rudcodec.data.splits import ALIASES, SourceSplit
+from rudcodec.errors import DataError
 from rudcodec.text import shown
 
 IMAGES = ("images", "x", "data")
@@ -20,25 +21,36 @@ _PARTNERS: Mapping[str, Sequence[str]] = {
 _WORD = re.compile(r"(?<![A-Za-z])(images|image|imgs|data|x|X)(?![A-Za-z])")
 
 
-def pairs_by_split(keys: Mapping[str, str]) -> dict[SourceSplit, tuple[str, str]]:
+def pairs_by_split(keys: Mapping[str, str], where: str) -> dict[SourceSplit, tuple[str, str]]:
     """Images and labels of each split: ``images`` and ``labels``, ``x_train`` and ``y_train``,
     ``train_images`` and ``train_labels``.
 
     Args:
         keys: of all arrays, by the same in lower case.
+        where: what messages begin with.
+
+    Raises:
+        DataError: a split may be either of two pairs.
     """
     pairs: dict[SourceSplit, tuple[str, str]] = {}
     for split in sorted(set(ALIASES.values())):
         marks = [mark for mark, meant in ALIASES.items() if meant == split] + [""] * (split == "train")
-        images, labels = _find(keys, IMAGES, marks), _find(keys, LABELS, marks)
-        if images and labels:
-            pairs[split] = images, labels
+        found = [(_find(keys, IMAGES, mark), _find(keys, LABELS, mark)) for mark in marks]
+        whole = [(images, labels) for images, labels in found if images and labels]
+        if len(whole) > 1:
+            (first, _), (second, _) = whole[:2]
+            raise DataError(
+                f"{where}: {shown(first)} and {shown(second)}, with labels each, may both be the {split} "
+                "split; leave one out"
+            )
+        if whole:
+            pairs[split] = whole[0]
     return pairs
 
 
 def key_of_classes(keys: Mapping[str, str]) -> str | None:
     """The array of class names, if there is one."""
-    return _find(keys, _CLASSES, [""])
+    return _find(keys, _CLASSES, "")
 
 
 def labels_beside(images: Path, stem: str, words: str) -> tuple[Path | None, str]:
@@ -63,11 +75,9 @@ def _label_partners(stem: str) -> list[str]:
     return [stem[: match.start()] + partner + stem[match.end() :] for partner in _PARTNERS[match[1]]]
 
 
-def _find(keys: Mapping[str, str], kinds: Sequence[str], marks: Sequence[str]) -> str | None:
+def _find(keys: Mapping[str, str], kinds: Sequence[str], mark: str) -> str | None:
+    """The first array of one of some kinds, with the mark of a split or none."""
     candidates = [
-        key
-        for kind in kinds
-        for mark in marks
-        for key in ((f"{kind}_{mark}", f"{mark}_{kind}") if mark else (kind,))
+        key for kind in kinds for key in ((f"{kind}_{mark}", f"{mark}_{kind}") if mark else (kind,))
     ]
     return next((keys[key] for key in candidates if key in keys), None)

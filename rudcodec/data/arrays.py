@@ -13,7 +13,6 @@ from rudcodec.data.decode import fit
 from rudcodec.data.items import Items, ItemSource, where_of
 from rudcodec.data.levels import denormalised, grey_levels
 from rudcodec.data.mapped import file_stamp, is_large, release_pages
-from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.errors import DataError
@@ -104,7 +103,7 @@ def as_pictures(
 ) -> NDArray[Any]:
     """Images with channels last, in 0..1 if they were normalised by the ``mean`` and ``std`` among
     ``entries``, or those that the user has chosen. Raises DataError, like :func:`denormalised`."""
-    return denormalised(channels_last(images), with_chosen(reading.normalised, entries), where)
+    return denormalised(channels_last(images), reading.normalisation(images, entries), where)
 
 
 def read_pair(

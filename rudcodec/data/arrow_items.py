@@ -111,12 +111,13 @@ def choose_columns(table: ArrowTable, reading: Reading) -> ImageColumns:
     columns, where = table.columns, table.where
     image = _choose_image(columns, reading, where)
     labels = [name for name, column in columns.items() if column.classes]
-    if reading.label_column is None and len(labels) > 1:
+    chosen = reading.take("label_column")
+    if chosen is None and len(labels) > 1:
         raise DataError(f"{where}: {listed(labels)} may all be the label; say which (--label-column)")
-    label = labels[0] if labels and reading.label_column is None else None
+    label = labels[0] if labels and chosen is None else None
     if label is None:
         names = list(columns)
-        index = find_label(names, reading.label_column, where)
+        index = find_label(names, chosen, where)
         if index is None:
             raise DataError(
                 f"{where}: no column is a ClassLabel or called {' or '.join(LABEL_NAMES[:2])}; name it "
@@ -127,7 +128,7 @@ def choose_columns(table: ArrowTable, reading: Reading) -> ImageColumns:
 
 
 def _choose_image(columns: Mapping[str, Column], reading: Reading, where: str) -> str:
-    if (chosen := reading.image_column) is not None:
+    if (chosen := reading.take("image_column")) is not None:
         if chosen not in columns or not columns[chosen].may_be_image:
             raise DataError(f"{where}: has no column {shown(chosen)} of images: {_described(columns)}")
         return chosen

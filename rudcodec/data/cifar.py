@@ -95,7 +95,7 @@ def open_cifar(contents: Contents) -> ArraySource | None:
 
 
 def _source(contents: Contents, layout: _Layout, folder: str) -> ArraySource:
-    column = contents.reading.label_column or next(iter(layout.columns))
+    column = contents.reading.take("label_column") or next(iter(layout.columns))
     if column not in layout.columns:
         raise DataError(
             f"{contents.where}: has no labels {shown(column)} (--label-column), only {listed(layout.columns)}"

@@ -67,11 +67,11 @@ def denormalised(images: NDArray[Any], entries: Mapping[str, NDArray[Any]], wher
     low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
     if not (-_LARGEST < low and high < _LARGEST):
         problem = (
-            "have numbers that are none (NaN)"
+            "hold NaN"
             if math.isnan(low + high)
-            else f"can't lie in {low:.3g}..{high:.3g}"
+            else f"lie in {low:.3g}..{high:.3g}, which no mean and std explain"
         )
-        raise DataError(f"{where}: images that mean and std normalised {problem}")
+        raise DataError(f"{where}: the normalised images {problem}")
     result = new_array(images.shape, np.float32)
     step = max(1, _BLOCK // max(1, math.prod(images.shape[1:])))
     clipped = 0

@@ -47,9 +47,7 @@ def matching(
         names = tuple(real.classes[number] for number in order)
         return replace(real, labels=np.argsort(order)[real.labels], classes=names)
     if not has_all and len(classes) < 2:
-        raise DataError(
-            f"{whose} has one class, {listed(classes)}: what tells classes apart needs two at least"
-        )
+        raise DataError(f"{whose} has one class, {listed(classes)}: a classifier needs at least two classes")
     if not has_all and set(classes) < set(real.classes):
         return _of_classes(real, classes, whose)
     if missing := set(classes) - set(real.classes):

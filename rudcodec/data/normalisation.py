@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +67,3 @@ def named_in(text: str) -> str | None:
 
 def _as_arrays(mean: Sequence[float], std: Sequence[float]) -> Normalisation:
     return {"mean": np.array(mean, np.float32), "std": np.array(std, np.float32)}
-
-
-def with_chosen(normalised: str | None, entries: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-    """The ``mean`` and ``std`` of a source, or those that the user has chosen instead
-    (``Reading.normalised``)."""
-    return parse_normalisation(normalised) if normalised is not None else entries

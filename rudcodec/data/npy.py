@@ -38,7 +38,7 @@ def open_npy_folder(contents: Contents) -> ArraySource | None:
         )
     paths = {Path(name).stem: contents.path(name) for name in names}
     keys = {stem.lower(): stem for stem in paths}
-    pairs = pairs_by_split(keys)
+    pairs = pairs_by_split(keys, contents.where)
     if not pairs:
         raise DataError(
             f"{contents.where}: has no images.npy and labels.npy (nor x_train.npy and y_train.npy), only "

@@ -56,7 +56,7 @@ def open_npz(path: Path, reading: Reading) -> ArraySource | None:
     norm: dict[str, str] = {key: keys[key] for key in ("mean", "std") if key in keys}
     readers = {
         split: partial(read_pair, partial(_read, path), images, labels, norm, reading, where)
-        for split, (images, labels) in pairs_by_split(keys).items()
+        for split, (images, labels) in pairs_by_split(keys, where).items()
     }
     if not readers:
         raise DataError(

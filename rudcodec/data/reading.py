@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
+from numpy.typing import NDArray
 from PIL import ImageColor
 
 from rudcodec.data.normalisation import parse_normalisation
@@ -21,6 +23,13 @@ MAX_SIZE = 4096
 
 SKIP_ADVICE = "mend it, or leave out what can't be read (--skip-bad)"
 """What a user can do about what can't be read."""
+
+
+_LEFT_OPEN = {
+    "image_column": "there are no columns of images to choose from",
+    "label_column": "there are no columns of labels to choose from",
+    "normalised": "there are no floats that may be normalised",
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ class Reading:
     image_column: str | None = None
     label_column: str | None = None
     normalised: str | None = None
+    _taken: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.size is not None:
@@ -67,6 +77,26 @@ class Reading:
 
         if self.normalised is not None:
             parse_normalisation(self.normalised)
+
+    def take(self, name: str) -> str | None:
+        """What a user has chosen of what a source leaves open: ``image_column``, ``label_column`` or
+        ``normalised``, by a source that has a use for it."""
+        self._taken.add(name)
+        chosen: str | None = getattr(self, name)
+        return chosen
+
+    def normalisation(
+        self, images: NDArray[Any], entries: Mapping[str, NDArray[Any]]
+    ) -> Mapping[str, NDArray[Any]]:
+        """The ``mean`` and ``std`` among a source's entries, or of floats those that the user has chosen."""
+        if images.dtype.kind != "f" or (chosen := self.take("normalised")) is None:
+            return entries
+        return parse_normalisation(chosen)
+
+    def unused(self) -> tuple[str, ...]:
+        """A line about each choice that no source had a use for."""
+        chosen = [name for name in _LEFT_OPEN if getattr(self, name) is not None and name not in self._taken]
+        return tuple(f"--{name.replace('_', '-')} changes nothing: {_LEFT_OPEN[name]}" for name in chosen)
 
     @property
     def background_rgb(self) -> tuple[int, ...] | None:

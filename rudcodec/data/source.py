@@ -73,7 +73,7 @@ def load(
         DataError: the source can't be used; one line that names the file and what is wrong with it.
         SettingError: a bad ``split`` or ``size``.
     """
-    reading = reading or Reading()
+    reading = replace(reading or Reading())  # which learns what this source takes of it
     if size is not None:
         reading = replace(reading, size=size)
     image_source = _open(source, reading)
@@ -99,7 +99,8 @@ def load(
         images, arrived, bad = collect_images(image_source, selection, places, reading, progress)
     labels = _readable_labels(all_labels[order], arrived, classes, image_source.where)
     result = LabelledImages(images, labels, classes, image_source.name)
-    return replace(result, report=_report(image_source, split, result, left_out + bad))
+    report = _report(image_source, split, result, left_out + bad)
+    return replace(result, report=replace(report, notes=(*report.notes, *reading.unused())))
 
 
 def splits(source: SourceLike, *, reading: Reading | None = None) -> tuple[SourceSplit, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -81,18 +81,27 @@ def parse_table(
         header = first[1]
         if len(header) == 2 and is_picture(header[0]):
             header, rows = ["filename", "label"], chain([first], rows)
-    columns = _columns(header, reading, where)
+    first = next(rows, None)
+    pictures = {i for i, cell in enumerate(first[1] if first else ()) if is_picture(str(cell))}
+    columns = _columns(header, pictures, reading, where)
+    rows = chain([] if first is None else [first], rows)
     return Table(where, [_row(line, cells, columns) for line, cells in _bounded(rows, where)])
 
 
-def _columns(header: Sequence[str], reading: Reading, where: str) -> _Columns:
-    """The columns of files, labels and splits."""
+def _columns(header: Sequence[str], pictures: Collection[int], reading: Reading, where: str) -> _Columns:
+    """The columns of files, labels and splits; ``pictures``: those that name a picture in the first row."""
     plain = [name.strip().lower() for name in header]
-    label = find_label(header, reading.label_column, where)
-    if reading.image_column is not None:
-        file = header.index(reading.image_column) if reading.image_column in header else None
+    label = find_label(header, reading.take("label_column"), where)
+    if (chosen := reading.take("image_column")) is not None:
+        file = header.index(chosen) if chosen in header else None
     else:
-        file = next((plain.index(name) for name in _FILE_NAMES if name in plain), None)
+        found = [plain.index(name) for name in _FILE_NAMES if name in plain]
+        found = [i for i in found if i in pictures] or found[:1]
+        if len(found) > 1:
+            raise ColumnError(
+                f"{where}: {listed([header[i] for i in found])} all name pictures; say which (--image-column)"
+            )
+        file = next(iter(found), None)
     if file is None or label is None or file == label:
         missing = "file names" if file is None else "labels"
         option = "--image-column" if file is None else "--label-column"

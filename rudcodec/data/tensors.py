@@ -21,7 +21,6 @@ from rudcodec.data.distilled import BEST_IMAGES, BEST_LABELS, label_file, normal
 from rudcodec.data.kinds import UNKNOWN, is_zip, kind_of_file
 from rudcodec.data.levels import denormalised
 from rudcodec.data.modules import import_reader
-from rudcodec.data.normalisation import with_chosen
 from rudcodec.data.npz import class_names
 from rudcodec.data.reading import Reading
 from rudcodec.data.saved import about_classes
@@ -75,7 +74,7 @@ def open_tensors(path: Path, reading: Reading) -> ArraySource | None:
     if images is None or labels_key is None:
         raise DataError(f"{where}: has no images and labels, only {listed(entries)}")
     pixels = channels_last(entries[images])
-    norm, notes = normalisation_of(path, pixels, with_chosen(reading.normalised, entries))
+    norm, notes = normalisation_of(path, pixels, reading.normalisation(pixels, entries))
     pixels, label_values = denormalised(pixels, norm, where), entries[labels_key]
     classes = about_classes(_about(path), label_values)
     if path.suffix.lower() != SUFFIXES[0] and (key := key_of_classes({name: name for name in entries})):

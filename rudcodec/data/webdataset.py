@@ -200,7 +200,7 @@ def _label(data: bytes | PictureError, name: str, where: str, reading: Reading) 
     if not isinstance(fields, dict):
         raise ValueError("is no JSON object")
     keys = [str(key) for key in fields]
-    index = find_label(keys, reading.label_column, where)
+    index = find_label(keys, reading.take("label_column"), where)
     if index is None:
         raise ValueError("has no field label")
     return as_label(fields[keys[index]])
