@@ -20,7 +20,7 @@ import rudcodec
 from rudcodec import DataError, FormatError, SettingError, bitstream
 from rudcodec.bitstream import intnet, reading
 from rudcodec.bitstream import networks as network_module
-from rudcodec.bitstream.container import METADATA, RECIPE, SEGMENT
+from rudcodec.bitstream.container import LABELS, METADATA, RECIPE, SEGMENT
 from rudcodec.bitstream.synthesis import Synthesis
 from rudcodec.payload import Architecture, Payload, Recipe
 from rudcodec.synthetic import SyntheticSet
@@ -334,6 +334,21 @@ class TestSalvage:
                     continue  # its tag says that it is a model, or labels
                 kept, lost = salvaged(bytes(damaged))
                 assert kept == [0, 1, 2, 3, 4] and len(lost) == 1 and ", byte " in lost[0]
+
+    def test_what_lies_behind_a_damaged_section_is_kept(self) -> None:
+        """The views behind a recipe, the labels behind what another program has put in front of them."""
+        data = bitstream.encode(networks()["labels-deep"])
+        sections = split(data)
+        numbers = {tag: number for number, (tag, _) in enumerate(sections)}
+        sections.insert(numbers[LABELS], (200, b"not known"))
+        data = join(sections)
+        rows = {row.section: row.offset for row in reversed(bitstream.describe(data).rows)}
+        for name in ("recipe", "section 200"):
+            damaged = bytearray(data)
+            damaged[rows[name] + 4] ^= 1
+            payload, images, lost = bitstream.salvage(bytes(damaged))
+            assert payload.network is not None and payload.network.views is not None
+            assert len(lost) == 1 and len(images) == len(bitstream.synthesize(payload))
 
     def test_lost_labels_are_named(self) -> None:
         """Those whose tag is damaged: the set has classes for labels, but not in silence."""

@@ -31,7 +31,7 @@ class Recovered:
 def recover(data: bytes, strict: bool = False) -> Recovered:
     """Find what is intact in a damaged file.
 
-    A damaged segment's length is believed if a section or the end of the file follows it. Behind one whose
+    A damaged segment's length is believed if a segment or the end of the file follows it. Behind one whose
     length isn't, intact segments are searched for byte by byte; they are taken for the last ones if they
     reach the end of the file, else for the next ones. With ``strict``, segments that ask for more than is
     allowed to strangers are lost, too. Raises FormatError when head, models or labels are damaged.
@@ -60,16 +60,35 @@ def _read_front(data: bytes, found: Recovered) -> int:
         except FormatError as error:
             if data[offset] in (MODEL, LABELS):
                 raise
-            if outline.models:  # a segment whose tag is damaged, or something that isn't needed
+            following = _behind_damage(data, offset, bool(outline.models))
+            if following is None and outline.models:  # a segment whose tag is damaged, or nothing needed
                 return offset
-            following = _search(data, offset + 1, MODEL)
-            if not following:
+            if following is None:
                 raise
             found.others.append(error)
-            offset = following[0].offset
+            offset = following
     if not outline.models:
         raise FormatError("model 0", offset, "missing, the file ends here")
     return offset
+
+
+def _behind_damage(data: bytes, offset: int, has_models: bool) -> int | None:
+    """Where reading goes on behind a damaged section in front of the segments, which isn't needed.
+
+    Its length is believed if an intact section follows it; else the next model or labels section is searched
+    for. Behind models, what isn't followed by either may be a segment: None.
+    """
+    tags = (MODEL, LABELS) if has_models else (MODEL,)
+    try:
+        end = frame(data, offset, "section").end + 4
+        section = frame(data, end, "section")
+        if (section.tag in tags or (section.tag >= ANCILLARY and not has_models)) and _is_intact(
+            data, section
+        ):
+            return end
+    except FormatError:
+        pass
+    return min((one.offset for tag in tags for one in _search(data, offset + 1, tag)[:1]), default=None)
 
 
 def _locate(data: bytes, offset: int, count: int, others: list[FormatError]) -> list[Section | FormatError]:
