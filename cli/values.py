@@ -13,7 +13,14 @@ from typing import Any
 
 import click
 
-from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
+from rudcodec.errors import (
+    BudgetError,
+    DataError,
+    FormatError,
+    MissingPackageError,
+    RudError,
+    SettingError,
+)
 from rudcodec.options import parse_amount, parse_bytes
 from rudcodec.plugins import NETS
 
@@ -166,10 +173,10 @@ class FiniteRange(click.FloatRange):
 
 
 def require(*modules: str, advice: str = "pip install 'rudcodec[train]'") -> None:
-    """Raise DataError unless these are installed; they are looked for, not imported."""
+    """Raise MissingPackageError unless these are installed; they are looked for, not imported."""
     for name in modules:
         if find_spec(name) is None:
-            raise DataError(f"this needs {name}: {advice}")
+            raise MissingPackageError(f"this needs {name}: {advice}")
 
 
 @contextmanager

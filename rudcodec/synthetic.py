@@ -13,6 +13,7 @@ import numpy as np
 from rudcodec.errors import BudgetError, SettingError
 from rudcodec.export import Contents, choose_format
 from rudcodec.export import save as save_contents
+from rudcodec.optional import load_optional
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe, hard_recipe
 from rudcodec.recipe_checks import changed_recipe
 from rudcodec.views import checked_numbers
@@ -197,6 +198,7 @@ class SyntheticSet:
         Raises:
             SettingError: there are no soft labels, or no recipe to normalise by.
         """
+        load_optional("torch", "train")
         from rudcodec.torch_dataset import TensorImages
 
         return TensorImages(self, transform, normalise, soft)
@@ -209,12 +211,14 @@ class SyntheticSet:
 
         Raises SettingError where the recipe asks for more than :mod:`rudcodec.students.limits` allows.
         """
+        load_optional("torch", "train")
         from rudcodec.torch_dataset import batches_of
 
         return batches_of(self, seed, device)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of logits (n, classes) with targets of :meth:`batches`, at their temperature."""
+        load_optional("torch", "train")
         from rudcodec.torch_dataset import loss_of
 
         return loss_of(self, logits, targets)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from test_data import encoded, put, tones
 
-from rudcodec import DataError
+from rudcodec import DataError, MissingPackageError
 from rudcodec.data import load, splits
 
 RANDOM = np.random.default_rng(7)
@@ -358,6 +358,13 @@ def test_torchvision_sets_that_are_not_there(tmp_path: Path, monkeypatch: pytest
     assert "./svhn)" in refusal("svhn")
     (tmp_path / "usps.bz2").write_bytes(bz2.compress(b"rubbish\n"))
     assert "usps: no whole train split" in refusal("usps")
+
+    def without_scipy(*args: object, **options: object) -> None:
+        raise ModuleNotFoundError("No module named 'scipy'")
+
+    monkeypatch.setattr("torchvision.datasets.SVHN", without_scipy)
+    with pytest.raises(MissingPackageError, match=r"^svhn is read by a package .*'scipy'"):
+        load("svhn", "test")
 
 
 # ---- tensors

@@ -236,6 +236,9 @@ def test_a_missing_package_is_named(rud: Path, tmp_path: Path, monkeypatch: pyte
         assert package in one_line(run("decompress", rud, tmp_path / name))
     with pytest.raises(ImportError, match=r"^datasets is missing"):
         data.hf()
+    for use in (data.torch, data.batches, data.recipe.train_transform, lambda: rudcodec.evaluate):
+        with pytest.raises(MissingPackageError, match=r"^torch is missing.* pip install 'rudcodec\[train\]'"):
+            use()
     assert [path.name for path in tmp_path.iterdir()] == ["small.rud"]
 
 

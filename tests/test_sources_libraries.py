@@ -14,7 +14,7 @@ from conftest import png
 from PIL import Image
 from test_data import refusal
 
-from rudcodec import DataError
+from rudcodec import DataError, MissingPackageError
 from rudcodec.data import LabelledImages, Reading, load, splits
 
 NAMES = ["cat", "dog", "ant"]  # not in order
@@ -172,8 +172,11 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "a.mat").write_bytes(b"MATLAB 5.0" + bytes(200))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "scipy.io", None)
-    assert "is read by pyarrow, which is missing: pip install pyarrow" in refusal(tmp_path / "a.parquet")
-    assert "is read by scipy, which is missing: pip install scipy" in refusal(tmp_path / "a.mat")
+    for name, package in (("a.parquet", "pyarrow"), ("a.mat", "scipy")):
+        with pytest.raises(
+            MissingPackageError, match=f"is read by {package}, which is missing: pip install {package}"
+        ):
+            load(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])

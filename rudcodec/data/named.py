@@ -19,7 +19,7 @@ from rudcodec.data.items import ItemSource
 from rudcodec.data.objects import ObjectItems, class_names
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import SourceSplit
-from rudcodec.errors import DataError
+from rudcodec.errors import DataError, MissingPackageError
 from rudcodec.files import home_expanded
 from rudcodec.text import plain_name
 
@@ -113,7 +113,7 @@ def _digits() -> Arrays:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise DataError(
+        raise MissingPackageError(
             "digits comes with scikit-learn, which is missing: pip install scikit-learn"
         ) from None
     digits = load_digits()  # values 0..16
@@ -124,7 +124,7 @@ def _torchvision(name: str, requested_name: str, reading: Reading) -> ItemSource
     spec = _SETS[name]
     root = home_expanded(os.environ.get(ROOT_VARIABLE) or "~/.cache/rudcodec", f"${ROOT_VARIABLE}")
     if find_spec("torchvision") is None:
-        raise DataError(f"{name} is read by torchvision, which is missing: pip install torchvision")
+        raise MissingPackageError(f"{name} is read by torchvision, which is missing: pip install torchvision")
 
     def absent(split: SourceSplit) -> DataError:
         options = "".join(f", {key}={value!r}" for key, value in spec.arguments[split].items())
@@ -144,7 +144,14 @@ def _torchvision(name: str, requested_name: str, reading: Reading) -> ItemSource
     @cache
     def open_split(split: SourceSplit) -> Any:
         arguments = spec.arguments[split]
-        with refusing(lambda _: absent(split)):
+
+        def refusal(error: Exception) -> Exception:
+            text = str(error).partition("\n")[0]
+            if isinstance(error, ImportError) or " is not found" in text:  # of what torchvision reads it by
+                return MissingPackageError(f"{name} is read by a package that is missing: {text}")
+            return absent(split)
+
+        with refusing(refusal):
             return getattr(datasets, spec.class_name)(str(root), **arguments)
 
     def arrays(split: SourceSplit) -> Arrays:

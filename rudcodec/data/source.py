@@ -71,6 +71,7 @@ def load(
 
     Raises:
         DataError: the source can't be used; one line that names the file and what is wrong with it.
+        MissingPackageError: what reads it isn't installed.
         SettingError: a bad ``split`` or ``size``.
     """
     reading = replace(reading or Reading())  # which learns what this source takes of it
