@@ -25,8 +25,8 @@ _OF_STUDENTS = "students of an interrupted command"
 @click.option("--clear", is_flag=True, help="Remove it all.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def cache(clear: bool, as_json: bool) -> None:
-    """List what compress, eval and experts keep of sets that are too large for memory, their decoded images,
-    and what students had learnt when eval, compare or curve was interrupted.
+    """List what commands keep of sets that are too large for memory, their decoded images, and what students
+    had learnt when eval, compare or curve was interrupted.
 
     It is only kept to save time: what is removed is decoded, or trained, again when it is needed.
     """

@@ -165,8 +165,7 @@ def _percentages(entry: Entry) -> list[str]:
 def _facts(entry: Entry) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": entry.name, "bytes": entry.size, "ipc": entry.ipc}
     facts["accuracy"] = entry.accuracy
-    if entry.results:
-        facts["results"] = [_facts_of(result) for result in entry.results]
+    facts["results"] = [_facts_of(result) for result in entry.results]
     return facts if entry.baseline is None else facts | _baseline_facts(entry.baseline)
 
 

@@ -103,12 +103,17 @@ def temporary_folder(target: Path, where: Path) -> Iterator[Path]:
     """A folder in ``where`` to write what is to become ``target``, or to be in it; removed at the end, as is
     now what killed processes have left of such folders. Raises OSError."""
     _remove_leftovers(target, where)
-    folder = Path(tempfile.mkdtemp(_SUFFIX, temporary_prefix(target), where))
-    handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
+    while True:
+        folder = Path(tempfile.mkdtemp(_SUFFIX, temporary_prefix(target), where))
+        if sys.platform == "win32":
+            handle = None
+            break
+        with suppress(FileNotFoundError):
+            handle = os.open(folder, os.O_RDONLY)
+            if _is_ours(handle, folder):
+                break
+            os.close(handle)
     try:
-        if handle is not None:
-            with suppress(OSError):  # not every file system has locks
-                _lock(handle)
         folder.chmod(0o777 & ~_umask())
         yield folder
     finally:
@@ -142,12 +147,14 @@ def _check_replaceable(mode: int | None, path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def _replacing(target: Path, mode: int | None) -> Iterator[BinaryIO]:
-    handle, name = tempfile.mkstemp(_SUFFIX, temporary_prefix(target), target.parent)
-    temporary = Path(name)
+    while True:
+        handle, name = tempfile.mkstemp(_SUFFIX, temporary_prefix(target), target.parent)
+        temporary = Path(name)
+        if _is_ours(handle, temporary):
+            break
+        os.close(handle)
     try:
         with os.fdopen(handle, "w+b") as file:
-            with suppress(OSError):  # not every file system has locks
-                _lock(handle)
             yield file
             file.flush()
             os.fsync(handle)
@@ -172,6 +179,32 @@ def _remove_leftovers(target: Path, where: Path) -> None:
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             finally:
                 os.close(handle)
+
+
+def _is_ours(handle: int, path: Path) -> bool:
+    """Lock what has just been made; whether it is still there: before that it may be taken for a leftover."""
+    with suppress(OSError):  # not every file system has locks
+        _lock(handle)
+    return path.exists()
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Waits until no other process is in such a block about this folder, where there are locks. Raises
+    DataError if there is no such folder."""
+    if sys.platform == "win32":
+        yield
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise DataError(f"{folder}: can't be written ({error.strerror})") from None
+    try:
+        with suppress(OSError):  # not every file system has locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(handle: int) -> None:

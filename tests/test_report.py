@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -334,6 +335,20 @@ class TestPieces:
         other.add({"a": 3}, "begun")  # of another process: neither loses what the other has
         assert Ledger(path).get({"a": [2, None], "b": 1}) == {"x": 0.5}
         assert Ledger(path).get({"a": 3}) == "begun" and Ledger(path).get({"a": 4}) is None
+
+    def test_processes_that_add_at_once_lose_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "kept.jsonl"
+
+        def add(number: int) -> None:
+            for i in range(20):
+                Ledger(path).add({"process": number, "i": i}, i)
+
+        with ThreadPoolExecutor(
+            4
+        ) as pool:  # locks are of open files, so that threads wait for each other, too
+            list(pool.map(add, range(4)))
+        assert len(path.read_text().splitlines()) == 80
+        assert [one.name for one in tmp_path.iterdir()] == ["kept.jsonl"]
 
     def test_table(self) -> None:
         made = point("set", 800, 0.75, steps=5, batch=4, accuracies=(0.74, 0.76), real_images=9, device="cpu")

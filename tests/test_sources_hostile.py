@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -98,6 +99,14 @@ def test_a_name_of_gigabytes(tmp_path: Path, kind: bytes) -> None:
         for _ in range(64):
             file.write(bytes(1 << 20))
     assert "the name of an entry takes more than 1 MiB" in bounded(path)
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_gigabytes_in_a_few_bytes(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """Refused by what its head says, before they are unpacked."""
+    path = tmp_path / "few.tar.packed"
+    path.write_bytes(pack(entry("a/1.png", 4 << 30).tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
+    assert "would unpack to more than" in bounded(path)
 
 
 def test_names_upon_names(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ class _Tar(_Archive):
         super().__init__(path)
         self._entries: dict[str, _Entry] = {}
         with open_unpacked(path) as stream:
-            heads = HeadReader(stream, self.where)
+            heads = HeadReader(stream, self.where, path.stat().st_size)
             with tarfile.open(fileobj=cast(BinaryIO, heads), mode="r:") as archive:
                 while (entry := archive.next()) is not None:
                     heads.used = 0

@@ -9,7 +9,7 @@ import lzma
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from rudcodec.data.bounds import MAX_DICTIONARY, MAX_HEAD
+from rudcodec.data.bounds import MAX_DEFLATE, MAX_DICTIONARY, MAX_FILE, MAX_HEAD
 from rudcodec.errors import DataError
 
 _CHUNK = 1 << 16
@@ -88,14 +88,20 @@ class _Xz(io.RawIOBase):
 class HeadReader:
     """A stream for reading the heads of an archive's entries, each of which may have so many bytes only.
 
+    Args:
+        stream: the unpacked archive.
+        where: what messages begin with.
+        packed: bytes of the archive. What would unpack to far more than these is refused.
+
     Attributes:
         used: bytes read since it was last set to zero.
         last: the bytes that were read last.
     """
 
-    def __init__(self, stream: BinaryIO, where: str) -> None:
+    def __init__(self, stream: BinaryIO, where: str, packed: int) -> None:
         self._stream = stream
         self._where = where
+        self._longest = MAX_FILE + MAX_DEFLATE * packed
         self.used = 0
         self.last = b""
 
@@ -107,6 +113,10 @@ class HeadReader:
         return self.last
 
     def seek(self, offset: int) -> int:
+        if offset > self._longest:
+            raise DataError(
+                f"{self._where}: would unpack to more than {self._longest:,} bytes, as no pictures do"
+            )
         return self._stream.seek(offset)
 
     def tell(self) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rudcodec.errors import DataError
-from rudcodec.files import write_bytes
+from rudcodec.files import one_at_a_time, write_bytes
 
 Key = Mapping[str, Any]
 """What a result depends on; JSON."""
@@ -34,10 +34,11 @@ class Ledger:
 
     def add(self, key: Key, result: Any) -> None:
         """Keep a result, which is JSON and not None. Raises DataError where it can't be written."""
-        # what another process has added in the meantime stays
-        self._results = self._read() | {_text(key): result}
-        lines = [f'{{"key": {key}, "result": {json.dumps(one)}}}\n' for key, one in self._results.items()]
-        write_bytes("".join(lines).encode(), self.path)
+        with one_at_a_time(self.path.parent):
+            # what another process has added in the meantime stays
+            self._results = self._read() | {_text(key): result}
+            lines = [f'{{"key": {key}, "result": {json.dumps(one)}}}\n' for key, one in self._results.items()]
+            write_bytes("".join(lines).encode(), self.path)
 
     def _read(self) -> dict[str, Any]:
         try:
