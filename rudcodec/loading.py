@@ -13,6 +13,7 @@ from rudcodec.errors import FormatError
 from rudcodec.export import Contents, choose_format
 from rudcodec.export import save as save_contents
 from rudcodec.payload import Payload
+from rudcodec.rearrange import merged
 from rudcodec.synthetic import SyntheticSet
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def load(
     from rudcodec import bitstream
 
     if isinstance(path, list | tuple):
-        contents = [bitstream.read_bytes(one) for one in path]
-        payload, images = bitstream.decode_images(bitstream.merge(contents), segments, classes, strict)
-        return _wrap(payload, images, sum(map(len, contents)))
+        contents, size = merged(path)
+        payload, images = bitstream.decode_images(contents, segments, classes, strict)
+        return _wrap(payload, images, size)
     with bitstream.opened(path) as data:
         payload, images = bitstream.decode_images(data, segments, classes, strict)
         return _wrap(payload, images, len(data))

@@ -49,17 +49,24 @@ def merge(files: Iterable[File], out: AnyPath) -> int:
             labels or a label network of other classes.
         DataError: a file can't be read or written. FormatError: it is malformed.
     """
-    from rudcodec import bitstream
 
     if isinstance(files, str | os.PathLike | bytes | bytearray | memoryview):
         raise SettingError("merge takes a list of files")
+    data, _ = merged(files)
+    write_bytes(data, out)
+    return len(data)
+
+
+def merged(files: Iterable[File]) -> tuple[bytes, int]:
+    """The contents of the file that :func:`merge` writes, and how many bytes those have that it is made of.
+    Raises as :func:`merge`."""
+    from rudcodec import bitstream
+
     contents, names = [], []
     for number, file in enumerate(files, start=1):
         names.append(shown(os.fspath(file)) if isinstance(file, str | os.PathLike) else f"file {number}")
         contents.append(bitstream.read_bytes(file))
-    data = bitstream.merge(contents, names)
-    write_bytes(data, out)
-    return len(data)
+    return bitstream.merge(contents, names), sum(map(len, contents))
 
 
 def extract(
@@ -89,11 +96,8 @@ def extract(
     """
     from rudcodec import bitstream
 
-    if isinstance(classes, str):
-        raise SettingError("classes must be a list of names")
     if classes is None and ipc is None and not hard:
         raise SettingError("extract needs classes, ipc or hard")
-    kept = None if classes is None else tuple(classes)
-    data = bitstream.extract(bitstream.read_bytes(file), classes=kept, ipc=ipc, hard=hard)
+    data = bitstream.extract(bitstream.read_bytes(file), classes=classes, ipc=ipc, hard=hard)
     write_bytes(data, out)
     return len(data)

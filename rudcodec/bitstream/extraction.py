@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from rudcodec.whole_numbers import whole
 
 
 def extract(
-    data: bytes, *, classes: Collection[str] | None = None, ipc: int | None = None, hard: bool = False
+    data: bytes, *, classes: Iterable[str] | None = None, ipc: int | None = None, hard: bool = False
 ) -> bytes:
     """A file of some of a file's images; its latents are coded anew, and are the same.
 
@@ -91,10 +91,12 @@ def _with_ipc(payload: Payload, ipc: int) -> Payload:
     return replace(payload, segments=tuple(segments))
 
 
-def _numbers_of(payload: Payload, classes: Collection[str]) -> list[int]:
+def _numbers_of(payload: Payload, classes: Iterable[str]) -> list[int]:
     """The numbers of the classes that are kept. Raises SettingError if they can't be kept alone."""
-    known, wanted = frozenset(payload.classes), frozenset(classes)
-    for name in classes:
+    if isinstance(classes, str):
+        raise SettingError("classes must be a list of names")
+    known, wanted = frozenset(payload.classes), dict.fromkeys(classes)
+    for name in wanted:
         if name not in known:
             raise SettingError(f"class {name!r}: the file has none but {listed(payload.classes)}")
     kept = [k for k, name in enumerate(payload.classes) if name in wanted]

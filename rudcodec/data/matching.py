@@ -12,6 +12,7 @@ from rudcodec.data.images import LabelledImages, numbers_of
 from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
 from rudcodec.errors import DataError
+from rudcodec.payload import ImageShape
 from rudcodec.text import listed, shown
 
 
@@ -41,7 +42,8 @@ def matching(
         real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)
     if real.images.shape[1:] != shape:
         raise DataError(
-            f"{real.name}: images are {_size(real.images.shape[1:])}, {whose}'s are {_size(shape)}"
+            f"{real.name}: images are {ImageShape(*real.images.shape[1:]).text}, {whose}'s are "
+            f"{ImageShape(*shape).text}"
         )
     if (order := numbers_of(classes, real.classes)) is not None:
         names = tuple(real.classes[number] for number in order)
@@ -77,8 +79,3 @@ def _of_classes(real: LabelledImages, classes: tuple[str, ...], whose: str) -> L
 @lru_cache
 def _warn_of_others(what: str) -> None:
     warnings.warn(f"{what}; other real images are left out", RuntimeWarning, stacklevel=4)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    height, width, channels = shape
-    return f"{width}x{height} {'grey' if channels == 1 else 'colour'}"
