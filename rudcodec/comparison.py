@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -18,10 +18,11 @@ from rudcodec.baselines import (
     best_baseline,
     default_counts,
 )
+from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.nets import build
-from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, Within, no_progress
 from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, check_request, hard_recipe
 from rudcodec.students.limits import limited_batch
@@ -172,10 +173,13 @@ class Comparison:
         """That of the set's images alone."""
         return self.recipe_of_classes(self.size_without_labels, len(self.data.images))
 
-    @property
+    @cached_property
     def network_size(self) -> int:
-        """Bytes of the set's label network; 0 where there is none."""
-        return 0 if self.data.network is None else self.data.size - self.size_without_labels
+        """Bytes of the set's label network, and of how views are drawn; 0 where there is none."""
+        data = self.data
+        if data.network is None:
+            return 0
+        return labels_size(data.network, ImageShape(*data.images.shape[1:]), len(data.classes))
 
     def _work(self, labelled: TrainingSet, recipe: Recipe) -> float:
         students = len(self.panel.specs) * len(self.panel.seeds)
