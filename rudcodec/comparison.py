@@ -139,7 +139,8 @@ class Comparison:
         def recipe_of_pictures(count: int) -> Recipe:
             recipe = self.recipe_of_classes(self.data.size, count * len(train.classes))
             if "batch" in self.changes:
-                return recipe  # there may be more real images than the set has:
+                return recipe
+            # there may be more real images than the set has
             return limited_batch(recipe, own.images[0].nbytes, own.batch_size(recipe))
 
         work = self._work(own, recipe_of_pictures(round(self.data.ipc)))
