@@ -355,7 +355,7 @@ def test_compress_with_a_network(compressed: Path) -> None:
     found = rudcodec.evaluate(loaded, real, recipe=quick, seeds=1, width=32)
     assert found.mean > 0.5
     hard = rudcodec.evaluate(loaded.with_hard_labels(), real, seeds=1, steps=20, width=16)
-    assert hard.batch == min(256, len(loaded))
+    assert hard.batch == min(64, len(loaded))
 
 
 @pytest.mark.slow
