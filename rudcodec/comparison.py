@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -18,11 +18,10 @@ from rudcodec.baselines import (
     best_baseline,
     default_counts,
 )
-from rudcodec.bitstream import labels_size
 from rudcodec.data import LabelledImages
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.nets import build
-from rudcodec.payload import ImageShape, LabelNetwork, Recipe
+from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, Within, no_progress
 from rudcodec.students import Panel, StudentSpec, Trainer, TrainingSet, check_request, hard_recipe
 from rudcodec.students.limits import limited_batch
@@ -174,14 +173,6 @@ class Comparison:
         """That of the set's images alone."""
         return self.recipe_of_classes(self.size_without_labels, len(self.data.images))
 
-    @cached_property
-    def network_size(self) -> int:
-        """Bytes of the set's label network, and of how views are drawn; 0 where there is none."""
-        data = self.data
-        if data.network is None:
-            return 0
-        return labels_size(data.network, ImageShape(*data.images.shape[1:]), len(data.classes))
-
     def _work(self, labelled: TrainingSet, recipe: Recipe) -> float:
         students = len(self.panel.specs) * len(self.panel.seeds)
         return labelled.image_cost * students * recipe.steps * labelled.batch_size(recipe)
@@ -194,7 +185,7 @@ class Comparison:
         assert self.data.network is not None
         progress = StageSteps(self.progress, "label network")
         accuracy = label_accuracy(self.data.network, self.real, progress)
-        return Entry("its label network", "label network", self.network_size, 0, accuracy)
+        return Entry("its label network", "label network", self.data.network_size, 0, accuracy)
 
     def _judge_images(self) -> Entry:
         size = self.size_without_labels
@@ -218,7 +209,7 @@ class Comparison:
         recipe_of: Callable[[int], Recipe],
         network: LabelNetwork | None,
     ) -> Entry:
-        beside = 0 if network is None else self.network_size
+        beside = 0 if network is None else self.data.network_size
         counts = default_counts(self.data.ipc, min(train.ipc_counts()))
         baseline = best_baseline(
             train,

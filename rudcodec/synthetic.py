@@ -118,6 +118,15 @@ class SyntheticSet:
         return len(self) / len(self.classes)
 
     @property
+    def network_size(self) -> int:
+        """Bytes of the label network, and of how views are drawn; 0 where there is none."""
+        if self.network is None:
+            return 0
+        from rudcodec.bitstream import labels_size
+
+        return labels_size(self.network, ImageShape(*self.images.shape[1:]), len(self.classes))
+
+    @property
     def recipe(self) -> Recipe:
         """How to train on the set. Raises SettingError if the file doesn't say."""
         if self.stored_recipe is None:
@@ -138,13 +147,9 @@ class SyntheticSet:
         Of a file with a label network ``size`` becomes that without it, and the recipe, which is one for
         views, that of a file of such images.
         """
-        hard = replace(self, network=None, probs=None, temperature=1.0)
+        hard = replace(self, network=None, probs=None, temperature=1.0, size=self.size - self.network_size)
         if self.network is None:
             return hard
-        from rudcodec.bitstream import labels_size
-
-        shape = ImageShape(*self.images.shape[1:])
-        hard = replace(hard, size=self.size - labels_size(self.network, shape, len(self.classes)))
         if self.stored_recipe is None:
             return hard
         return replace(hard, stored_recipe=hard_recipe(self.stored_recipe, hard.bpc, len(self.images)))

@@ -42,8 +42,7 @@ def matching(
         real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)
     if real.images.shape[1:] != shape:
         raise DataError(
-            f"{real.name}: images are {ImageShape(*real.images.shape[1:]).text}, {whose}'s are "
-            f"{ImageShape(*shape).text}"
+            f"{real.name}: images are {real.image_shape.text}, {whose}'s are {ImageShape(*shape).text}"
         )
     if (order := numbers_of(classes, real.classes)) is not None:
         names = tuple(real.classes[number] for number in order)

@@ -100,8 +100,7 @@ def load(
         images, arrived, bad = collect_images(image_source, selection, places, reading, progress)
     labels = _readable_labels(all_labels[order], arrived, classes, image_source.where)
     result = LabelledImages(images, labels, classes, image_source.name)
-    report = _report(image_source, split, result, left_out + bad)
-    return replace(result, report=replace(report, notes=(*report.notes, *reading.unused())))
+    return replace(result, report=_report(image_source, split, result, left_out + bad, reading))
 
 
 def splits(source: SourceLike, *, reading: Reading | None = None) -> tuple[SourceSplit, ...]:
@@ -166,9 +165,11 @@ def _readable_labels(
     return labels[readable]
 
 
-def _report(source: ImageSource, split: Split, data: LabelledImages, bad: list[str]) -> SourceReport:
+def _report(
+    source: ImageSource, split: Split, data: LabelledImages, bad: list[str], reading: Reading
+) -> SourceReport:
     counts = data.ipc_counts()
-    few, many = (counts.index(extreme(counts)) for extreme in (min, max))
+    most = max(counts)
     required = required_splits(split, source.splits, source.where)
     passed = source.passed(required)
     return SourceReport(
@@ -176,9 +177,9 @@ def _report(source: ImageSource, split: Split, data: LabelledImages, bad: list[s
         split,
         data.classes,
         len(data),
-        (data.classes[few], counts[few]),
-        (data.classes[many], counts[many]),
+        data.rarest_class(),
+        (data.classes[counts.index(most)], most),
         tuple((reason, count, passed.examples[reason]) for reason, count in passed.counts.most_common()),
         tuple(bad),
-        source.notes(required),
+        (*source.notes(required), *reading.unused()),
     )
