@@ -63,15 +63,14 @@ def tensors(groups: tuple[Group, ...]) -> list[QTensor]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", ["dataset", "class"])
-def test_weights_take_five_bits_and_do_little_harm(share: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_take_few_bits_and_do_little_harm(share: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Observed(monkeypatch, share)
     found = tensors(seen.groups)
     bits = sum(tensor_bits(tensor.values) for tensor in found)
     count = sum(tensor.values.size for tensor in found)
-    assert bits <= 5 * count
-    # better than if six bits a weight did no harm at all
+    # better than if six bits a weight did no harm; how the two share follows the weight of distortion
     harm = (seen.after - seen.before) * seen.encoder.num_pixels
-    assert bits + harm < 6 * count
+    assert bits + max(harm, 0.0) < 6 * count, (bits / count, harm / count)
     # what the file says of its weights is what was reckoned here
     parts = [part for part in bitstream.code_length(seen.payload) if part.name.startswith("weights")]
     assert sum(part.symbols for part in parts) == count
