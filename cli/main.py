@@ -147,7 +147,7 @@ def _fail(error: click.ClickException) -> NoReturn:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rudcodec", prog_name="rudcodec", message="%(prog)s %(version)s")
 def main() -> None:
-    """Turn a labelled image set into a tiny synthetic training set, and back.
+    """Compress a labelled image set into a tiny training set, and use that.
 
     The size of a .rud file is rated in bits per class (bpc): 8 * bytes / classes. In place of a file, - is
     standard input or output.
