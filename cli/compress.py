@@ -157,7 +157,7 @@ def compress(
     goes_on = resume and _has_checkpoint(out)
     if is_first:
         known = (out if goes_on else None, log if goes_on or is_unfinished(log) else None) if resume else ()
-        check_outputs(() if dry_run else (out, preview, log), force, known)
+        check_outputs(() if dry_run else (out, preview, log), force, known, (source, real, config))
     check_preview(preview)
     require("torch", "safetensors", "filelock", "threadpoolctl")
     if tensorboard is not None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from rudcodec.errors import DataError, FormatError
+from rudcodec.errors import FormatError
 from rudcodec.export import choose_format, format_names
+from rudcodec.files import check_not_read
 from rudcodec.text import listed, short
 
 from .commands import closing, command
@@ -75,8 +76,7 @@ def decompress(
     if views is not None:
         checked_numbers(seed, 0, views)
     data = read_input(file)
-    if file != "-" and path.exists() and path.samefile(file):
-        raise DataError(f"{path}: is FILE itself, which not even --force replaces; name another OUT")
+    check_not_read(path, [file])
     with naming(file), ExitStack() as stack:
         outline = bitstream.recover(data).outline if salvage else bitstream.parse(data)
         size = output.of_saving(outline, chosen, views)

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from rudcodec.errors import DataError
-from rudcodec.files import check_writable, write_bytes
+from rudcodec.files import check_not_read, check_writable, write_bytes
 from rudcodec.text import short
 
 from .commands import closing
@@ -24,11 +24,16 @@ STANDARD_OUTPUT = Path("-")
 force_flag = click.option("--force", is_flag=True, help="Overwrite what is there.")
 
 
-def check_outputs(paths: Iterable[Path | None], force: bool, known: Collection[Path | None] = ()) -> None:
+def check_outputs(
+    paths: Iterable[Path | None],
+    force: bool,
+    known: Collection[Path | None] = (),
+    sources: Collection[str | None] = (),
+) -> None:
     """Refuse, before any work, what can't be written or is there already.
 
-    ``paths``: some may be None, one of them ``-``; ``known``: those that may be there. Raises DataError;
-    click.UsageError if two are the same.
+    ``paths``: some may be None, one of them ``-``; ``known``: those that may be there; ``sources``: what is
+    read, and must not be replaced. Raises DataError; click.UsageError if two are the same.
     """
     wanted = [path for path in paths if path is not None]
     if wanted.count(STANDARD_OUTPUT) > 1:
@@ -39,6 +44,7 @@ def check_outputs(paths: Iterable[Path | None], force: bool, known: Collection[P
     for path in wanted:
         if path != STANDARD_OUTPUT:
             check_writable(path)
+            check_not_read(path, sources)
         elif sys.stdout is None:
             raise DataError("standard output is closed")
         if force or path in known:

@@ -12,7 +12,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -88,6 +88,24 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         mode is not None and not os.access(target, os.W_OK)
     ):
         raise DataError(f"{os.fspath(path)}: there is no permission to write it")
+
+
+def check_not_read(path: str | os.PathLike[str], sources: Iterable[object]) -> None:
+    """Raise DataError if writing ``path`` would replace one of the files that are read. ``sources``: paths,
+    names of sets, or anything else."""
+    for source in sources:
+        if isinstance(source, str | os.PathLike) and _are_same(path, source):
+            raise DataError(
+                f"{os.fspath(path)}: is what is read, which not even --force replaces; name another file"
+            )
+
+
+def _are_same(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether these are one file or folder; not if one of them isn't there."""
+    try:
+        return Path(path).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def temporary_prefix(target: Path) -> str:

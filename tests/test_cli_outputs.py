@@ -74,7 +74,7 @@ class TestForce:
     def test_decompress_does_not_replace_what_it_reads(self, rud: Path, tmp_path: Path) -> None:
         before = rud.read_bytes()
         command: list[str | Path] = ["decompress", rud, rud, "--format", "npz"]
-        assert "is FILE itself" in one_line(run(*command, "--force"))
+        assert "is what is read" in one_line(run(*command, "--force"))
         assert "exists already" in one_line(run(*command))
         assert rud.read_bytes() == before
 

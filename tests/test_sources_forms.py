@@ -193,15 +193,18 @@ def test_class_folders_win_over_other_tables(tmp_path: Path) -> None:
             "label, class may all be the label; say which (--label-col",
         ),
         (
-            table("id,image,file_name,label", *(f"1,{line[:6]},{line[:6]},0" for line in labelled())),
-            "file_name, image all name pictures; say which (--image-column)",
+            table(
+                "id,image,file_name,label",
+                *(f"1,{a[:6]},{b}" for a, b in zip(labelled()[::-1], labelled(), strict=True)),
+            ),
+            "image, file_name all name pictures; say which (--image-column)",
         ),
         (
             table("filename,x,y"),
             "no column of labels can be told among filename, x, y; name it (--label-column)",
         ),
         (
-            table("a,label", *labelled()),
+            table("a,label", "x,1", "y,2"),
             "no column of file names can be told among a, label; name it (--image-col",
         ),
         (

@@ -210,11 +210,11 @@ def test_npz_of_other_numbers(tmp_path: Path, images: np.ndarray, labels: np.nda
         (np.full((2, 2, 2), 1e300), np.zeros(1), "images lie in 1e+300..1e+300, which no mean"),
         (np.full((2, 2, 2), np.nan), np.zeros(1), "the normalised images hold NaN"),
         (
-            np.zeros((2, 2, 2)),
+            np.full((2, 2, 2), -0.5),
             np.full(1, 1e300),
             "mean has numbers that no normalisation has: 1e+300..1e+300",
         ),
-        (np.zeros((2, 2, 2)), np.zeros(2), "mean must be a float, not 2 of type float64"),
+        (np.full((2, 2, 2), 2.5), np.zeros(2), "mean must be a float, not 2 of type float64"),
     ],
 )
 def test_npz_normalised_by_nonsense(tmp_path: Path, images: np.ndarray, mean: np.ndarray, why: str) -> None:
@@ -226,10 +226,12 @@ def test_npz_normalised_by_nonsense(tmp_path: Path, images: np.ndarray, mean: np
 
 
 def test_every_source_has_a_report(tmp_path: Path) -> None:
-    np.savez(tmp_path / "s.npz", images=np.zeros((30, 2, 2), np.uint8), labels=np.arange(30) % 10)
+    np.savez(tmp_path / "s.npz", images=np.full((30, 2, 2), 99, np.uint8), labels=np.arange(30) % 10)
     found = load(tmp_path / "s.npz", "all")
     where = str(tmp_path / "s.npz")
-    assert found.report == SourceReport(where, "all", tuple("0123456789"), 30, ("0", 3), ("0", 3))
+    assert found.report == SourceReport(
+        where, "all", tuple("0123456789"), 30, ("0", 3), ("0", 3), brightest=99
+    )
     assert list(found.report.lines()) == [
         f"{where}, all: 30 images of 10 classes (0, 1, 2, 3, 4, ...), 3 of each"
     ]

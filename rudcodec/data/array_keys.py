@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from rudcodec.data.report import Passed
 from rudcodec.data.splits import ALIASES, SourceSplit
 from rudcodec.errors import DataError
 from rudcodec.text import shown
@@ -46,6 +47,24 @@ def pairs_by_split(keys: Mapping[str, str], where: str) -> dict[SourceSplit, tup
         if whole:
             pairs[split] = whole[0]
     return pairs
+
+
+def keys_by_lowercase(names: Iterable[str], where: str) -> dict[str, str]:
+    """Names of arrays by the same in lower case. Raises DataError if two differ in case only."""
+    keys: dict[str, str] = {}
+    for name in names:
+        if (other := keys.setdefault(name.lower(), name)) != name:
+            raise DataError(f"{where}: {shown(other)} and {shown(name)} differ in case only; leave one out")
+    return keys
+
+
+def other_arrays(names: Iterable[str], used: Container[str | None]) -> Passed:
+    """The arrays that a source passes over."""
+    passed = Passed()
+    for name in names:
+        if name not in used and name != "about":  # what rudcodec wrote of the set
+            passed.add("other arrays", name)
+    return passed
 
 
 def key_of_classes(keys: Mapping[str, str]) -> str | None:

@@ -161,13 +161,18 @@ class _Sequence:
 
 
 class ObjectTable:
-    """A ``datasets.Dataset`` in memory."""
+    """A ``datasets.Dataset`` in memory. Raises DataError if it has a transform."""
 
     follows_paths = True
     path = None
 
     def __init__(self, dataset: Any, where: str) -> None:
         self.where = where
+        if dataset.format["type"] == "custom":
+            raise DataError(
+                f"{where}: has a transform, which is not applied here; map() it, or take it off "
+                "(reset_format())"
+            )
         self._dataset = dataset.with_format("arrow")
         features = {name: _feature_of(feature) for name, feature in dataset.features.items()}
         self.columns: Mapping[str, Column] = columns_of(dataset.features.arrow_schema, features)

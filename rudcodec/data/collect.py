@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict
+from dataclasses import fields
 from importlib.metadata import version
 
 import numpy as np
@@ -21,7 +21,7 @@ from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
 from rudcodec.progress import Progress
 
-_VERSION = 2
+_VERSION = 3
 """Changes with what the cache holds of the same pictures."""
 
 
@@ -111,7 +111,8 @@ class _Wanted:
     def _checksum(self) -> str | None:
         """Other digits for other images; None if the source can't tell."""
         software = _VERSION, version("rudcodec"), version("pillow")
-        checksum = hashlib.sha256(repr((software, asdict(self._reading))).encode())
+        reading = [getattr(self._reading, field.name) for field in fields(self._reading) if field.init]
+        checksum = hashlib.sha256(repr((software, reading)).encode())
         checksum.update(np.ascontiguousarray(self._places).data)
         for split, rows in self._selection:
             stamps = self._source.stamps(split, rows)

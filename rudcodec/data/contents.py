@@ -111,9 +111,13 @@ class Contents:
         return data
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a small text that aren't empty. Raises DataError, like :meth:`read`."""
-        lines = self.read(name, MAX_LIST).decode("utf-8-sig", "replace").splitlines()
-        return [line.strip() for line in lines if line.strip()]
+        """The lines of a small text that aren't empty. Raises DataError, like :meth:`read`, or if it is no
+        UTF-8."""
+        try:
+            text = self.read(name, MAX_LIST).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise DataError(f"{self.files.locate(name)}: is no UTF-8; save it as that") from None
+        return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _ending(file_name: str) -> str:

@@ -16,7 +16,7 @@ from rudcodec.text import listed, shown
 LABEL_NAMES = ("label", "labels", "class", "class_name", "target", "category")
 """What a column or field of labels may be called."""
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # 01 is a text: it may differ from 1
 
 
 def as_label(value: Any) -> str:

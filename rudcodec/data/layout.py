@@ -89,6 +89,20 @@ def split_of_name(name: str) -> SourceSplit | None:
     return parsed.split if parsed else None
 
 
+def split_names(names: Iterable[str]) -> dict[str, SourceSplit]:
+    """Those of some folders' names that are splits': train_images or TestSet; seg_train and seg_test, which
+    differ in such a word; but not a single ``train_station``."""
+    parsed = {name: found for name in names if (found := _parse_name(name)) and found.split}
+    splits: dict[str, set[SourceSplit | None]] = {}
+    for found in parsed.values():
+        splits.setdefault(found.rest, set()).add(found.split)
+    return {
+        name: found.split
+        for name, found in parsed.items()
+        if found.split and (not found.rest or len(splits[found.rest]) > 1)
+    }
+
+
 def split_of_path(path: str) -> SourceSplit | None:
     """The split that the file's name has as a word, or else the innermost folder that has one."""
     return next((split for part in reversed(path.split("/")) if (split := split_of_name(part))), None)

@@ -17,7 +17,7 @@ from rudcodec.data.folders import FolderSource
 from rudcodec.data.image_source import ImageSource
 from rudcodec.data.items import ItemSource
 from rudcodec.data.label_values import are_numbers, as_label, label_values
-from rudcodec.data.layout import split_of_name
+from rudcodec.data.layout import split_names, split_of_name
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES, SourceSplit
 from rudcodec.data.tables import ENDINGS, ColumnError, Row, Table, parse_table
@@ -39,7 +39,7 @@ def open_listed(contents: Contents) -> ImageSource | None:
     names = [name for name in contents.ending(*ENDINGS) if _is_table(name)]
     if not names or not contents.pictures:
         return None
-    pictures = _Pictures(contents.pictures)
+    pictures = _Pictures(contents.pictures, names)
     tables: dict[str, Table] = {}
     problem: ColumnError | None = None
     for name in names:
@@ -66,30 +66,45 @@ def open_table_file(path: Path, reading: Reading) -> ImageSource | None:
         return None
     folder = path.absolute().parent
     contents = Contents(DiskFiles(path.parent), folder.name or str(folder), path.parent, reading)
-    pictures = _Pictures(contents.pictures)
+    pictures = _Pictures(contents.pictures, [path.name])
     return _source(contents, {path.name: _parse(contents, path.name, pictures)}, pictures)
 
 
 class _Pictures:
-    """Finds pictures by what a table calls them."""
+    """Finds pictures by what a table calls them, and splits by the folders of either."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], tables: Iterable[str]) -> None:
         self._names = frozenset(names)
+        folders = {_folder(name) for name in (*self._names, *tables)}
+        self._splits = split_names({part for folder in folders for part in folder.split("/")})
         self._by_end: dict[str, str | None] = {}  # None: several
         for name in self._names:
             last = name.rpartition("/")[2]
             for end in (last, last.rpartition(".")[0]):
                 self._by_end[end] = None if end in self._by_end else name
 
-    def find(self, text: str, folder: str) -> str | None:
-        """The picture of that path from ``folder``, the table's, or from the root; or else the only one of
-        that file name, with or without ending, if its folders agree with those that ``text`` names."""
+    def find(self, text: str, table: str, split: SourceSplit | None = None) -> str | None:
+        """The picture of that path from the folder of ``table``, or from the root; or else the only one of
+        that file name, with or without ending, if its folders agree with those that ``text`` names, and with
+        the split that it is said to be of, here or by the table's name."""
         path = normpath(text.strip().replace("\\", "/").lstrip("/"))
-        for name in (normpath(folder + path), path):
+        for name in (normpath(_folder(table) + path), path):
             if name in self._names:
                 return name
         found = self._by_end.get(path.rpartition("/")[2])
-        return found if found and _may_lie_in(_folder(path), _folder(found), folder) else None
+        if found is None:
+            return None
+        splits = {split or self.split_of_table(table), self.split_of(found)} - {None}
+        return found if _may_lie_in(_folder(path), _folder(found)) and len(splits) < 2 else None
+
+    def split_of(self, name: str) -> SourceSplit | None:
+        """The split that a folder of this file is called by, the innermost first."""
+        parts = reversed(_folder(name).split("/"))
+        return next((split for part in parts if (split := self._splits.get(part))), None)
+
+    def split_of_table(self, name: str) -> SourceSplit | None:
+        """The split that a table's own name says, or else its folders."""
+        return split_of_name(name.rpartition("/")[2].rpartition(".")[0]) or self.split_of(name)
 
     def without(self, listed: Iterable[str]) -> list[str]:
         """Those that aren't ``listed``, sorted."""
@@ -103,18 +118,17 @@ def _is_table(name: str) -> bool:
 
 
 def _parse(contents: Contents, name: str, pictures: _Pictures) -> Table:
-    folder = _folder(name)
     return parse_table(
         contents.read(name, MAX_TABLE),
         name,
         contents.files.locate(name),
         contents.reading,
-        lambda text: pictures.find(text, folder) is not None,
+        lambda text: pictures.find(text, name),
     )
 
 
 def _lists_some(table: Table, name: str, pictures: _Pictures) -> bool:
-    return any(pictures.find(row.file, _folder(name)) for row in table.rows)
+    return any(pictures.find(row.file, name) for row in table.rows)
 
 
 def _has_class_folders(contents: Contents) -> bool:
@@ -140,6 +154,7 @@ def _source(contents: Contents, tables: dict[str, Table], pictures: _Pictures) -
         )
         result.problems += listing.problems.get(split, [])
         result.notes.append(f"labels are those in {', '.join(shown(name) for name in tables)}")
+        result.notes += [f"{shown(name)}: {note}" for name, table in tables.items() for note in table.notes]
         return result
 
     source = ItemSource(
@@ -162,14 +177,18 @@ class _Listing:
         self.problems: dict[SourceSplit, list[str]] = {}
 
     def add(self, name: str, table: Table, pictures: _Pictures) -> None:
-        of_table = split_of_name(name.rpartition("/")[2].rpartition(".")[0]) or _split_of_folders(
-            _folder(name)
-        )
+        of_table = pictures.split_of_table(name)
         for row in table.rows:
             line = f"{table.where}, line {row.line}"
-            picture = pictures.find(row.file, _folder(name))
-            split = self._split(row, of_table, picture or row.file, line)
+            stated = _stated_split(row, line) or of_table
+            picture = pictures.find(row.file, name, stated)
+            split = stated or pictures.split_of(picture or row.file)
+            if split is None:
+                self._unsplit = self._unsplit or line
+                split = "train"
             try:
+                if row.fault:
+                    raise ValueError(row.fault)
                 if picture is None:
                     raise ValueError(f"there is no picture {shown(row.file)}, or more than one")
                 label = as_label(row.label)
@@ -199,30 +218,23 @@ class _Listing:
         self._lines.setdefault(picture, line)
         listed[picture] = label
 
-    def _split(self, row: Row, of_table: SourceSplit | None, path: str, line: str) -> SourceSplit:
-        if row.split is not None:
-            if (split := ALIASES.get(row.split.strip().lower())) is None:
-                raise DataError(f"{line}: {shown(row.split)!r} is no split; there are train, val and test")
-            return split
-        if split := of_table or _split_of_folders(_folder(path)):
-            return split
-        self._unsplit = self._unsplit or line
-        return "train"
+
+def _stated_split(row: Row, line: str) -> SourceSplit | None:
+    """The split that the row itself says. Raises DataError if there is none of that name."""
+    if row.split is None:
+        return None
+    if (split := ALIASES.get(row.split.strip().lower())) is None:
+        raise DataError(f"{line}: {shown(row.split)!r} is no split; there are train, val and test")
+    return split
 
 
-def _may_lie_in(written: str, outer: str, of_table: str) -> bool:
+def _may_lie_in(written: str, outer: str) -> bool:
     """Whether a picture in the folder ``outer`` may be meant by a table that says ``written``, perhaps from
-    another root: one path ends with the other, and the table doesn't lie in the folder of another split."""
+    another root: one path ends with the other."""
     ours, theirs = f"/{outer}", "/" + re.sub(r"^(\.\./)+", "", written)
-    splits = {_split_of_folders(of_table), _split_of_folders(outer)} - {None}
-    return (ours.endswith(theirs) or theirs.endswith(ours)) and len(splits) < 2
+    return ours.endswith(theirs) or theirs.endswith(ours)
 
 
 def _folder(name: str) -> str:
     outer, slash, _ = name.rpartition("/")
     return outer + slash
-
-
-def _split_of_folders(folder: str) -> SourceSplit | None:
-    """The split that one of these folders is called by, the innermost first."""
-    return next((split for part in reversed(folder.split("/")) if (split := ALIASES.get(part.lower()))), None)

@@ -96,6 +96,11 @@ def known_names() -> tuple[str, ...]:
     return ("digits", *_SETS)
 
 
+def is_named(name: str) -> bool:
+    """Whether :func:`open_named` knows a set by that name."""
+    return plain_name(name) in map(plain_name, known_names())
+
+
 def open_named(name: str, reading: Reading) -> ItemSource | None:
     """The set of that name (case, dashes and underscores don't matter), or None if none is called so.
 

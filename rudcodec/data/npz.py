@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import key_of_classes, pairs_by_split
+from rudcodec.data.array_keys import key_of_classes, keys_by_lowercase, other_arrays, pairs_by_split
 from rudcodec.data.arrays import ArraySource, read_pair
 from rudcodec.data.bounds import MAX_DEFLATE, MAX_LABEL, check_memory
 from rudcodec.data.kinds import kind_of_file
@@ -47,16 +47,18 @@ def open_npz(path: Path, reading: Reading) -> ArraySource | None:
     where = shown(str(path))
     try:
         with zipfile.ZipFile(path) as file:
-            keys = {name.removesuffix(".npy").lower(): name.removesuffix(".npy") for name in file.namelist()}
+            names = [name.removesuffix(".npy") for name in file.namelist()]
     except OSError as error:
         raise DataError(f"{where}: can't be read ({error.strerror})") from None
     except DAMAGE:
         raise DataError(f"{where}: not an .npz, but {kind_of_file(path)}") from None
 
+    keys = keys_by_lowercase(names, where)
     norm: dict[str, str] = {key: keys[key] for key in ("mean", "std") if key in keys}
+    pairs = pairs_by_split(keys, where)
     readers = {
         split: partial(read_pair, partial(_read, path), images, labels, norm, reading, where)
-        for split, (images, labels) in pairs_by_split(keys, where).items()
+        for split, (images, labels) in pairs.items()
     }
     if not readers:
         raise DataError(
@@ -64,7 +66,10 @@ def open_npz(path: Path, reading: Reading) -> ArraySource | None:
         )
     key = key_of_classes(keys)
     classes = class_names(_read(path, key), f"{where}: {shown(key)}") if key else None
-    return ArraySource(path.stem, where, readers, classes)
+    source = ArraySource(path.stem, where, readers, classes)
+    used = {name for pair in pairs.values() for name in pair} | {*norm.values(), key}
+    source.beside = other_arrays(names, used)
+    return source
 
 
 def _read(path: Path, key: str) -> NDArray[Any]:
@@ -110,12 +115,15 @@ def _read_large(stream: IO[bytes], size: int) -> NDArray[Any]:
 
 
 def decoded_texts(array: NDArray[Any], where: str) -> NDArray[Any]:
-    """The same array, with str for bytes. Raises DataError if these are too long for labels."""
+    """The same array, with str for bytes. Raises DataError if these are no UTF-8 or too long for labels."""
     if array.dtype.kind != "S":
         return array
     if array.dtype.itemsize > MAX_LABEL:
         raise DataError(f"{where} has texts of more than {MAX_LABEL} characters")
-    return np.char.decode(array, "utf-8", "replace")
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{where} has texts that are no UTF-8") from None
 
 
 def class_names(names: NDArray[Any], where: str) -> list[str]:

@@ -3,6 +3,7 @@ sets, and a dict of them by split."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -92,9 +93,11 @@ class ObjectItems(Items):
         most = len(items[0] if _is_pair(items) else items)
         for number, (image, label) in enumerate(_pairs(items, where)):
             try:
+                if isinstance(image, PictureError):
+                    raise image
                 labels.append(as_label(_plain_label(label)))
             except ValueError as error:
-                problems.append(f"{where}: item {number} {error}")
+                problems.append(f"{where}: item {number}{_file_of(items, number)} {error}")
                 continue
             row = len(self._numbers)
             self._numbers.append(number)
@@ -129,7 +132,7 @@ class ObjectItems(Items):
 
 
 def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:
-    """Each image and its label."""
+    """Each image and its label; a PictureError in place of an image that the set fails to read."""
     if _is_pair(items):
         images, labels = items
         if len(images) != len(labels):
@@ -141,9 +144,22 @@ def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:
             item = items[number]
         except (KeyError, TypeError, IndexError) as error:
             raise DataError(f"{where}: has no item {number}: {shown(repr(error))}") from error
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            what = str(error).partition("\n")[0] or type(error).__name__
+            yield PictureError(f"can't be read as a picture ({shown(what)})"), None
+            continue
         if not isinstance(item, tuple | list) or len(item) < 2:
             raise DataError(f"{where}: item {number} is no (image, label), but {shown(type(item).__name__)}")
         yield item[0], item[1]
+
+
+def _file_of(items: Any, number: int) -> str:
+    """The file of an item of torchvision's sets, for messages; nothing where they don't tell."""
+    samples = getattr(items, "samples", getattr(items, "_samples", ()))
+    try:
+        return f" ({shown(os.fspath(samples[number][0]))})"
+    except (TypeError, LookupError):
+        return ""
 
 
 def _picture(image: Any, where: str, reading: Reading, row: int, float_range: FloatRange) -> Picture:
@@ -193,10 +209,16 @@ def _is_array(value: Any) -> bool:
 
 
 def class_names(value: Any, attribute: str = "classes") -> list[str] | None:
-    """The class names of a set, as torchvision's have them; the set itself may lie in a ``Subset``."""
-    while not hasattr(value, attribute) and hasattr(value, "dataset"):
-        value = value.dataset
+    """The class names of a set, as torchvision's have them; the set itself may lie in a ``Subset``, or be the
+    first of a ``ConcatDataset``."""
+    while not hasattr(value, attribute):
+        inner = [value.dataset] if hasattr(value, "dataset") else getattr(value, "datasets", None)
+        if not inner:
+            break
+        value = inner[0]
     names = getattr(value, attribute, None)
+    if isinstance(names, np.ndarray):
+        names = names.tolist()
     if not isinstance(names, Sequence) or isinstance(names, str) or not names:
         return None
     # ImageNet's are tuples of synonyms

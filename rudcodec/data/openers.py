@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rudcodec.data import arrow, webdataset
 from rudcodec.data.archives import open_archive
+from rudcodec.data.arrow_tables import ARROW, PARQUET
 from rudcodec.data.cifar import open_cifar
 from rudcodec.data.contents import Contents
 from rudcodec.data.folders import FolderSource
@@ -19,6 +20,31 @@ from rudcodec.data.npy import open_npy_file, open_npy_folder
 from rudcodec.data.npz import open_npz
 from rudcodec.data.reading import Reading
 from rudcodec.data.tensors import open_tensors, open_tensors_folder
+from rudcodec.errors import DataError
+from rudcodec.text import shown
+
+
+def _open_class_folders(contents: Contents) -> ImageSource:
+    """The set in class folders. Raises DataError also where it may be tables that pictures lie beside."""
+    tables = contents.ending(PARQUET, ARROW) if contents.folder else ()
+    if tables and contents.pictures and not _are_class_folders(contents):
+        raise DataError(
+            f"{contents.where}: holds {shown(tables[0])} and, not in class folders alone, pictures such as "
+            f"{shown(contents.pictures[0])}; name the file or folder that is the set"
+        )
+    return FolderSource(contents)
+
+
+def _are_class_folders(contents: Contents) -> bool:
+    """Whether all the folders are those of classes, with pictures in them."""
+    try:
+        source = FolderSource(contents)
+        return not any(
+            source.labels(split).size == 0 or any(source.problems(split)) for split in source.splits
+        )
+    except DataError:
+        return False
+
 
 FILES: tuple[Callable[[Path, Reading], ImageSource | None], ...] = (
     open_npz,
@@ -42,7 +68,7 @@ TREES: tuple[Callable[[Contents], ImageSource | None], ...] = (
     open_npy_folder,
     open_tensors_folder,
     open_mat_folder,
-    FolderSource,  # answers always
+    _open_class_folders,  # answers always
 )
 """Of what lies in a folder or archive."""
 

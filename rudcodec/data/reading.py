@@ -61,6 +61,7 @@ class Reading:
     label_column: str | None = None
     normalised: str | None = None
     _taken: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
+    _remarks: dict[str, None] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.size is not None:
@@ -88,15 +89,24 @@ class Reading:
     def normalisation(
         self, images: NDArray[Any], entries: Mapping[str, NDArray[Any]]
     ) -> Mapping[str, NDArray[Any]]:
-        """The ``mean`` and ``std`` among a source's entries, or of floats those that the user has chosen."""
-        if images.dtype.kind != "f" or (chosen := self.take("normalised")) is None:
+        """The ``mean`` and ``std`` that floats were normalised by: those that the user has chosen, or else
+        those among a source's entries, unless all lie in 0..1, as normalised ones don't."""
+        if images.dtype.kind != "f":
             return entries
-        return parse_normalisation(chosen)
+        if (chosen := self.take("normalised")) is not None:
+            return parse_normalisation(chosen)
+        if {"mean", "std"} <= set(entries) and images.size:
+            if 0 <= images.min() and images.max() <= 1:
+                self._remarks["images lie in 0..1: mean and std beside them don't change them"] = None
+                return {}
+            self._remarks["images are those that were normalised by the mean and std beside them"] = None
+        return entries
 
-    def unused(self) -> tuple[str, ...]:
-        """A line about each choice that no source had a use for."""
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know: how floats were read, and which choices no source had a use for."""
         chosen = [name for name in _LEFT_OPEN if getattr(self, name) is not None and name not in self._taken]
-        return tuple(f"--{name.replace('_', '-')} changes nothing: {_LEFT_OPEN[name]}" for name in chosen)
+        idle = [f"--{name.replace('_', '-')} changes nothing: {_LEFT_OPEN[name]}" for name in chosen]
+        return (*self._remarks, *idle)
 
     @property
     def background_rgb(self) -> tuple[int, ...] | None:

@@ -11,6 +11,8 @@ from rudcodec.text import shown
 
 _NAMED = 5
 """Classes that are named in one line."""
+_DARK = 32
+"""A level that a set has somewhere, if it isn't nearly black."""
 
 
 @dataclass
@@ -48,6 +50,7 @@ class SourceReport:
             first of them.
         bad: each picture that couldn't be read, with the reason; only if these may be skipped.
         notes: choices that were made on the way, such as which column holds the labels.
+        brightest: the largest level, 0..255, in up to a thousand of the images.
     """
 
     source: str
@@ -59,6 +62,7 @@ class SourceReport:
     passed: tuple[tuple[str, int, str], ...] = ()
     bad: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    brightest: int = 255
 
     def lines(self) -> Iterator[str]:
         """The report in a few lines of plain text, safe to print."""
@@ -76,6 +80,8 @@ class SourceReport:
         )
         for note in self.notes:
             yield f"note: {note}"
+        if self.brightest < _DARK:  # 12 bits in 16, or 0 and 1 in bytes
+            yield f"note: images are nearly black, {self.brightest} of 255 at most; scale them if need be"
         if self.passed:
             kinds = (f"{count:,} {reason} ({shown(example)})" for reason, count, example in self.passed)
             yield f"passed over: {', '.join(kinds)}"

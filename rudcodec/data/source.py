@@ -18,7 +18,7 @@ from rudcodec.data.disk import DiskFiles
 from rudcodec.data.image_source import ImageSource, SplitRows
 from rudcodec.data.images import LabelledImages
 from rudcodec.data.kinds import kind_of_file
-from rudcodec.data.named import known_names, open_named
+from rudcodec.data.named import is_named, known_names, open_named
 from rudcodec.data.objects import Indexable, open_object
 from rudcodec.data.openers import open_file, open_tree
 from rudcodec.data.reading import SKIP_ADVICE, Reading
@@ -31,6 +31,8 @@ from rudcodec.text import shown
 
 SourceLike = str | os.PathLike[str] | Mapping[str, Any] | tuple[Any, Any] | Indexable
 """What a set is read from, see :func:`load`."""
+_LOOKED_AT = 1000
+"""Images that tell how bright a set is, at most."""
 
 
 def load(
@@ -83,6 +85,12 @@ def load(
     if left_out and not reading.skip_bad:
         raise DataError(f"{left_out[0]}; {SKIP_ADVICE}")
     classes = image_source.classes
+    if isinstance(source, str) and is_named(source) and os.path.lexists(source):
+        warnings.warn(
+            f"{source} is the set known by that name; what lies here is ./{source}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     selection: list[SplitRows] = []
     labels_by_split: list[NDArray[np.int64]] = []
     for source_split in required:
@@ -181,5 +189,6 @@ def _report(
         (data.classes[counts.index(most)], most),
         tuple((reason, count, passed.examples[reason]) for reason, count in passed.counts.most_common()),
         tuple(bad),
-        (*source.notes(required), *reading.unused()),
+        (*source.notes(required), *reading.notes()),
+        int(data.images[:: -(-len(data) // _LOOKED_AT)].max(initial=0)),
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import IMAGES, LABELS, key_of_classes
+from rudcodec.data.array_keys import IMAGES, LABELS, key_of_classes, other_arrays
 from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LIST, check_memory
 from rudcodec.data.contents import Contents
@@ -76,10 +76,12 @@ def open_tensors(path: Path, reading: Reading) -> ArraySource | None:
     pixels = channels_last(entries[images])
     norm, notes = normalisation_of(path, pixels, reading.normalisation(pixels, entries))
     pixels, label_values = denormalised(pixels, norm, where), entries[labels_key]
-    classes = about_classes(_about(path), label_values)
+    classes, key = about_classes(_about(path), label_values), None
     if path.suffix.lower() != SUFFIXES[0] and (key := key_of_classes({name: name for name in entries})):
         classes = class_names(entries[key], f"{where}: {shown(key)}")
-    return ArraySource(path.stem, where, {"train": lambda: (pixels, label_values)}, classes, notes)
+    source = ArraySource(path.stem, where, {"train": lambda: (pixels, label_values)}, classes, notes)
+    source.beside = other_arrays(entries, {images, labels_key, key, "mean", "std"})
+    return source
 
 
 def open_tensors_folder(contents: Contents) -> ArraySource | None:
@@ -185,7 +187,7 @@ def tensor_array(tensor: Any, where: str) -> NDArray[Any]:
             f"{where} has {tensor.numel():,} numbers but stores {stored // tensor.element_size():,}: "
             "it is an expanded view; save it .contiguous()"
         )
-    values = tensor.detach().resolve_neg()
+    values = tensor.detach().cpu().resolve_neg()
     # numpy has no bf16
     array: NDArray[Any] = (values.float() if values.is_floating_point() else values).numpy()
     return array

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -22,7 +22,7 @@ from rudcodec.data.file_items import FileItems, Place
 from rudcodec.data.items import ItemSource
 from rudcodec.data.kinds import NO_ENDING
 from rudcodec.data.label_values import as_label, find_label, label_values
-from rudcodec.data.layout import split_of_path
+from rudcodec.data.layout import split_names, split_of_path
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.saved import about_classes
@@ -56,8 +56,31 @@ def open_samples(contents: Contents) -> ItemSource | None:
     .json for each picture of a single folder. Raises DataError."""
     if not contents.pictures or not (contents.ending(".cls") or _all_have_json(contents)):
         return None
-    read = partial(_items, contents.where, lambda: [contents])
-    return ItemSource(contents.name, contents.where, {"train": read})
+    folders = _split_folders(contents)
+    readers = {
+        split: partial(_items, contents.where, lambda: [contents], some) for split, some in folders.items()
+    }
+    return ItemSource(contents.name, contents.where, readers)
+
+
+def _split_folders(contents: Contents) -> dict[SourceSplit, frozenset[str]]:
+    """The folders of pictures by split; all are train where none is called by a split. Raises DataError if
+    some are and others aren't."""
+    folders = {name.rpartition("/")[0] for name in contents.pictures}
+    names = split_names({part for folder in folders for part in folder.split("/")})
+    by_split: dict[SourceSplit | None, set[str]] = {}
+    for folder in sorted(folders):
+        found = [names[part] for part in reversed(folder.split("/")) if part in names]
+        by_split.setdefault(found[0] if found else None, set()).add(folder)
+    others = by_split.pop(None, set())
+    if others and by_split:
+        raise DataError(
+            f"{contents.where}: {shown(min(others)) or 'its root'} is no split, but "
+            f"{shown(min(min(some) for some in by_split.values()))} is; call all folders train, val or test"
+        )
+    return {split: frozenset(some) for split, some in by_split.items() if split} or {
+        "train": frozenset(others)
+    }
 
 
 def open_shards_folder(contents: Contents) -> ItemSource | None:
@@ -122,10 +145,13 @@ def _shards(
     return ItemSource(name, where, readers, classes)
 
 
-def _items(where: str, shards: Callable[[], Iterable[Contents]]) -> FileItems:
+def _items(
+    where: str, shards: Callable[[], Iterable[Contents]], folders: Container[str] | None = None
+) -> FileItems:
+    """The items of shards, or of some folders in them."""
     samples = _Samples()
     for shard in shards():
-        _add_shard(samples, shard)
+        _add_shard(samples, shard, folders)
     if not samples.pictures:
         first = next(iter(samples.problems), f"{where}: no pictures with a .cls or .json beside them")
         raise DataError(first)
@@ -144,19 +170,21 @@ def _classes(abouts: Sequence[tuple[str, bytes]], labels: NDArray[Any]) -> list[
     return found[0][1] if found else None
 
 
-def _add_shard(samples: _Samples, shard: Contents) -> None:
+def _add_shard(samples: _Samples, shard: Contents, folders: Container[str] | None) -> None:
     files = shard.files
     pictures: dict[str, str] = {}
     label_files: dict[str, str] = {}
     abouts: list[str] = []
     for name in shard.visible:
         key, ending = _key(name)
-        if ending in EXTENSIONS:
+        if f"/{name}".endswith(f"/{ABOUT}"):
+            abouts.append(name)
+        elif folders is not None and name.rpartition("/")[0] not in folders:
+            continue
+        elif ending in EXTENSIONS:
             if key in pictures:
                 raise DataError(f"{files.locate(name)}: the item has another picture, {shown(pictures[key])}")
             pictures[key] = name
-        elif f"/{name}".endswith(f"/{ABOUT}"):
-            abouts.append(name)
         elif ending == ".cls" or (ending == ".json" and not label_files.get(key, "").endswith(".cls")):
             label_files[key] = name
         else:
@@ -190,7 +218,10 @@ def _label(data: bytes | PictureError, name: str, where: str, reading: Reading) 
         raise data
     if len(data) > MAX_LIST:
         raise ValueError(f"is larger than {MAX_LIST >> 20} MiB")
-    text = data.decode("utf-8", "replace")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is no UTF-8") from None
     if name.lower().endswith(".cls"):
         return as_label(text)
     try:

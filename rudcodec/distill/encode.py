@@ -17,7 +17,7 @@ from rudcodec.data import LabelledImages, SourceLike, Split, load
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.distill.pipeline import pipeline, run_pipeline
 from rudcodec.errors import BudgetError, DataError, RudError, SettingError
-from rudcodec.files import check_writable, write_bytes
+from rudcodec.files import check_not_read, check_writable, write_bytes
 from rudcodec.nets.device import pick_device
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
@@ -105,6 +105,7 @@ def compress(
     """
     check_names(overrides, inspect.signature(compress).parameters)
     check_writable(path)
+    check_not_read(path, [source, distilled])
     if not isinstance(settings, Settings | None):
         raise SettingError("settings must be Settings, such as Settings.preset('fast', bpc=30_000)")
     if settings is None:
