@@ -56,7 +56,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         DataError: ``path`` is a folder, a block device or a socket, or can't be written.
     """
-    target = Path(os.path.realpath(path))
+    target = _resolved(path)
     try:
         mode = _mode(Path(path))
         if mode is not None and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
@@ -76,7 +76,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise DataError if :func:`write_bytes` can't write ``path``: before hours of work, not after it."""
-    target = Path(os.path.realpath(path))
+    target = _resolved(path)
     mode = _mode(Path(path))
     _check_replaceable(mode, path)
     if mode is not None and not stat.S_ISREG(mode):
@@ -143,6 +143,13 @@ def temporary_folder(target: Path, where: Path) -> Iterator[Path]:
 def is_temporary(path: Path, target: Path) -> bool:
     """Whether something is called like what :func:`temporary_folder` makes."""
     return path.name.startswith(temporary_prefix(target)) and path.name.endswith(_SUFFIX)
+
+
+def _resolved(path: str | os.PathLike[str]) -> Path:
+    """Where a file lies, without links. Raises DataError for a name that none can have."""
+    if "\0" in os.fsdecode(path):
+        raise DataError(f"{shown(os.fsdecode(path))}: no file can have that name")
+    return Path(os.path.realpath(path))
 
 
 def _mode(target: Path) -> int | None:

@@ -50,6 +50,11 @@ def test_load_takes_a_path_a_file_or_its_contents(file: Path) -> None:
         rudcodec.load(contents[:-1])
 
 
+def test_a_name_that_no_file_has() -> None:
+    with pytest.raises(DataError, match="no file can have that name"):
+        rudcodec.load("out\0.rud")
+
+
 def test_decompress_writes_class_folders(file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "synth"
     returned = rudcodec.decompress(file, folder)

@@ -78,6 +78,19 @@ class TestForce:
         assert "exists already" in one_line(run(*command))
         assert rud.read_bytes() == before
 
+    @pytest.mark.parametrize("option", ["", "--log", "--preview"])
+    def test_compress_does_not_replace_what_it_reads(self, option: str, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        path = tmp_path / ("set.png" if option == "--preview" else "set.npz")
+        path.write_bytes(b"precious")
+        (tmp_path / "link").symlink_to(path)
+        command = ["compress", path, *([tmp_path / "out.rud", option] if option else []), tmp_path / "link"]
+        assert "link: is what is read, which not even --force" in one_line(run(*command, "--force"))
+        assert path.read_bytes() == b"precious"
+        if not option:
+            with pytest.raises(rudcodec.DataError, match="is what is read"):
+                rudcodec.compress(path, path, bpc=1000)
+
     def test_decompress_replaces_what_it_has_written(self, rud: Path, tmp_path: Path) -> None:
         out = tmp_path / "synth"
         assert run("decompress", rud, out).exit_code == 0

@@ -63,6 +63,8 @@ def test_what_can_not_be_written(tmp_path: Path, check: object) -> None:
         check(tmp_path)
     with pytest.raises(DataError, match=r"there is no folder|can't be written"):
         check(tmp_path / "none" / "out.rud")
+    with pytest.raises(DataError, match="no file can have that name"):
+        check(tmp_path / "out\0.rud")
     assert list(tmp_path.iterdir()) == []
 
 

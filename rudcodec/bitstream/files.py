@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from rudcodec.errors import DataError, FormatError
+from rudcodec.text import shown
 
 LARGEST_FILE = 1 << 30
 
@@ -73,6 +74,8 @@ def _open(name: str) -> BinaryIO:
         return Path(name).open("rb")
     except OSError as error:
         raise DataError(f"{name}: can't be read ({error.strerror})") from None
+    except ValueError:
+        raise DataError(f"{shown(name)}: no file can have that name") from None
 
 
 @contextmanager
