@@ -84,8 +84,9 @@ class TestForce:
         path = tmp_path / ("set.png" if option == "--preview" else "set.npz")
         path.write_bytes(b"precious")
         (tmp_path / "link").symlink_to(path)
-        command = ["compress", path, *([tmp_path / "out.rud", option] if option else []), tmp_path / "link"]
-        assert "link: is what is read, which not even --force" in one_line(run(*command, "--force"))
+        before: list[str | Path] = [tmp_path / "out.rud", option] if option else []
+        command = ["compress", path, *before, tmp_path / "link", "--force"]
+        assert "link: is what is read, which not even --force" in one_line(run(*command))
         assert path.read_bytes() == b"precious"
         if not option:
             with pytest.raises(rudcodec.DataError, match="is what is read"):

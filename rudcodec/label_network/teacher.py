@@ -15,6 +15,7 @@ from rudcodec.payload import LabelNetwork, Payload, SoftLabels, SoftScale
 
 NUM_NAMED_CLASSES, LOG_ODDS_STEP = 3, 32
 TEACHER_BITS = 3e5  # of a label network that no file has to carry; a wider one would be little better
+OWN_PART = 0.0
 BITS_PER_ODDS = 3.0  # about what one of a soft label's odds costs
 
 SegmentLabels = list[list[Tensor]]
@@ -44,11 +45,17 @@ def teacher_labels(teacher: LabelNetwork, payload: Payload) -> SegmentLabels:
 
 
 def soft_labels_of(
-    teacher: LabelNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64], scale: SoftScale
+    teacher: LabelNetwork,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    scale: SoftScale,
+    own: float = OWN_PART,
 ) -> SoftLabels:
-    """Soft labels of images, uint8 (n, H, W, C), of the classes ``labels``, at the teacher's temperature."""
-    log_probs = np.log(np.maximum(bitstream.probabilities(teacher, images), 1e-30))
-    return quantized(log_probs, labels, scale)
+    """Soft labels of images, uint8 (n, H, W, C), of the classes ``labels``: ``own`` of each is its class, the
+    rest what the teacher says at its temperature."""
+    probs = (1 - own) * bitstream.probabilities(teacher, images)
+    probs[np.arange(len(labels)), labels] += own
+    return quantized(np.log(np.maximum(probs, 1e-30)), labels, scale)
 
 
 def attach_soft_labels(payload: Payload, soft_labels: SegmentLabels, temperature: int) -> Payload:
