@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -20,6 +21,7 @@ from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
 from .judging import Judging, RealImages, judging_flags, recipe_flag
+from .outputs import check_standard_output
 from .tables import print_table
 from .values import finite, naming, read_input, require, shown_input
 
@@ -77,6 +79,7 @@ def compare(
         with naming(path):
             files.append(JudgedFile.decode(shown_input(path), read_input(path)))
     if source is not None:
+        check_standard_output()
         require("torch")
     with ExitStack() as kept:  # what students have done, until the result is written
         rows = [*_facts(*files), *(_accuracies(files, source, judging, kept) if source is not None else ())]
@@ -108,7 +111,8 @@ def _facts(a: JudgedFile, b: JudgedFile) -> Iterator[Row]:
     yield Row("image size", _image_size(a), _image_size(b))
     yield Row("labels", a.label_mode, b.label_mode)
     yield Row("networks", _networks(a), _networks(b))
-    first, *others = zip(*(recipe_lines(file.data.stored_recipe) for file in (a, b)), strict=False)
+    lines = [recipe_lines(file.data.stored_recipe) for file in (a, b)]
+    first, *others = zip_longest(*lines, fillvalue="")
     yield Row("recipe", *first)
     for ours, theirs in others:
         yield Row("images", ours, theirs, within="recipe")

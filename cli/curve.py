@@ -124,7 +124,7 @@ def curve(
         raise click.UsageError("--preset and --size go with --bpc, for sets that are to be compressed")
     if source is None:
         raise click.UsageError("Missing option '--real'")
-    outputs.check(force)
+    outputs.check(force, (source, *files))
     judged = [] if sizes is not None else _decoded([(shown_input(file), read_input(file)) for file in files])
     require("torch")
     for codec in codecs:

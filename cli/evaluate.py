@@ -21,6 +21,7 @@ from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
 from .judging import CODEC, Judging, judging_flags, recipe_flag
+from .outputs import check_standard_output
 from .tables import print_table
 from .values import finite, naming, read_input, require, shown_input
 
@@ -62,6 +63,7 @@ def evaluate(
         judged = JudgedFile.decode(shown_input(file), read_input(file))
         data = judged.data
 
+    check_standard_output()
     require("torch")
     if baseline != "none":
         check_codec(baseline)

@@ -97,6 +97,8 @@ class Commands(click.Group):
         **extra: Any,
     ) -> Any:
         """Like click's, but every error is one line on stderr (click shows usage errors on four)."""
+        if sys.stderr is None:  # closed; messages must not go to standard output instead
+            sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a name that the locale can't write is no reason to stop
                 stream.reconfigure(errors="backslashreplace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from contextlib import ExitStack
 from io import TextIOWrapper
@@ -52,7 +53,6 @@ class Metrics:
         self._log, self._append = log, append
         self._lines: Any = None
         self._board = None if board is None else _writer(board)
-        self._calls = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -79,11 +79,10 @@ class Metrics:
     def __call__(self, report: ProgressReport) -> None:
         self._view.show(report)
         self._write(dataclasses.asdict(report))
-        self._calls += 1
         if self._board is not None:
             for name in ("bpc", "utility", "psnr"):
                 if (value := getattr(report, name)) is not None:
-                    self._board.add_scalar(f"{report.stage}/{name}", value, self._calls)
+                    self._board.add_scalar(f"{report.stage}/{name}", value, report.step)
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._log is None:
@@ -91,7 +90,8 @@ class Metrics:
         try:
             if self._lines is None:
                 self._lines = self._open(self._log)
-            print(json.dumps(finite(record)), file=self._lines, flush=True)
+            self._lines.write(json.dumps(finite(record)) + "\n")
+            self._lines.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -102,7 +102,11 @@ class Metrics:
         if log == STANDARD_OUTPUT:
             return sys.stdout
         # without a buffer, which would be tried again when a full disk has ended the run
-        file = self._stack.enter_context(log.open("ab" if self._append else "wb", buffering=0))
+        file = self._stack.enter_context(log.open("a+b" if self._append else "wb", buffering=0))
+        if self._append and file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # half a line, of a process that was killed
+                file.write(b"\n")
         return TextIOWrapper(file, encoding="utf-8", write_through=True)
 
 

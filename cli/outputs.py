@@ -45,8 +45,8 @@ def check_outputs(
         if path != STANDARD_OUTPUT:
             check_writable(path)
             check_not_read(path, sources)
-        elif sys.stdout is None:
-            raise DataError("standard output is closed")
+        else:
+            check_standard_output()
         if force or path in known:
             continue
         if path == STANDARD_OUTPUT:
@@ -54,6 +54,12 @@ def check_outputs(
                 raise DataError("standard output is a terminal; send it to a file or a pipe, or use --force")
         elif path.is_file():  # a pipe or a device isn't overwritten
             raise DataError(f"{path}: exists already; --force overwrites it")
+
+
+def check_standard_output() -> None:
+    """Raise DataError if what a command prints would go nowhere."""
+    if sys.stdout is None:
+        raise DataError("standard output is closed")
 
 
 def write_output(data: bytes, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -57,18 +57,19 @@ class ReportOutputs:
             return cls(None, tuple(files), files[0].with_suffix(f".{_LEDGER}"))
         return cls(folder, (*(folder / name for name in _IN_FOLDER), *files), folder / _LEDGER)
 
-    def check(self, force: bool) -> None:
-        """Refuse, before any work, what can't be written or is there already. Raises DataError."""
+    def check(self, force: bool, sources: Collection[str]) -> None:
+        """Refuse, before any work, what can't be written, is there already or is read. Raises DataError."""
         if any(path.suffix.lower() != ".tsv" for path in self.files):
             require("matplotlib", advice="pip install 'rudcodec[plot]'")
         if self.folder is None or self.folder.is_dir():
-            check_outputs(self.files, force)
+            check_outputs(self.files, force, sources=sources)
             return
         if self.folder.exists():
             raise DataError(f"{self.folder}: is a file, not a folder for a report")
         if not self.folder.parent.is_dir():
             raise DataError(f"{self.folder}: there is no folder {self.folder.parent}")
-        check_outputs([path for path in self.files if path.parent != self.folder], force)
+        others = [path for path in self.files if path.parent != self.folder]
+        check_outputs(others, force, sources=sources)
 
     def make_folder(self) -> None:
         """Make the folder, if there is to be one. Raises DataError."""

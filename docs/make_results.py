@@ -142,7 +142,8 @@ def headlines(rows: list[Row], wanted: Sequence[tuple[str, str, int]]) -> list[H
     for name, labels, budget in wanted:
         near = [row for row in rows if row["set"] == name and _is_headline(row, budget)]
         file = _chosen([row for row in near if row["what"] == "file" and row["labels"] == labels])
-        avif = [row for row in near if _is_avif(row) and row["labels"] == "hard"]
+        alike = [row for row in near if (row["split"], row["net"]) == (file["split"], file["net"])]
+        avif = [row for row in alike if _is_avif(row) and row["labels"] == "hard"]
         best.append(Headline(file, _chosen(avif) if avif else None, budget))
     return best
 
@@ -173,6 +174,8 @@ def _is_avif(row: Row) -> bool:
 def _is_headline(row: Row, budget: float) -> bool:
     """Whether a row is of students of width 128 that followed the recipe to its end, at about a budget."""
     least = 0.88 if row["what"].startswith("real images") else 0.94  # the next quality may not fit
+    if row["split"] not in ("val", "test"):  # images that the file was made from
+        return False
     if row["bpc"] == UNKNOWN or row["width"] != "128" or not least <= float(row["bpc"]) / budget <= 1.06:
         return False
     return row["steps"] == UNKNOWN or int(row["steps"]) >= 1000

@@ -38,7 +38,7 @@ def watched_reports(report: Reporter | None) -> Iterator[Reporter]:
 
 @contextmanager
 def _display() -> Iterator[Reporter]:
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield LogProgress()
         return
     from rudcodec.display import ProgressView

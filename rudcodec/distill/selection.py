@@ -24,6 +24,7 @@ from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
 from rudcodec.payload import Recipe
 from rudcodec.runs import RunContext
+from rudcodec.seeds import seed_of
 from rudcodec.students import StudentSpec, TrainingSet, train_student
 
 PROBE_STEPS = 300  # at most
@@ -49,7 +50,7 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
         TrainingSet.with_classes(real),
         replace(recipe, optimizer="sgd", lr=PROBE_LR, steps=steps, batch=PROBE_BATCH, cutmix=0),
         StudentSpec(width=PROBE_WIDTH, device=run.device),
-        run.seed,
+        seed_of("selection", run.seed),
         run.stage_report("selection"),
     )
     points, confidence = _points_and_confidence(net, real, recipe, run)

@@ -29,7 +29,7 @@ def curves_of(points: Sequence[Point]) -> list[Curve]:
     for point in sorted(points, key=lambda point: (_ORDER[point.kind], point.label_mode, point.bpc)):
         name = curve_name(point) + (f", {point.student}" if point.net and len(nets) > 1 else "")
         groups.setdefault(name, []).append(point)
-    return [Curve(name, tuple(group)) for name, group in groups.items()]
+    return [Curve(name, tuple(sorted(group, key=lambda point: point.bpc))) for name, group in groups.items()]
 
 
 def curve_name(point: Point) -> str:
@@ -60,14 +60,16 @@ def is_beaten(point: Point, points: Sequence[Point]) -> bool:
 
 
 def verdicts(points: Sequence[Point]) -> list[str]:
-    """A sentence for each kind of real images: how far the files are above them, or where they aren't; and
-    for each learned codec, whose weights aren't counted."""
+    """A sentence for each kind of real images and of student: how far the files are above them, or where they
+    aren't; and for each learned codec, whose weights aren't counted."""
+    students = {point.student for point in points if point.kind == "set"}
     gains: dict[str, list[tuple[float, float]]] = {}
     for point in points:
         if point.kind == "set":
+            whose = f", by students {point.student}" if len(students) > 1 else ""
             for other in replacements(point, points):
                 gain = 100 * (point.mean - other.mean)
-                gains.setdefault(curve_name(other), []).append((point.bpc, gain))
+                gains.setdefault(curve_name(other) + whose, []).append((point.bpc, gain))
     weights = {f"{point.codec} q{point.quality}": point.uncounted for point in points if point.uncounted}
     free = [f"Not counted: the weights of {codec}, {size:,} bytes." for codec, size in weights.items()]
     return [_verdict(name, pairs) for name, pairs in gains.items()] + free
@@ -78,6 +80,8 @@ def _verdict(name: str, gains: list[tuple[float, float]]) -> str:
     if lost:
         return f"Better than the files are {name} at {', '.join(lost)}."
     low, high = min(gain for _, gain in gains), max(gain for _, gain in gains)
+    if high < 0.05:
+        return f"The files are worth as much as {name}."
     span = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
     return f"The files are {span} points above {name}."
 

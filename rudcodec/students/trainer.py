@@ -74,7 +74,7 @@ class Trainer:
         if self.device.type == "cpu":
             keep_freed_memory()
         cuda = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(cuda):
+        with torch.random.fork_rng(cuda), torch.enable_grad():
             return self._train(seed, progress, journal or Journal())
 
     def _train(self, seed: int, progress: Progress | None, journal: Journal) -> nn.Module:
@@ -89,7 +89,7 @@ class Trainer:
         for step in journal.steps(recipe.steps, _Training(net, optimizer, drawing)):
             x, target = drawing.batch(step)
             # of dropout, which knows the global generator only
-            torch.manual_seed((seed * recipe.steps + step) % MAX_SEED)
+            _seed_global((seed * recipe.steps + step) % MAX_SEED, self.device)
             with autocast(self.device):
                 loss = self._loss(net, x.contiguous(memory_format=layout), target)
             net.zero_grad(set_to_none=True)
@@ -114,6 +114,14 @@ def train_student(
     net = Trainer(data, recipe, spec).train(seed, progress)
     assert isinstance(net, ConvNet)
     return net
+
+
+def _seed_global(seed: int, device: torch.device) -> None:
+    """Seed torch's own generators of the CPU and of the device, but of no other."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
 
 
 class _Training:

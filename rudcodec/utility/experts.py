@@ -28,6 +28,7 @@ from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, keep_freed_memory
 from rudcodec.runs import check_same
+from rudcodec.seeds import seed_of
 from rudcodec.students import default_recipe
 
 ExpertProgress = Callable[[int, int, float], None]
@@ -114,7 +115,7 @@ class ExpertTrainer:
         """Weights of one of ``count`` experts after every epoch, by ``epoch/name``."""
         data, recipe, device = self._data, self._recipe, self._device
         student = default_recipe(data, flip=recipe.flip)
-        generator = torch.Generator().manual_seed(recipe.seed + number)
+        generator = torch.Generator().manual_seed(seed_of("experts", recipe.seed + number))
         size = (data.height, data.width)
         net = ConvNet.as_published(data.channels, len(data.classes), size, recipe.width, generator)
         net = net.to(device)

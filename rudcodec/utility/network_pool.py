@@ -20,6 +20,7 @@ from rudcodec.nets.speed import autocast, compiled, repays_compiling
 from rudcodec.nets.transfer import DeviceImages, to_device
 from rudcodec.payload import Recipe
 from rudcodec.runs import RunContext, State, restore_optimizer
+from rudcodec.seeds import seed_of
 from rudcodec.students.optimizers import optimizers_for
 
 BATCH_SIZE = 128
@@ -128,7 +129,7 @@ def pool_networks(
 
 
 def _network(real: LabelledImages, width: int, seed: int) -> ConvNet:
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed_of("utility networks", seed))
     return ConvNet.as_published(real.channels, len(real.classes), (real.height, real.width), width, generator)
 
 
