@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -78,17 +79,23 @@ class Budgets:
             if _is_file_of(self._ledger.get(key), path):
                 continue
             view.say(f"{path}: {number} of {len(self.sizes)} files")
-            result = rudcodec.compress(
-                self.train,
-                path,
-                replace(self.settings, bpc=size),
-                report=lambda report: view.show(replace(report, run_remaining=None)),  # more files follow
-                checkpoints=f"{path}.run",
-                resume=True,
-                learnt=learnt,
-            )
-            self._ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(path)})
-            view.say(f"{path}: {result.size:,} bytes, {result.ipc} images per class, {clock(result.seconds)}")
+            new = self.folder / f".{path.name}.{_checksum(key)}"  # until the ledger knows it
+            if not new.exists():
+                result = rudcodec.compress(
+                    self.train,
+                    new,
+                    replace(self.settings, bpc=size),
+                    report=lambda report: view.show(replace(report, run_remaining=None)),  # more files follow
+                    checkpoints=f"{path}.run",
+                    resume=True,
+                    learnt=learnt,
+                )
+                facts = f"{result.size:,} bytes, {result.ipc} images per class, {clock(result.seconds)}"
+                view.say(f"{path}: {facts}")
+                self._ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(new)})
+            elif not _is_file_of(self._ledger.get(key), new):  # of a process that was killed just then
+                self._ledger.add(key, {"sha256": _sha256(new)})
+            new.replace(path)
         if learnt.exists():
             from rudcodec.runs import CheckpointFolder
 
@@ -99,7 +106,7 @@ class Budgets:
     def seconds(self, size: float) -> float | None:
         """How long an encode has taken; None if that isn't known."""
         known = self._ledger.get(self._key(size))
-        return known["seconds"] if isinstance(known, dict) else None
+        return known.get("seconds") if isinstance(known, dict) else None
 
     def _path(self, size: float) -> Path:
         name = f"{size / 1000:.12g}k" if size >= 1000 and size % 100 == 0 else f"{size:.12g}"
@@ -118,6 +125,10 @@ class Budgets:
 def _is_file_of(known: Any, path: Path) -> bool:
     """Whether a file is the one that an encode known to the ledger has made."""
     return isinstance(known, dict) and path.exists() and known.get("sha256") == _sha256(path)
+
+
+def _checksum(key: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _sha256(path: Path) -> str:

@@ -23,7 +23,7 @@ from rudcodec.text import shown
 if sys.platform != "win32":  # there, a file that is open can't be removed anyway
     import fcntl
 
-_SUFFIX = ".rudcodec-tmp"
+TEMPORARY_SUFFIX = ".rudcodec-tmp"
 _LONGEST_NAME = 180  # bytes; file systems allow 255, and a temporary file's name is longer than its target's
 
 
@@ -122,7 +122,7 @@ def temporary_folder(target: Path, where: Path) -> Iterator[Path]:
     now what killed processes have left of such folders. Raises OSError."""
     _remove_leftovers(target, where)
     while True:
-        folder = Path(tempfile.mkdtemp(_SUFFIX, temporary_prefix(target), where))
+        folder = Path(tempfile.mkdtemp(TEMPORARY_SUFFIX, temporary_prefix(target), where))
         if sys.platform == "win32":
             handle = None
             break
@@ -142,7 +142,7 @@ def temporary_folder(target: Path, where: Path) -> Iterator[Path]:
 
 def is_temporary(path: Path, target: Path) -> bool:
     """Whether something is called like what :func:`temporary_folder` makes."""
-    return path.name.startswith(temporary_prefix(target)) and path.name.endswith(_SUFFIX)
+    return path.name.startswith(temporary_prefix(target)) and path.name.endswith(TEMPORARY_SUFFIX)
 
 
 def _resolved(path: str | os.PathLike[str]) -> Path:
@@ -173,7 +173,7 @@ def _check_replaceable(mode: int | None, path: str | os.PathLike[str]) -> None:
 @contextmanager
 def _replacing(target: Path, mode: int | None) -> Iterator[BinaryIO]:
     while True:
-        handle, name = tempfile.mkstemp(_SUFFIX, temporary_prefix(target), target.parent)
+        handle, name = tempfile.mkstemp(TEMPORARY_SUFFIX, temporary_prefix(target), target.parent)
         temporary = Path(name)
         if _is_ours(handle, temporary):
             break
@@ -195,7 +195,7 @@ def _remove_leftovers(target: Path, where: Path) -> None:
     """Remove the temporary files and folders of processes that were killed, which no one holds a lock on."""
     if sys.platform == "win32":
         return
-    pattern = glob.escape(temporary_prefix(target)) + "*" + _SUFFIX
+    pattern = glob.escape(temporary_prefix(target)) + "*" + TEMPORARY_SUFFIX
     for leftover in where.glob(pattern):
         with suppress(OSError):
             handle = os.open(leftover, os.O_RDONLY)

@@ -93,6 +93,10 @@ def test_ticks_are_rounded_by_little() -> None:
     assert {bpc: tick_name(bpc) for bpc in named} == named
 
 
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 class TestCurve:
     def test_a_folder_has_page_pictures_and_table(self, folder: Path) -> None:
         files = [folder / name for name in ("2.rud", "1.rud")]
@@ -288,6 +292,37 @@ class TestCurve:
             job(1)
         job(1, force=True)
         assert made == [1, 2, 1]
+
+    def test_a_job_is_killed_as_a_file_is_done(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Before it is noted, or gets its name: it isn't made anew, and an old file stays till then."""
+        made = []
+
+        def compress(train: object, path: Path, settings: Settings, **_: object) -> SimpleNamespace:
+            made.append(path)
+            path.write_bytes(b"new")
+            return SimpleNamespace(seconds=1.0, size=3, ipc=1)
+
+        def job() -> None:
+            budgets = Budgets(train, settings, [5000.0], folder)
+            budgets.check(force=True)
+            with ProgressView(quiet=True) as view:
+                budgets.encode(view)
+
+        monkeypatch.setattr("rudcodec.compress", compress)
+        train = load(folder / "real.npz", "train")
+        settings = Settings.preset("fast", labels="hard", ipc=2, bpc=1.0)
+        for owner, name in ((Ledger, "add"), (Path, "replace")):
+            (folder / "encoded.jsonl").unlink(missing_ok=True)
+            (folder / "5k.rud").write_bytes(b"old")
+            before = len(made)
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    job()
+            assert (folder / "5k.rud").read_bytes() == b"old"
+            job()
+            assert (folder / "5k.rud").read_bytes() == b"new" and len(made) == before + 1
+            assert not list(folder.glob(".5k.rud*"))
 
     def test_an_encode_of_several_does_not_say_what_is_left_in_all(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

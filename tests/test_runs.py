@@ -126,6 +126,21 @@ def test_a_folder_keeps_what_is_not_of_a_run(tmp_path: Path) -> None:
     assert [path.name for path in theirs.iterdir()] == ["1.safetensors"]
 
 
+@pytest.mark.parametrize(
+    "left", ["rudcodec-run.lock", ".rudcodec-run.json.a1b2c3d4.rudcodec-tmp", "checkpoint-3.safetensors"]
+)
+def test_a_process_was_killed_as_it_began_or_ended(tmp_path: Path, left: str) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / left).write_bytes(b"")
+    with CheckpointFolder(path) as folder:
+        folder.save({"a": 1})
+    with CheckpointFolder(path) as folder:
+        assert folder.load() == {"a": 1}
+        folder.clear()
+    assert list(path.iterdir()) == []
+
+
 def test_two_runs_can_not_use_one_folder(tmp_path: Path) -> None:
     with CheckpointFolder(tmp_path / "run"):
         with pytest.raises(DataError, match="another run is using"), CheckpointFolder(tmp_path / "run"):

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rudcodec.errors import DataError
-from rudcodec.files import write_bytes
+from rudcodec.files import TEMPORARY_SUFFIX, write_bytes
 
 KEPT = 2
 MARKER = "rudcodec-run.json"  # says that the folder is a run's, and whether the run made it
@@ -51,29 +51,25 @@ class CheckpointFolder:
         self._lock = FileLock(path / _LOCK, blocking=False)
 
     def __enter__(self) -> Self:
-        self._mark()
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise BusyError(
-                f"{self.path}: another run is using this folder; wait for it, or stop it"
-            ) from None
-        except OSError as error:
-            raise DataError(f"{self.path}: can't be locked ({error.strerror})") from None
+        made = self._make()
+        self._acquire()
+        if not (self.path / MARKER).is_file():
+            write_bytes(json.dumps({"made by the run": made}).encode(), self.path / MARKER)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for leftover in self.path.glob(".checkpoint-*.safetensors.*.rudcodec-tmp"):
-            leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
+        for leftover in self.path.glob(f".*{TEMPORARY_SUFFIX}"):
+            if _is_own(leftover.name):
+                leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
         empty = not self.exists()
         made = empty and self._made_by_a_run()
         if empty:
             (self.path / MARKER).unlink(missing_ok=True)
+            with suppress(OSError):  # Windows: it is open
+                (self.path / _LOCK).unlink(missing_ok=True)
         self._lock.release()
-        if empty:
-            (self.path / _LOCK).unlink(missing_ok=True)
         if made:
             with suppress(OSError):  # something of the user's is in there
                 self.path.rmdir()
@@ -129,23 +125,32 @@ class CheckpointFolder:
         for path in self._files():
             path.unlink(missing_ok=True)
 
-    def _mark(self) -> None:
-        """Make the folder and write the marker, unless there is one. Raises DataError."""
+    def _make(self) -> bool:
+        """Make the folder, unless it is there; whether it wasn't. Raises DataError for one of others."""
         try:
             if self.path.exists() and not self.path.is_dir():
                 raise DataError(f"{self.path}: is a file, not a folder for checkpoints")
-            made = not self.path.exists()
-            if made:
-                self.path.mkdir()
-            elif (self.path / MARKER).is_file():
-                return
-            elif any(self.path.iterdir()):
+            if not self.path.exists():
+                self.path.mkdir(exist_ok=True)
+                return True
+            if any(self.path.iterdir()) and not is_of_a_run(self.path):
                 raise DataError(
                     f"{self.path}: holds files that are not of a run; give a new or an empty folder"
                 )
         except OSError as error:
             raise DataError(f"{self.path}: can't be used for checkpoints ({error.strerror})") from None
-        write_bytes(json.dumps({"made by the run": made}).encode(), self.path / MARKER)
+        return False
+
+    def _acquire(self) -> None:
+        """Lock the folder. Raises BusyError; DataError."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise BusyError(
+                f"{self.path}: another run is using this folder; wait for it, or stop it"
+            ) from None
+        except OSError as error:
+            raise DataError(f"{self.path}: can't be locked ({error.strerror})") from None
 
     def _made_by_a_run(self) -> bool:
         try:
@@ -155,6 +160,20 @@ class CheckpointFolder:
 
     def _files(self) -> list[Path]:
         return sorted((p for p in self.path.glob("checkpoint-*.safetensors") if _number(p)), key=_number)
+
+
+def is_of_a_run(folder: Path) -> bool:
+    """Whether a folder has the marker of a run, or nothing but what a process has left that was killed before
+    it wrote it or after it removed it."""
+    names = [path.name for path in folder.iterdir()]
+    return MARKER in names or (names != [] and all(_is_own(name) for name in names))
+
+
+def _is_own(name: str) -> bool:
+    """Whether a file of that name is one that this class writes, or was writing when it was killed."""
+    if name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
+        name = name[1:].removesuffix(TEMPORARY_SUFFIX).rpartition(".")[0]
+    return name in (MARKER, _LOCK) or _number(Path(name)) > 0
 
 
 def _number(path: Path) -> int:

@@ -22,7 +22,7 @@ from rudcodec.errors import DataError, MissingPackageError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.progress import Progress
 from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State, software
-from rudcodec.runs.checkpoints import MARKER, BusyError
+from rudcodec.runs.checkpoints import BusyError, is_of_a_run
 from rudcodec.students.prediction import predict
 from rudcodec.students.trainer import Trainer
 from rudcodec.students.training_set import TrainingSet
@@ -149,7 +149,7 @@ def kept_sizes(folder: Path) -> dict[Path, int]:
     try:
         for path in sorted(folder.iterdir()):
             with suppress(FileNotFoundError):  # another process has just done its work
-                if (path / MARKER).is_file():
+                if path.is_dir() and is_of_a_run(path):
                     sizes[path] = sum(file.stat().st_size for file in path.iterdir())
     except OSError as error:
         raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror or error})") from None
