@@ -91,6 +91,19 @@ def test_installed_names_follow_the_builtin_ones(tmp_path: Path, monkeypatch: py
         registry.load("three")
 
 
+def test_the_code_of_a_name_has_a_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that results of a network that was changed since aren't taken for those of today's."""
+    module = tmp_path / "changing_nets.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("rudcodec.scripts", {"pi": "math:pi"})
+    registry.add("mine", "changing_nets:mine")
+    module.write_text("def mine(): return 1\n")
+    before = registry.origin("mine")
+    module.write_text("def mine(): return 22\n")
+    assert len(before) == 16 and registry.origin("mine") not in ("", before)
+    assert registry.origin("pi") == ""
+
+
 def test_a_script_adds_names_of_its_own() -> None:
     registry = Registry("rudcodec.scripts", {"two": "math:pi"})
     registry.add("own", "math:e")

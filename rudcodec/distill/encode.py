@@ -21,6 +21,7 @@ from rudcodec.files import check_not_read, check_writable, write_bytes
 from rudcodec.nets.device import pick_device
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
+from rudcodec.plugins import LABEL_MODES, UTILITIES
 from rudcodec.runs import (
     CHECKPOINT_SECONDS,
     CheckpointFolder,
@@ -234,4 +235,7 @@ def _fingerprint(inputs: Inputs, machine: dict[str, str]) -> dict[str, Any]:
     """What the same file needs: software, device, data, settings, stages."""
     names = [stage.name for stage in pipeline(inputs)]
     stages = f"{len(names)} stages ({hashlib.sha256(repr(names).encode()).hexdigest()[:8]})"
-    return {**machine, **inputs.fingerprint(), "pipeline": stages}
+    chosen = ((UTILITIES, inputs.settings.utility), (LABEL_MODES, inputs.settings.labels))
+    origins = [origin for registry, name in chosen if name != "none" and (origin := registry.origin(name))]
+    others = {"code of others": origins} if origins else {}
+    return {**machine, **inputs.fingerprint(), "pipeline": stages, **others}

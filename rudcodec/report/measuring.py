@@ -57,6 +57,8 @@ def tasks_of(
         "students": [[spec.name, spec.width, str(spec.device)] for spec in comparison.panel.specs],
         "seeds": list(comparison.panel.seeds),
     }
+    if origins := [origin for spec in comparison.panel.specs if (origin := spec.origin)]:
+        key["networks of others"] = origins
     for pending in comparison.of_set():
         yield Task(file, {**key, "kind": pending.kind, "codec": ""}, pending)
     if train is None or not codecs:

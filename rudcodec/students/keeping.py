@@ -190,10 +190,11 @@ def _warn(error: Exception) -> None:
 def facts_of_students(trainer: Trainer, real: LabelledImages) -> dict[str, Any]:
     """All that students depend on, their seeds apart, and what they look at; JSON."""
     net = trainer.spec.net
+    name = f"{net} {trainer.spec.origin}".rstrip() if isinstance(net, str) else "a function"
     return {
         "software": software(),
         "device": f"{trainer.device}{', compiled' if trainer.compiled else ''}",
-        "network": f"{net if isinstance(net, str) else 'a function'} of width {trainer.spec.width}",
+        "network": f"{name} of width {trainer.spec.width}",
         "recipe": str(trainer.recipe),
         "training set": _digest(trainer.data),
         "real images": digest(real),

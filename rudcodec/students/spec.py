@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rudcodec.nets import StudentFactory, name_of
+from rudcodec.nets import NETS, StudentFactory, name_of
 
 
 @dataclass(frozen=True)
@@ -28,3 +28,8 @@ class StudentSpec:
     def name(self) -> str:
         """The name of its network, or of the function that makes it."""
         return name_of(self.net)
+
+    @property
+    def origin(self) -> str:
+        """What tells another package's network from what it was before, see :meth:`Registry.origin`."""
+        return NETS.origin(self.net) if isinstance(self.net, str) else ""
