@@ -52,7 +52,7 @@ def augment(
     count = 1 if siamese else len(images)
 
     def draw() -> Tensor:
-        return to_device(torch.rand(count, generator=generator), images.device)
+        return to_device(torch.rand(count, generator=generator, dtype=torch.float32), images.device)
 
     return _OPERATIONS[name](images, draw)
 

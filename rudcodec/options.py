@@ -76,6 +76,8 @@ def check_options(values: Any) -> None:
     for one, known in options_of(type(values)):
         value = getattr(values, one.name)
         _check(one.name, value, _types(type(values), one.name), known)
+        if isinstance(value, Real) and math.isinf(value) and value != one.default:
+            raise SettingError(f"{one.name}: {value}; it must be finite")
         object.__setattr__(values, one.name, plain_number(value))
 
 

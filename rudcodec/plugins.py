@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,18 +46,26 @@ class Registry:
         Raises:
             SettingError: the name is unknown, or the package that offers it can't be imported.
         """
-        own = {**self._added, **self.builtins}
-        if name in own:
-            return EntryPoint(name, own[name], self.group).load()
-        if name not in _installed(self.group):
+        if name in self.builtins:
+            return EntryPoint(name, self.builtins[name], self.group).load()
+        if name not in self.names():
             raise SettingError(f"{name!r} is none of {', '.join(self.names())} (entry points {self.group})")
-        point = _installed(self.group)[name]
+        added = self._added.get(name)
+        point = EntryPoint(name, added, self.group) if added else _installed(self.group)[name]
         try:
             return point.load()
         except Exception as error:  # importing another package's code can fail with anything
             raise SettingError(
                 f"{name}: {point.value} can't be loaded ({type(error).__name__}: {error})"
             ) from error
+
+    def load_class(self, name: str, base: type) -> Any:
+        """The same of a name that stands for a class. Raises SettingError also where it is no class that can
+        be made an instance of, derived from ``base``."""
+        loaded = self.load(name)
+        if not inspect.isclass(loaded) or not issubclass(loaded, base) or inspect.isabstract(loaded):
+            raise SettingError(f"{name} must be a whole subclass of {base.__module__}.{base.__qualname__}")
+        return loaded
 
     def origin(self, name: str) -> str:
         """What tells another package's code of a name from what it was before: a checksum of its module.

@@ -145,14 +145,16 @@ class SyntheticSet:
         """The same images with nothing but their classes.
 
         Of a file with a label network ``size`` becomes that without it, and the recipe, which is one for
-        views, that of a file of such images.
+        views, that of a file of such images; but for what :meth:`with_recipe` has changed.
         """
         hard = replace(self, network=None, probs=None, temperature=1.0, size=self.size - self.network_size)
         if self.network is None:
             return hard
         if self.stored_recipe is None:
             return hard
-        return replace(hard, stored_recipe=hard_recipe(self.stored_recipe, hard.bpc, len(self.images)))
+        recipe = hard_recipe(self.stored_recipe, hard.bpc, len(self.images))
+        chosen = {name: getattr(self.stored_recipe, name) for name in self.recipe_changes}
+        return replace(hard, stored_recipe=replace(recipe, **chosen))
 
     def views(self, count: int, *, seed: int = 0, start: int = 0, limit: int = MOST_VIEWS) -> Views:
         """Views ``start .. start + count - 1`` of a seed, labelled by the file's network in exact arithmetic.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
 import pickle
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import hardly_trained
 from PIL import Image
 from test_output import labelled_file
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ from torch.utils.data import DataLoader
 import rudcodec
 from rudcodec import DataError, SettingError, SyntheticSet
 from rudcodec.augment import augment
+from rudcodec.nets import NETS
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
 from rudcodec.students import StudentSpec, Trainer, TrainingSet, optimizers_for, predict
@@ -242,6 +245,23 @@ def test_an_optimizer_goes_on_from_its_state(name: str, data: SyntheticSet) -> N
     torch.testing.assert_close(train(other, again, 3), expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_an_optimizer_can_be_copied(copied: Any, data: SyntheticSet) -> None:
+    """With the network that it trains; but not be given others."""
+    net = small_net(3, 3, (8, 8))
+    pair = net, replace(data.recipe, optimizer="muon", lr=0.1).make_optimizer(net)
+    other, optimizer = copied(pair)
+    before = torch.nn.utils.parameters_to_vector(other.parameters()).detach().clone()
+    for parameter in other.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    assert not torch.equal(torch.nn.utils.parameters_to_vector(other.parameters()), before)
+    assert torch.equal(torch.nn.utils.parameters_to_vector(net.parameters()), before)
+    assert optimizer.param_groups[0]["lr"] < 0.1
+    with pytest.raises(SettingError, match="trains one network"):
+        optimizer.add_param_group({"params": [torch.zeros(3, requires_grad=True)]})
+
+
 def test_an_optimizer_for_a_scheduler_of_ones_own(data: SyntheticSet) -> None:
     recipe = replace(data.recipe, optimizer="muon", lr=0.1)
     optimizer = recipe.make_optimizer(small_net(3, 3, (8, 8)), anneal=False)
@@ -325,7 +345,32 @@ def test_networks_are_judged_in_the_mode_for_evaluation(data: SyntheticSet) -> N
         (lambda channels, classes, size: nn.Conv2d(1, 3, 1), r"can't take images \(3, 8, 8\)"),
     ],
 )
-def test_networks_that_do_not_fit_are_one_line(net: Any, text: str, data: SyntheticSet) -> None:
+@pytest.mark.parametrize("by_name", [False, True])
+def test_networks_that_do_not_fit_are_one_line(
+    net: Any, text: str, by_name: bool, data: SyntheticSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = rudcodec.data.LabelledImages(data.images, data.labels, data.classes, "real")
+    if by_name:  # as other packages bring them
+        monkeypatch.setattr("test_dataset.net_of_others", net, raising=False)
+        monkeypatch.setitem(NETS._added, "others", "test_dataset:net_of_others")  # noqa: SLF001  (only here)
     with pytest.raises(SettingError, match=text):
-        rudcodec.evaluate(data, real, seeds=1, net=net, device="cpu")
+        rudcodec.evaluate(data, real, seeds=1, net="others" if by_name else net, device="cpu")
+
+
+def test_each_student_needs_a_network_of_its_own(data: SyntheticSet) -> None:
+    real = rudcodec.data.LabelledImages(data.images, data.labels, data.classes, "real")
+    net = small_net(3, 3, (8, 8))
+    with pytest.raises(SettingError, match="gives a network that it has given before"):
+        rudcodec.evaluate(data, real, seeds=2, net=lambda channels, classes, size: net, device="cpu")
+
+
+@pytest.mark.slow
+@hardly_trained
+def test_the_callers_state_of_torch_stays(data: SyntheticSet, tmp_path: Path) -> None:
+    real = rudcodec.data.LabelledImages(data.images, data.labels, data.classes, "real")
+    short: dict[str, Any] = {"bpc": 20_000, "ipc": 1, "labels": "hard", "utility": "dm", "warmup": 4}
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        rudcodec.compress(real, tmp_path / "out.rud", device="cpu", joint=3, tune=2, **short)
+        rudcodec.evaluate(data, real, seeds=1, net=small_net, device="cpu")
+    assert torch.equal(torch.get_rng_state(), before)

@@ -79,6 +79,20 @@ def labelled_payload() -> Payload:
 
 
 @pytest.mark.slow
+def test_a_rare_class_is_learnt(digits: data.LabelledImages) -> None:
+    """A file has as many images of it as of others."""
+    threes, eights = (np.flatnonzero(digits.labels == label) for label in (3, 8))
+    rows = np.concatenate([threes, eights[:6]])
+    labels = np.repeat([0, 1], [len(threes), 6])
+    real = data.LabelledImages(digits.images[rows], labels, ("3", "8"), "unbalanced")
+    network = trained_network(real, 4000.0, 30_000, RunContext("cpu"))
+    unseen = data.LabelledImages(
+        digits.images[eights[6:]], np.ones(len(eights) - 6, int), ("3", "8"), "eights"
+    )
+    assert label_accuracy(network, unseen) > 0.7
+
+
+@pytest.mark.slow
 def test_training_meets_its_rate_and_learns(trained: LabelNetwork) -> None:
     weights = sum(tensor_bits(p.weight.values) for p in trained.parameters)
     assert weights == pytest.approx(6000 - 6 * 34, rel=0.1)
@@ -291,6 +305,13 @@ def test_truncation_and_salvage_keep_the_network() -> None:
     broken = data[:-6] + bytes([data[-6] ^ 1]) + data[-5:]
     payload, _, lost = bitstream.salvage(broken)
     assert payload.network is not None and len(lost) == 1
+
+
+def test_what_was_changed_of_a_recipe_stays() -> None:
+    loaded = rudcodec.load(bitstream.encode(labelled_payload()))
+    changed = loaded.with_recipe(steps=20, optimizer="sgd").with_hard_labels()
+    assert (changed.recipe.steps, changed.recipe.optimizer) == (20, "sgd")
+    assert changed.recipe.batch == loaded.with_hard_labels().recipe.batch
 
 
 def test_views_need_a_network() -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import stripes
 
+import rudcodec
+from rudcodec import SettingError
 from rudcodec.augment import augment
-from rudcodec.data import load
+from rudcodec.data import LabelledImages, load
 from rudcodec.nets import ConvNet
+from rudcodec.plugins import UTILITIES
 from rudcodec.runs import RunContext
+from rudcodec.settings import Settings
 from rudcodec.students import default_recipe
+from rudcodec.utility import Utility
 from rudcodec.utility.dm import DistributionMatching
 from rudcodec.utility.mm import MomentMatching
 from rudcodec.utility.real_images import RealImages
@@ -120,3 +130,50 @@ def test_mm_prefers_real_images() -> None:
     own = loss(real, labels)
     assert own < 0.5 * loss(real, (labels + 1) % 10)
     assert own < 0.5 * loss(torch.randn(real.shape, generator=torch.Generator().manual_seed(0)), labels)
+
+
+class OfOthers(Utility):
+    """One that another package brings."""
+
+    value: Callable[[torch.Tensor], Any]
+
+    def prepare(self, real: LabelledImages, device: torch.device, learned: Any) -> None:
+        pass
+
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> Any:
+        return type(self).value(images)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (lambda images: images.mean() * math.nan, "OfOthers gives no finite loss"),
+        (lambda images: images.mean((1, 2, 3)), "must return a tensor of one number, with a gradient"),
+        (lambda images: torch.zeros(()), "must return a tensor of one number, with a gradient"),
+        (lambda images: 3.0, "must return a tensor of one number, with a gradient"),
+    ],
+)
+def test_losses_that_can_not_be_minimised(
+    value: Callable[[torch.Tensor], Any], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OfOthers, "value", staticmethod(value), raising=False)
+    monkeypatch.setitem(UTILITIES._added, "of others", "test_utility:OfOthers")  # noqa: SLF001  (only here)
+    short: dict[str, Any] = {"bpc": 3000, "ipc": 2, "labels": "hard", "warmup": 4, "joint": 3, "tune": 2}
+    with pytest.raises(SettingError, match=text):
+        rudcodec.compress(stripes(), tmp_path / "out.rud", utility="of others", device="cpu", **short)
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_are_no_utilities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, target in (("abstract", "rudcodec.utility:Utility"), ("number", "math:pi")):
+        monkeypatch.setitem(UTILITIES._added, name, target)  # noqa: SLF001  (only here)
+        with pytest.raises(SettingError, match=r"must be a whole subclass of rudcodec\.utility\.Utility"):
+            rudcodec.compress("digits", tmp_path / "out.rud", bpc=3000, ipc=2, utility=name, labels="hard")
+
+
+def test_options_are_finite() -> None:
+    with pytest.raises(SettingError, match="balance: inf; it must be finite"):
+        Settings(balance=math.inf)
+    with pytest.raises(SettingError, match="classification: inf; it must be finite"):
+        Settings(bpc=1000, utility="mm", utility_options={"mm.classification": math.inf})

@@ -141,6 +141,9 @@ def encode(
         raise SettingError("resume: there is no run to go on with; checkpoints names its folder")
     settings, was_there = inputs.settings, os.path.lexists(path)
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
+        # the caller's: networks that are made draw from torch's own generator
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.enable_grad())
         folder = None
         if checkpoints is not None and ranks.is_first:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))

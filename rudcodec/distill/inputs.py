@@ -194,7 +194,7 @@ def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
 def _without_real_set(settings: Settings) -> Settings:
     """Settings for a distilled set alone: there is nothing to match, and nothing to learn labels from."""
     if settings.labels not in (AUTO, "hard"):
-        mode: type[LabelMode] = LABEL_MODES.load(settings.labels)
+        mode: type[LabelMode] = LABEL_MODES.load_class(settings.labels, LabelMode)
         if mode.needs_real:
             raise SettingError(f"labels: {settings.labels} ones need real images to learn from")
     if settings.utility not in (AUTO, NO_UTILITY):
@@ -227,7 +227,7 @@ def _with_budget_of_lmbda(candidates: LabelledImages, settings: Settings, recipe
     grids = default_architecture(*candidates.image_shape, 0).grids
     images = candidates.take(first_rows(candidates, settings.ipc)).images
     latents = latent_bits_at(to_synthesis_units(torch.from_numpy(images)), grids, lmbda * GREY_LEVELS**2)
-    mode: LabelMode = LABEL_MODES.load(settings.labels)(candidates, settings, recipe)
+    mode: LabelMode = LABEL_MODES.load_class(settings.labels, LabelMode)(candidates, settings, recipe)
     bpc = bpc_for_latent_bits(_demand(candidates, settings, mode), latents, settings.ipc)
     return replace(settings, bpc=bpc)
 
@@ -256,7 +256,7 @@ def _label_mode(
 
     That isn't put into the encode's settings: the smallest budget doesn't follow from it.
     """
-    make: type[LabelMode] = LABEL_MODES.load(settings.labels)
+    make: type[LabelMode] = LABEL_MODES.load_class(settings.labels, LabelMode)
     mode = make(real, settings, recipe)
     images_bpc = smallest_images_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
     if settings.bpc - mode.shared_bits({}) / len(real.classes) >= images_bpc:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rudcodec.distill.encoder_state import EncoderState
+from rudcodec.errors import SettingError
 from rudcodec.model.latents import Chunk
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.model.synthesis import GREY_LEVELS, MID_GREY
@@ -58,23 +59,42 @@ class UtilityTerm:
         index = torch.cat([chunk.index for chunk in chunks])
         value, gradient = self._sharded(images, self.labels[index], encoder)
         if self.weight is None:
+            self._check_finite(value, gradient)
             distortion = 2 * (images.detach() - encoder.targets[index]) / images.numel()
             self.weight = self.balance * float(distortion.norm() / gradient.norm().clamp(min=1e-12))
         gradient = gradient * self.weight
         return value * self.weight, list(gradient.split([len(images) for images in decoded]))
+
+    def _check_finite(self, value: Tensor, gradient: Tensor) -> None:
+        """Raise SettingError for a utility that can't be minimised."""
+        if not (value.isfinite() and gradient.isfinite().all()):
+            raise SettingError(
+                f"utility: {type(self.utility).__name__} gives no finite loss of these images; other options "
+                "or networks of it may"
+            )
 
     def _sharded(self, images: Tensor, labels: Tensor, encoder: EncoderState) -> tuple[Tensor, Tensor]:
         """The utility and its gradient, some classes by each process where that can be."""
         ranks, generator = encoder.run.ranks, encoder.run.utility_generator
         normalised = images * self._scale + self._shift
         if ranks.world_size == 1 or not self.utility.sums_over_classes:
-            value = self.utility(normalised, labels, generator)
+            value = self._value(normalised, labels, generator)
             return value.detach(), torch.autograd.grad(value, images)[0]
         shard = labels % ranks.world_size == ranks.rank
         idle = not shard.any()  # it draws its random numbers all the same
         rows = torch.ones_like(shard) if idle else shard
-        value = self.utility(normalised[rows], labels[rows], generator)
+        value = self._value(normalised[rows], labels[rows], generator)
         value, (gradient,) = value.detach(), torch.autograd.grad(value, images)
         value, gradient = value * (not idle), gradient * (not idle)
         ranks.all_reduce([value, gradient])
         return value, gradient
+
+    def _value(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """What the utility says. Raises SettingError if that is nothing to be minimised."""
+        value: object = self.utility(images, labels, generator)
+        if not isinstance(value, Tensor) or value.ndim or not value.requires_grad:
+            raise SettingError(
+                f"utility: {type(self.utility).__name__} must return a tensor of one number, with a gradient "
+                "for the images"
+            )
+        return value

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rudcodec import views
@@ -41,6 +42,7 @@ RATE_WEIGHT_RANGE = (1e-4, 100.0)
 RATE_RESPONSE = 0.2
 MAX_LOG_CHANGE = 0.03
 TEMPERATURE = 2.0
+_MOST_ROWS = 1 << 30  # what views draw their images from
 FILE_TEMPERATURE = round(TEMPERATURE * 2**TEMPERATURE_BITS)
 COMPILE_FROM = 100_000  # views; with fewer, compiling costs more than it gains
 
@@ -175,13 +177,14 @@ class _ViewBatches:
         if self._images.are_on_device and not is_large(real.images.nbytes):
             self._shown = views.sharpened(self._images.images, recipe, torch)
         self._labels = torch.from_numpy(real.labels).to(device)
+        self._counts = np.array(real.ipc_counts())
         self._recipe, self._seed, self._render = recipe, seed, render
 
     def draw(self, first_view: int, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Views, the classes of both images in each, and the first one's weight."""
-        shape, device = tuple(self._images.images.shape), self._images.device
-        _, height, width, _ = shape
-        parameters = views.draw(self._recipe, shape, self._seed, first_view, count)
+        _, height, width, _ = self._images.images.shape
+        device = self._images.device
+        parameters = self._parameters(first_view, count)
         tensors = on_device(parameters, device)
         first = self._labels[tensors.first.source]
         second, weight = first.clone(), torch.ones(count, device=device)
@@ -189,6 +192,24 @@ class _ViewBatches:
         first_weight = torch.from_numpy(views.first_weights(parameters, height, width))
         weight[tensors.mixed] = to_device(first_weight, device)
         return to_network_input(self._rendered(parameters, tensors)), first, second, weight
+
+    def _parameters(self, first_view: int, count: int) -> views.ViewParameters:
+        """Views of images of all classes alike, however many each has: a file has as many of each."""
+        _, *size = self._images.images.shape
+        most = min(int(self._counts.max()), _MOST_ROWS // len(self._counts))
+        shape = (most * len(self._counts), *size)
+        parameters = views.draw(self._recipe, shape, self._seed, first_view, count)
+        first, second = (
+            replace(part, source=self._rows(part.source, most))
+            for part in (parameters.first, parameters.second)
+        )
+        return replace(parameters, first=first, second=second)
+
+    def _rows(self, drawn: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+        """The images that are meant, where each class counts for ``most``."""
+        label, number = drawn // most, drawn % most
+        starts = np.cumsum(self._counts) - self._counts
+        return np.asarray(starts[label] + number % self._counts[label], dtype=np.int64)
 
     def _rendered(self, parameters: views.ViewParameters, tensors: views.ViewParameters) -> Tensor:
         if self._shown is not None:

@@ -31,7 +31,7 @@ def default_architectures(height: int, width: int, channels: int, budget_bits: f
     while max(height, width) > 2 ** (levels - 1) and levels < 8:
         levels += 1
     grids = (*[channels] * (levels - 1), 1) if levels > 1 else (channels,)
-    largest = next(i for i, (limit, *_) in enumerate(NETWORKS) if budget_bits < limit)
+    largest = next((i for i, (limit, *_) in enumerate(NETWORKS) if budget_bits < limit), len(NETWORKS) - 1)
     architectures = []
     for _, hidden, layers in NETWORKS[largest::-1]:
         synthesis = (

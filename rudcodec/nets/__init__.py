@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,10 @@ _TITLES = {
     "mlp": "MLP",
     "vit": "ViT",
 }
+
+
+_MADE: WeakSet[nn.Module] = WeakSet()
+"""Networks of others that are in use: each student needs one of its own."""
 
 
 def build(
@@ -58,10 +63,11 @@ def build(
     # torch's own initialisation knows the global generator only
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        if not isinstance(net, str):
-            return _own_network(net, channels, classes, size)
-        module: nn.Module = NETS.load(net)(channels, classes, size)
-        return module
+        if isinstance(net, str) and net in NETS.builtins:
+            module: nn.Module = NETS.load(net)(channels, classes, size)
+            return module
+        make = NETS.load(net) if isinstance(net, str) else net
+        return _own_network(make, name_of(net), channels, classes, size)
 
 
 def name_of(net: str | StudentFactory) -> str:
@@ -69,14 +75,16 @@ def name_of(net: str | StudentFactory) -> str:
     return net if isinstance(net, str) else getattr(net, "__name__", type(net).__name__)
 
 
-def _own_network(make: StudentFactory, channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
-    """A user's network, tried on a blank image: a mistake is one line, not a trace of torch's."""
+def _own_network(
+    make: StudentFactory, name: str, channels: int, classes: int, size: tuple[int, int]
+) -> nn.Module:
+    """A network of a user or another package, tried on a blank image: a mistake is one line, not a trace of
+    torch's."""
     if isinstance(make, nn.Module):
         raise SettingError("net must be a function that makes a network anew for each student, not a network")
-    name = name_of(make)
     try:
         inspect.signature(make).bind(channels, classes, size)
-    except TypeError:
+    except (TypeError, ValueError):
         raise SettingError(
             f"net: {name} must take (channels, classes, (height, width)), "
             "such as lambda channels, classes, size: resnet18(num_classes=classes)"
@@ -84,6 +92,9 @@ def _own_network(make: StudentFactory, channels: int, classes: int, size: tuple[
     net: object = make(channels, classes, size)
     if not isinstance(net, nn.Module):
         raise SettingError(f"net: {name} makes a {type(net).__name__}, not a torch.nn.Module")
+    if net in _MADE:
+        raise SettingError(f"net: {name} gives a network that it has given before; it must make a new one")
+    _MADE.add(net)
     try:
         device = next(net.parameters(), torch.empty(0)).device
         with torch.no_grad():

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from rudcodec.errors import SettingError
 from rudcodec.nets import muon
 from rudcodec.payload import Recipe
 from rudcodec.recipe_checks import check_recipe
@@ -42,6 +43,27 @@ class RecipeOptimizer(torch.optim.Optimizer):
         super().__init__([group for one in self.optimizers for group in one.param_groups], {})
         self._schedules = [CosineAnnealingLR(one, recipe.steps) for one in self.optimizers] if anneal else []
         self._steps = recipe.steps
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Not possible later: the network's own parameters are all that it trains. Raises SettingError."""
+        if hasattr(self, "_steps"):
+            raise SettingError("a recipe's optimizer trains one network; make another for other parameters")
+        super().add_param_group(param_group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = {"optimizers": self.optimizers, "_schedules": _states(self._schedules), "_steps": self._steps}
+        return super().__getstate__() | own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.param_groups = [group for one in self.optimizers for group in one.param_groups]
+        rates = [group["lr"] for group in self.param_groups]
+        schedules = list(zip(self.optimizers, state["_schedules"], strict=False))  # all, or none
+        self._schedules = [CosineAnnealingLR(one, self._steps) for one, _ in schedules]
+        for schedule, (_, saved) in zip(self._schedules, schedules, strict=True):
+            schedule.load_state_dict(saved)
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update; ``closure``, if given, computes the loss and its gradients first."""

@@ -92,5 +92,5 @@ def make_utility(name: str, recipe: Recipe, options: Mapping[str, Any]) -> Utili
     Raises:
         SettingError: there is no such utility or option, or a value makes no sense.
     """
-    utility: type[Utility] = UTILITIES.load(name)
+    utility: type[Utility] = UTILITIES.load_class(name, Utility)
     return utility(recipe, utility_options(name, utility.Options, options))

@@ -86,7 +86,7 @@ class ExpertTrainer:
 
         Raises:
             DataError: the folder can't be written.
-            SettingError: its experts are of other data or another recipe.
+            SettingError: its experts are of other data or another recipe, or training by it runs away.
         """
         self._prepare(folder)
         if self._device.type == "cpu":
@@ -94,7 +94,12 @@ class ExpertTrainer:
         for number in range(count):
             file = folder / f"{number}.safetensors"
             if not file.exists():
-                write_bytes(save(self._trajectory(number, count)), file)
+                trajectory = self._trajectory(number, count)
+                if not all(weight.isfinite().all() for weight in trajectory.values()):
+                    raise SettingError(
+                        f"lr: by {self._recipe.lr:g} the experts' training runs away; give a smaller one"
+                    )
+                write_bytes(save(trajectory), file)
 
     def _prepare(self, folder: Path) -> None:
         """Make the folder, or check that what is in it goes with this set and recipe."""
