@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+from rudcodec.control_groups import group_folders
 
 
 def peak_memory() -> int:
@@ -20,8 +23,34 @@ def peak_memory() -> int:
 
 
 def free_memory() -> int:
-    """Bytes of main memory that programs can still have. 0 where the system doesn't say."""
-    return _stated("/proc/meminfo", "MemAvailable")
+    """Bytes of main memory that this process can still have, by what the machine has and by its control
+    groups. 0 where the system doesn't say."""
+    whole = _stated("/proc/meminfo", "MemAvailable")
+    return min(
+        (whole, *(left for folder in group_folders("memory") if (left := _left_in(folder)) is not None))
+    )
+
+
+def _left_in(folder: Path) -> int | None:
+    """Bytes that a control group has left; None where it has no limit."""
+    names = (
+        ("memory.max", "memory.current", "inactive_file"),  # version 2
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    )
+    for limit, used, cached in names:
+        with suppress(OSError, ValueError):  # no such file, or no limit: "max"
+            left = int((folder / limit).read_text()) - int((folder / used).read_text())
+            return max(0, left + _cached(folder / "memory.stat", cached))
+    return None
+
+
+def _cached(file: Path, name: str) -> int:
+    """Bytes of files that a group counts as used, but would give up."""
+    with suppress(OSError):
+        for line in file.read_text().splitlines():
+            if line.startswith(f"{name} "):
+                return int(line.split()[1])
+    return 0
 
 
 def images_at_once(height: int, width: int) -> int:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
+
+from rudcodec.control_groups import group_folders
 
 SMALL_IMAGE = 16 * 16
 """Pixels of an image; with no more, several threads wait for each other longer than they work."""
 
 _NUMBERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _set_here: set[str] = set()
-_CGROUPS = Path("/proc/self/cgroup")
-_MOUNT = Path("/sys/fs/cgroup")
 
 
 def available_cores() -> int:
     """Cores that this process may use at once: by its affinity, and by the quota of its control groups."""
-    quota = min(_quotas(), default=math.inf)
+    quota = min(map(_quota_in, group_folders("cpu")), default=math.inf)
     return max(1, min(_cores_by_affinity(), math.floor(min(quota, 1e6))))
 
 
@@ -58,20 +58,6 @@ def _cores_by_affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _quotas() -> Iterator[float]:
-    """Those of all groups, from the process's own up to the root that it sees."""
-    with suppress(OSError, ValueError):
-        for line in _CGROUPS.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers and "cpu" not in controllers.split(","):
-                continue
-            root = _MOUNT / controllers
-            for folder in (root / path.lstrip("/"), *(root / path.lstrip("/")).parents):
-                yield _quota_in(folder)
-                if folder == root:
-                    break
 
 
 def _quota_in(folder: Path) -> float:

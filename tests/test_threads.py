@@ -1,4 +1,4 @@
-"""How many threads torch is told to use."""
+"""How many threads torch is told to use, and how much memory there is, in a container and outside."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from rudcodec import threads
+from rudcodec import control_groups, threads
+from rudcodec.memory import free_memory
 
 
 @pytest.fixture
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Control groups in a folder, on a machine of which this process may use eight cores."""
     monkeypatch.setattr(threads, "_cores_by_affinity", lambda: 8)
-    monkeypatch.setattr(threads, "_MOUNT", tmp_path / "mount")
+    monkeypatch.setattr(control_groups, "_MOUNT", tmp_path / "mount")
     monkeypatch.setattr(threads, "_set_here", set())
-    monkeypatch.setattr(threads, "_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(control_groups, "_GROUPS", tmp_path / "cgroup")
     (tmp_path / "cgroup").write_text("0::/jobs/mine\n4:memory:/x\n3:cpu,cpuacct:/box\n")
     return tmp_path / "mount"
 
@@ -41,6 +42,23 @@ def test_quota_of_version_1(groups: Path, quota: str, cores: int) -> None:
     write(groups / "cpu,cpuacct" / "box" / "cpu.cfs_quota_us", quota)
     write(groups / "cpu,cpuacct" / "box" / "cpu.cfs_period_us", "100000")
     assert threads.available_cores() == cores
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems don't say")
+def test_memory_is_what_the_groups_leave(groups: Path) -> None:
+    machine = free_memory()
+    assert machine > 10**6
+    write(groups / "jobs" / "mine" / "memory.max", "max")
+    write(groups / "jobs" / "mine" / "memory.current", "70000")
+    assert free_memory() > 10**6
+    write(groups / "jobs" / "memory.max", "90000")
+    write(groups / "jobs" / "memory.current", "70000")
+    assert free_memory() == 20_000
+    write(groups / "jobs" / "memory.stat", "anon 5\ninactive_file 3000\n")
+    assert free_memory() == 23_000
+    write(groups / "memory" / "x" / "memory.limit_in_bytes", "80000")
+    write(groups / "memory" / "x" / "memory.usage_in_bytes", "79000")
+    assert free_memory() == 1000
 
 
 def test_without_control_groups(groups: Path) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rudcodec.augment import augment
 from rudcodec.data import LabelledImages
+from rudcodec.memory import images_at_once
 from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
 from rudcodec.runs import State
@@ -44,10 +45,10 @@ class DistributionMatching(Utility):
             with autocast(device):
                 return net.features(x).to(x.dtype)
 
+        pieces = real_images.split(images_at_once(*size))  # all see the same augmentation
         with torch.no_grad():
-            real_means = torch.stack(
-                [f.mean(0) for f in features(real_images.to(images.dtype)).split(counts)]
-            )
+            real_features = torch.cat([features(piece.to(images.dtype)) for piece in pieces])
+            real_means = torch.stack([f.mean(0) for f in real_features.split(counts)])
         synthetic = features(images)
         one_hot = torch.zeros(len(present_classes), len(labels), device=device, dtype=images.dtype)
         for row, label in enumerate(present_classes):
