@@ -4,7 +4,7 @@
 
 The label network of a file labels random real images as AVIF of ``bpc`` bits per class, or the images of the
 file ``--of``, whose students are then trained as ``eval`` trains them. ``--labels ''`` stands for hard ones;
-else kept (3), step (32), temperature (32, in 1/16) and own (0), the part of each label that is its image's
+else kept (3), step (32), temperature (32, in 1/16) and own (0.5), the part of each label that is its image's
 class in any case, may be changed. All are judged on the last tenth of each class of the train split, which
 the file's network has seen, as have the images of ``--of``; real images are drawn from the rest.
 """

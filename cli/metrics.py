@@ -103,7 +103,7 @@ class Metrics:
             return sys.stdout
         # without a buffer, which would be tried again when a full disk has ended the run
         file = self._stack.enter_context(log.open("a+b" if self._append else "wb", buffering=0))
-        if self._append and file.tell():
+        if self._append and file.seekable() and file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":  # half a line, of a process that was killed
                 file.write(b"\n")

@@ -115,19 +115,24 @@ def test_a_folder_keeps_what_is_not_of_a_run(tmp_path: Path) -> None:
         folder.clear()
     assert list(mine.iterdir()) == []
     theirs.mkdir()
-    (theirs / "1.safetensors").write_bytes(b"weights")
+    (theirs / "checkpoint-1.safetensors").write_bytes(b"weights")
     with pytest.raises(DataError, match="holds files that are not of a run"), CheckpointFolder(theirs):
         pass
-    with pytest.raises(DataError, match="is a file"), CheckpointFolder(theirs / "1.safetensors"):
+    with pytest.raises(DataError, match="is a file"), CheckpointFolder(theirs / "checkpoint-1.safetensors"):
         pass
     with CheckpointFolder(tmp_path / "new") as folder:
         (folder.path / "notes.txt").write_text("of the user's")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["notes.txt"]
-    assert [path.name for path in theirs.iterdir()] == ["1.safetensors"]
+    assert [path.name for path in theirs.iterdir()] == ["checkpoint-1.safetensors"]
 
 
 @pytest.mark.parametrize(
-    "left", ["rudcodec-run.lock", ".rudcodec-run.json.a1b2c3d4.rudcodec-tmp", "checkpoint-3.safetensors"]
+    "left",
+    [
+        "rudcodec-run.lock",
+        ".rudcodec-run.json.a1b2c3d4.rudcodec-tmp",
+        ".checkpoint-3.safetensors.a1b2c3d4.rudcodec-tmp",
+    ],
 )
 def test_a_process_was_killed_as_it_began_or_ended(tmp_path: Path, left: str) -> None:
     path = tmp_path / "run"

@@ -61,7 +61,7 @@ class CheckpointFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for leftover in self.path.glob(f".*{TEMPORARY_SUFFIX}"):
-            if _is_own(leftover.name):
+            if _is_leftover(leftover.name):
                 leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
         empty = not self.exists()
         made = empty and self._made_by_a_run()
@@ -166,14 +166,15 @@ def is_of_a_run(folder: Path) -> bool:
     """Whether a folder has the marker of a run, or nothing but what a process has left that was killed before
     it wrote it or after it removed it."""
     names = [path.name for path in folder.iterdir()]
-    return MARKER in names or (names != [] and all(_is_own(name) for name in names))
+    return MARKER in names or (names != [] and all(name == _LOCK or _is_leftover(name) for name in names))
 
 
-def _is_own(name: str) -> bool:
-    """Whether a file of that name is one that this class writes, or was writing when it was killed."""
-    if name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
-        name = name[1:].removesuffix(TEMPORARY_SUFFIX).rpartition(".")[0]
-    return name in (MARKER, _LOCK) or _number(Path(name)) > 0
+def _is_leftover(name: str) -> bool:
+    """Whether a file of that name is one that this class was writing when it was killed."""
+    if not (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)):
+        return False
+    target = name[1:].removesuffix(TEMPORARY_SUFFIX).rpartition(".")[0]
+    return target == MARKER or _number(Path(target)) > 0
 
 
 def _number(path: Path) -> int:
