@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rudcodec
+from rudcodec.checksums import checksum_of
 from rudcodec.display import ProgressView
 from rudcodec.errors import DataError
 from rudcodec.progress import activity
@@ -79,7 +79,7 @@ class Budgets:
             if _is_file_of(self._ledger.get(key), path):
                 continue
             view.say(f"{path}: {number} of {len(self.sizes)} files")
-            new = self.folder / f".{path.name}.{_checksum(key)}"  # until the ledger knows it
+            new = self.folder / f".{path.name}.{checksum_of(key)[:16]}"  # until the ledger knows it
             if not new.exists():
                 result = rudcodec.compress(
                     self.train,
@@ -125,10 +125,6 @@ class Budgets:
 def _is_file_of(known: Any, path: Path) -> bool:
     """Whether a file is the one that an encode known to the ledger has made."""
     return isinstance(known, dict) and path.exists() and known.get("sha256") == _sha256(path)
-
-
-def _checksum(key: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _sha256(path: Path) -> str:

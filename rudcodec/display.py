@@ -31,7 +31,7 @@ class ProgressView:
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet or sys.stderr is None
+        self._quiet = quiet
         self._stack = ExitStack()
         self._live: Live | None = None
         self._stages: Progress | None = None

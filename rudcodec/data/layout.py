@@ -89,7 +89,19 @@ def split_of_name(name: str) -> SourceSplit | None:
     return parsed.split if parsed else None
 
 
-def split_names(names: Iterable[str]) -> dict[str, SourceSplit]:
+class FolderSplits:
+    """The splits that folders are called by; all folders of a set together say which names are splits'."""
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._splits = _split_names({part for folder in folders for part in folder.split("/")})
+
+    def of(self, folder: str) -> SourceSplit | None:
+        """The split that the folder is called by, or the innermost one that it lies in."""
+        parts = reversed(folder.split("/"))
+        return next((split for part in parts if (split := self._splits.get(part))), None)
+
+
+def _split_names(names: Iterable[str]) -> dict[str, SourceSplit]:
     """Those of some folders' names that are splits': train_images or TestSet; seg_train and seg_test, which
     differ in such a word; but not a single ``train_station``."""
     parsed = {name: found for name in names if (found := _parse_name(name)) and found.split}

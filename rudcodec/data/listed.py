@@ -17,7 +17,7 @@ from rudcodec.data.folders import FolderSource
 from rudcodec.data.image_source import ImageSource
 from rudcodec.data.items import ItemSource
 from rudcodec.data.label_values import are_numbers, as_label, label_values
-from rudcodec.data.layout import split_names, split_of_name
+from rudcodec.data.layout import FolderSplits, split_of_name
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES, SourceSplit
 from rudcodec.data.tables import ENDINGS, ColumnError, Row, Table, parse_table
@@ -75,32 +75,29 @@ class _Pictures:
 
     def __init__(self, names: Iterable[str], tables: Iterable[str]) -> None:
         self._names = frozenset(names)
-        folders = {_folder(name) for name in (*self._names, *tables)}
-        self._splits = split_names({part for folder in folders for part in folder.split("/")})
+        self._splits = FolderSplits({_folder(name) for name in (*self._names, *tables)})
         self._by_end: dict[str, str | None] = {}  # None: several
         for name in self._names:
             last = name.rpartition("/")[2]
             for end in (last, last.rpartition(".")[0]):
                 self._by_end[end] = None if end in self._by_end else name
 
-    def find(self, text: str, table: str, split: SourceSplit | None = None) -> str | None:
-        """The picture of that path from the folder of ``table``, or from the root; or else the only one of
+    def find(self, text: str, folder: str, split: SourceSplit | None) -> str | None:
+        """The picture of that path from ``folder``, the table's, or from the root; or else the only one of
         that file name, with or without ending, if its folders agree with those that ``text`` names, and with
-        the split that it is said to be of, here or by the table's name."""
+        the ``split`` that the table says."""
         path = normpath(text.strip().replace("\\", "/").lstrip("/"))
-        for name in (normpath(_folder(table) + path), path):
+        for name in (normpath(folder + path), path):
             if name in self._names:
                 return name
         found = self._by_end.get(path.rpartition("/")[2])
-        if found is None:
+        if found is None or not _may_lie_in(_folder(path), _folder(found)):
             return None
-        splits = {split or self.split_of_table(table), self.split_of(found)} - {None}
-        return found if _may_lie_in(_folder(path), _folder(found)) and len(splits) < 2 else None
+        return found if len({split, self.split_of(found)} - {None}) < 2 else None
 
     def split_of(self, name: str) -> SourceSplit | None:
-        """The split that a folder of this file is called by, the innermost first."""
-        parts = reversed(_folder(name).split("/"))
-        return next((split for part in parts if (split := self._splits.get(part))), None)
+        """The split that the folders of a file say."""
+        return self._splits.of(_folder(name))
 
     def split_of_table(self, name: str) -> SourceSplit | None:
         """The split that a table's own name says, or else its folders."""
@@ -118,17 +115,19 @@ def _is_table(name: str) -> bool:
 
 
 def _parse(contents: Contents, name: str, pictures: _Pictures) -> Table:
+    folder, split = _folder(name), pictures.split_of_table(name)
     return parse_table(
         contents.read(name, MAX_TABLE),
         name,
         contents.files.locate(name),
         contents.reading,
-        lambda text: pictures.find(text, name),
+        lambda text: pictures.find(text, folder, split),
     )
 
 
 def _lists_some(table: Table, name: str, pictures: _Pictures) -> bool:
-    return any(pictures.find(row.file, name) for row in table.rows)
+    folder, split = _folder(name), pictures.split_of_table(name)
+    return any(pictures.find(row.file, folder, split) for row in table.rows)
 
 
 def _has_class_folders(contents: Contents) -> bool:
@@ -177,11 +176,11 @@ class _Listing:
         self.problems: dict[SourceSplit, list[str]] = {}
 
     def add(self, name: str, table: Table, pictures: _Pictures) -> None:
-        of_table = pictures.split_of_table(name)
+        folder, of_table = _folder(name), pictures.split_of_table(name)
         for row in table.rows:
             line = f"{table.where}, line {row.line}"
             stated = _stated_split(row, line) or of_table
-            picture = pictures.find(row.file, name, stated)
+            picture = pictures.find(row.file, folder, stated)
             split = stated or pictures.split_of(picture or row.file)
             if split is None:
                 self._unsplit = self._unsplit or line

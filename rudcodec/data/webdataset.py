@@ -22,7 +22,7 @@ from rudcodec.data.file_items import FileItems, Place
 from rudcodec.data.items import ItemSource
 from rudcodec.data.kinds import NO_ENDING
 from rudcodec.data.label_values import as_label, find_label, label_values
-from rudcodec.data.layout import split_names, split_of_path
+from rudcodec.data.layout import FolderSplits, split_of_path
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
 from rudcodec.data.saved import about_classes
@@ -67,11 +67,10 @@ def _split_folders(contents: Contents) -> dict[SourceSplit, frozenset[str]]:
     """The folders of pictures by split; all are train where none is called by a split. Raises DataError if
     some are and others aren't."""
     folders = {name.rpartition("/")[0] for name in contents.pictures}
-    names = split_names({part for folder in folders for part in folder.split("/")})
+    splits = FolderSplits(folders)
     by_split: dict[SourceSplit | None, set[str]] = {}
     for folder in sorted(folders):
-        found = [names[part] for part in reversed(folder.split("/")) if part in names]
-        by_split.setdefault(found[0] if found else None, set()).add(folder)
+        by_split.setdefault(splits.of(folder), set()).add(folder)
     others = by_split.pop(None, set())
     if others and by_split:
         raise DataError(

@@ -34,7 +34,7 @@ from rudcodec.runs import (
     joined_ranks,
     software,
 )
-from rudcodec.settings import Settings
+from rudcodec.settings import NO_UTILITY, Settings
 from rudcodec.watching import watched_reports
 
 
@@ -239,6 +239,8 @@ def _fingerprint(inputs: Inputs, machine: dict[str, str]) -> dict[str, Any]:
     names = [stage.name for stage in pipeline(inputs)]
     stages = f"{len(names)} stages ({hashlib.sha256(repr(names).encode()).hexdigest()[:8]})"
     chosen = ((UTILITIES, inputs.settings.utility), (LABEL_MODES, inputs.settings.labels))
-    origins = [origin for registry, name in chosen if name != "none" and (origin := registry.origin(name))]
+    origins = [
+        origin for registry, name in chosen if name != NO_UTILITY and (origin := registry.origin(name))
+    ]
     others = {"code of others": origins} if origins else {}
     return {**machine, **inputs.fingerprint(), "pipeline": stages, **others}

@@ -178,6 +178,7 @@ class _ViewBatches:
             self._shown = views.sharpened(self._images.images, recipe, torch)
         self._labels = torch.from_numpy(real.labels).to(device)
         self._counts = np.array(real.ipc_counts())
+        self._starts = np.cumsum(self._counts) - self._counts
         self._recipe, self._seed, self._render = recipe, seed, render
 
     def draw(self, first_view: int, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -208,8 +209,7 @@ class _ViewBatches:
     def _rows(self, drawn: NDArray[np.int64], most: int) -> NDArray[np.int64]:
         """The images that are meant, where each class counts for ``most``."""
         label, number = drawn // most, drawn % most
-        starts = np.cumsum(self._counts) - self._counts
-        return np.asarray(starts[label] + number % self._counts[label], dtype=np.int64)
+        return np.asarray(self._starts[label] + number % self._counts[label], dtype=np.int64)
 
     def _rendered(self, parameters: views.ViewParameters, tensors: views.ViewParameters) -> Tensor:
         if self._shown is not None:

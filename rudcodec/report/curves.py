@@ -26,7 +26,7 @@ def curves_of(points: Sequence[Point]) -> list[Curve]:
     """The curves that points make: of files by label mode and student, then of what would replace them."""
     nets = {point.student for point in points if point.net}
     groups: dict[str, list[Point]] = {}
-    for point in sorted(points, key=lambda point: (_ORDER[point.kind], point.label_mode, point.bpc)):
+    for point in sorted(points, key=lambda point: (_ORDER[point.kind], point.label_mode)):
         name = curve_name(point) + (f", {point.student}" if point.net and len(nets) > 1 else "")
         groups.setdefault(name, []).append(point)
     return [Curve(name, tuple(sorted(group, key=lambda point: point.bpc))) for name, group in groups.items()]

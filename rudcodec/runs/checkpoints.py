@@ -7,6 +7,7 @@ import json
 import re
 from contextlib import suppress
 from copy import deepcopy
+from fnmatch import fnmatch
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -171,10 +172,9 @@ def is_of_a_run(folder: Path) -> bool:
 
 def _is_leftover(name: str) -> bool:
     """Whether a file of that name is one that this class was writing when it was killed."""
-    if not (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)):
-        return False
-    target = name[1:].removesuffix(TEMPORARY_SUFFIX).rpartition(".")[0]
-    return target == MARKER or _number(Path(target)) > 0
+    return any(
+        fnmatch(name, f".{target}.*{TEMPORARY_SUFFIX}") for target in (MARKER, "checkpoint-*.safetensors")
+    )
 
 
 def _number(path: Path) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rudcodec.checksums import checksum_of
 from rudcodec.runs.checkpoints import CheckpointFolder, State
 from rudcodec.runs.journal import Journal
 
@@ -44,7 +43,7 @@ class Learnt:
         Raises:
             DataError: the result can't be kept.
         """
-        key = hashlib.sha256(json.dumps([self._facts, facts], sort_keys=True).encode()).hexdigest()
+        key = checksum_of([self._facts, facts])
         found = journal.ranks.broadcast(self._kept.get(key))
         if found is not None:
             result, seconds = found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from rudcodec.bitstream import labels_bytes
+from rudcodec.checksums import checksum_of
 from rudcodec.data import LabelledImages, digest
 from rudcodec.data.mapped import STUDENTS, cache_folder
 from rudcodec.errors import DataError, MissingPackageError, SettingError
@@ -204,7 +204,7 @@ def facts_of_students(trainer: Trainer, real: LabelledImages) -> dict[str, Any]:
 def _key(trainer: Trainer, seed: int, real: LabelledImages) -> str:
     """A checksum of all that a student depends on, and of what it looks at."""
     facts = {**facts_of_students(trainer, real), "seed": seed}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return checksum_of(facts)
 
 
 def _digest(data: TrainingSet) -> str:
