@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,9 @@ from test_output import one_line, run
 
 import rudcodec
 from rudcodec import bitstream
+from rudcodec.cli.metrics import Metrics
 from rudcodec.cli.outputs import check_outputs
+from rudcodec.display import ProgressView
 
 
 class TestForce:
@@ -269,3 +275,31 @@ class TestNames:
         monkeypatch.setattr("rudcodec.cli.outputs.sys.stdout", None)
         with pytest.raises(rudcodec.DataError, match="standard output is closed"):
             check_outputs([Path("-")], force=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("info absent.rud 2>&-", 2, ""),  # not on standard output instead
+        ("eval small.rud --real digits >&-", 2, "rudcodec: standard output is closed\n"),
+    ],
+)
+def test_closed_streams(command: str, code: int, said: str, rud: Path) -> None:
+    pytest.importorskip("torch")
+    line = f"{shlex.quote(sys.executable)} -m rudcodec.cli {command}"
+    done = subprocess.run(["sh", "-c", line], cwd=rud.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (code, said)
+
+
+def test_the_log_of_a_process_that_was_killed_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from rudcodec.runs import ProgressReport
+
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"settings": {}}\n{"stage": "warm-up", "st')
+    with ProgressView(quiet=True) as view, Metrics(view, log, None, append=True) as metrics:
+        metrics(ProgressReport("joint", 1, 2))
+    first, half, last = log.read_text().splitlines()
+    assert (first, half) == ('{"settings": {}}', '{"stage": "warm-up", "st')
+    assert json.loads(last)["stage"] == "joint"

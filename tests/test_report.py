@@ -30,7 +30,7 @@ from rudcodec.data import load
 from rudcodec.display import ProgressView
 from rudcodec.payload import LabelLayer
 from rudcodec.report import JudgedFile, Ledger, Point, as_tsv
-from rudcodec.report.curves import verdicts
+from rudcodec.report.curves import curves_of, verdicts
 from rudcodec.settings import Settings
 
 pytest.importorskip("torch")
@@ -91,6 +91,9 @@ def test_ticks_are_rounded_by_little() -> None:
         49_353: "49k",
     }
     assert {bpc: tick_name(bpc) for bpc in named} == named
+
+
+KINDS = ("set", "pictures")
 
 
 def interrupted(*_: object) -> None:
@@ -384,6 +387,31 @@ class TestPieces:
             list(pool.map(add, range(4)))
         assert len(path.read_text().splitlines()) == 80
         assert [one.name for one in tmp_path.iterdir()] == ["kept.jsonl"]
+
+    def test_curves_run_from_small_to_large(self) -> None:
+        """Also where files of several label modes have real images beside them."""
+        sizes = {"hard": (5e3, 5e4, 1e5), "network": (1.5e4, 3e4)}
+        points = [
+            point(kind, bpc, 0.5, label_mode=mode)
+            for mode, each in sizes.items()
+            for bpc in each
+            for kind in KINDS
+        ]
+        curves = {curve.name: [one.bpc for one in curve.points] for curve in curves_of(points)}
+        assert curves["real images as avif, hard labels"] == [5e3, 1.5e4, 3e4, 5e4, 1e5]
+        assert curves["files with hard labels"] == [5e3, 5e4, 1e5]
+
+    def test_verdicts_are_of_each_student(self) -> None:
+        points = [
+            point(kind, 800, mean, net=net, width=None)
+            for net, means in (("MLP", (0.5, 0.7)), ("ViT", (0.6, 0.6)))
+            for kind, mean in zip(KINDS, means, strict=True)
+        ]
+        worse, equal = verdicts(points)
+        assert worse.startswith(
+            "Better than the files are real images as avif, hard labels, by students MLP at"
+        )
+        assert equal == "The files are worth as much as real images as avif, hard labels, by students ViT."
 
     def test_table(self) -> None:
         made = point("set", 800, 0.75, steps=5, batch=4, accuracies=(0.74, 0.76), real_images=9, device="cpu")
