@@ -98,6 +98,18 @@ class TestForce:
             with pytest.raises(rudcodec.DataError, match="is what is read"):
                 rudcodec.compress(path, path, bpc=1000)
 
+    @pytest.mark.parametrize("read", ["file", "set"])
+    def test_curve_does_not_replace_what_it_reads(self, read: str, rud: Path, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        pytest.importorskip("matplotlib")
+        path = tmp_path / "curve.tsv"
+        path.write_bytes(rud.read_bytes() if read == "file" else b"precious")
+        before = path.read_bytes()
+        file, real = (path, tmp_path / "no.zip") if read == "file" else (rud, path)
+        command: list[str | Path] = ["curve", file, "--real", real, "-o", path, "--force"]
+        assert "curve.tsv: is what is read, which not even --force" in one_line(run(*command))
+        assert path.read_bytes() == before
+
     def test_decompress_replaces_what_it_has_written(self, rud: Path, tmp_path: Path) -> None:
         out = tmp_path / "synth"
         assert run("decompress", rud, out).exit_code == 0

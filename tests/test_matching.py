@@ -193,6 +193,13 @@ def test_experts_are_added_and_checked(data: LabelledImages, folder: Path, tmp_p
         Experts(path)
 
 
+def test_experts_whose_training_runs_away_are_not_kept(data: LabelledImages, tmp_path: Path) -> None:
+    trainer = ExpertTrainer(data, replace(SHORT, lr=1e30), CPU)
+    with pytest.raises(SettingError, match=r"lr: by 1e\+30 the experts' training runs away"):
+        trainer.fill(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
 def test_experts_that_come_later_change_no_run_under_way(data: LabelledImages, tmp_path: Path) -> None:
     ExpertTrainer(data, SHORT, CPU).fill(tmp_path, 2)
 

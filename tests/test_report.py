@@ -513,6 +513,14 @@ class TestCompare:
         same = run("compare", folder / "1.rud", folder / "1.rud")
         assert "the images are equal" in same.stdout
 
+    def test_a_file_without_a_recipe(self, folder: Path) -> None:
+        """Or with one of a newer version, which is as good as none."""
+        bitstream.write(replace(small_payload(5, segments=10), recipe=None), folder / "bare.rud")
+        result = run("compare", folder / "bare.rud", folder / "1.rud")
+        assert result.exit_code == 0, result.output
+        (line,) = (line for line in result.stdout.splitlines() if line.startswith("recipe "))
+        assert "none that this version understands" in line and line.endswith("differs")
+
     def test_mistakes(self, folder: Path) -> None:
         assert "absent.rud" in one_line(run("compare", folder / "1.rud", folder / "absent.rud"))
         assert "real.npz: " in one_line(run("compare", folder / "real.npz", folder / "1.rud"))

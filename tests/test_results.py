@@ -47,6 +47,19 @@ def test_best_rows_say_what_they_were_made_by() -> None:
     assert images and all(line.endswith("|  |") for line in images)
 
 
+def test_headlines_compare_students_of_one_split_and_net() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_results.py"))
+    rows = made["read_rows"](made["TABLE"])
+    (file,) = [row for row in rows if row["bytes"] == "37433"]
+    avif = file | {"what": "real images as avif, hard labels", "labels": "hard", "bpc": "29000"}
+    wanted = [("cifar10", "network", 30_000)]
+    ((best, beside, _),) = made["headlines"]([file, avif], wanted)
+    assert best == file and beside == avif
+    for field, other in (("split", "test"), ("net", "AlexNet"), ("split", "train"), ("bpc", "20000")):
+        ((best, beside, _),) = made["headlines"]([file, avif | {field: other}], wanted)
+        assert best == file and beside is None
+
+
 def test_curves_show_label_networks_at_their_own_size() -> None:
     pytest.importorskip("matplotlib")
     made = runpy.run_path(str(ROOT / "docs" / "make_curves.py"))
