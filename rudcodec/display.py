@@ -55,10 +55,10 @@ class ProgressView:
 
             console = Console(stderr=True)
             self._stages = Progress(
-                TextColumn("{task.description:<12}"),
+                TextColumn("{task.description:<12}", markup=False),  # names may have brackets
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[facts]}"),
+                TextColumn("{task.fields[facts]}", markup=False),
                 console=console,
             )
             self._live = Live(get_renderable=self._render, console=console, redirect_stdout=False)

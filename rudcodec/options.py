@@ -76,8 +76,8 @@ def check_options(values: Any) -> None:
     for one, known in options_of(type(values)):
         value = getattr(values, one.name)
         _check(one.name, value, _types(type(values), one.name), known)
-        if isinstance(value, Real) and math.isinf(value) and value != one.default:
-            raise SettingError(f"{one.name}: {value}; it must be finite")
+        if isinstance(value, Real) and not is_finite(value) and value != one.default:
+            raise SettingError(f"{one.name}: {shown_number(value)}; it must be finite")
         object.__setattr__(values, one.name, plain_number(value))
 
 
@@ -111,10 +111,19 @@ def _check(name: str, value: Any, types: tuple[type, ...], known: Option) -> Non
             raise SettingError(f"{name}: {value!r} is none of {', '.join(allowed)}{guess(value, allowed)}")
     elif isinstance(value, Real) and (broken := _broken_bound(value, known)):
         unit = f" {known.unit}" if known.unit else ""
-        raise SettingError(f"{name}: {_shown(value)}{unit}; it must be {broken}")
+        raise SettingError(f"{name}: {shown_number(value)}{unit}; it must be {broken}")
 
 
-def _shown(number: Any) -> str:
+def is_finite(number: Any) -> bool:
+    """Whether a float holds such a number; none holds a whole number of hundreds of digits."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
+def shown_number(number: Any) -> str:
+    """A number for a message."""
     try:
         return f"{number:,.12g}"
     except OverflowError:  # a whole number that no float can hold

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rudcodec.errors import SettingError
-from rudcodec.options import guess, plain_number
+from rudcodec.options import guess, is_finite, plain_number, shown_number
 from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Recipe
 from rudcodec.whole_numbers import whole
 
@@ -53,8 +52,8 @@ def check_recipe(recipe: Recipe, channels: int | None = None) -> None:
         if not value > 0:
             raise SettingError(f"{name} must be above zero, not {value}")
     for name in ("lr", "weight_decay"):
-        if not math.isfinite(getattr(recipe, name)):
-            raise SettingError(f"{name} must be finite, not {getattr(recipe, name)}")
+        if not is_finite(value := getattr(recipe, name)):
+            raise SettingError(f"{name} must be finite, not {shown_number(value)}")
     if recipe.weight_decay < 0:
         raise SettingError(f"weight_decay must be at least 0, not {recipe.weight_decay}")
     if not 0 <= recipe.momentum < 1:

@@ -60,6 +60,14 @@ def test_a_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
             terminal.wait_for("left in all; compiling for 0:0")
 
 
+def test_names_with_brackets_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+    with ProgressView() as view:
+        view("1 of 2, ant[best].rud", 1, 2, "[/b]")
+        terminal.wait_for("ant[best].rud")
+        terminal.wait_for("[/b]")
+
+
 def test_the_stage_under_way_is_seen_of_more_than_the_screen_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINES", "10")
     terminal = terminal_for(monkeypatch)

@@ -148,6 +148,11 @@ def test_mistakes(small: SyntheticSet, real: LabelledImages, train: LabelledImag
         evaluate(train, real)
     with pytest.raises(SettingError, match="steps"):
         evaluate(small, real, steps=0)
+    with pytest.raises(SettingError, match="steps is '200', must be a number"):
+        evaluate(small, real, steps="200")  # type: ignore[arg-type]
+    for width in (0, 64.5, "64"):
+        with pytest.raises(SettingError, match="width"):
+            evaluate(small, real, width=width)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="warp"):
         evaluate(small, real, device="warp")
     with pytest.raises(SettingError, match="3 channels"):

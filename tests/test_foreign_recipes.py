@@ -151,8 +151,11 @@ def test_large_pictures_have_smaller_batches() -> None:
         ("weight_decay=-1", "weight_decay must be at least 0, not -1.0"),
     ],
 )
-def test_changes_that_make_no_sense(change: str, text: str, tmp_path: Path, source: Path) -> None:
-    result = run_eval(payload_with(), tmp_path, source, "--set", change)
+@pytest.mark.parametrize("baseline", ["none", "avif"])
+def test_changes_that_make_no_sense(
+    change: str, text: str, baseline: str, tmp_path: Path, source: Path
+) -> None:
+    result = run_eval(payload_with(), tmp_path, source, "--set", change, "--baseline", baseline)
     assert result.exit_code == 2 and text in result.stderr.splitlines()[-1]
 
 

@@ -166,6 +166,11 @@ def test_numbers_without_end_are_refused(tmp_path: Path) -> None:
     assert "'inf' is not a finite number" in mistake(result)
     result = run("compress", "digits", tmp_path / "out.rud", "--checkpoint-every", "nan")
     assert "'nan' is not a finite number" in mistake(result)
+    file = tmp_path / "settings.toml"
+    file.write_text(f"ipc = {10**400}\n")
+    result = run("compress", "digits", tmp_path / "out.rud", "--bpc", "800", "--config", file)
+    assert "ipc: a number of hundreds of digits; it must be finite" in mistake(result)
+    file.unlink()
     assert not list(tmp_path.iterdir())
 
 

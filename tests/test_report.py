@@ -451,6 +451,15 @@ class TestPieces:
         assert "Changed for the students here: lr=0.1, steps=9" in as_html(report)
         assert "Changed" not in as_html(replace(report, changes=""))
 
+    def test_pages_say_their_own_sentences_as_a_whole(self, rud: Path) -> None:
+        file = JudgedFile.decode("a.rud", rud.read_bytes())
+        refusal = " ".join(f"word-{number}" for number in range(99))
+        changes = f"lr=0.1, augment={refusal}"
+        made = point("set", 800, 0.75, sha256=file.sha256)
+        report = Report((file,), (made,), "ants", "val", "1", (f"{refusal} <b>",), changes)
+        page = as_html(report)
+        assert f"<p>{refusal} &lt;b&gt;</p>" in page and page.count(changes) == 2
+
     def test_each_curve_of_files_has_a_colour(self) -> None:
         """As many as there are of three label modes and three networks."""
         kinds = [(mode, net) for mode in ("hard", "soft", "network") for net in ("MLP", "VGG-11", "LeNet")]

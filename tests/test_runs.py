@@ -415,3 +415,21 @@ def test_each_process_has_a_gpu(second_of_two: list[str], monkeypatch: pytest.Mo
     with pytest.raises(SettingError, match="device: 2 processes for 1 GPUs"), joined_ranks("auto"):
         pass
     assert second_of_two == []
+
+
+@pytest.mark.parametrize(
+    ("processes", "text"),
+    [
+        ("abc", "the environment says WORLD_SIZE=abc; torchrun sets it"),
+        ("0", "the environment says WORLD_SIZE=0; torchrun sets it"),
+        ("2", "WORLD_SIZE: 2 processes must be started with torchrun"),
+    ],
+)
+def test_processes_that_torchrun_has_not_started(
+    processes: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    with pytest.raises(SettingError, match=text), joined_ranks("cpu"):
+        pass

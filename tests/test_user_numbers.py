@@ -76,6 +76,9 @@ def test_contents_are_taken_wherever_a_file_is(rud: Path, tmp_path: Path) -> Non
     for wrong in (None, 5, io.StringIO("text")):
         with pytest.raises(DataError, match="a path, an open binary file or bytes"):
             rudcodec.load(wrong)  # type: ignore[arg-type]
+    for read in (rudcodec.load, rudcodec.salvage, lambda name: rudcodec.merge([name], tmp_path / "none.rud")):
+        with pytest.raises(DataError, match="no file can have that name"):
+            read("a\0b")
     size = rudcodec.merge((path for path in [rud, rud]), tmp_path / "both.rud")
     assert size == (tmp_path / "both.rud").stat().st_size
     (tmp_path / "bad.rud").write_bytes(contents[:40] + b"!" + contents[41:])
@@ -92,6 +95,7 @@ def test_contents_are_taken_wherever_a_file_is(rud: Path, tmp_path: Path) -> Non
         ({"mean": (1, 2)}, "the recipe is for 2 channels, the images have 3"),
         ({"steps": 2.5}, r"steps is 2\.5, must be a whole number"),
         ({"lr": float("nan")}, "lr must be above zero"),
+        ({"lr": 10**400}, "lr must be finite, not a number of hundreds of digits"),
         ({"steps": -3}, "steps must be above zero, not -3"),
         ({"weight_decay": float("inf")}, "weight_decay must be finite"),
         ({"cutmix": 256}, r"cutmix must be 0\.\.255"),

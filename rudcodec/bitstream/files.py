@@ -37,7 +37,7 @@ def read_bytes(file: File) -> bytes:
             raise DataError(f"a .rud file is a path, an open binary file or bytes, not {type(file).__name__}")
         return contents
     try:
-        with Path(os.fsdecode(file)).open("rb") as opened_file:
+        with _open(os.fsdecode(file)) as opened_file:
             data = opened_file.read(LARGEST_FILE + 1)  # a device has no size, and no end
     except OSError as error:
         raise DataError(f"{os.fspath(file)}: can't be read ({error.strerror})") from None

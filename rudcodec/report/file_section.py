@@ -10,7 +10,7 @@ from rudcodec.export.png import png
 from rudcodec.recipe_text import recipe_lines
 from rudcodec.report.confusion import confusion_html
 from rudcodec.report.judged import JudgedFile
-from rudcodec.report.markup import data_url, name, table, text
+from rudcodec.report.markup import data_url, name, sentence, table, text
 from rudcodec.report.points import Point
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.text import average, short
@@ -38,8 +38,8 @@ def file_section(report: Report, number: int) -> str:
         f"<h2>{text(file.name)}</h2>",
         f"<p>{_summary(file)}</p>",
         "<h3>Recipe</h3>",
-        f"<p>{'<br>'.join(map(text, recipe_lines(data.stored_recipe)))}</p>",
-        *([f"<p>Changed for the students here: {text(report.changes)}</p>"] if report.changes else []),
+        f"<p>{'<br>'.join(map(sentence, recipe_lines(data.stored_recipe)))}</p>",
+        *([f"<p>Changed for the students here: {sentence(report.changes)}</p>"] if report.changes else []),
         "<h3>Where the bytes are</h3>",
         _sizes(file),
         "<h3>Images</h3>",

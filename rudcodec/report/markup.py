@@ -6,12 +6,17 @@ import html
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 
-from rudcodec.text import shown
+from rudcodec.text import escaped, shown
 
 
 def text(foreign: str) -> str:
     """A text from outside, such as the name of a class, as HTML."""
     return html.escape(shown(foreign))
+
+
+def sentence(ours: str) -> str:
+    """A text of our own as HTML, the whole of it; what is foreign in it can't do harm."""
+    return html.escape(escaped(ours))
 
 
 def name(foreign: str) -> str:

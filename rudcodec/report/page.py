@@ -8,7 +8,7 @@ from rudcodec.report.curves import curve_name, replacements, verdicts
 from rudcodec.report.figure import draw
 from rudcodec.report.file_section import file_section
 from rudcodec.report.judged import JudgedFile
-from rudcodec.report.markup import data_url, name, table, text
+from rudcodec.report.markup import data_url, name, sentence, table, text
 from rudcodec.report.points import Point
 from rudcodec.report.style import STYLE
 from rudcodec.text import average, escaped, percent, short
@@ -47,14 +47,14 @@ def as_html(report: Report) -> str:
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{text(report.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        f"<h1>{text(report.title)}</h1>",
+        f"<title>{sentence(report.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
+        f"<h1>{sentence(report.title)}</h1>",
         f'<p class="soft">{_students(report)}</p>',
         "<picture>",
         f'<source media="(prefers-color-scheme: dark)" srcset="{data_url(dark, "image/svg+xml")}">',
         f'<img class="curve" src="{data_url(light, "image/svg+xml")}" alt="accuracy against bits per class">',
         "</picture>",
-        *(f"<p>{text(sentence)}</p>" for sentence in (*verdicts(report.points), *report.refusals)),
+        *(f"<p>{sentence(said)}</p>" for said in (*verdicts(report.points), *report.refusals)),
         _overview(report),
         *(file_section(report, number) for number in range(len(report.files))),
         "</body>\n</html>\n",
@@ -78,7 +78,7 @@ def _students(report: Report) -> str:
     judged_on = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     if report.changes:
         each += f", by recipes of which this was changed: {report.changes}"
-    return text(
+    return sentence(
         f"{students} of each kind ({nets}), {each}, trained from scratch and judged on "
         f"{judged_on} real images after the last step; ± is the standard deviation over students. "
         f"rudcodec {report.version}."

@@ -123,7 +123,12 @@ def joined_ranks(device: str | torch.device = AUTO) -> Iterator[Ranks]:
         return
     # optimizers import it; after a group is there its defaults keep the group, whose threads abort the exit
     import_module("torch.distributed.nn.functional")
-    dist.init_process_group(_take_gpu(device) if is_cuda(device) else "gloo")
+    try:
+        dist.init_process_group(_take_gpu(device) if is_cuda(device) else "gloo")
+    except ValueError as error:  # something that torchrun sets is missing
+        raise SettingError(
+            f"WORLD_SIZE: {world_size()} processes must be started with torchrun ({error})"
+        ) from None
     yield _joined()
     # not after an error: the others may never come, and torchrun ends them
     with suppress(RuntimeError):  # a process that is through hangs up, perhaps before this one has noticed

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
+from rudcodec.recipe_checks import check_recipe
 from rudcodec.students.training_set import TrainingSet
 
 MAX_STEPS = 1_000_000
@@ -22,13 +23,15 @@ MAX_MOMENTUM = 0.9999
 
 
 def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = ()) -> None:
-    """Raise SettingError where training as a file asks for would take more than the limits allow.
+    """Raise SettingError where a recipe makes no sense for a set, or training by it would take more than the
+    limits allow.
 
     Args:
         recipe: how students are to be trained.
         data: what they are to be trained on.
         chosen: fields of the recipe that aren't the file's, but the user's own choice: they may be anything.
     """
+    check_recipe(recipe, data.images.shape[3])
     batch = data.batch_size(recipe)
     size = batch * data.images[0].nbytes
     for name, value, limit, request in (

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from rudcodec.nets import NETS, StudentFactory, name_of
+from rudcodec.whole_numbers import whole
+
+MAX_WIDTH = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,16 @@ class StudentSpec:
             classes, (height, width)).
         width: channels, if it is a ConvNet.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or a torch device.
+
+    Raises SettingError where the width is no whole number above zero, or far beyond any that can be trained.
     """
 
     net: str | StudentFactory = "convnet"
     width: int = 128
     device: str | torch.device = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", whole("width", self.width, 1, MAX_WIDTH))
 
     @property
     def name(self) -> str:

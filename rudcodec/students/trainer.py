@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from rudcodec.errors import SettingError
 from rudcodec.nets import ConvNet, build
 from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import autocast, compiled, keep_freed_memory, repays_compiling
 from rudcodec.payload import Recipe
 from rudcodec.progress import Progress
+from rudcodec.recipe_checks import check_recipe
 from rudcodec.runs import Journal, State
 from rudcodec.students.batches import Batches, Drawing
 from rudcodec.students.objective import label_loss
@@ -46,9 +46,8 @@ class Trainer:
     def __init__(
         self, data: TrainingSet, recipe: Recipe, spec: StudentSpec | None = None, runs: int = 1
     ) -> None:
+        check_recipe(recipe, data.images.shape[3])
         self.data, self.recipe, self.spec = data, recipe, spec or StudentSpec()
-        if self.spec.width < 1:
-            raise SettingError(f"width must be above zero, not {self.spec.width}")
         self.device = pick_device(self.spec.device)
         self.batch = data.batch_size(recipe)
         self.compiled = self._pays_compiling(runs)
