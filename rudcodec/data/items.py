@@ -28,7 +28,7 @@ class Items(ABC):
 
     Attributes:
         labels: one number or text for each, or one-hot, or soft; see :func:`label_array`.
-        classes: the names of labels 0, 1, ..., if they came with these items.
+        classes: the names of labels 0, 1, ..., if they came with these items; those of the source go by name.
         problems: what is wrong with others that the source names.
         passed: files that are no part of the set.
         notes: what the user should know of how they were read.
@@ -161,10 +161,13 @@ class ItemSource:
 
     def _labels_of(self, items: Items) -> NDArray[np.int64]:
         """int64 (N,) within 0..K-1, in the order of the items."""
-        names, own_names = self._names, items.classes
-        if names is None or own_names is None or [*own_names] == [*names]:
-            return self._class_numbers(items.labels)
-        used, places = np.unique(items.labels, return_inverse=True)
+        names, own_names, labels = self._names, items.classes, items.labels
+        # texts are names already
+        if names is None or own_names is None or labels.dtype.kind == "U" or [*own_names] == [*names]:
+            return self._class_numbers(labels)
+        used, places = np.unique(labels, return_inverse=True)
+        if (unknown := used[(used < 0) | (used >= len(own_names))]).size:
+            raise DataError(f"{self.where}: label {unknown[0]} is none of {len(own_names)} class names")
         return self._class_numbers(np.asarray(own_names, dtype=str)[used])[places]
 
     def _class_numbers(self, labels: NDArray[Any]) -> NDArray[np.int64]:

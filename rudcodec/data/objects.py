@@ -19,7 +19,7 @@ from rudcodec.data.collect import check_alike
 from rudcodec.data.decode import PictureError, decode_or_refuse, fit
 from rudcodec.data.float_range import FloatRange
 from rudcodec.data.image_source import ImageSource
-from rudcodec.data.items import Items, ItemSource, Picture
+from rudcodec.data.items import Items, ItemSource, Picture, where_of
 from rudcodec.data.label_values import as_label, label_values
 from rudcodec.data.mapped import release_pages
 from rudcodec.data.reading import Reading
@@ -43,7 +43,8 @@ def open_object(source: Any, reading: Reading) -> ImageSource:
     - a dict of the following by split, train, val and test;
     - a pair ``(images, labels)`` of arrays, tensors, or lists;
     - anything with ``len`` whose items are ``(image, label)``: pictures of Pillow, arrays or tensors, with
-      whole numbers or texts. Where it has ``classes``, these are the names.
+      whole numbers or texts. Where it has ``classes``, these are the names of its own numbers: other splits
+      may number the same classes in another way.
 
     Each item is asked for once, when the images are read.
 
@@ -65,24 +66,35 @@ def open_object(source: Any, reading: Reading) -> ImageSource:
 
 def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) -> ItemSource:
     where = name
-    classes = next((names for value in by_split.values() if (names := class_names(value))), None)
     if all(_is_pair(value) and _is_array(value[0]) for value in by_split.values()):
         readers = {split: partial(_arrays, value, where, reading) for split, value in by_split.items()}
-        return ArraySource("arrays", where, readers, classes)
+        return ArraySource("arrays", where, readers)
     for value in by_split.values():
         if not _is_pair(value) and not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
             raise DataError(
                 f"{shown(type(value).__name__)} is no image set: give a path or a name, (images, labels), or "
                 "an object with a length whose items are (image, label)"
             )
-    items = {split: partial(ObjectItems, value, where, reading) for split, value in by_split.items()}
+    own_names = {split: class_names(value) for split, value in by_split.items()}
+    items = {
+        split: partial(ObjectItems, value, where_of(where, split, by_split), reading, own_names[split])
+        for split, value in by_split.items()
+    }
+    # a split without names goes by those of another
+    classes = own_names.get("train") or next(filter(None, own_names.values()), None)
     return ItemSource(name.lower(), where, items, classes)
 
 
 class ObjectItems(Items):
-    """Items of a sequence. They are all read at once, since labels come with images."""
+    """Items of a sequence. They are all read at once, since labels come with images.
 
-    def __init__(self, items: Any, where: str, reading: Reading) -> None:
+    Args:
+        classes: the names of labels 0, 1, ..., if other splits may have other ones.
+    """
+
+    def __init__(
+        self, items: Any, where: str, reading: Reading, classes: Sequence[str] | None = None
+    ) -> None:
         self._where = where
         self._space: Space | None = None
         self._refused: dict[int, PictureError] = {}
@@ -105,6 +117,7 @@ class ObjectItems(Items):
             for darker, levels in float_range.corrected():
                 self._keep(darker, fit(levels[0], reading), most)
         super().__init__(label_values(labels, where))
+        self.classes = classes
         self.problems += problems
 
     def _keep(self, row: int, picture: Picture, most: int) -> None:
@@ -209,17 +222,33 @@ def _is_array(value: Any) -> bool:
 
 
 def class_names(value: Any, attribute: str = "classes") -> list[str] | None:
-    """The class names of a set, as torchvision's have them; the set itself may lie in a ``Subset``, or be the
-    first of a ``ConcatDataset``."""
-    while not hasattr(value, attribute):
-        inner = [value.dataset] if hasattr(value, "dataset") else getattr(value, "datasets", None)
-        if not inner:
-            break
-        value = inner[0]
-    names = getattr(value, attribute, None)
+    """The class names of a set, as torchvision's have them; the set itself may lie in a ``Subset``, or in
+    parts in a ``ConcatDataset``.
+
+    Raises:
+        DataError: the parts have different names, so that a number isn't the same class in all of them.
+    """
+    if not hasattr(value, attribute):
+        return _names_of_parts(value, attribute)
+    names = getattr(value, attribute)
     if isinstance(names, np.ndarray):
         names = names.tolist()
     if not isinstance(names, Sequence) or isinstance(names, str) or not names:
         return None
     # ImageNet's are tuples of synonyms
-    return [name if isinstance(name, str) else str(name[0]) for name in names]
+    return [str(next(iter(name), "")) if isinstance(name, tuple | list) else str(name) for name in names]
+
+
+def _names_of_parts(value: Any, attribute: str) -> list[str] | None:
+    """The class names that the parts of a set have. Raises DataError if these differ."""
+    parts = [value.dataset] if hasattr(value, "dataset") else getattr(value, "datasets", None)
+    if not isinstance(parts, list | tuple):
+        return None
+    found = [names for part in parts if (names := class_names(part, attribute))]
+    for names in found:
+        if names != found[0]:
+            raise DataError(
+                f"{type(value).__name__}: a part has the classes {listed(found[0])}, another "
+                f"{listed(names)}; number them alike, by the same classes in all parts"
+            )
+    return found[0] if found else None

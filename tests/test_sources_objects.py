@@ -1,0 +1,115 @@
+"""Class names of sets that are Python objects: whose numbers they name, and what a name may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from test_data import tones
+
+from rudcodec import DataError
+from rudcodec.data import load
+
+
+class Named:
+    """Items of these labels, with class names."""
+
+    def __init__(self, classes: Any, labels: Sequence[Any], first: int = 40) -> None:
+        self.classes, self._labels, self._first = classes, labels, first
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
+        return np.full((4, 4, 3), self._first + index, np.uint8), self._labels[index]
+
+
+class Parts:
+    """Sets one after another, as torch's ``ConcatDataset`` has them."""
+
+    def __init__(self, *datasets: Any) -> None:
+        self.datasets = list(datasets)
+        self._items = [part[i] for part in datasets for i in range(len(part))]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._items[index]
+
+
+@pytest.mark.parametrize("order", [("train", "val"), ("val", "train")])
+def test_each_split_has_its_own_numbers(order: tuple[str, ...]) -> None:
+    by_split = {"train": Named(["a", "b", "c"], [0, 1, 2]), "val": Named(["a", "c"], [0, 1, 1], 140)}
+    source = {name: by_split[name] for name in order}
+    found = load(source, "val")
+    assert found.classes == ("a", "b", "c") and found.labels.tolist() == [0, 2, 2]
+    assert tones(load(source, "all")) == [40, 140, 41, 42, 141, 142]
+
+
+def test_splits_of_which_some_have_no_names() -> None:
+    plain = [(np.full((4, 4, 3), 40 + i, np.uint8), i) for i in range(2)]
+    named = Named(["a", "b"], [0, 1], 140)
+    for source in ({"train": plain, "val": named}, {"train": named, "val": plain}):
+        for split in ("all", "val"):
+            assert load(source, split).classes == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("val", "why"),
+    [
+        (Named(["a", "d"], [0, 1]), "label d is none of 2 class names"),
+        (Named(["b"], [0, 1]), "label 1 is none of 1 class names"),
+        (Named(["b"], [-1]), "label -1 is none of 1 class names"),
+    ],
+)
+def test_classes_that_train_lacks(val: Named, why: str) -> None:
+    with pytest.raises(DataError, match=why):
+        load({"train": Named(["a", "b"], [0, 1]), "val": val}, "val")
+
+
+def test_labels_that_are_names_already() -> None:
+    val = Named(["b", "a"], ["b", "b"])
+    found = load({"train": Named(["a", "b"], ["a", "b"]), "val": val}, "val")
+    assert found.classes == ("a", "b") and found.labels.tolist() == [1, 1]
+
+
+def test_parts_of_a_set_have_the_same_names() -> None:
+    alike = Parts(Named(["a", "b"], [0, 1]), [(np.full((4, 4, 3), 50, np.uint8), 0)], Named(["a", "b"], [1]))
+    assert load(alike, "all").classes == ("a", "b") and tones(load(alike, "all")) == [40, 50, 41, 40]
+    for other in (Parts(Named(["a", "c"], [1])), Parts(Named(["a"], [0]))):
+        with pytest.raises(DataError, match=r"Parts: a part has the classes a, b, another a.*; number them"):
+            load(Parts(Named(["a", "b"], [0, 1]), other), "all")
+
+
+def test_subsets_of_torch_keep_the_names() -> None:
+    data = pytest.importorskip("torch.utils.data")
+    abc, ac = Named(["a", "b", "c"], [0, 1, 2]), Named(["a", "c"], [0, 1])
+    parts = data.ConcatDataset([abc, data.Subset(abc, [2])])
+    found = load({"train": parts, "val": data.Subset(ac, [1])}, "val")
+    assert found.classes == ("a", "b", "c") and found.labels.tolist() == [2]
+    with pytest.raises(DataError, match="ConcatDataset: a part has the classes a, b, c, another a, c"):
+        load(data.Subset(data.ConcatDataset([abc, ac]), [0, 3]), "all")
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        ([7, 8], ("7", "8")),
+        (np.array([0, 1]), ("0", "1")),
+        (np.array(["x", "y"]), ("x", "y")),
+        ([("tench", "Tinca tinca"), ["goldfish"]], ("tench", "goldfish")),
+        ([(3, 4), 5.5], ("3", "5.5")),
+        ([], ("0", "1")),
+        (2, ("0", "1")),
+    ],
+)
+def test_names_of_classes_may_be_numbers_or_synonyms(classes: Any, names: tuple[str, ...]) -> None:
+    assert load(Named(classes, [0, 1]), "all").classes == names
+
+
+def test_a_class_without_a_name() -> None:
+    with pytest.raises(DataError, match="class"):
+        load(Named([(), ("b",)], [0, 1]), "all")
