@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,8 +228,19 @@ def test_columns_and_rows_can_be_chosen(tmp_path: Path) -> None:
     reading = Reading(image_column="a", label_column="b", skip_bad=True)
     found = load(source, "all", reading=reading)
     assert tones(found) == ORDERED and found.report and len(found.report.bad) == 1
-    with pytest.raises(DataError, match="has no column z, only a, b, label"):
-        load(source, reading=Reading(label_column="z"))
+    for reading in (Reading(label_column="z"), Reading(image_column="z")):
+        with pytest.raises(DataError, match=r"labels\.csv: has no column z, only a, b, label"):
+            load(source, reading=reading)
+    put(source, {"labels.csv": table("file,kind,kind", "0.png,1,2")})
+    with pytest.raises(DataError, match="has several columns kind; give them different names"):
+        load(source, reading=Reading(label_column="kind"))
+
+
+def test_a_column_that_is_not_there_is_no_reason_to_read_class_folders(tmp_path: Path) -> None:
+    source = put(tmp_path / "set", toy() | {"labels.csv": table("file,label", "cat/0.png,1")})
+    for reading in (Reading(label_column="z"), Reading(image_column="z")):
+        with pytest.raises(DataError, match="has no column z, only file, label"):
+            load(source, reading=reading)
 
 
 def test_choices_that_nothing_is_left_open_for_are_noted(tmp_path: Path) -> None:
@@ -282,6 +294,20 @@ def test_shards_by_folder_and_pattern(tmp_path: Path) -> None:
     assert tones(load(str(tmp_path / "set" / "{train-01,val-00}.tar"), "val")) == [12, 13, 14]
     assert "there is no file" in refusal(str(tmp_path / "set" / "train-{00..09}.tar"))
     assert "stands for" in refusal(str(tmp_path / "{000000000..999999999}{0..9}.tar"))
+
+
+def test_a_sample_without_the_field_can_be_left_out(tmp_path: Path) -> None:
+    files = shard(0, 12, "json") | {"s003.json": b'{"text": "x"}', "s004.json": b"{}"}
+    source = tarred(tmp_path / "a.tar", files)
+    chosen = Reading(label_column="label")
+    with pytest.raises(DataError, match=r"s003\.json has no column label, only text; .*\(--skip-bad\)"):
+        load(source, "all", reading=chosen)
+    found = load(source, "all", reading=replace(chosen, skip_bad=True))
+    assert tones(found) == [tone for tone in ORDERED if tone not in (3, 4)]
+    assert found.report and len(found.report.bad) == 2
+    for skip_bad in (False, True):
+        with pytest.raises(DataError, match=r"s000\.json has no column nope, only label, text"):
+            load(source, "all", reading=Reading(label_column="nope", skip_bad=skip_bad))
 
 
 def test_labels_without_a_picture_are_counted(tmp_path: Path) -> None:
@@ -503,7 +529,7 @@ def test_cifar100_has_two_sets_of_labels(tmp_path: Path) -> None:
         check_cifar(source)
         found = load(source, "all", reading=Reading(label_column="coarse"))
         assert found.classes == ("x", "y") and found.ipc_counts() == (7, 3)
-        with pytest.raises(DataError, match=r"has no labels x \(--label-column\), only fine, coarse"):
+        with pytest.raises(DataError, match="has no column x, only fine, coarse"):
             load(source, reading=Reading(label_column="x"))
 
 

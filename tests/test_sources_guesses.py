@@ -76,6 +76,8 @@ def test_a_column_of_splits_by_another_name(tmp_path: Path) -> None:
     assert noted(source, "labels.csv: the splits are those of its column subset")
     files["labels.csv"] = table("file,label,subset,part", *(f"{row},train" for row in rows))
     assert "subset, part may all be the split" in refusal(put(tmp_path / "set", files))
+    files["labels.csv"] = table("file,label,split,Split", *(f"{row},train" for row in rows))
+    assert "split, Split may all be the split" in refusal(put(tmp_path / "set", files))
 
 
 def test_a_field_that_the_first_object_lacks(tmp_path: Path) -> None:

@@ -125,8 +125,11 @@ def test_columns_are_never_guessed(tmp_path: Path, dataset: Any) -> None:
     with pytest.raises(DataError, match=r"img, z may all be the image; say which \(--image-column\)"):
         load(two)
     same(load(two, "all", reading=Reading(image_column="z")), NAMES)
-    with pytest.raises(DataError, match="has no column id of images: img "):
-        load(two, reading=Reading(image_column="id"))
+    with pytest.raises(DataError, match="the column id holds no images: img "):
+        load(dataset, reading=Reading(image_column="id"))
+    for reading in (Reading(label_column="nope"), Reading(image_column="nope")):
+        with pytest.raises(DataError, match="has no column nope, only img, fine, id"):
+            load(dataset, reading=reading)
     plain = dataset.select_columns(["img", "id"])
     with pytest.raises(DataError, match=r"no column is a ClassLabel or called label or labels; name it"):
         load(plain)

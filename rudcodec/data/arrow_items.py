@@ -14,7 +14,7 @@ from rudcodec.data.bounds import MAX_FILE
 from rudcodec.data.decode import PictureError, decode_or_refuse
 from rudcodec.data.disk import file_contents
 from rudcodec.data.items import Items, Picture
-from rudcodec.data.label_values import LABEL_NAMES, as_label, find_label, label_values
+from rudcodec.data.label_values import LABEL_NAMES, as_label, find_column, find_label, label_values
 from rudcodec.data.mapped import file_stamp
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows
@@ -129,8 +129,9 @@ def choose_columns(table: ArrowTable, reading: Reading) -> ImageColumns:
 
 def _choose_image(columns: Mapping[str, Column], reading: Reading, where: str) -> str:
     if (chosen := reading.take("image_column")) is not None:
-        if chosen not in columns or not columns[chosen].may_be_image:
-            raise DataError(f"{where}: has no column {shown(chosen)} of images: {_described(columns)}")
+        find_column([*columns], chosen, where)
+        if not columns[chosen].may_be_image:
+            raise DataError(f"{where}: the column {shown(chosen)} holds no images: {_described(columns)}")
         return chosen
     images = [name for name, column in columns.items() if column.is_image]
     # of a file that other programs wrote

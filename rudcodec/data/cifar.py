@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from rudcodec.data.arrays import Arrays, ArraySource
 from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.contents import Contents
+from rudcodec.data.label_values import find_column
 from rudcodec.data.pickles import byte_array, read_pickle
 from rudcodec.data.splits import SourceSplit
 from rudcodec.errors import DataError
-from rudcodec.text import listed, shown
+from rudcodec.text import listed
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
@@ -96,10 +97,7 @@ def open_cifar(contents: Contents) -> ArraySource | None:
 
 def _source(contents: Contents, layout: _Layout, folder: str) -> ArraySource:
     column = contents.reading.take("label_column") or next(iter(layout.columns))
-    if column not in layout.columns:
-        raise DataError(
-            f"{contents.where}: has no labels {shown(column)} (--label-column), only {listed(layout.columns)}"
-        )
+    find_column([*layout.columns], column, contents.where)
     key, names_key = layout.columns[column]
     present = set(contents.visible)
     missing = [file for files in layout.batches.values() for file in files if folder + file not in present]

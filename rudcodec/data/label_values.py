@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,20 @@ def label_values(labels: Sequence[str], where: str, numbers: bool | None = None)
     return np.array(labels, dtype=np.str_)
 
 
+def find_column(names: Sequence[str], chosen: str, where: str) -> int:
+    """The index of the column that the user names. Raises DataError if there is none, or several."""
+    if chosen not in names:
+        raise DataError(f"{where}: {lacks_column(chosen, names)}")
+    if names.count(chosen) > 1:
+        raise DataError(f"{where}: has several columns {shown(chosen)}; give them different names")
+    return names.index(chosen)
+
+
+def lacks_column(chosen: str, names: Iterable[str]) -> str:
+    """What messages say of a table without the column that the user names."""
+    return f"has no column {shown(chosen)}, only {listed(names)}"
+
+
 def find_label(names: Sequence[str], chosen: str | None, where: str) -> int | None:
     """The index of the one name that stands for labels; None if there is none.
 
@@ -61,9 +75,7 @@ def find_label(names: Sequence[str], chosen: str | None, where: str) -> int | No
         DataError: ``chosen`` isn't among them, or more than one may be meant.
     """
     if chosen is not None:
-        if chosen not in names:
-            raise DataError(f"{where}: has no column {shown(chosen)}, only {listed(names)}")
-        return names.index(chosen)
+        return find_column(names, chosen, where)
     found = [index for index, name in enumerate(names) if name.strip().lower() in LABEL_NAMES]
     if len(found) > 1:
         several = listed(names[index] for index in found)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rudcodec.data.bounds import MAX_ENTRIES
 from rudcodec.data.damage import json_object
-from rudcodec.data.label_values import find_label
+from rudcodec.data.label_values import find_column, find_label
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES
 from rudcodec.errors import DataError
@@ -120,7 +120,7 @@ def _columns(
     label = find_label(header, reading.take("label_column"), where)
     cells = [[str(row[i]) if i < len(row) else "" for row in head] for i in range(len(header))]
     if (chosen := reading.take("image_column")) is not None:
-        file = header.index(chosen) if chosen in header else None
+        file: int | None = find_column(header, chosen, where)
     else:
         named = {i: [picture(cell) for cell in column] for i, column in enumerate(cells) if i != label}
         file = _file_column(header, named, where)
@@ -156,14 +156,12 @@ def _names_pictures(pictures: Sequence[str | None]) -> bool:
 def _split_column(header: Sequence[str], cells: Mapping[int, Sequence[str]], where: str) -> int | None:
     """The column called split, or else the one whose first rows all name splits; None if there is none."""
     plain = [name.strip().lower() for name in header]
-    if _SPLIT in plain:
-        return plain.index(_SPLIT)
-    found = [
+    found = [i for i, name in enumerate(plain) if name == _SPLIT] or [
         i for i, column in cells.items() if column and all(cell.strip().lower() in ALIASES for cell in column)
     ]
     if len(found) > 1:
         several = listed(header[i] for i in found)
-        raise ColumnError(f"{where}: {several} may all be the split; call the one that is meant split")
+        raise ColumnError(f"{where}: {several} may all be the split; call only the one that is meant split")
     return found[0] if found else None
 
 

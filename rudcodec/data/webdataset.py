@@ -21,7 +21,7 @@ from rudcodec.data.decode import EXTENSIONS, PictureError
 from rudcodec.data.file_items import FileItems, Place
 from rudcodec.data.items import ItemSource
 from rudcodec.data.kinds import NO_ENDING
-from rudcodec.data.label_values import as_label, find_label, label_values
+from rudcodec.data.label_values import as_label, find_label, label_values, lacks_column
 from rudcodec.data.layout import FolderSplits, split_of_path
 from rudcodec.data.reading import Reading
 from rudcodec.data.report import Passed
@@ -229,8 +229,10 @@ def _label(data: bytes | PictureError, name: str, where: str, reading: Reading) 
         raise ValueError("is no JSON") from None
     if not isinstance(fields, dict):
         raise ValueError("is no JSON object")
-    keys = [str(key) for key in fields]
-    index = find_label(keys, reading.take("label_column"), where)
+    keys, chosen = [*fields], reading.take("label_column")
+    if chosen is not None and chosen not in keys:
+        raise ValueError(lacks_column(chosen, keys))
+    index = find_label(keys, chosen, where)
     if index is None:
         raise ValueError("has no field label")
     return as_label(fields[keys[index]])
