@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from rudcodec.control_groups import group_folders
+
+_GROUP_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),  # version 2
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""A control group's files of its limit and of what is used; in ``memory.stat`` the name of what it would give
+up."""
 
 
 def peak_memory() -> int:
@@ -22,6 +30,14 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
+def total_memory() -> int:
+    """Bytes of main memory that this process can have at most, by what the machine has and by its control
+    groups. 0 where the system doesn't say."""
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    limits = (limit for folder in group_folders("memory") if (limit := _limit_of(folder)) is not None)
+    return min((pages, *limits))
+
+
 def free_memory() -> int:
     """Bytes of main memory that this process can still have, by what the machine has and by its control
     groups. 0 where the system doesn't say."""
@@ -31,15 +47,21 @@ def free_memory() -> int:
     )
 
 
+def _limit_of(folder: Path) -> int | None:
+    """Bytes that a control group may have; None where it has no limit."""
+    for limit, _, _ in _GROUP_FILES:
+        with suppress(OSError, ValueError):  # no such file, or no limit: "max"
+            return int((folder / limit).read_text())
+    return None
+
+
 def _left_in(folder: Path) -> int | None:
     """Bytes that a control group has left; None where it has no limit."""
-    names = (
-        ("memory.max", "memory.current", "inactive_file"),  # version 2
-        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-    )
-    for limit, used, cached in names:
-        with suppress(OSError, ValueError):  # no such file, or no limit: "max"
-            left = int((folder / limit).read_text()) - int((folder / used).read_text())
+    if (limit := _limit_of(folder)) is None:
+        return None
+    for _, used, cached in _GROUP_FILES:
+        with suppress(OSError, ValueError):
+            left = limit - int((folder / used).read_text())
             return max(0, left + _cached(folder / "memory.stat", cached))
     return None
 

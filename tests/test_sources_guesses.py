@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -157,8 +158,36 @@ def test_arrays_that_have_no_use_are_named(tmp_path: Path) -> None:
     arrays = {"x_train": images, "y_train": np.array([0, 1, 0, 1]), "x_val": images, "yval": np.zeros(4)}
     np.savez(tmp_path / "s.npz", **arrays)  # type: ignore[arg-type]
     assert noted(tmp_path / "s.npz", "passed over: 2 other arrays (x_val)")
-    np.savez(tmp_path / "s.npz", X=images, x=images, y=np.array([0, 1, 0, 1]))
-    assert "X and x differ in case only; leave one out" in refusal(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "pt", "safetensors", "mat"])
+def test_names_that_differ_in_case_only(tmp_path: Path, kind: str) -> None:
+    labels = np.array([0, 1, 0, 1])
+    arrays = {"X": np.full((4, 4, 5), 99, np.uint8), "x": np.full((4, 4, 5), 77, np.uint8), "y": labels}
+    source = tmp_path if kind == "npy" else tmp_path / f"s.{kind}"
+    if kind == "npz":
+        np.savez(source, **arrays)  # type: ignore[arg-type]
+    elif kind == "npy":
+        for name, array in arrays.items():
+            np.save(tmp_path / f"{name}.npy", array)
+        if len([*tmp_path.iterdir()]) < len(arrays):
+            pytest.skip("the disk takes such names for one")
+    elif kind == "mat":
+        pytest.importorskip("scipy.io").savemat(source, arrays)
+    elif kind == "safetensors":
+        pytest.importorskip("safetensors.numpy").save_file(arrays, source)
+    else:
+        torch = pytest.importorskip("torch")
+        torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, source)
+    end = ".npy" if kind == "npy" else ""
+    assert f"X{end} and x{end} differ in case only; leave one out" in refusal(source)
+
+
+def test_an_array_that_is_there_twice(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", images=np.full((4, 4, 4), 99, np.uint8), labels=np.array([0, 1, 0, 1]))
+    with zipfile.ZipFile(tmp_path / "s.npz", "a") as file:
+        file.writestr("images", file.read("images.npy"))
+    assert "images is there twice; leave one out" in refusal(tmp_path / "s.npz")
 
 
 def test_a_transform_of_datasets_is_not_left_out() -> None:

@@ -22,6 +22,7 @@ import pytest
 from conftest import png
 from test_data import encoded, put, refusal, tarred, tones, toy, zipped
 
+from rudcodec import control_groups
 from rudcodec.data import Reading, load
 
 MEGABYTES = 600
@@ -270,7 +271,32 @@ def test_an_npz_larger_than_the_machine(tmp_path: Path, monkeypatch: pytest.Monk
     np.savez_compressed(tmp_path / "s.npz", images=np.zeros((4, 500, 500), np.uint8), labels=np.arange(4) % 2)
     monkeypatch.setattr(os, "sysconf", lambda name: 1000)
     text = refusal(tmp_path / "s.npz", "all")
-    assert "images would need 0.0 GiB, this machine has 0.0; keep fewer images in one file" in text
+    assert "images would need 0.0 GiB, there are 0.0 here; keep fewer images in one file" in text
+
+
+@linux
+def test_an_npz_larger_than_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "s.npz", images=np.zeros((4, 500, 500), np.uint8), labels=np.arange(4) % 2)
+    monkeypatch.setattr(control_groups, "_MOUNT", tmp_path)
+    monkeypatch.setattr(control_groups, "_GROUPS", tmp_path / "groups")
+    (tmp_path / "groups").write_text("0::/job\n")
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "memory.max").write_text("max")
+    assert load(tmp_path / "s.npz", "all").ipc_counts() == (2, 2)
+    (tmp_path / "job" / "memory.max").write_text("900000")  # of which nothing need be used
+    assert "images would need 0.0 GiB, there are 0.0 here" in refusal(tmp_path / "s.npz", "all")
+
+
+def test_matlab_numbers_take_more_than_a_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    savemat = pytest.importorskip("scipy.io").savemat
+    monkeypatch.setattr(os, "sysconf", lambda name: 100)
+    images = np.zeros((20, 20, 10), np.uint8)
+    for kind, fits in ((np.uint8, True), (np.int16, True), (np.float32, False), (np.float64, False)):
+        savemat(tmp_path / "s.mat", {"images": images.astype(kind), "labels": np.arange(10, dtype=np.uint8)})
+        if fits:
+            assert len(load(tmp_path / "s.mat", "all")) == 10
+        else:
+            assert "s.mat: its images need 0.0 GiB, there are 0.0" in refusal(tmp_path / "s.mat", "all")
 
 
 @linux

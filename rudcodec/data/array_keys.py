@@ -50,11 +50,15 @@ def pairs_by_split(keys: Mapping[str, str], where: str) -> dict[SourceSplit, tup
 
 
 def keys_by_lowercase(names: Iterable[str], where: str) -> dict[str, str]:
-    """Names of arrays by the same in lower case. Raises DataError if two differ in case only."""
+    """Names of arrays by the same in lower case. Raises DataError if one is there twice, or in two cases."""
     keys: dict[str, str] = {}
     for name in names:
-        if (other := keys.setdefault(name.lower(), name)) != name:
+        other = keys.get(name.lower())
+        if other == name:
+            raise DataError(f"{where}: {shown(name)} is there twice; leave one out")
+        if other is not None:
             raise DataError(f"{where}: {shown(other)} and {shown(name)} differ in case only; leave one out")
+        keys[name.lower()] = name
     return keys
 
 

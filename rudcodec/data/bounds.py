@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from rudcodec.errors import DataError
+from rudcodec.memory import total_memory
 from rudcodec.text import shown
 
 MAX_DEPTH = 16
@@ -59,14 +58,14 @@ class Paths:
 
 
 def check_memory(needed: int, subject: str, remedy: str = "keep fewer images in one file") -> None:
-    """Raise DataError if so many bytes are more than the machine has.
+    """Raise DataError if so many bytes are more than this process can have.
 
     Args:
         subject: what needs them, in the plural: "x.npz: its arrays".
         remedy: what makes it fit.
     """
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
-    if needed > total:
+    total = total_memory()
+    if 0 < total < needed:
         raise DataError(
-            f"{subject} need {needed / 2**30:.1f} GiB, this machine has {total / 2**30:.1f}; {remedy}"
+            f"{subject} need {needed / 2**30:.1f} GiB, there are {total / 2**30:.1f} here; {remedy}"
         )

@@ -4,6 +4,7 @@ opened."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import IMAGES, LABELS
+from rudcodec.data.array_keys import IMAGES, LABELS, keys_by_lowercase
 from rudcodec.data.arrays import Arrays, ArraySource, as_pictures
 from rudcodec.data.bounds import MAX_DEFLATE, check_memory
 from rudcodec.data.contents import Contents
@@ -27,6 +28,13 @@ from rudcodec.errors import DataError
 from rudcodec.text import listed, shown
 
 SUFFIX = ".mat"
+
+_ITEM_SIZES = {
+    "logical": 1, "int8": 1, "uint8": 1,
+    "int16": 2, "uint16": 2,
+    "int32": 4, "uint32": 4, "single": 4, "char": 4,
+}  # fmt: skip
+"""Bytes that a number of MATLAB's classes takes, where these are fewer than eight."""
 
 _SVHN = re.compile(r"(train|test|extra)_32x32\.mat", re.IGNORECASE)
 
@@ -101,17 +109,24 @@ def _read(path: Path, where: str) -> Arrays:
         )
     scipy_io = import_reader("scipy.io", where)
     with refusing(lambda _: _damage_error(path, where)):
-        shapes = {name: shape for name, shape, _ in scipy_io.whosmat(str(path))}
-        found = [next((name for name in shapes if name.lower() in keys), None) for keys in (IMAGES, LABELS)]
-        needed = sum(prod(map(int, shapes[name])) for name in found if name)
-        if None in found:
-            raise DataError(f"{where}: has no images and labels (nor X and y), only {listed(shapes)}")
-        # don't take memory for what can't be there
-        if needed > MAX_DEFLATE * path.stat().st_size:
+        arrays = scipy_io.whosmat(str(path))
+        found = _images_and_labels([name for name, _, _ in arrays], where)
+        used = [(prod(map(int, shape)), kind) for name, shape, kind in arrays if name in found]
+        # don't take memory for what can't be there; numbers of eight bytes may lie there in one
+        if sum(count for count, _ in used) > MAX_DEFLATE * path.stat().st_size:
             raise _damage_error(path, where)
-        check_memory(needed, f"{where}: its images")
+        check_memory(sum(count * _ITEM_SIZES.get(kind, 8) for count, kind in used), f"{where}: its images")
         entries = scipy_io.loadmat(str(path), variable_names=found)
         images, labels = (np.asarray(entries[name]) for name in found)
+    return images, labels
+
+
+def _images_and_labels(names: Sequence[str], where: str) -> tuple[str, str]:
+    """Their names among those of all arrays. Raises DataError if one is missing, or there twice."""
+    keys = keys_by_lowercase([name for name in names if name.lower() in (*IMAGES, *LABELS)], where)
+    images, labels = (next((keys[key] for key in kind if key in keys), None) for kind in (IMAGES, LABELS))
+    if images is None or labels is None:
+        raise DataError(f"{where}: has no images and labels (nor X and y), only {listed(names)}")
     return images, labels
 
 

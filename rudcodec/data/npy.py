@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import key_of_classes, labels_beside, pairs_by_split
+from rudcodec.data.array_keys import key_of_classes, keys_by_lowercase, labels_beside, pairs_by_split
 from rudcodec.data.arrays import ArraySource, read_pair
 from rudcodec.data.contents import Contents
 from rudcodec.data.kinds import UNKNOWN, kind_of_file
@@ -36,26 +36,26 @@ def open_npy_folder(contents: Contents) -> ArraySource | None:
         raise DataError(
             f"{contents.where}: holds .npy files in several folders ({listed(sorted(folders))}); name one"
         )
-    paths = {Path(name).stem: contents.path(name) for name in names}
-    keys = {stem.lower(): stem for stem in paths}
+    paths = {name: contents.path(name) for name in names}
+    keys = {Path(key).stem: name for key, name in keys_by_lowercase(names, contents.where).items()}
     pairs = pairs_by_split(keys, contents.where)
     if not pairs:
         raise DataError(
             f"{contents.where}: has no images.npy and labels.npy (nor x_train.npy and y_train.npy), only "
-            f"{listed(sorted(paths))}"
+            f"{listed(names)}"
         )
     norm: dict[str, Path] = {key: paths[keys[key]] for key in ("mean", "std") if key in keys}
     readers = {
         split: partial(read_pair, _read, paths[i], paths[j], norm, contents.reading, shown(str(paths[i])))
         for split, (i, j) in pairs.items()
     }
-    names_key = key_of_classes(keys)
+    used = {name for pair in pairs.values() for name in pair} | {keys[key] for key in norm}
     classes = None
-    if names_key:
+    if names_key := key_of_classes(keys):
+        used.add(names_key)
         classes = class_names(_read(paths[names_key]), shown(str(paths[names_key])))
     source = ArraySource(contents.name, contents.where, readers, classes)
-    used = {stem for pair in pairs.values() for stem in pair} | {keys[key] for key in norm} | {names_key}
-    source.beside = contents.without({name for name in names if Path(name).stem in used})
+    source.beside = contents.without(used)
     return source
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rudcodec.data.array_keys import IMAGES, LABELS, key_of_classes, other_arrays
+from rudcodec.data.array_keys import IMAGES, LABELS, key_of_classes, keys_by_lowercase, other_arrays
 from rudcodec.data.arrays import ArraySource, channels_last
 from rudcodec.data.bounds import MAX_LIST, check_memory
 from rudcodec.data.contents import Contents
@@ -111,7 +111,7 @@ def _safetensors(path: Path, where: str) -> Entries:
             raise DataError(f"{where}: {shown(key)} holds numbers of type {shown(kind)}; save it as float32")
     with refusing(partial(_damage, path, where)):
         entries = from_file(path)
-    return _lowercase_keys(entries)
+    return _lowercase_keys(entries, where)
 
 
 def _safetensors_types(path: Path) -> dict[str, str]:
@@ -160,12 +160,13 @@ def _pickled(path: Path, where: str) -> Entries:
             raise DataError(f"{where}: {shown(str(key))} is a {type(value).__name__}; save it as a tensor")
     tensors = {str(key): value for key, value in contents.items() if isinstance(value, torch.Tensor)}
     used = {key: value for key, value in tensors.items() if key.lower() in _USED_KEYS}
-    others = dict.fromkeys(tensors.keys() - used.keys(), np.empty(0))
+    others = {key: np.empty(0) for key in tensors if key not in used}
     names = {str(key): value for key, value in contents.items() if _is_texts(value)}
     return _lowercase_keys(
         {key: np.array(value) for key, value in names.items()}
         | others
-        | {key: tensor_array(value, f"{where}: {key}") for key, value in used.items()}
+        | {key: tensor_array(value, f"{where}: {key}") for key, value in used.items()},
+        where,
     )
 
 
@@ -225,5 +226,6 @@ def _damage(path: Path, where: str, error: Exception) -> DataError:
     return DataError(f"{where}: not a file of tensors, or a damaged one{kind_note}")
 
 
-def _lowercase_keys(entries: Entries) -> Entries:
-    return {key.lower(): value for key, value in entries.items()}
+def _lowercase_keys(entries: Entries, where: str) -> Entries:
+    """Raises DataError if two differ in case only."""
+    return {key: entries[name] for key, name in keys_by_lowercase(entries, where).items()}
