@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rudcodec import DataError, SettingError
+from rudcodec import DataError, RudError, SettingError
 from rudcodec.data import LabelledImages, Reading, load, splits
 
 REAL = Path(__file__).parents[1] / ".." / "shared" / "data" / "cifar10-train.zip"
@@ -427,6 +427,22 @@ def test_damaged_archives(tmp_path: Path) -> None:
 def test_files_of_no_known_kind(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"not an archive")
     assert f"{tmp_path / name}: not a" in refusal(tmp_path / name)
+
+
+def test_all_kinds_of_file_that_are_read_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"words")
+    text = refusal(tmp_path / "x.txt")
+    assert "not an image set, but a text; a set is a folder, a .zip or .tar (gz, bz2, xz), or a file" in text
+    listed = set(text.partition(" of the kinds ")[2].split(", "))
+    for ending in (
+        ".npz", ".npy", ".mat", ".safetensors", ".pt", ".pth", ".parquet", ".arrow", ".csv", ".tsv", ".jsonl",
+    ):  # fmt: skip
+        (tmp_path / f"x{ending}").write_bytes(b"words")
+        with pytest.raises(RudError) as caught:  # one of them may want a library
+            load(tmp_path / f"x{ending}")
+        assert "not an image set" not in str(caught.value)
+        listed.remove(ending)
+    assert listed == {"IDX"}
 
 
 def test_sources_that_are_not_there(tmp_path: Path) -> None:

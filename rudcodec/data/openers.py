@@ -3,7 +3,7 @@ what is of another kind. The first that answers counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rudcodec.data import arrow, webdataset
@@ -15,10 +15,15 @@ from rudcodec.data.folders import FolderSource
 from rudcodec.data.idx import open_idx_file, open_idx_folder
 from rudcodec.data.image_source import ImageSource
 from rudcodec.data.listed import open_listed, open_table_file
+from rudcodec.data.mat import SUFFIX as MAT
 from rudcodec.data.mat import open_mat_file, open_mat_folder
+from rudcodec.data.npy import SUFFIX as NPY
 from rudcodec.data.npy import open_npy_file, open_npy_folder
+from rudcodec.data.npz import SUFFIX as NPZ
 from rudcodec.data.npz import open_npz
 from rudcodec.data.reading import Reading
+from rudcodec.data.tables import ENDINGS as TABLES
+from rudcodec.data.tensors import SUFFIXES as TENSORS
 from rudcodec.data.tensors import open_tensors, open_tensors_folder
 from rudcodec.errors import DataError
 from rudcodec.text import shown
@@ -46,16 +51,16 @@ def _are_class_folders(contents: Contents) -> bool:
         return False
 
 
-FILES: tuple[Callable[[Path, Reading], ImageSource | None], ...] = (
-    open_npz,
-    open_tensors,
-    open_idx_file,
-    open_npy_file,
-    open_mat_file,
-    arrow.open_arrow_file,
-    open_table_file,
-)
-"""Of one file, which is no archive."""
+FILES: Mapping[Callable[[Path, Reading], ImageSource | None], Sequence[str]] = {
+    open_npz: (NPZ,),
+    open_tensors: TENSORS,
+    open_idx_file: ("IDX",),
+    open_npy_file: (NPY,),
+    open_mat_file: (MAT,),
+    arrow.open_arrow_file: (PARQUET, ARROW),
+    open_table_file: TABLES,
+}
+"""Of one file, which is no archive; with what messages call such files, most of them by their endings."""
 
 TREES: tuple[Callable[[Contents], ImageSource | None], ...] = (
     open_idx_folder,
@@ -71,6 +76,12 @@ TREES: tuple[Callable[[Contents], ImageSource | None], ...] = (
     _open_class_folders,  # answers always
 )
 """Of what lies in a folder or archive."""
+
+
+def kinds_of_set() -> str:
+    """The kinds of source on disk, for messages."""
+    files = ", ".join(kind for kinds in FILES.values() for kind in kinds)
+    return f"a folder, a .zip or .tar (gz, bz2, xz), or a file of the kinds {files}"
 
 
 def open_file(path: Path, reading: Reading) -> ImageSource | None:

@@ -20,7 +20,7 @@ from rudcodec.data.images import LabelledImages
 from rudcodec.data.kinds import kind_of_file
 from rudcodec.data.named import is_named, known_names, open_named
 from rudcodec.data.objects import Indexable, open_object
-from rudcodec.data.openers import open_file, open_tree
+from rudcodec.data.openers import kinds_of_set, open_file, open_tree
 from rudcodec.data.reading import SKIP_ADVICE, Reading
 from rudcodec.data.report import SourceReport
 from rudcodec.data.splits import SourceSplit, Split, available_splits, required_splits, split_rows
@@ -149,10 +149,7 @@ def _open(source: SourceLike, reading: Reading) -> ImageSource:
         kind = kind_of_file(path)
     except OSError as error:
         raise DataError(f"{where}: {error.strerror or 'can not be read'}") from None
-    raise DataError(
-        f"{where}: not an image set, but {kind}; a set is a folder, .zip, .tar (gz, bz2, xz), .npz, "
-        ".safetensors, .pt or IDX file"
-    )
+    raise DataError(f"{where}: not an image set, but {kind}; a set is {kinds_of_set()}")
 
 
 def _name(folder: Path) -> str:
