@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import png
-from test_data import STORES, encoded, put, refusal, tones, toy
+from test_data import STORES, encoded, put, refusal, tarred, tones, toy
 
 from rudcodec import DataError
 from rudcodec.data import Reading, load, splits
@@ -121,11 +121,25 @@ def test_texts_that_are_no_utf_8(tmp_path: Path) -> None:
     coded = [word.encode("cp1251") for word in words]
     lines = b"file;label\n40.png;" + coded[0] + b"\n41.png;" + coded[1] + b"\n"
     source = put(tmp_path / "table", pictures(40, 41) | {"labels.csv": lines})
-    assert "labels.csv, line 2: is no UTF-8; save the table as that" in refusal(source)
+    assert "labels.csv is no UTF-8 in line 2; save it as that" in refusal(source)
     samples = pictures(40, 41) | {"40.cls": coded[0], "41.cls": coded[1]}
-    assert "40.cls is no UTF-8" in refusal(put(tmp_path / "samples", samples))
+    assert "40.cls is no UTF-8 in line 1; save it as that" in refusal(put(tmp_path / "samples", samples))
     np.savez(tmp_path / "s.npz", images=np.full((2, 4, 4), 99, np.uint8), labels=np.array(coded))
     assert "labels has texts that are no UTF-8" in refusal(tmp_path / "s.npz")
+    (tmp_path / "shards").mkdir()
+    tarred(tmp_path / "shards" / "0.tar", pictures(40, 41) | {"40.cls": b"0", "41.cls": b"1"})
+    put(tmp_path / "shards", {"classes.txt": b"cat\n" + coded[0]})
+    assert "classes.txt is no UTF-8 in line 2; save it as that" in refusal(tmp_path / "shards")
+
+
+def test_marks_that_programs_begin_a_text_with(tmp_path: Path) -> None:
+    mark = "\ufeff".encode()
+    named = {"40.cls": mark + b"cat", "41.cls": b"dog", "42.cls": b"cat"}
+    assert load(put(tmp_path / "cls", pictures(40, 41, 42) | named), "all").classes == ("cat", "dog")
+    fields = {"40.json": mark + b'{"label": "cat"}', "41.json": b'{"label": "dog"}'}
+    assert load(put(tmp_path / "json", pictures(40, 41) | fields), "all").classes == ("cat", "dog")
+    listed = {"labels.csv": mark + table("label,file", "cat,40.png", "dog,41.png")}
+    assert load(put(tmp_path / "table", pictures(40, 41) | listed), "all").classes == ("cat", "dog")
 
 
 # ---- levels

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rudcodec.data.bounds import MAX_FILE, MAX_LIST
+from rudcodec.data.damage import as_text
 from rudcodec.data.decode import EXTENSIONS, PictureError
 from rudcodec.data.files import Files
 from rudcodec.data.kinds import ending_of
@@ -113,10 +114,11 @@ class Contents:
     def lines(self, name: str) -> list[str]:
         """The lines of a small text that aren't empty. Raises DataError, like :meth:`read`, or if it is no
         UTF-8."""
+        data = self.read(name, MAX_LIST)
         try:
-            text = self.read(name, MAX_LIST).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise DataError(f"{self.files.locate(name)}: is no UTF-8; save it as that") from None
+            text = as_text(data)
+        except ValueError as error:
+            raise DataError(f"{self.files.locate(name)} {error}") from None
         return [line.strip() for line in text.splitlines() if line.strip()]
 
 

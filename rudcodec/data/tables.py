@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import Any
 
 from rudcodec.data.bounds import MAX_ENTRIES
-from rudcodec.data.damage import json_object
+from rudcodec.data.damage import as_text, json_object
 from rudcodec.data.label_values import find_column, find_label
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import ALIASES
@@ -86,10 +86,9 @@ def parse_table(
         ColumnError: the columns can't be told. DataError: damaged.
     """
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ColumnError(f"{where}, line {line}: is no UTF-8; save the table as that") from None
+        text = as_text(data)
+    except ValueError as error:
+        raise ColumnError(f"{where} {error}") from None
     if name.lower().endswith(".jsonl"):
         header, rows = _objects(text, where)
     else:

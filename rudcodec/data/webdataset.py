@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rudcodec.data.archives import open_archive
 from rudcodec.data.bounds import MAX_LIST
 from rudcodec.data.contents import Contents
+from rudcodec.data.damage import as_text
 from rudcodec.data.decode import EXTENSIONS, PictureError
 from rudcodec.data.file_items import FileItems, Place
 from rudcodec.data.items import ItemSource
@@ -217,10 +218,7 @@ def _label(data: bytes | PictureError, name: str, where: str, reading: Reading) 
         raise data
     if len(data) > MAX_LIST:
         raise ValueError(f"is larger than {MAX_LIST >> 20} MiB")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("is no UTF-8") from None
+    text = as_text(data)
     if name.lower().endswith(".cls"):
         return as_label(text)
     try:
