@@ -20,7 +20,8 @@ from PIL import Image
 
 from rudcodec.cli.main import main
 from rudcodec.data import LabelledImages, Reading, digest, load
-from rudcodec.data.mapped import cache_folder, new_array, release_pages, take
+from rudcodec.data.cache_place import cache_folder
+from rudcodec.data.mapped import new_array, release_pages, take
 from rudcodec.errors import DataError, SettingError
 
 SET = stripes(3)

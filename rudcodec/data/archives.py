@@ -13,9 +13,9 @@ from typing import BinaryIO, NamedTuple, cast
 
 from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import PictureError
+from rudcodec.data.disk import file_stamp
 from rudcodec.data.files import Files
 from rudcodec.data.kinds import is_zip
-from rudcodec.data.mapped import file_stamp
 from rudcodec.data.unpacking import HeadReader, open_unpacked
 from rudcodec.errors import DataError
 from rudcodec.text import shown

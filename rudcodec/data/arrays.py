@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.data.decode import fit
+from rudcodec.data.disk import file_stamp
 from rudcodec.data.items import Items, ItemSource, where_of
 from rudcodec.data.levels import denormalised, grey_levels
-from rudcodec.data.mapped import file_stamp, is_large, release_pages
+from rudcodec.data.mapped import is_large, release_pages
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.errors import DataError

@@ -12,10 +12,9 @@ import numpy as np
 from rudcodec.data.arrow_tables import ArrowTable, Column
 from rudcodec.data.bounds import MAX_FILE
 from rudcodec.data.decode import PictureError, decode_or_refuse
-from rudcodec.data.disk import file_contents
+from rudcodec.data.disk import file_contents, file_stamp
 from rudcodec.data.items import Items, Picture
 from rudcodec.data.label_values import LABEL_NAMES, as_label, find_column, find_label, label_values
-from rudcodec.data.mapped import file_stamp
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError

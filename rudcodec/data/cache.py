@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rudcodec.data.cache_place import cache_folder, storing
 from rudcodec.data.damage import json_object
-from rudcodec.data.mapped import cache_folder, new_array, read_only, release_pages, reserve, storing
+from rudcodec.data.mapped import new_array, read_only, release_pages, reserve
 from rudcodec.errors import DataError
 from rudcodec.optional import load_optional
 from rudcodec.progress import activity

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import PictureError
-from rudcodec.data.mapped import file_stamp
 from rudcodec.errors import DataError
 from rudcodec.names import from_disk, is_hidden, is_junk, on_disk
 from rudcodec.text import shown
@@ -83,3 +82,13 @@ def file_contents(path: Path) -> bytes | PictureError:
             return file.read(MAX_FILE)
     except OSError as error:
         return PictureError(f"can't be read: {error.strerror}")
+
+
+def file_stamp(path: str | os.PathLike[str]) -> bytes:
+    """What is other bytes after a file has changed: its path, its size, and when it was changed."""
+    full_path = Path(path).absolute()
+    try:
+        status = full_path.stat()
+    except OSError:
+        return os.fsencode(full_path)
+    return os.fsencode(f"{full_path}\0{status.st_size}\0{status.st_mtime_ns}")

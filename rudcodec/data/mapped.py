@@ -6,25 +6,20 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rudcodec.data.bounds import check_memory
-from rudcodec.errors import DataError, SettingError
-from rudcodec.files import home_expanded
-from rudcodec.optional import load_optional
+from rudcodec.data.cache_place import FOLDER_VARIABLE as FOLDER_VARIABLE  # noqa: PLC0414  (others import it from here)
+from rudcodec.data.cache_place import STUDENTS as STUDENTS  # noqa: PLC0414  (others import it from here)
+from rudcodec.data.cache_place import cache_folder as cache_folder  # noqa: PLC0414  (others import it from here)
+from rudcodec.data.cache_place import storing
+from rudcodec.errors import SettingError
 from rudcodec.options import parse_bytes
 from rudcodec.text import shown
 
-FOLDER_VARIABLE = "RUDCODEC_CACHE"
-"""The environment variable that names the folder of the cache."""
-STUDENTS = "students"
-"""The folder in it of what students of interrupted commands had learnt: see :mod:`rudcodec.students`."""
 MEMORY_VARIABLE = "RUDCODEC_IN_MEMORY"
 """The environment variable that says up to how many bytes an array stays in memory."""
 IN_MEMORY = 512 << 20
@@ -48,38 +43,6 @@ def is_large(size: int) -> bool:
     except ValueError:
         raise SettingError(
             f"${MEMORY_VARIABLE} must be a number of bytes such as 512MiB, not {shown(text)}"
-        ) from None
-
-
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the cache, which need not be there: ``$RUDCODEC_CACHE``, or the system's own.
-
-    Raises SettingError for a home that isn't known, MissingPackageError if only platformdirs could tell.
-    """
-    if chosen := environment.get(FOLDER_VARIABLE):
-        return home_expanded(chosen, f"${FOLDER_VARIABLE}").absolute()
-    platformdirs = load_optional("platformdirs", "train")
-    try:
-        folder = Path(platformdirs.user_cache_dir("rudcodec", False)) / "decoded"
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute():  # one that begins with ~, in some versions
-        raise SettingError(
-            f"the cache has no folder, since the user's home isn't known: name one by ${FOLDER_VARIABLE}"
-        )
-    return folder
-
-
-@contextmanager
-def storing(folder: Path) -> Iterator[None]:
-    """Raises DataError, which names the folder of the cache, for an OSError of what is written there."""
-    try:
-        yield
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise DataError(
-            f"{shown(str(folder))}: the decoded images can't be kept here ({why}); they are more than memory "
-            "should hold: name a folder with room for them (--cache DIR)"
         ) from None
 
 
@@ -143,13 +106,3 @@ def reserve(file: BinaryIO, size: int) -> None:
         return
     file.writelines(bytes(min(_BLOCK, size - start)) for start in range(0, size, _BLOCK))
     file.flush()
-
-
-def file_stamp(path: str | os.PathLike[str]) -> bytes:
-    """What is other bytes after a file has changed: its path, its size, and when it was changed."""
-    full_path = Path(path).absolute()
-    try:
-        status = full_path.stat()
-    except OSError:
-        return os.fsencode(full_path)
-    return os.fsencode(f"{full_path}\0{status.st_size}\0{status.st_mtime_ns}")
