@@ -31,7 +31,7 @@ def cache(clear: bool, as_json: bool) -> None:
     It is only kept to save time: what is removed is decoded, or trained, again when it is needed.
     """
     from rudcodec.data import cache as images
-    from rudcodec.data.mapped import cache_folder
+    from rudcodec.data.cache_place import cache_folder
 
     folder = cache_folder()
     kept, left = images.clear(folder) if clear else (images.entries(folder), [])
@@ -72,7 +72,7 @@ def cache(clear: bool, as_json: bool) -> None:
 def _students(folder: Path) -> list[Entry]:
     """What students of interrupted commands had learnt."""
     from rudcodec.data.cache import Entry
-    from rudcodec.data.mapped import STUDENTS
+    from rudcodec.data.cache_place import STUDENTS
 
     if not (folder / STUDENTS).is_dir():  # torch need not be there
         return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rudcodec.data.mapped import FOLDER_VARIABLE
+from rudcodec.data.cache_place import FOLDER_VARIABLE
 from rudcodec.data.normalisation import parse_normalisation
 from rudcodec.display import ProgressView
 from rudcodec.errors import SettingError

@@ -12,10 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rudcodec.data.bounds import check_memory
-from rudcodec.data.cache_place import FOLDER_VARIABLE as FOLDER_VARIABLE  # noqa: PLC0414  (others import it from here)
-from rudcodec.data.cache_place import STUDENTS as STUDENTS  # noqa: PLC0414  (others import it from here)
-from rudcodec.data.cache_place import cache_folder as cache_folder  # noqa: PLC0414  (others import it from here)
-from rudcodec.data.cache_place import storing
+from rudcodec.data.cache_place import cache_folder, storing
 from rudcodec.errors import SettingError
 from rudcodec.options import parse_bytes
 from rudcodec.text import shown

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rudcodec.bitstream import labels_bytes
 from rudcodec.checksums import checksum_of
 from rudcodec.data import LabelledImages, digest
-from rudcodec.data.mapped import STUDENTS, cache_folder
+from rudcodec.data.cache_place import STUDENTS, cache_folder
 from rudcodec.errors import DataError, MissingPackageError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.progress import Progress
