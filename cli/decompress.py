@@ -10,6 +10,7 @@ import click
 
 from rudcodec.errors import FormatError
 from rudcodec.export import choose_format, format_names
+from rudcodec.export.targets import check_folder, check_replaceable
 from rudcodec.files import check_not_read
 from rudcodec.text import listed, short
 
@@ -69,9 +70,9 @@ def decompress(
     if chosen is not None:
         check_outputs([path], force)
     elif force:
-        output.check_replaceable(path)
+        check_replaceable(path)
     else:
-        output.check_folder(path)
+        check_folder(path)
     seed = seed or 0
     if views is not None:
         checked_numbers(seed, 0, views)

@@ -102,8 +102,9 @@ def decompress(
     or bytes (``rudcodec.output``), unless with ``force``.
     """
     from rudcodec import bitstream
+    from rudcodec.export.targets import check_folder
     from rudcodec.files import check_writable
-    from rudcodec.output import check_folder, of_saving
+    from rudcodec.output import of_saving
 
     chosen = choose_format(out, format)
     if chosen is None:

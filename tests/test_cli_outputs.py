@@ -159,6 +159,18 @@ class TestForce:
         assert {path: path.read_bytes() for path in out.rglob("*.png")} == before
         assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["synth"]
 
+    def test_decompress_removes_an_old_folder_that_a_kill_has_kept(
+        self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = tmp_path / "synth"
+        with monkeypatch.context() as killed:
+            killed.setattr("rudcodec.export.folders.shutil.rmtree", lambda path, **_: None)
+            for _ in range(2):
+                assert run("decompress", rud, out, "--force").exit_code == 0
+            assert len(list(tmp_path.iterdir())) > 1
+        assert run("decompress", rud, out, "--force").exit_code == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["synth"]
+
     def test_two_outputs_are_two_files(self, tmp_path: Path) -> None:
         same = run(
             "compress", tmp_path / "no.zip", tmp_path / "a.png", "--preview", tmp_path / "x" / ".." / "a.png"

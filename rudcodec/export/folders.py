@@ -13,9 +13,9 @@ from typing import Any
 from rudcodec.errors import DataError
 from rudcodec.export.contents import Contents, rounded
 from rudcodec.export.png import png
-from rudcodec.files import temporary_folder, temporary_prefix
+from rudcodec.export.targets import check_folder, check_replaceable, is_free
+from rudcodec.files import TEMPORARY_SUFFIX, temporary_folder, temporary_prefix
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
-from rudcodec.output import check_folder, check_replaceable, is_free
 
 
 def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = False) -> None:
@@ -80,7 +80,9 @@ def _put(folder: Path, target: Path) -> None:
         with suppress(OSError):
             aside.rmdir()
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    # from here on it is a leftover: after a kill the next save removes it
+    leftover = aside.rename(f"{aside}{TEMPORARY_SUFFIX}")
+    shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _write(contents: Contents, folder: Path) -> None:
