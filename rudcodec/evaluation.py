@@ -20,6 +20,7 @@ from rudcodec.errors import SettingError
 from rudcodec.loading import load as load_set
 from rudcodec.nets import StudentFactory, title
 from rudcodec.nets.speed import has_fast_bf16
+from rudcodec.nets.state import usual_torch
 from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import PartSteps, Progress, StageProgress, StageSteps, no_progress
 from rudcodec.runs import CheckpointFolder
@@ -115,6 +116,7 @@ class EvalResult:
         )
 
 
+@usual_torch()
 def evaluate(
     synthetic: SyntheticSet | LabelledImages | str | os.PathLike[str],
     real: LabelledImages | SourceLike,

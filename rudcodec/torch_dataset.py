@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from rudcodec.errors import SettingError
 from rudcodec.nets.normalise import normalise
+from rudcodec.nets.state import usual_torch
 from rudcodec.nets.transfer import from_array
 from rudcodec.recipe_checks import check_recipe
 from rudcodec.students import Batches, TrainingSet, check_request, label_loss
@@ -43,6 +44,7 @@ class TensorImages(Dataset[tuple[Any, Any]]):
     def __len__(self) -> int:
         return len(self.data)
 
+    @usual_torch()
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         number = operator.index(index)  # slices are for the set itself: data[:2].torch()
         image, label = self.data[number]

@@ -167,9 +167,9 @@ class TestForce:
             killed.setattr("rudcodec.export.folders.shutil.rmtree", lambda path, **_: None)
             for _ in range(2):
                 assert run("decompress", rud, out, "--force").exit_code == 0
-            assert len(list(tmp_path.iterdir())) > 1
+            assert len([path for path in tmp_path.iterdir() if path.is_dir()]) > 1
         assert run("decompress", rud, out, "--force").exit_code == 0
-        assert [path.name for path in tmp_path.iterdir()] == ["synth"]
+        assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["synth"]
 
     def test_two_outputs_are_two_files(self, tmp_path: Path) -> None:
         same = run(

@@ -19,6 +19,7 @@ from rudcodec.distill.pipeline import pipeline, run_pipeline
 from rudcodec.errors import BudgetError, DataError, RudError, SettingError
 from rudcodec.files import check_not_read, check_writable, write_bytes
 from rudcodec.nets.device import pick_device
+from rudcodec.nets.state import usual_torch
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
 from rudcodec.plugins import LABEL_MODES, UTILITIES
@@ -62,6 +63,7 @@ class CompressResult:
         return f"{self.path}: {self.size} bytes, {self.bpc:.0f} bpc, {self.ipc} images per class"
 
 
+@usual_torch()
 def compress(
     source: LabelledImages | SourceLike | None,
     path: str | os.PathLike[str],
@@ -143,7 +145,7 @@ def encode(
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         # the caller's: networks that are made draw from torch's own generator
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(torch.enable_grad())
+        stack.enter_context(usual_torch())
         folder = None
         if checkpoints is not None and ranks.is_first:
             folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))

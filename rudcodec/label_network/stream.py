@@ -14,6 +14,7 @@ from rudcodec import views
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer, on_device
 from rudcodec.nets.speed import autocast, compiled
+from rudcodec.nets.state import usual_torch
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import LabelNetwork
 from rudcodec.whole_numbers import whole
@@ -37,6 +38,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
             can't be used with workers.
     """
 
+    @usual_torch()
     def __init__(
         self,
         images: NDArray[np.uint8],
@@ -67,6 +69,7 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
             yield self.at(number)
             number += stride
 
+    @usual_torch()
     def at(self, number: int) -> tuple[Tensor, Tensor]:
         """Batch ``number``."""
         shape = tuple(self._images.shape)

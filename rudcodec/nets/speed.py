@@ -37,7 +37,8 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
     """bf16 autocast where the hardware has it, else float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
+    # within a caller's autocast the cache would keep weights as they were when that began
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device), cache_enabled=False)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from rudcodec.augment import augment
 from rudcodec.label_network import ViewStream
 from rudcodec.nets.device import pick_device
 from rudcodec.nets.normalise import normalise
+from rudcodec.nets.state import usual_torch
 from rudcodec.nets.transfer import DeviceImages, from_array, to_device
 from rudcodec.payload import Recipe
 from rudcodec.recipe_checks import check_recipe
@@ -46,6 +47,7 @@ class Batches:
         SettingError: the recipe makes no sense, or is for other images.
     """
 
+    @usual_torch()
     def __init__(
         self,
         data: TrainingSet,
@@ -79,6 +81,7 @@ class Batches:
         drawing = self.drawing(self.seed, torch.Generator().manual_seed(self.seed))
         return (drawing.batch(step) for step in range(self.recipe.steps))
 
+    @usual_torch()
     def drawing(self, seed: int, generator: torch.Generator) -> Drawing:
         """The batches of a seed, which views come from; order and augmentation from the generator."""
         if self._stream is not None:
@@ -97,6 +100,7 @@ class _DrawingViews:
     def __init__(self, stream: ViewStream, recipe: Recipe, seed: int) -> None:
         self._stream, self._recipe, self._first = stream, recipe, seed * recipe.steps
 
+    @usual_torch()
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         rendered, target = self._stream.at(self._first + step)
         return normalise(rendered, self._recipe.mean, self._recipe.std), target
@@ -116,6 +120,7 @@ class _DrawingImages:
         self._recipe, self._generator = recipe, generator
         self._rows = torch.empty(0, dtype=torch.int64)  # that are left of the passes begun
 
+    @usual_torch()
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         recipe, generator = self._recipe, self._generator
         while len(self._rows) < self._size:

@@ -12,10 +12,12 @@ from rudcodec.data.mapped import release_pages
 from rudcodec.memory import images_at_once
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast
+from rudcodec.nets.state import usual_torch
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import Recipe
 
 
+@usual_torch()
 def predict(net: nn.Module, images: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.int64]:
     """Classes, int64 (N,), that a network sees in uint8 (N, H, W, C) images, without augmentation and in the
     mode for evaluation, in which it isn't left if it wasn't before.

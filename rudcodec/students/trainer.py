@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from rudcodec.nets import ConvNet, build
 from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import autocast, compiled, keep_freed_memory, repays_compiling
+from rudcodec.nets.state import usual_torch
 from rudcodec.payload import Recipe
 from rudcodec.progress import Progress
 from rudcodec.recipe_checks import check_recipe
@@ -43,6 +45,7 @@ class Trainer:
         SettingError: the recipe or the spec makes no sense, or is for other images.
     """
 
+    @usual_torch()
     def __init__(
         self, data: TrainingSet, recipe: Recipe, spec: StudentSpec | None = None, runs: int = 1
     ) -> None:
@@ -73,7 +76,7 @@ class Trainer:
         if self.device.type == "cpu":
             keep_freed_memory()
         cuda = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(cuda), torch.enable_grad():
+        with torch.random.fork_rng(cuda), usual_torch():
             return self._train(seed, progress, journal or Journal())
 
     def _train(self, seed: int, progress: Progress | None, journal: Journal) -> nn.Module:
@@ -98,6 +101,13 @@ class Trainer:
             if progress is not None and (is_last or time.monotonic() - reported > _REPORT_EVERY):
                 progress(step + 1, recipe.steps)
                 reported = time.monotonic()
+        if not all(weight.isfinite().all() for weight in net.parameters()):
+            warnings.warn(
+                f"{self.spec.name} of seed {seed}: its training ran away, so that its accuracy says nothing; "
+                "a smaller learning rate (lr) may help",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return net
 
     def _pays_compiling(self, runs: int) -> bool:
