@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from rudcodec.devices import AUTO, DEVICES, check_device
+from rudcodec.errors import SettingError
 
 _LEVEL = "rudcodec.level"
 _ALL = "rudcodec.help-all"
@@ -58,12 +62,30 @@ class Command(click.Command):
         return sections
 
 
+class _Device(click.ParamType):  # type: ignore[type-arg]  # only new versions of click have arguments there
+    """The name of a device of torch's."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            check_device(value)
+        except SettingError as error:
+            self.fail(str(error).removeprefix("device: "), param, ctx)
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in DEVICES if name.startswith(incomplete)]
+
+
 device_flag = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
+    type=_Device(),
+    default=AUTO,
     metavar="NAME",
-    help="auto, cpu or cuda (auto).",
+    help="auto, cpu, cuda, mps, ... (auto).",
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from rudcodec.devices import check_device
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.options import check_options, option, parse_option, plain_number
 from rudcodec.plugins import LABEL_MODES, UTILITIES
@@ -20,8 +21,6 @@ NO_UTILITY = "none"
 DEFAULT_UTILITY = "mm"
 
 _TABLES = ("utility_options", "metadata")
-# Those of torch, whose own list can't be had without importing it.
-_DEVICES = (AUTO, "cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla")
 
 RUN_SECTION = "How it is computed"
 """The heading of rare flags in the command's help."""
@@ -121,7 +120,7 @@ class Settings:
     device: str = option(
         AUTO,
         "Where to compute: auto, cpu, cuda, or another of torch's devices.",
-        short="auto, cpu or cuda (auto).",
+        short="auto, cpu, cuda, mps, ... (auto).",
         flag="--device",
         section=RUN_SECTION,
         metavar="NAME",
@@ -167,8 +166,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.device.partition(":")[0] not in _DEVICES:
-            raise SettingError(f"device: {self.device!r} is none of {', '.join(_DEVICES)}")
+        check_device(self.device)
         if not isinstance(self.utility_options, Mapping) or not all(
             isinstance(name, str) for name in self.utility_options
         ):

@@ -20,7 +20,7 @@ from rudcodec import bitstream
 from rudcodec.cli.main import main
 from rudcodec.payload import LabelLayer, Recipe
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 QUICK = ("--seeds", "1", "--width", "4", "--steps", "2", "--device", "cpu")
 
 
@@ -66,6 +66,36 @@ def test_curves_find_mistakes_before_they_compress(tmp_path: Path, options: list
     quick = ["--bpc", "900", "--set", "warmup=2", "--set", "joint=0", "--set", "utility=none"]
     assert text in mistake(run("curve", "digits", *quick, "--steps", "2", "-o", f"{out}/", *options))
     assert not list(tmp_path.rglob("*.rud*"))
+
+
+@pytest.mark.parametrize("command", ["eval", "compare", "curve", "experts", "compress"])
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "auto:0", "cuda:"])
+def test_devices_that_are_none(rud: Path, real: Path, command: str, name: str) -> None:
+    """All commands know the same ones."""
+    words: dict[str, list[str | Path]] = {
+        "eval": [rud, "--real", real],
+        "compare": [rud, rud, "--real", real],
+        "curve": [rud, "--real", real],
+        "experts": [real, rud.parent / "experts"],
+        "compress": [real, rud.parent / "out.rud"],
+    }
+    said = mistake(run(command, *words[command], "--device", name))
+    assert f"{name!r} is none of auto, cpu, cuda, mps, xpu" in said and "read" not in said
+
+
+def test_students_train_where_sets_are_compressed(
+    rud: Path, real: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def pick(name: str) -> object:
+        asked.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr("rudcodec.students.trainer.pick_device", pick)
+    result = run("eval", rud, "--real", real, *QUICK, "--device", "mps:0")
+    assert result.exit_code == 0, result.stderr
+    assert {*asked} == {"mps:0"}
 
 
 def test_networks_are_tried_before_any_is_trained(rud: Path, real: Path) -> None:

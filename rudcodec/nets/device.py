@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from rudcodec.devices import AUTO
 from rudcodec.errors import SettingError
-
-AUTO = "auto"
 
 
 def pick_device(name: str | torch.device = AUTO) -> torch.device:

@@ -14,8 +14,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from rudcodec.devices import AUTO
 from rudcodec.errors import SettingError
-from rudcodec.nets.device import AUTO, is_cuda
+from rudcodec.nets.device import is_cuda
 from rudcodec.processes import world_size
 
 T = TypeVar("T")
