@@ -25,7 +25,7 @@ from .estimate import print_estimate
 from .metrics import Metrics, is_unfinished
 from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, send, shown_output, staged, write_output
 from .preview import check_preview, preview_png
-from .reading import READING_SECTION, read_images, reading_flags, size_flag
+from .reading import READING_SECTION, SPLIT, read_images, reading_flags, size_flag
 from .setting_flags import given_settings, setting_flags
 from .values import FiniteRange, OutputFile, byte_amount, key_value, require
 
@@ -55,7 +55,7 @@ _SET = "A set that is distilled already"
 @reading_flags
 @click.option(
     "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
+    type=SPLIT,
     metavar="NAME",
     cls=RareOption,
     section=READING_SECTION,

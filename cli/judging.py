@@ -18,7 +18,7 @@ from rudcodec.recipe_checks import check_recipe
 from rudcodec.text import shown
 
 from .commands import RareOption, device_flag
-from .reading import read_images, reading_flags
+from .reading import SPLIT, read_images, reading_flags
 from .values import network_names, recipe_change
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def judging_flags(rare: bool = False) -> Callable[[Command], Command]:
     flags = (
         click.option(
             "--split",
-            type=click.Choice(["train", "val", "test", "all"]),
+            type=SPLIT,
             default="val",
             metavar="NAME",
             help="Of SRC, to judge on: train, val, test or all (val).",

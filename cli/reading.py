@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
 from rudcodec.data.cache_place import FOLDER_VARIABLE
 from rudcodec.data.normalisation import parse_normalisation
+from rudcodec.data.reading import Mode
+from rudcodec.data.splits import Split
 from rudcodec.display import ProgressView
 from rudcodec.errors import SettingError
 
 from .commands import RareOption
 
 if TYPE_CHECKING:
-    from rudcodec.data import LabelledImages, Split
+    from rudcodec.data import LabelledImages
     from rudcodec.data.reading import Reading
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,6 +28,8 @@ _KEPT = __name__
 """Where a command's context keeps the flags that only :func:`read_images` looks at."""
 
 READING_SECTION = "How SRC is read"
+
+SPLIT = click.Choice(get_args(Split))
 
 _RARE: dict[str, Any] = {"cls": RareOption, "section": READING_SECTION}
 
@@ -76,7 +80,7 @@ def reading_flags(command: Command) -> Command:
     flags = (
         click.option(
             "--mode",
-            type=click.Choice(["auto", "rgb", "grey"]),
+            type=click.Choice(get_args(Mode)),
             default="auto",
             metavar="MODE",
             help="Convert to rgb or grey (auto: all are alike).",
