@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from rudcodec.display import ProgressView
 from rudcodec.pace import PacedView
@@ -27,6 +28,10 @@ from .values import finite, naming, read_input, require, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.comparison import Entry
+
+
+_WITHOUT_STUDENTS = ("first", "second", "source", "as_json", "quiet", "verbose")
+"""Parameters that mean something without ``--real``."""
 
 
 class Row(NamedTuple):
@@ -73,6 +78,8 @@ def compare(
 
     Where both have as many images of one size, the PSNR between these says how much they are alike.
     """
+    if source is None:
+        _check_unjudged()
     judging = Judging(changes=dict(changes), **flags)
     files = []
     for path in (first, second):
@@ -87,7 +94,8 @@ def compare(
         equal = alike == np.inf
         if as_json:
             facts: dict[str, Any] = {"files": [first, second], "psnr": alike, "equal": equal}
-            facts["changes"] = judging.recipe_changes()
+            if source is not None:
+                facts["changes"] = judging.recipe_changes()
             facts["rows"] = [{"name": row.whole_name, "a": row.a, "b": row.b} for row in rows]
             click.echo(json.dumps(finite(facts), indent=1))
             return
@@ -97,6 +105,15 @@ def compare(
             click.echo(f"changed of the files' recipes: {judging.changes_text}")
         if alike is not None:
             click.echo("the images are equal" if equal else f"PSNR between the images: {alike:.2f} dB")
+
+
+def _check_unjudged() -> None:
+    """Raise click.UsageError for a flag of students, where none are trained."""
+    context = click.get_current_context()
+    for one in context.command.params:
+        is_given = context.get_parameter_source(one.name or "") == ParameterSource.COMMANDLINE
+        if is_given and one.name not in _WITHOUT_STUDENTS:
+            raise click.UsageError(f"{one.opts[0]} is of --real: say on which images students are judged")
 
 
 def _facts(a: JudgedFile, b: JudgedFile) -> Iterator[Row]:

@@ -162,6 +162,17 @@ def test_splits_that_files_are_made_from(rud: Path, real: Path, split: str, warn
         assert (f"--split {split} has images that the file was made from" in result.stderr) == warns
 
 
+@pytest.mark.parametrize(
+    "flag", ["--seeds 3", "--steps 2", "--set lr=3", "--split val", "--device cpu", "--skip-bad", "--cache x"]
+)
+def test_flags_of_students_go_with_real_images(rud: Path, flag: str) -> None:
+    """Without these none are trained; a flag that gives a default's value is one, too."""
+    name, *value = flag.split()
+    said = mistake(run("compare", rud, rud, name, *value))
+    assert f"{name} is of --real: say on which images" in said
+    assert "changes" not in json.loads(run("compare", rud, rud, "--json", "-v").stdout)
+
+
 def test_images_of_other_classes_are_not_compared(rud: Path, tmp_path: Path) -> None:
     payload = bitstream.decode(rud.read_bytes())
     bitstream.write(replace(payload, classes=("dog", "eel", "fly")), tmp_path / "other.rud")
