@@ -5,33 +5,30 @@ from __future__ import annotations
 import math
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import rudcodec
-from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.processes import is_first_process
-from rudcodec.progress import activity
-from rudcodec.settings import PRESETS, RUN_SECTION, Settings
+from rudcodec.run_files import CHECKPOINT_SECONDS
+from rudcodec.settings import RUN_SECTION, Settings
 from rudcodec.text import clock, short, shown
 from rudcodec.threads import prepare_for_images
 
 from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
-from .metrics import Metrics, is_unfinished
-from .outputs import STANDARD_OUTPUT, check_outputs, force_flag, send, shown_output, staged, write_output
-from .preview import check_preview, preview_png
-from .reading import READING_SECTION, SPLIT, read_images, reading_flags, size_flag
-from .setting_flags import given_settings, setting_flags
-from .values import FiniteRange, OutputFile, byte_amount, key_value, require
+from .job import Job
+from .metrics import Metrics
+from .outputs import STANDARD_OUTPUT, force_flag, send, shown_output, staged, write_output
+from .preview import preview_png
+from .reading import READING_SECTION, SPLIT, reading_flags, size_flag
+from .setting_flags import setting_flags
+from .values import FiniteRange, OutputFile
 
 if TYPE_CHECKING:
-    from rudcodec.data import LabelledImages, Split
-    from rudcodec.data.reading import Mode
     from rudcodec.distill import CompressResult, Estimate
     from rudcodec.distill.inputs import Inputs
 
@@ -41,16 +38,6 @@ _SET = "A set that is distilled already"
 @command("compress", "Distill an image set into a .rud file.")
 @click.argument("source", metavar="SRC")
 @click.argument("out", metavar="OUT", type=OutputFile())
-@setting_flags
-@click.option(
-    "--bytes", "budget_bytes", type=byte_amount, metavar="N", help="Or budget in bytes, such as 62kB."
-)
-@click.option(
-    "--preset",
-    type=click.Choice([*PRESETS]),
-    metavar="NAME",
-    help="Training time: fast, balanced, best (balanced).",
-)
 @size_flag
 @reading_flags
 @click.option(
@@ -70,35 +57,17 @@ _SET = "A set that is distilled already"
     help="SRC is one: code it as it is.",
 )
 @click.option("--real", metavar="SRC", cls=RareOption, section=_SET, help="The set that it stands for.")
+@setting_flags
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @force_flag
 @click.option("--preview", type=OutputFile(), metavar="PNG", help="Write a contact sheet.")
 @click.option("--log", type=OutputFile(), metavar="FILE", help="Write metrics as JSON lines.")
-@click.option("--config", metavar="FILE", help="Take settings from FILE: TOML, or what --log wrote.")
-@click.option(
-    "--set",
-    "overrides",
-    type=key_value,
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change any setting, or mm.runs=8 of a utility.",
-)
-@click.option(
-    "--meta",
-    "metadata",
-    type=key_value,
-    multiple=True,
-    metavar="KEY=VALUE",
-    cls=RareOption,
-    section=RUN_SECTION,
-    help="What the file says of itself: licence=CC0, name, source, ...",
-)
 @click.option(
     "--checkpoint-every",
     "checkpoint_seconds",
     type=FiniteRange(0),
-    default=60.0,
+    default=CHECKPOINT_SECONDS,
     metavar="S",
     cls=RareOption,
     section=RUN_SECTION,
@@ -112,110 +81,57 @@ _SET = "A set that is distilled already"
     section=RUN_SECTION,
     help="Write metrics for TensorBoard, too.",
 )
-def compress(
-    source: str,
-    out: Path,
-    budget_bytes: int | None,
-    preset: str | None,
-    size: int | None,
-    mode: Mode,
-    background: str | None,
-    skip_bad: bool,
-    split: Split | None,
-    distilled: bool,
-    real: str | None,
-    dry_run: bool,
-    resume: bool,
-    force: bool,
-    preview: Path | None,
-    log: Path | None,
-    config: str | None,
-    overrides: tuple[tuple[str, str], ...],
-    metadata: tuple[tuple[str, str], ...],
-    checkpoint_seconds: float,
-    tensorboard: Path | None,
-    **flags: Any,
-) -> None:
+def compress(**flags: Any) -> None:
     """Distill the image set SRC into the file OUT (- is standard output).
 
     SRC: class folders, an archive, arrays, tensors, or a name such as digits.
     """
-    given, preset = given_settings(config, preset, overrides, metadata, flags, budget_bytes)
-    if real is not None and not distilled:
-        raise click.UsageError("--real goes with --from-tensors")
-    if distilled and real is None and split is not None:
-        raise click.UsageError("--split is of --real; of a distilled set all images are coded")
-    if resume and out == STANDARD_OUTPUT:
-        raise click.UsageError("--resume needs a file as OUT: a run to standard output keeps no checkpoints")
-    # every setting but the budget is checked before anything is read, and before torch is imported
-    settings = Settings.preset(preset, distilled, **({"bpc": 1.0} if budget_bytes else {}), **given)
-    if distilled and real is None and settings.utility not in ("auto", "none"):
-        raise click.UsageError("--utility needs --real, the set that the distilled one stands for")
-    reading = Reading(size, mode, background, skip_bad)
-    # of several processes (torchrun) the first one writes and speaks
-    is_first = is_first_process()
-    goes_on = resume and _has_checkpoint(out)
-    if is_first:
-        known = (out if goes_on else None, log if goes_on or is_unfinished(log) else None) if resume else ()
-        check_outputs(() if dry_run else (out, preview, log), force, known, (source, real, config))
-    check_preview(preview)
-    require("torch", "safetensors", "filelock", "threadpoolctl")
-    if tensorboard is not None:
-        require("tensorboard", advice="pip install tensorboard")
-
+    job = Job(**flags)
+    job.check()
+    is_first, goes_on = is_first_process(), job.files.goes_on
     with ExitStack() as stack:
         view = stack.enter_context(ProgressView(not is_first or is_quiet()))
-        logs = (log, tensorboard) if is_first and not dry_run else (None, None)
-        metrics = stack.enter_context(Metrics(view, *logs, append=goes_on))
-        real_source, distilled_source = (real, source) if distilled else (source, None)
-        sets = _Sets(
-            read_images(real_source, split or "train", reading, view) if real_source is not None else None,
-            read_images(distilled_source, "all", reading, view) if distilled_source is not None else None,
-        )
+        metrics = stack.enter_context(Metrics(view, *job.metrics_paths, append=goes_on))
+        sets = job.read(view)
         prepare_for_images(os.environ, *sets.image_size)
-        if budget_bytes is not None:
-            bpc = 8 * budget_bytes / sets.num_classes
-            settings = Settings.preset(preset, distilled, **{**given, "bpc": bpc})
-        inputs = sets.resolve(settings)
-        resolved = inputs.settings
-        metrics.settings(resolved)
+        asked = job.settings(sets.num_classes)
+        inputs = sets.resolve(asked)
+        metrics.settings(inputs.settings)
         if is_first:
-            if is_verbose():
-                view.say(_software(resolved))
-            if settings.bpc == math.inf and settings.lmbda is None:
-                view.say(_default_budget(resolved.bpc, sets.num_classes))
-            if limit := inputs.limiting_class:
-                name, count = limit
-                view.say(f"note: {count} images per class, since class {shown(name)} has no more")
-            view.say(f"settings: {resolved}")
-            if resume and not dry_run:
+            _say_beforehand(view, inputs, asked)
+            if job.resume and not job.dry_run:
                 found = "going on with" if goes_on else "begins anew: no unfinished run in"
-                view.say(f"{found} {shown_output(out)}.run")
-        if dry_run:
-            if not is_first:
-                return
-            expected = _estimated(inputs, metrics)
-            view.stop()
-            print_estimate(expected, resolved, sets.num_images)
+                view.say(f"{found} {job.files.checkpoints}")
+        if job.dry_run:
+            if is_first:
+                expected = _estimated(inputs, metrics)
+                view.stop()
+                print_estimate(expected, inputs.settings, sets.num_images)
             return
-        dash = out == STANDARD_OUTPUT
-        target = staged(out, stack)
-        run = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
-        folder = None if dash else Path(f"{out}.run")
-        result = _encoded(inputs, target, report=metrics, checkpoints=folder, **run)
-        metrics.result(result)
+        target = staged(job.out, stack)
+        result = _encoded(inputs, target, job, metrics)
         if not is_first:
             return
-        if preview is not None:
-            write_output(preview_png(rudcodec.load(target)), preview)
-        if dash:
+        metrics.result(result)
+        if job.preview is not None:
+            write_output(preview_png(rudcodec.load(target)), job.preview)
+        if job.is_to_standard_output:
             send(target)
-    used = f" ({100 * result.bpc / resolved.bpc:.1f} % of the budget)" if settings.lmbda is None else ""
-    closing(
-        f"{shown_output(out)}: {result.size:,} bytes, {result.bpc:,.0f} bpc{used}, "
-        f"{result.ipc} images per class, {_fidelity(result)}, {clock(result.seconds)}",
-        err=STANDARD_OUTPUT in (out, preview, log),
-    )
+    to_standard_output = STANDARD_OUTPUT in (job.out, job.preview, job.log)
+    closing(f"{shown_output(job.out)}: {_outcome(result, inputs.settings)}", err=to_standard_output)
+
+
+def _say_beforehand(view: ProgressView, inputs: Inputs, asked: Settings) -> None:
+    """Say what is about to be done: of settings ``asked`` for, what was left open."""
+    settings = inputs.settings
+    if is_verbose():
+        view.say(_software(settings))
+    if asked.bpc == math.inf and asked.lmbda is None:
+        view.say(_default_budget(settings.bpc, inputs.num_classes))
+    if limit := inputs.limiting_class:
+        name, count = limit
+        view.say(f"note: {count} images per class, since class {shown(name)} has no more")
+    view.say(f"settings: {settings}")
 
 
 def _software(settings: Settings) -> str:
@@ -231,24 +147,11 @@ def _software(settings: Settings) -> str:
     return f"rudcodec {rudcodec.__version__}, torch {torch.__version__}, {device.type}, {name}"
 
 
-def _has_checkpoint(out: Path) -> bool:
-    """Whether there is an unfinished run, which was allowed to write OUT."""
-    return any(Path(f"{out}.run").glob("checkpoint-*.safetensors"))
-
-
 def _default_budget(bpc: float, num_classes: int) -> str:
     return (
         f"budget: {short(bpc)} bits per class, {bpc * num_classes / 8e3:,.1f} kB in all, to suit the set; "
         f"for more or less --bpc {short(2 * bpc)} or {short(bpc / 2)}"
     )
-
-
-def _fidelity(result: CompressResult) -> str:
-    """How near the file's images are to those that they stand for."""
-    text = f"{result.psnr:.1f} dB"
-    if abs(result.target_psnr - result.psnr) >= 0.05:
-        text += f" ({result.target_psnr:.1f} dB to those of the joint phase)"
-    return text
 
 
 def _estimated(inputs: Inputs, metrics: Metrics) -> Estimate:
@@ -258,48 +161,31 @@ def _estimated(inputs: Inputs, metrics: Metrics) -> Estimate:
     return estimate(inputs, metrics)
 
 
-def _encoded(inputs: Inputs, target: Path, **run: Any) -> CompressResult:
+def _encoded(inputs: Inputs, target: Path, job: Job, metrics: Metrics) -> CompressResult:
     """What an encode has written; an interruption says how to go on."""
     from rudcodec.distill.encode import encode
 
     try:
-        return encode(inputs, target, **run)
+        return encode(inputs, target, job.files, metrics)
     except KeyboardInterrupt as error:
-        folder = run["checkpoints"]
+        folder = job.files.checkpoints
         hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
         error.args = (f"interrupted{hint}",)
         raise
 
 
-@dataclass(frozen=True)
-class _Sets:
-    """What is encoded: a real set, a distilled one, or both."""
+def _outcome(result: CompressResult, settings: Settings) -> str:
+    """What was written."""
+    used = f" ({100 * result.bpc / settings.bpc:.1f} % of the budget)" if settings.lmbda is None else ""
+    return (
+        f"{result.size:,} bytes, {result.bpc:,.0f} bpc{used}, {result.ipc} images per class, "
+        f"{_fidelity(result)}, {clock(result.seconds)}"
+    )
 
-    real: LabelledImages | None
-    distilled: LabelledImages | None
 
-    @property
-    def num_images(self) -> int:
-        return len(self._some)
-
-    @property
-    def num_classes(self) -> int:
-        return len(self._some.classes)
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self._some.height, self._some.width
-
-    @property
-    def _some(self) -> LabelledImages:
-        some = self.real or self.distilled
-        assert some is not None
-        return some
-
-    def resolve(self, settings: Settings) -> Inputs:
-        """What goes into an encode, its settings with nothing left open."""
-        with activity("loading torch"):
-            from rudcodec.distill.inputs import resolve_inputs
-
-        return resolve_inputs(self.real, self.distilled, settings)
+def _fidelity(result: CompressResult) -> str:
+    """How near the file's images are to those that they stand for."""
+    text = f"{result.psnr:.1f} dB"
+    if abs(result.target_psnr - result.psnr) >= 0.05:
+        text += f" ({result.target_psnr:.1f} dB to those of the joint phase)"
+    return text

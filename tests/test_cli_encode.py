@@ -26,6 +26,7 @@ from rudcodec.cli.main import main
 torch = pytest.importorskip("torch")
 from rudcodec.distill import CompressResult, ProgressReport, Settings  # noqa: E402
 from rudcodec.distill.inputs import Inputs  # noqa: E402
+from rudcodec.run_files import RunFiles  # noqa: E402
 from rudcodec.runs import Reporter  # noqa: E402
 
 
@@ -51,7 +52,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """In place of the encoder, which takes minutes: writes a small file; the settings it got are listed."""
     calls: list[dict[str, Any]] = []
 
-    def encode(inputs: Inputs, path: Path, *, report: Reporter, **run: Any) -> CompressResult:
+    def encode(inputs: Inputs, path: Path, files: RunFiles, report: Reporter) -> CompressResult:
         usual = asdict(Settings(bpc=1))
         changed = {name: value for name, value in asdict(inputs.settings).items() if value != usual[name]}
         sets = {"images": None if inputs.real is inputs.distilled else inputs.real}
@@ -191,6 +192,8 @@ def test_dash_is_standard_output(source: Path, encoder: list[dict[str, Any]]) ->
     assert result.exit_code == 0
     assert result.stdout_bytes == bitstream.encode(small_payload())
     assert "bytes" in result.stderr
+    refused = compress(source, "-", "--bpc", "5k", "--checkpoint-every", "60")
+    assert "--checkpoint-every needs a file as OUT" in refused.stderr
 
 
 @pytest.fixture(scope="module")

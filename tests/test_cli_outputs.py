@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,14 @@ from rudcodec import bitstream
 from rudcodec.cli.metrics import Metrics
 from rudcodec.cli.outputs import check_outputs
 from rudcodec.display import ProgressView
+from rudcodec.run_files import MARKER, lock_of
+
+
+def unfinished_run(folder: Path) -> None:
+    """As a process leaves it that was killed behind a checkpoint."""
+    folder.mkdir()
+    for name in (MARKER, "checkpoint-3.safetensors"):
+        (folder / name).touch()
 
 
 class TestForce:
@@ -38,10 +47,45 @@ class TestForce:
         command: list[str | Path] = ["compress", tmp_path / "no.zip", out]
         assert "no.zip" in one_line(run(*command, "--dry-run"))
         assert "exists already" in one_line(run(*command, "--resume"))
-        (tmp_path / "old.rud.run").mkdir()
-        (tmp_path / "old.rud.run" / "checkpoint-3.safetensors").touch()
+        unfinished_run(tmp_path / "old.rud.run")
         assert "no.zip" in one_line(run(*command, "--resume"))
-        assert "exists already" in one_line(run(*command))
+        assert "no.zip" in one_line(run(*command, "--dry-run"))
+        assert "holds an unfinished run; --resume" in one_line(run(*command))
+
+    @pytest.mark.parametrize(
+        ("state", "complaint"),
+        [
+            ("unfinished", "out.rud.run: holds an unfinished run; --resume"),
+            ("busy", "out.rud.run: another run is using this folder"),
+            ("foreign", "out.rud.run: holds files that are not of a run"),
+            ("file", "out.rud.run: is a file"),
+        ],
+    )
+    def test_a_log_outlasts_a_run_that_can_not_begin(
+        self, tmp_path: Path, state: str, complaint: str
+    ) -> None:
+        """It is that of the other run. Refused before the set is looked for, which is missing."""
+        pytest.importorskip("torch")
+        folder, log = tmp_path / "out.rud.run", tmp_path / "log.jsonl"
+        log.write_text('{"settings": {"bpc": 800.0}}\n{"stage": "warm-up"}\n')
+        before = log.read_bytes()
+        if state == "file":
+            folder.touch()
+        else:
+            unfinished_run(folder)
+        if state == "foreign":
+            (folder / MARKER).unlink()
+        command: list[str | Path] = ["compress", tmp_path / "no.zip", tmp_path / "out.rud", "--log", log]
+        with lock_of(folder) if state == "busy" else nullcontext():
+            for flag in ["--force"] if state == "unfinished" else ["--force", "--resume"]:
+                assert complaint in one_line(run(*command, flag))
+        if state != "file":
+            with (
+                pytest.raises(rudcodec.DataError, match=complaint.partition(":")[2]),
+                lock_of(folder) if state == "busy" else nullcontext(),
+            ):
+                rudcodec.compress(tmp_path / "no.zip", tmp_path / "out.rud", checkpoints=folder)
+        assert log.read_bytes() == before
 
     @pytest.mark.parametrize(
         ("text", "is_free"),

@@ -23,8 +23,8 @@ from rudcodec.nets.state import usual_torch
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
 from rudcodec.plugins import LABEL_MODES, UTILITIES
+from rudcodec.run_files import CHECKPOINT_SECONDS, RunFiles
 from rudcodec.runs import (
-    CHECKPOINT_SECONDS,
     CheckpointFolder,
     Journal,
     Learnt,
@@ -109,6 +109,9 @@ def compress(
     check_names(overrides, inspect.signature(compress).parameters)
     check_writable(path)
     check_not_read(path, [source, distilled])
+    run_path, learnt_path = (None if folder is None else Path(folder) for folder in (checkpoints, learnt))
+    files = RunFiles(run_path, resume, checkpoint_seconds, learnt_path)
+    files.check()
     if not isinstance(settings, Settings | None):
         raise SettingError("settings must be Settings, such as Settings.preset('fast', bpc=30_000)")
     if settings is None:
@@ -116,53 +119,34 @@ def compress(
     else:
         settings = replace(settings, **overrides)
     inputs = resolve_inputs(_loaded(source, "train"), _loaded(distilled, "all"), settings)
-    return encode(
-        inputs,
-        path,
-        report=report,
-        checkpoints=checkpoints,
-        resume=resume,
-        checkpoint_seconds=checkpoint_seconds,
-        learnt=learnt,
-    )
+    return encode(inputs, path, files, report)
 
 
 def encode(
     inputs: Inputs,
     path: str | os.PathLike[str],
-    *,
+    files: RunFiles = RunFiles(),  # noqa: B008  (frozen)
     report: Reporter | None = None,
-    checkpoints: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    learnt: str | os.PathLike[str] | None = None,
 ) -> CompressResult:
     """Write the file of inputs that are resolved; what is raised then, and the arguments, are those of
     :func:`compress`."""
-    if resume and checkpoints is None:
-        raise SettingError("resume: there is no run to go on with; checkpoints names its folder")
     settings, was_there = inputs.settings, os.path.lexists(path)
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         # the caller's: networks that are made draw from torch's own generator
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(usual_torch())
-        folder = None
-        if checkpoints is not None and ranks.is_first:
-            folder = stack.enter_context(CheckpointFolder(Path(checkpoints)))
-            if folder.exists() and not resume:
-                raise DataError(
-                    f"{folder.path}: holds an unfinished run; --resume (in Python resume=True) goes on "
-                    "with it, or remove that folder"
-                )
-        learnt_folder = None
-        if learnt is not None and ranks.is_first:
-            learnt_folder = stack.enter_context(CheckpointFolder(Path(learnt)))
+        folder, learnt = (
+            stack.enter_context(CheckpointFolder(kept)) if kept is not None and ranks.is_first else None
+            for kept in (files.checkpoints, files.learnt)
+        )
+        if ranks.is_first:
+            files.check_new()  # another run may have begun since it was looked for
         machine = _machine(inputs, ranks)
         fingerprint = _fingerprint(inputs, machine)
-        with Journal(folder, fingerprint, resume, checkpoint_seconds, ranks) as journal:
+        with Journal(folder, fingerprint, files.resume, files.checkpoint_seconds, ranks) as journal:
             reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
             facts = {**machine, "data": fingerprint["images of digest"]}
-            run = RunContext(settings.device, settings.seed, reporter, journal, Learnt(learnt_folder, facts))
+            run = RunContext(settings.device, settings.seed, reporter, journal, Learnt(learnt, facts))
             try:
                 payload, quality = run_pipeline(inputs, run)
             except BudgetError:  # to go on would end alike

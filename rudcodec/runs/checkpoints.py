@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from contextlib import suppress
 from copy import deepcopy
-from fnmatch import fnmatch
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from rudcodec.errors import DataError
 from rudcodec.files import TEMPORARY_SUFFIX, write_bytes
+from rudcodec.run_files import (
+    LOCK,
+    MARKER,
+    BusyError,
+    acquire,
+    check_folder,
+    checkpoints_in,
+    is_leftover,
+    is_of_a_run,
+    lock_of,
+    number_of,
+)
+
+__all__ = ["BusyError", "CheckpointFolder", "State", "copied", "is_of_a_run", "restore_optimizer"]
 
 KEPT = 2
-MARKER = "rudcodec-run.json"  # says that the folder is a run's, and whether the run made it
-_LOCK = "rudcodec-run.lock"
 _LAYOUT = "5"
 """Changes with what stages keep: older runs can't go on then."""
 
 State = Any
 """Tensors in dictionaries and lists of any depth, and what JSON knows."""
-
-
-class BusyError(DataError):
-    """Another run is using the folder."""
 
 
 class CheckpointFolder:
@@ -49,11 +54,11 @@ class CheckpointFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path / _LOCK, blocking=False)
+        self._lock = lock_of(path)
 
     def __enter__(self) -> Self:
         made = self._make()
-        self._acquire()
+        acquire(self._lock, self.path)
         if not (self.path / MARKER).is_file():
             write_bytes(json.dumps({"made by the run": made}).encode(), self.path / MARKER)
         return self
@@ -62,14 +67,14 @@ class CheckpointFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for leftover in self.path.glob(f".*{TEMPORARY_SUFFIX}"):
-            if _is_leftover(leftover.name):
+            if is_leftover(leftover.name):
                 leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
         empty = not self.exists()
         made = empty and self._made_by_a_run()
         if empty:
             (self.path / MARKER).unlink(missing_ok=True)
             with suppress(OSError):  # Windows: it is open
-                (self.path / _LOCK).unlink(missing_ok=True)
+                (self.path / LOCK).unlink(missing_ok=True)
         self._lock.release()
         if made:
             with suppress(OSError):  # something of the user's is in there
@@ -80,8 +85,8 @@ class CheckpointFolder:
         tensors: list[Tensor] = []
         tree = json.dumps(_flattened(state, tensors))
         tensors = [tensor.contiguous() for tensor in tensors]
-        files = self._files()
-        number = _number(files[-1]) + 1 if files else 1
+        files = checkpoints_in(self.path)
+        number = number_of(files[-1]) + 1 if files else 1
         metadata = {"state": tree, "layout": _LAYOUT, "sha256": _digest(tree, tensors)}
         data = save({str(i): tensor for i, tensor in enumerate(tensors)}, metadata)
         write_bytes(data, self.path / f"checkpoint-{number}.safetensors")
@@ -93,7 +98,7 @@ class CheckpointFolder:
 
         Raises DataError if none of those there is, or another version of rudcodec has made it.
         """
-        files = self._files()
+        files = checkpoints_in(self.path)
         for path in reversed(files):
             try:
                 with safe_open(path, "pt") as file:
@@ -119,67 +124,29 @@ class CheckpointFolder:
 
     def exists(self) -> bool:
         """Whether there is a checkpoint."""
-        return bool(self._files())
+        return bool(checkpoints_in(self.path))
 
     def clear(self) -> None:
         """Remove the checkpoints."""
-        for path in self._files():
+        for path in checkpoints_in(self.path):
             path.unlink(missing_ok=True)
 
     def _make(self) -> bool:
         """Make the folder, unless it is there; whether it wasn't. Raises DataError for one of others."""
+        check_folder(self.path)
         try:
-            if self.path.exists() and not self.path.is_dir():
-                raise DataError(f"{self.path}: is a file, not a folder for checkpoints")
             if not self.path.exists():
                 self.path.mkdir(exist_ok=True)
                 return True
-            if any(self.path.iterdir()) and not is_of_a_run(self.path):
-                raise DataError(
-                    f"{self.path}: holds files that are not of a run; give a new or an empty folder"
-                )
         except OSError as error:
             raise DataError(f"{self.path}: can't be used for checkpoints ({error.strerror})") from None
         return False
-
-    def _acquire(self) -> None:
-        """Lock the folder. Raises BusyError; DataError."""
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise BusyError(
-                f"{self.path}: another run is using this folder; wait for it, or stop it"
-            ) from None
-        except OSError as error:
-            raise DataError(f"{self.path}: can't be locked ({error.strerror})") from None
 
     def _made_by_a_run(self) -> bool:
         try:
             return json.loads((self.path / MARKER).read_bytes()) == {"made by the run": True}
         except (OSError, ValueError):
             return False
-
-    def _files(self) -> list[Path]:
-        return sorted((p for p in self.path.glob("checkpoint-*.safetensors") if _number(p)), key=_number)
-
-
-def is_of_a_run(folder: Path) -> bool:
-    """Whether a folder has the marker of a run, or nothing but what a process has left that was killed before
-    it wrote it or after it removed it."""
-    names = [path.name for path in folder.iterdir()]
-    return MARKER in names or (names != [] and all(name == _LOCK or _is_leftover(name) for name in names))
-
-
-def _is_leftover(name: str) -> bool:
-    """Whether a file of that name is one that this class was writing when it was killed."""
-    return any(
-        fnmatch(name, f".{target}.*{TEMPORARY_SUFFIX}") for target in (MARKER, "checkpoint-*.safetensors")
-    )
-
-
-def _number(path: Path) -> int:
-    match = re.fullmatch(r"checkpoint-([1-9][0-9]*)\.safetensors", path.name)
-    return int(match[1]) if match else 0
 
 
 def _digest(tree: str, tensors: list[Tensor]) -> str:

@@ -15,12 +15,12 @@ import torch
 from rudcodec.errors import SettingError
 from rudcodec.interrupts import SIGNALS, Interrupted, raise_interrupted
 from rudcodec.progress import is_in_activity
+from rudcodec.run_files import CHECKPOINT_SECONDS
 from rudcodec.runs.checkpoints import CheckpointFolder, State
 from rudcodec.runs.ranks import Ranks
 
 T = TypeVar("T")
 
-CHECKPOINT_SECONDS = 60.0
 PATIENCE = 1.5  # seconds from a signal until it takes effect within a step, too
 
 
