@@ -22,7 +22,7 @@ from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
 from .job import Job
 from .metrics import Metrics
-from .outputs import STANDARD_OUTPUT, force_flag, send, shown_output, staged, write_output
+from .outputs import STANDARD_OUTPUT, force_flag, send_or_keep, shown_output, staged, write_output
 from .preview import preview_png
 from .reading import READING_SECTION, SPLIT, reading_flags, size_flag
 from .setting_flags import setting_flags
@@ -112,11 +112,12 @@ def compress(**flags: Any) -> None:
         result = _encoded(inputs, target, job, metrics)
         if not is_first:
             return
+        # the file first: what else is written may fail
+        if job.is_to_standard_output:
+            send_or_keep(target)
         metrics.result(result)
         if job.preview is not None:
             write_output(preview_png(rudcodec.load(target)), job.preview)
-        if job.is_to_standard_output:
-            send(target)
     to_standard_output = STANDARD_OUTPUT in (job.out, job.preview, job.log)
     closing(f"{shown_output(job.out)}: {_outcome(result, inputs.settings)}", err=to_standard_output)
 

@@ -73,7 +73,9 @@ def write_output(data: bytes, path: Path) -> None:
 
 def staged(path: Path, stack: ExitStack) -> Path:
     """Where to write: for ``-`` a temporary file, which :func:`send` copies when it is complete."""
-    return path if path != STANDARD_OUTPUT else Path(stack.enter_context(TemporaryDirectory())) / "out"
+    if path != STANDARD_OUTPUT:
+        return path
+    return Path(stack.enter_context(TemporaryDirectory(prefix="rudcodec-"))) / "out"
 
 
 def send(target: Path) -> None:
@@ -81,6 +83,19 @@ def send(target: Path) -> None:
     with target.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()
+
+
+def send_or_keep(target: Path) -> None:
+    """Send a ``.rud`` file that has taken long. If that fails, it stays among the system's temporary files,
+    and its name is said."""
+    try:
+        send(target)
+    except (OSError, KeyboardInterrupt):
+        kept = target.parent.with_suffix(".rud")
+        target.replace(kept)
+        # not click.echo, which writes past a live display
+        print(f"rudcodec: standard output hasn't taken the file; it is kept as {kept}", file=sys.stderr)
+        raise
 
 
 def write_file(data: bytes, out: Path, rest: str = "") -> None:

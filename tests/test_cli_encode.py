@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -194,6 +195,44 @@ def test_dash_is_standard_output(source: Path, encoder: list[dict[str, Any]]) ->
     assert "bytes" in result.stderr
     refused = compress(source, "-", "--bpc", "5k", "--checkpoint-every", "60")
     assert "--checkpoint-every needs a file as OUT" in refused.stderr
+
+
+@pytest.mark.usefixtures("encoder")
+@pytest.mark.parametrize("broken", ["preview_png", "Metrics.result"])
+def test_standard_output_gets_the_file_whatever_else_fails(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise rudcodec.DataError("no space left on device")
+
+    monkeypatch.setattr(f"rudcodec.cli.compress.{broken}", fail)
+    result = compress(source, "-", "--bpc", "5k", "--preview", tmp_path / "a.png", "--log", tmp_path / "log")
+    assert result.exit_code == 2 and result.stderr.endswith("rudcodec: no space left on device\n")
+    assert result.stdout_bytes == bitstream.encode(small_payload())
+
+
+@pytest.mark.usefixtures("encoder")
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "full"), 2),
+        (BrokenPipeError(errno.EPIPE, "pipe"), 141),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_a_file_that_standard_output_does_not_take_is_kept(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("rudcodec.cli.outputs.shutil.copyfileobj", fail)
+    result = compress(source, "-", "--bpc", "5k", "-q")
+    assert result.exit_code == code
+    (kept,) = tmp_path.iterdir()
+    assert kept.suffix == ".rud" and kept.read_bytes() == bitstream.encode(small_payload())
+    assert f"it is kept as {kept}\n" in result.stderr
 
 
 @pytest.fixture(scope="module")
