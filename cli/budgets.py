@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import rudcodec
 from rudcodec.checksums import checksum_of
 from rudcodec.display import ProgressView
-from rudcodec.errors import DataError
+from rudcodec.errors import DataError, SettingError
 from rudcodec.progress import activity
+from rudcodec.run_files import check_folder, checkpoints_in, is_of_a_run, run_folder
 from rudcodec.settings import Settings
 from rudcodec.text import clock
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages
     from rudcodec.report import Ledger
+
+_KEY_LENGTH = 16  # digits of a checksum
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,10 @@ class Budgets:
     sizes: Sequence[float]
     folder: Path
 
+    @property
+    def _learnt(self) -> Path:
+        return self.folder / "learnt"
+
     @cached_property
     def _ledger(self) -> Ledger:
         from rudcodec.report import Ledger
@@ -52,56 +60,104 @@ class Budgets:
         return digest(self.train)
 
     def check(self, force: bool) -> None:
-        """Refuse, before any encode, budgets that can't be met and files that aren't of this job.
+        """Refuse, before any encode, budgets that can't be met and, unless ``force``, what another job has
+        made or was making.
 
         Raises BudgetError, SettingError; DataError.
         """
         with activity("loading torch"):
             from rudcodec.distill.inputs import resolve_inputs
+        check_folder(self._learnt)
         for size in self.sizes:
-            resolve_inputs(self.train, None, replace(self.settings, bpc=size))
-            path = self._path(size)
-            if path.exists() and not force and not _is_file_of(self._ledger.get(self._key(size)), path):
-                raise DataError(
-                    f"{path}: exists already, and isn't known to be of this set and these settings; "
-                    "--force overwrites it"
-                )
+            resolve_inputs(self.train, None, self._settings(size))
+            if not force:
+                self._check_own(size)
+
+    def _check_own(self, size: float) -> None:
+        """Raise SettingError or DataError for a file or a run of a budget that isn't of this job."""
+        path = self._path(size)
+        if path.exists() and not _is_file_of(self._ledger.get(self._key(size)), path):
+            raise DataError(
+                f"{path}: exists already, and isn't known to be of this set and these settings; "
+                "--force overwrites it"
+            )
+        for other in self._new_files_of_others(size):
+            raise DataError(
+                f"{other}: is of an interrupted job with another set or other settings, whose command goes "
+                "on with it; --force removes it"
+            )
+        if (error := self._error_of_run(size)) is not None:
+            raise type(error)(f"{error}, or use --force") from error
+
+    def _error_of_run(self, size: float) -> SettingError | DataError | None:
+        """Why an encode can't go on with what is in its run's folder; None if it can, or nothing is there.
+
+        Raises DataError if the folder isn't a run's, BusyError if a process is at work there.
+        """
+        folder = run_folder(self._path(size))
+        check_folder(folder)
+        if not checkpoints_in(folder):
+            return None
+        from rudcodec.distill.encode import check_goes_on
+        from rudcodec.distill.inputs import resolve_inputs
+        from rudcodec.runs import CheckpointFolder
+
+        with CheckpointFolder(folder) as run:
+            try:
+                check_goes_on(resolve_inputs(self.train, None, self._settings(size)), run)
+            except (SettingError, DataError) as error:
+                return error
+        return None
+
+    def _remove_others(self) -> None:
+        """Remove what interrupted jobs with another set or other settings have left."""
+        for size in self.sizes:
+            for other in self._new_files_of_others(size):
+                other.unlink(missing_ok=True)
+            if self._error_of_run(size) is not None:
+                _clear(run_folder(self._path(size)))
 
     def encode(self, view: ProgressView) -> list[Path]:
         """The files of all budgets; those that are there are left as they are.
 
-        What is learnt of the set alone is learnt once, and kept in a folder until all files are there.
+        What other jobs have left goes: :meth:`check` refuses it, unless it is told to be gone. What is learnt
+        of the set alone is learnt once, and kept in a folder until all files are there.
         """
-        paths, learnt = [], self.folder / "learnt"
+        self._remove_others()
+        paths = []
         for number, size in enumerate(self.sizes, start=1):
             path, key = self._path(size), self._key(size)
             paths.append(path)
-            if _is_file_of(self._ledger.get(key), path):
-                continue
-            view.say(f"{path}: {number} of {len(self.sizes)} files")
-            new = self.folder / f".{path.name}.{checksum_of(key)[:16]}"  # until the ledger knows it
-            if not new.exists():
-                result = rudcodec.compress(
-                    self.train,
-                    new,
-                    replace(self.settings, bpc=size),
-                    report=lambda report: view.show(replace(report, run_remaining=None)),  # more files follow
-                    checkpoints=f"{path}.run",
-                    resume=True,
-                    learnt=learnt,
-                )
-                facts = f"{result.size:,} bytes, {result.ipc} images per class, {clock(result.seconds)}"
-                view.say(f"{path}: {facts}")
-                self._ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(new)})
-            elif not _is_file_of(self._ledger.get(key), new):  # of a process that was killed just then
-                self._ledger.add(key, {"sha256": _sha256(new)})
-            new.replace(path)
-        if learnt.exists():
-            from rudcodec.runs import CheckpointFolder
-
-            with CheckpointFolder(learnt) as kept:
-                kept.clear()
+            if not _is_file_of(self._ledger.get(key), path):
+                view.say(f"{path}: {number} of {len(self.sizes)} files")
+                self._encode_one(size, view)
+        _clear(self._learnt)
         return paths
+
+    def _encode_one(self, size: float, view: ProgressView) -> None:
+        """Make the file of a budget; it gets its name once the ledger knows it."""
+        path, key, new = self._path(size), self._key(size), self._new_file(size)
+        if not new.exists():
+            result = rudcodec.compress(
+                self.train,
+                new,
+                self._settings(size),
+                report=lambda report: view.show(replace(report, run_remaining=None)),  # more files follow
+                checkpoints=run_folder(path),
+                resume=True,
+                learnt=self._learnt,
+            )
+            facts = f"{result.size:,} bytes, {result.ipc} images per class, {clock(result.seconds)}"
+            view.say(f"{path}: {facts}")
+            self._ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(new)})
+        else:  # of a process that was killed just then
+            _clear(run_folder(path))
+            if not _is_file_of(self._ledger.get(key), new):
+                self._ledger.add(key, {"sha256": _sha256(new)})
+        new.replace(path)
+
+    def _settings(self, size: float) -> Settings:
+        return replace(self.settings, bpc=size)
 
     def seconds(self, size: float) -> float | None:
         """How long an encode has taken; None if that isn't known."""
@@ -112,6 +168,18 @@ class Budgets:
         name = f"{size / 1000:.12g}k" if size >= 1000 and size % 100 == 0 else f"{size:.12g}"
         return self.folder / f"{name}.rud"
 
+    def _new_file(self, size: float) -> Path:
+        """Where a file lies until the ledger knows it."""
+        return self.folder / f".{self._path(size).name}.{checksum_of(self._key(size))[:_KEY_LENGTH]}"
+
+    def _new_files_of_others(self, size: float) -> list[Path]:
+        """The same of other jobs, that were killed before they noted it."""
+        pattern = rf"{re.escape(f'.{self._path(size).name}.')}[0-9a-f]{{{_KEY_LENGTH}}}"
+        own = self._new_file(size).name
+        return sorted(
+            path for path in self.folder.glob(".*") if re.fullmatch(pattern, path.name) and path.name != own
+        )
+
     def _key(self, size: float) -> dict[str, Any]:
         """What tells a file of this job from any other."""
         return {
@@ -120,6 +188,16 @@ class Budgets:
             "data": self._digest,
             "settings": {**self.settings.as_dict(), "bpc": size},
         }
+
+
+def _clear(folder: Path) -> None:
+    """Remove what runs have kept in a folder, if it is one of a run. Raises BusyError if a process is at work
+    there."""
+    if folder.is_dir() and is_of_a_run(folder):
+        from rudcodec.runs import CheckpointFolder
+
+        with CheckpointFolder(folder) as kept:
+            kept.clear()
 
 
 def _is_file_of(known: Any, path: Path) -> bool:

@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,20 +25,22 @@ from golden_payloads import random_labels
 from PIL import Image
 from test_output import one_line, run
 
-from rudcodec import DataError, bitstream
+import rudcodec
+from rudcodec import DataError, SettingError, bitstream
 from rudcodec.cli.budgets import Budgets
 from rudcodec.data import load
 from rudcodec.display import ProgressView
 from rudcodec.payload import LabelLayer
 from rudcodec.report import JudgedFile, Ledger, Point, as_tsv
 from rudcodec.report.curves import curves_of, verdicts
+from rudcodec.run_files import MARKER
 from rudcodec.settings import Settings
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 from rudcodec.report.figure import draw, tick_name
 from rudcodec.report.page import Report, as_html
-from rudcodec.runs import ProgressReport
+from rudcodec.runs import CheckpointFolder, ProgressReport
 
 QUICK: list[str | Path] = ["--seeds", "2", "--steps", "2", "--width", "4", "--device", "cpu"]
 
@@ -297,11 +300,13 @@ class TestCurve:
         assert made == [1, 2, 1]
 
     def test_a_job_is_killed_as_a_file_is_done(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Before it is noted, or gets its name: it isn't made anew, and an old file stays till then."""
+        """Before its run is gone, or it has its name: it isn't made anew, and an old file stays till then."""
         made = []
 
-        def compress(train: object, path: Path, settings: Settings, **_: object) -> SimpleNamespace:
+        def compress(train: object, path: Path, settings: Settings, **run: Any) -> SimpleNamespace:
             made.append(path)
+            run["checkpoints"].mkdir()
+            (run["checkpoints"] / MARKER).write_text('{"made by the run": true}')
             path.write_bytes(b"new")
             return SimpleNamespace(seconds=1.0, size=3, ipc=1)
 
@@ -325,7 +330,82 @@ class TestCurve:
             assert (folder / "5k.rud").read_bytes() == b"old"
             job()
             assert (folder / "5k.rud").read_bytes() == b"new" and len(made) == before + 1
-            assert not list(folder.glob(".5k.rud*"))
+            assert not list(folder.glob(".5k.rud*")) and not (folder / "5k.rud.run").exists()
+
+    @pytest.mark.slow
+    def test_a_run_of_another_job_is_refused_before_anything_is_encoded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Or removed, where that is allowed; the same job goes on with it."""
+        train, compress, made = stripes(), rudcodec.compress, []
+        (tmp_path / ".2.4k.rud.notes").write_text("mine")
+
+        def job(seed: int, *sizes: float, force: bool = False) -> None:
+            settings = Settings(bpc=1.0, ipc=2, warmup=4, joint=0, tune=2, seed=seed, device="cpu")
+            budgets = Budgets(train, settings, sizes, tmp_path)
+            budgets.check(force)
+            with ProgressView(quiet=True) as view:
+                budgets.encode(view)
+
+        def killed(seed: int, *sizes: float, force: bool = False) -> None:
+            """As soon as there is a checkpoint."""
+
+            def save(kept: CheckpointFolder, state: Any) -> None:
+                save_state(kept, state)
+                raise KeyboardInterrupt
+
+            save_state, soon = CheckpointFolder.save, partial(compress, checkpoint_seconds=0)
+            with monkeypatch.context() as patch:
+                patch.setattr(CheckpointFolder, "save", save)
+                patch.setattr("rudcodec.compress", soon)
+                with pytest.raises(KeyboardInterrupt):
+                    job(seed, *sizes, force=force)
+
+        def counted(*words: Any, **more: Any) -> object:
+            result = compress(*words, **more)
+            made.append(result.path)
+            return result
+
+        monkeypatch.setattr("rudcodec.compress", counted)
+        killed(1, 2400.0)
+        run = tmp_path / "2.4k.rud.run"
+        (kept,) = run.glob("checkpoint-*")
+        with pytest.raises(SettingError, match=r"2\.4k\.rud\.run: .* has seed 1, not 2; .*, or use --force"):
+            job(2, 2000.0, 2400.0)
+        assert not made and kept.exists()
+        job(1, 2400.0)
+        assert len(made) == 1 and not run.exists()
+
+        killed(2, 2400.0, force=True)
+        assert [*run.glob("checkpoint-*")]
+        job(3, 2000.0, 2400.0, force=True)
+        assert len(made) == 3 and not run.exists()
+        names = {"2k.rud", "2.4k.rud", ".2.4k.rud.notes", "encoded.jsonl"}
+        assert {path.name for path in tmp_path.iterdir()} == names
+
+    def test_a_new_file_of_another_job_is_refused_or_removed(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of one that was killed before the file got its name; and so is a folder of something else."""
+        monkeypatch.setattr("rudcodec.compress", lambda *_, **__: pytest.fail("compresses"))
+        train = load(folder / "real.npz", "train")
+        settings = Settings.preset("fast", labels="hard", ipc=2, bpc=1.0)
+        budgets = Budgets(train, settings, [5000.0, 9000.0], folder)
+        other = folder / ".9k.rud.0123456789abcdef"
+        other.write_bytes(b"of another job")
+        with pytest.raises(DataError, match=r"9k\.rud\.0123456789abcdef: is of an interrupted job.*--force"):
+            budgets.check(force=False)
+        assert other.exists()
+        budgets.check(force=True)
+        with ProgressView(quiet=True) as view, pytest.raises(pytest.fail.Exception):
+            budgets.encode(view)
+        assert not other.exists()
+        for name in ("9k.rud.run", "learnt"):
+            (folder / name).mkdir()
+            (folder / name / "thesis.txt").write_text("mine")
+            with pytest.raises(DataError, match=f"{name}: holds files that are not of a run"):
+                budgets.check(force=False)
+            (folder / name / "thesis.txt").unlink()
 
     def test_an_encode_of_several_does_not_say_what_is_left_in_all(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

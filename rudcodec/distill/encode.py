@@ -161,6 +161,14 @@ def encode(
     return CompressResult(Path(path), size, bpc, ipc, quality.initial, quality.targets, journal.seconds)
 
 
+def check_goes_on(inputs: Inputs, folder: CheckpointFolder) -> None:
+    """Raise what :func:`encode` would raise of an unfinished run in its folder, which must be entered.
+
+    Raises SettingError: the run is another one's. DataError: its checkpoints can't be read.
+    """
+    Journal(folder, _fingerprint(inputs, _machine(inputs, Ranks())), resume=True)
+
+
 def _written(payload: Payload, path: str | os.PathLike[str], was_there: bool) -> int:
     """Write the file, once it has been read back; its size in bytes. Hours after a run's begin somebody else
     may have used its name."""
