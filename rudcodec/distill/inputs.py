@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from rudcodec.bitstream.ancillary import pack_metadata
 from rudcodec.data import LabelledImages, digest, numbers_of
 from rudcodec.data.matching import matching
 from rudcodec.distill.allocation import (
@@ -23,11 +22,10 @@ from rudcodec.distill.allocation import (
 )
 from rudcodec.distill.default_budget import default_bpc, default_distilled_bpc
 from rudcodec.distill.initial_model import latent_bits_at
+from rudcodec.distill.label_choice import demand_of, make_label_mode, smallest_bpc, with_label_mode
 from rudcodec.distill.selection import first_rows
 from rudcodec.errors import DataError, SettingError
-from rudcodec.label_network.spec import has_label_network
 from rudcodec.labels import LabelMode
-from rudcodec.labels.network import NetworkLabels
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
 from rudcodec.nets import literature_depth
@@ -37,9 +35,6 @@ from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, witho
 from rudcodec.students.recipes import default_recipe
 from rudcodec.text import shown
 from rudcodec.utility import make_utility
-
-# Bits of a file from which half of them are better spent on a label network.
-LABEL_NETWORK_MIN_BITS = 1e5
 
 
 @dataclass(frozen=True)
@@ -68,11 +63,11 @@ class Inputs:
 
     def demand(self) -> Demand:
         """What the budget is to be spent on."""
-        return _demand(self.distilled or self.real, self.settings, self.label_mode)
+        return demand_of(self.distilled or self.real, self.settings, self.label_mode)
 
     def smallest_bpc(self, ipc: int) -> float:
         """The smallest budget for ``ipc`` images per class and their labels, in bits per class."""
-        return _smallest_bpc(self.demand(), self.settings, self.label_mode, ipc)
+        return smallest_bpc(self.demand(), self.settings, self.label_mode, ipc)
 
     @property
     def limiting_class(self) -> tuple[str, int] | None:
@@ -144,8 +139,8 @@ def resolve_inputs(
         settings = _with_budget_of_lmbda(distilled or real, settings, recipe)
     elif settings.bpc == math.inf:
         settings = replace(settings, bpc=find_bpc(real, _smallest_default_bpc(real, settings)))
-    settings = _with_label_mode(settings, real, distilled or real, recipe)
-    mode = _label_mode(settings, real, distilled or real, recipe)
+    settings = with_label_mode(settings, real, distilled or real, recipe)
+    mode = make_label_mode(settings, real, distilled or real, recipe)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
     if settings.utility != NO_UTILITY:
         make_utility(settings.utility, recipe, settings.utility_options)  # a wrong option fails at once
@@ -209,7 +204,7 @@ def _without_real_set(settings: Settings) -> Settings:
 def _smallest_default_bpc(images: LabelledImages, settings: Settings) -> float:
     """The smallest budget that a user is likely to want, in bits per class."""
     ipc = settings.ipc or 1
-    demand = _demand(images, settings)
+    demand = demand_of(images, settings)
     return bpc_for_latent_bits(demand, ipc * demand.num_classes * bits_per_image(demand), ipc)
 
 
@@ -228,62 +223,8 @@ def _with_budget_of_lmbda(candidates: LabelledImages, settings: Settings, recipe
     images = candidates.take(first_rows(candidates, settings.ipc)).images
     latents = latent_bits_at(to_synthesis_units(torch.from_numpy(images)), grids, lmbda * GREY_LEVELS**2)
     mode: LabelMode = LABEL_MODES.load_class(settings.labels, LabelMode)(candidates, settings, recipe)
-    bpc = bpc_for_latent_bits(_demand(candidates, settings, mode), latents, settings.ipc)
+    bpc = bpc_for_latent_bits(demand_of(candidates, settings, mode), latents, settings.ipc)
     return replace(settings, bpc=bpc)
-
-
-def _with_label_mode(
-    settings: Settings, real: LabelledImages, candidates: LabelledImages, recipe: Recipe
-) -> Settings:
-    """Settings with a label mode: what makes the better students of a file of the budget."""
-    if settings.labels != AUTO:
-        if settings.label_fraction is not None and settings.labels in ("hard", "soft"):
-            raise SettingError(f"label_fraction: a file of {settings.labels} labels has no label network")
-        return settings
-    hard, network = (replace(settings, labels=labels) for labels in ("hard", "network"))
-    is_small = settings.bpc * len(real.classes) < LABEL_NETWORK_MIN_BITS
-    if is_small or not has_label_network(real.image_shape, len(real.classes)):
-        return hard
-    mode = NetworkLabels(real, network, recipe)
-    smallest = _smallest_bpc(_demand(candidates, network, mode), network, mode, settings.ipc or 1)
-    return network if settings.bpc >= smallest else hard
-
-
-def _label_mode(
-    settings: Settings, real: LabelledImages, candidates: LabelledImages, recipe: Recipe
-) -> LabelMode:
-    """The label mode of settings; of a smaller label fraction where the images would lack what they need.
-
-    That isn't put into the encode's settings: the smallest budget doesn't follow from it.
-    """
-    make: type[LabelMode] = LABEL_MODES.load_class(settings.labels, LabelMode)
-    mode = make(real, settings, recipe)
-    images_bpc = smallest_images_bpc(_demand(candidates, settings, mode), settings.ipc or 1)
-    if settings.bpc - mode.shared_bits({}) / len(real.classes) >= images_bpc:
-        return mode
-    fraction = 1 - images_bpc / settings.bpc
-    return make(real, replace(settings, label_fraction=fraction), recipe) if fraction > 0 else mode
-
-
-def _demand(candidates: LabelledImages, settings: Settings, mode: LabelMode | None = None) -> Demand:
-    """``mode``: of labels that take a place of their own."""
-    return Demand(
-        class_names=candidates.classes,
-        image_shape=candidates.image_shape,
-        smallest_class=candidates.rarest_class()[1],
-        share=settings.share,
-        for_views=mode is not None and mode.for_views,
-        bits_per_label=0.0 if mode is None else mode.bits_per_label,
-        metadata_bytes=len(pack_metadata(settings.metadata)),
-    )
-
-
-def _smallest_bpc(demand: Demand, settings: Settings, mode: LabelMode, ipc: int) -> float:
-    images_bpc, labels_bpc = smallest_images_bpc(demand, ipc), mode.minimum_shared_bits / demand.num_classes
-    fraction = settings.label_fraction
-    if fraction is None or labels_bpc == 0:
-        return images_bpc + labels_bpc
-    return max(images_bpc / (1 - fraction), labels_bpc / fraction)
 
 
 def _with_utility(settings: Settings, codes_as_is: bool) -> Settings:
