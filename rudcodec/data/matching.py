@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +15,10 @@ from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
 from rudcodec.errors import DataError
 from rudcodec.payload import ImageShape
-from rudcodec.text import listed, shown
+from rudcodec.text import listed, plain_name, shown
+
+_LIKENESS = 0.75
+"""How alike two names are, of 1 at most, where one may be a slip for the other."""
 
 
 def matching(
@@ -30,7 +35,8 @@ def matching(
     Args:
         real: the images, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read.
         shape: of the set's images: height, width, channels.
-        classes: of the set. Where they have no names but numbers, they are the real ones in their order.
+        classes: of the set. Where either has names and the other as many numbers, 0, 1, ..., these stand for
+            the names in their order; a warning says so, once.
         has_all: whether the set must have all classes of the real images; if not, and it has some of them,
             the images of the others are left out, and a warning says so, once.
         whose: what messages call the set.
@@ -47,21 +53,35 @@ def matching(
     if (order := numbers_of(classes, real.classes)) is not None:
         names = tuple(real.classes[number] for number in order)
         return replace(real, labels=np.argsort(order)[real.labels], classes=names)
+    if (order := numbers_of(real.classes, classes)) is not None:
+        return replace(real, labels=order[real.labels], classes=classes)
     if not has_all and len(classes) < 2:
         raise DataError(f"{whose} has one class, {listed(classes)}: a classifier needs at least two classes")
     if not has_all and set(classes) < set(real.classes):
         return _of_classes(real, classes, whose)
-    if missing := set(classes) - set(real.classes):
+    missing, more = {*classes} - {*real.classes}, {*real.classes} - {*classes}
+    if missing:
+        name = min(missing)
         raise DataError(
-            f"{real.name}: has no class {shown(min(missing))}, which {whose} has; its classes are "
-            f"{listed(real.classes)}"
+            f"{real.name}: has no class {shown(name)}, which {whose} has; its classes are "
+            f"{listed(real.classes)}{_hint(name, more, len(classes))}"
         )
-    if more := set(real.classes) - set(classes):
+    if more:
         raise DataError(f"{real.name}: its class {shown(min(more))} is none of {whose}'s, {listed(classes)}")
     if real.classes == classes:
         return real
     number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)
     return LabelledImages(real.images, number[real.labels], classes, real.name)
+
+
+def _hint(name: str, others: Collection[str], count: int) -> str:
+    """What messages add on a name that isn't among others: one that is nearly the same, or what numbers must
+    be to stand for ``count`` names."""
+    if all(other.isdecimal() for other in others) and not name.isdecimal():
+        return f" (numbers stand for names where they are 0 to {count - 1})"
+    plain_names = {plain_name(other): other for other in sorted(others)}
+    close = get_close_matches(plain_name(name), plain_names, 1, _LIKENESS)
+    return f" (nearest is {shown(plain_names[close[0]])}: names must be equal)" if close else ""
 
 
 def _of_classes(real: LabelledImages, classes: tuple[str, ...], whose: str) -> LabelledImages:

@@ -1,0 +1,68 @@
+"""What real images must have in common with the set that they judge, and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from rudcodec.cli.main import main
+from rudcodec.errors import DataError
+
+pytest.importorskip("torch")
+
+from rudcodec.evaluation import evaluate
+
+NAMES = ("ant", "bee", "cicada")
+QUICK: dict[str, Any] = {"split": "all", "seeds": 1, "steps": 2, "width": 4, "device": "cpu"}
+FLAGS = ["--split", "all", "--seeds", "1", "--steps", "2", "--width", "4", "--device", "cpu"]
+
+
+def images(size: int = 8, channels: int = 3, count: int = 12) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+
+
+def save(path: Path, pixels: np.ndarray, classes: tuple[str, ...] | None = NAMES) -> Path:
+    """An .npz of the classes by turns, with names or without."""
+    names = {} if classes is None else {"classes": np.array(classes)}
+    count = 3 if classes is None else len(classes)
+    np.savez(path, images=pixels, labels=np.arange(len(pixels)) % count, **names)  # type: ignore[arg-type]
+    return path
+
+
+def judged(rud: Path, real: Path, *flags: str) -> Any:
+    return CliRunner().invoke(main, ["eval", str(rud), "--real", str(real), *FLAGS, *flags])
+
+
+# ---- classes
+
+
+def test_numbers_of_real_images_stand_for_the_names_of_a_file(rud: Path, tmp_path: Path) -> None:
+    labels = np.arange(12) % 3
+    with pytest.warns(RuntimeWarning, match="classes are numbers; taken as 0: ant, 1: bee, 2: cicada"):
+        numbered = evaluate(rud, (images(), labels), **QUICK)
+    named = evaluate(rud, save(tmp_path / "named.npz", images()), **QUICK)
+    assert numbered.confusion == named.confusion
+    result = judged(rud, save(tmp_path / "numbers.npz", images(), None))
+    assert result.exit_code == 0, result.output
+
+
+def test_other_numbers_stand_for_no_names(rud: Path) -> None:
+    for labels in (np.arange(12) % 2, np.arange(12) % 4, np.arange(12) % 3 + 1):
+        with pytest.raises(
+            DataError, match=r"has no class ant.*\(numbers stand for names where they are 0 to 2"
+        ):
+            evaluate(rud, (images(), labels), **QUICK)
+
+
+@pytest.mark.parametrize("slip", ["Cicada", "cicadae", "CI-CADA"])
+def test_a_name_that_is_nearly_the_same_is_told(rud: Path, tmp_path: Path, slip: str) -> None:
+    real = save(tmp_path / "real.npz", images(), ("ant", "bee", slip))
+    with pytest.raises(DataError, match=rf"has no class cicada.* \(nearest is {slip}: names must be equal\)"):
+        evaluate(rud, real, **QUICK)
+    real = save(tmp_path / "real.npz", images(), ("ant", "bee", "wasp"))
+    with pytest.raises(DataError, match=r"its classes are ant, bee, wasp$"):
+        evaluate(rud, real, **QUICK)
