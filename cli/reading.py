@@ -104,14 +104,14 @@ def reading_flags(command: Command) -> Command:
 
 def read_images(source: str, split: Split, reading: Reading, view: ProgressView) -> LabelledImages:
     """A split of a source; what was read and what wasn't is said on stderr."""
-    from rudcodec.data import load
+    from rudcodec.data.source import load_silently
 
     def report(done: int, total: int) -> None:
         view(f"reading {split}", done, total)
 
     rare = click.get_current_context().meta.get(_KEPT, {})
-    images = load(source, split, progress=report, reading=replace(reading, **rare))
-    if images.report is not None:
-        for line in images.report.lines():
-            view.say(line)
+    images = load_silently(source, split, replace(reading, **rare), report)
+    assert images.report is not None
+    for line in images.report.lines():
+        view.say(line)
     return images

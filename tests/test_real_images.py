@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rudcodec.cli.main import main
+from rudcodec.data import load
 from rudcodec.errors import DataError
 
 pytest.importorskip("torch")
@@ -66,3 +67,34 @@ def test_a_name_that_is_nearly_the_same_is_told(rud: Path, tmp_path: Path, slip:
     real = save(tmp_path / "real.npz", images(), ("ant", "bee", "wasp"))
     with pytest.raises(DataError, match=r"its classes are ant, bee, wasp$"):
         evaluate(rud, real, **QUICK)
+
+
+# ---- notes
+
+
+def test_what_the_command_notes_of_a_set_is_logged_in_python(
+    rud: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = save(tmp_path / "real.npz", (images() // 16).astype(np.float32))
+    note = "images are nearly black, 15 of 255 at most; scale them if need be"
+    evaluate(rud, real, **QUICK)
+    assert (f"{real}, all: {note}", "WARNING") in [
+        (log.getMessage(), log.levelname) for log in caplog.records
+    ]
+    caplog.clear()
+    result = judged(rud, real)
+    assert result.stderr.count(note) == 1 and f"note: {note}" in result.stderr
+    assert not caplog.records
+
+
+def test_a_set_that_is_read_in_python_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "rudcodec")
+    soft = np.eye(3, dtype=np.float32)[np.arange(12) % 3] * 0.5 + 0.1
+    np.savez(tmp_path / "s.npz", images=images(), labels=soft, classes=np.array(NAMES), more=soft)
+    load(tmp_path / "s.npz", "train")
+    where = f"{tmp_path / 's.npz'}, train: "
+    assert [(log.getMessage().removeprefix(where), log.levelname) for log in caplog.records] == [
+        ("9 images of 3 classes (ant, bee, cicada), 3 of each", "INFO"),
+        ("labels are soft: the likeliest class of each image counts", "WARNING"),
+        ("passed over: 1 other arrays (more)", "INFO"),
+    ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rudcodec.data.splits import Split
-from rudcodec.text import shown
+from rudcodec.text import counted, shown
 
+_LOGGER = logging.getLogger("rudcodec")
 _NAMED = 5
 """Classes that are named in one line."""
 _DARK = 32
@@ -66,6 +68,35 @@ class SourceReport:
 
     def lines(self) -> Iterator[str]:
         """The report in a few lines of plain text, safe to print."""
+        yield f"{self._headline()}: {self._contents()}"
+        yield from (f"note: {remark}" for remark in self.remarks())
+        if self.passed:
+            yield self._passed_over()
+        if self.bad:
+            yield self._left_out()
+
+    def remarks(self) -> Iterator[str]:
+        """What the user should know: the notes, and whether the images are nearly black."""
+        yield from self.notes
+        if self.brightest < _DARK:  # 12 bits in 16, or 0 and 1 in bytes
+            yield f"images are nearly black, {self.brightest} of 255 at most; scale them if need be"
+
+    def log(self) -> None:
+        """Give the lines to the logger ``rudcodec``: what the user should know at level WARNING, which shows
+        it where nothing is set up, the rest at level INFO."""
+        headline = self._headline()
+        _LOGGER.info("%s: %s", headline, self._contents())
+        for remark in self.remarks():
+            _LOGGER.warning("%s: %s", headline, remark)
+        if self.passed:
+            _LOGGER.info("%s: %s", headline, self._passed_over())
+        if self.bad:
+            _LOGGER.warning("%s: %s", headline, self._left_out())
+
+    def _headline(self) -> str:
+        return f"{shown(self.source)}, {self.split}"
+
+    def _contents(self) -> str:
         names = ", ".join(shown(name) for name in self.classes[:_NAMED])
         ellipsis = ", ..." if len(self.classes) > _NAMED else ""
         (smallest, fewest), (largest, most) = self.smallest, self.largest
@@ -74,16 +105,11 @@ class SourceReport:
             if fewest == most
             else f"{fewest:,} ({shown(smallest)}) to {most:,} ({shown(largest)}) of each"
         )
-        yield (
-            f"{shown(self.source)}, {self.split}: {self.images:,} images of {len(self.classes):,} classes "
-            f"({names}{ellipsis}), {each}"
-        )
-        for note in self.notes:
-            yield f"note: {note}"
-        if self.brightest < _DARK:  # 12 bits in 16, or 0 and 1 in bytes
-            yield f"note: images are nearly black, {self.brightest} of 255 at most; scale them if need be"
-        if self.passed:
-            kinds = (f"{count:,} {reason} ({shown(example)})" for reason, count, example in self.passed)
-            yield f"passed over: {', '.join(kinds)}"
-        if self.bad:
-            yield f"left out, since unreadable: {len(self.bad):,}, such as {self.bad[0]}"
+        return f"{counted(self.images, 'image')} of {len(self.classes):,} classes ({names}{ellipsis}), {each}"
+
+    def _passed_over(self) -> str:
+        kinds = (f"{count:,} {reason} ({shown(example)})" for reason, count, example in self.passed)
+        return f"passed over: {', '.join(kinds)}"
+
+    def _left_out(self) -> str:
+        return f"left out, since unreadable: {len(self.bad):,}, such as {self.bad[0]}"

@@ -69,16 +69,27 @@ def load(
 
     Returns:
         Images sorted by class, then by name: the same source gives the same arrays. Their ``report`` says
-        what was read.
+        what was read; it is logged, too (logger ``rudcodec``; its remarks at level WARNING).
 
     Raises:
         DataError: the source can't be used; one line that names the file and what is wrong with it.
         MissingPackageError: what reads it isn't installed.
         SettingError: a bad ``split`` or ``size``.
     """
-    reading = replace(reading or Reading())  # which learns what this source takes of it
+    reading = reading or Reading()
     if size is not None:
         reading = replace(reading, size=size)
+    data = load_silently(source, split, reading, progress)
+    assert data.report is not None
+    data.report.log()
+    return data
+
+
+def load_silently(
+    source: SourceLike, split: Split, reading: Reading, progress: Progress | None = None
+) -> LabelledImages:
+    """Like :func:`load`, for those who show the report themselves."""
+    reading = replace(reading)  # which learns what this source takes of it
     image_source = _open(source, reading)
     required = required_splits(split, image_source.splits, image_source.where)
     left_out = [line for source_split in required for line in image_source.problems(source_split)]
