@@ -171,11 +171,10 @@ class Judging:
         self, source: str, split: Split, data: SyntheticSet | LabelledImages, view: ProgressView
     ) -> LabelledImages:
         """Real images as a set has them: of its size and its classes, with its class numbers."""
-        from rudcodec.data.matching import matching
+        from rudcodec.data.matching import matching, square_side
 
         shape = data.images.shape[1:]
-        size = shape[0] if shape[0] == shape[1] else None
-        reading = Reading(size, self.mode, self.background, self.skip_bad)
+        reading = Reading(square_side(shape), self.mode, self.background, self.skip_bad)
         images = read_images(source, split, reading, view)
         return matching(images, split, shape, data.classes, has_all=False, whose="the file")
 

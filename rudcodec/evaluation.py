@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, SourceLike, Split, blocks
+from rudcodec.data import LabelledImages, Reading, SourceLike, Split, blocks
 from rudcodec.data.matching import matching
 from rudcodec.errors import SettingError
 from rudcodec.loading import load as load_set
@@ -122,6 +122,7 @@ def evaluate(
     real: LabelledImages | SourceLike,
     *,
     split: Split = "val",
+    reading: Reading | None = None,
     recipe: Recipe | None = None,
     seeds: SupportsIndex | Sequence[int] = 3,
     steps: int | None = None,
@@ -139,7 +140,10 @@ def evaluate(
         synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
             ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read, in
-            the set's size. Those of classes that the set doesn't have are left out, and a warning says so.
+            the set's size; the logger ``rudcodec`` says what becomes of others. Those of classes that the set
+            doesn't have are left out, and a warning says so.
+        reading: how a source of real images is read, the size apart: ``Reading(mode="grey")`` makes them
+            grey.
         recipe: how to train; by default the set's own, within the limits of :mod:`rudcodec.students.limits`.
         seeds: of the students, one for each, 0 or more; a number of students has the seeds 0, 1, ...
         steps: instead of the recipe's.
@@ -176,7 +180,7 @@ def evaluate(
     trainer.check_seeds(seeds)
     whose = "the file" if isinstance(synthetic, SyntheticSet) else "the set"
     shape = synthetic.images.shape[1:]
-    real = matching(real, split, shape, synthetic.classes, has_all=False, whose=whose)
+    real = matching(real, split, shape, synthetic.classes, has_all=False, whose=whose, reading=reading)
     with ExitStack() as stack:
         watched = stack.enter_context(watched_stages(progress))
         keeper = None

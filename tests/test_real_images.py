@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import small_payload
+from PIL import Image
 
+from rudcodec import bitstream
 from rudcodec.cli.main import main
-from rudcodec.data import load
-from rudcodec.errors import DataError
+from rudcodec.data import Reading, load
+from rudcodec.errors import DataError, SettingError
 
 pytest.importorskip("torch")
 
@@ -19,6 +23,7 @@ from rudcodec.evaluation import evaluate
 
 NAMES = ("ant", "bee", "cicada")
 QUICK: dict[str, Any] = {"split": "all", "seeds": 1, "steps": 2, "width": 4, "device": "cpu"}
+CUT = "cut to their centre squares and resized to"
 FLAGS = ["--split", "all", "--seeds", "1", "--steps", "2", "--width", "4", "--device", "cpu"]
 
 
@@ -98,3 +103,69 @@ def test_a_set_that_is_read_in_python_is_logged(tmp_path: Path, caplog: pytest.L
         ("labels are soft: the likeliest class of each image counts", "WARNING"),
         ("passed over: 1 other arrays (more)", "INFO"),
     ]
+
+
+# ---- sizes and colours
+
+
+@pytest.mark.parametrize(
+    ("shapes", "note"),
+    [
+        ([(9, 9)], "images of 9x9 pixels are resized to 8x8"),
+        ([(9, 9), (4, 4), (8, 8)], "images of 4x4 to 9x9 pixels are resized to 8x8"),
+        ([(8, 8), (99, 8), (20, 20)], f"images of 8x8 to 8x99 pixels are {CUT} 8x8"),
+        ([(640, 480), (480, 640)], f"images of 480x640 to 640x480 pixels are {CUT} 8x8"),
+        ([(8, 8)], None),
+    ],
+)
+@pytest.mark.parametrize("as_items", [False, True])
+def test_images_are_not_resized_without_a_word(
+    rud: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    shapes: list[tuple[int, int]],
+    note: str | None,
+    as_items: bool,
+) -> None:
+    """Also those of JPEGs, of which the decoder leaves detail out."""
+    pictures = [Image.new("RGB", (shape[1], shape[0]), "teal") for shape in shapes]
+    items = [(pictures[i % len(pictures)], NAMES[i % 3]) for i in range(12)]
+    for i, (picture, name) in enumerate(items):
+        (tmp_path / "real" / name).mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "real" / name / f"{i}.jpg")
+    evaluate(rud, items if as_items else tmp_path / "real", **QUICK)
+    noted = [log.getMessage().partition(", all: ")[2] for log in caplog.records if log.levelname == "WARNING"]
+    assert noted == ([note] if note else [])
+    if not as_items:
+        result = judged(rud, tmp_path / "real")
+        assert [line for line in result.stderr.splitlines() if "note: " in line] == [
+            f"note: {n}" for n in noted
+        ]
+
+
+def test_arrays_are_not_resized_without_a_word(rud: Path, caplog: pytest.LogCaptureFixture) -> None:
+    evaluate(rud, (images(12), np.array(NAMES)[np.arange(12) % 3]), **QUICK)
+    assert caplog.messages == ["tuple, all: images of 12x12 pixels are resized to 8x8"]
+
+
+def test_what_converts_colours_is_named_and_helps(rud: Path, tmp_path: Path) -> None:
+    real = save(tmp_path / "grey.npz", images(12, channels=1))
+    wrong = "grey: images are 12x12 grey, the file's are 8x8 colour; convert them (--mode rgb, in Python "
+    with pytest.raises(DataError, match=re.escape(f"{wrong}reading=Reading(mode='rgb'))")):
+        evaluate(rud, real, **QUICK)
+    assert wrong in judged(rud, real).stderr
+    found = evaluate(rud, real, reading=Reading(mode="rgb"), **QUICK)
+    assert found.real_images == 12 and judged(rud, real, "--mode", "rgb").exit_code == 0
+    with pytest.raises(DataError, match=r"8x8 colour; convert them"):
+        evaluate(rud, load(real, "all", 8), **QUICK)
+    with pytest.raises(SettingError, match="reading: the real images are read already"):
+        evaluate(rud, load(real, "all", 8, reading=Reading(mode="rgb")), reading=Reading(mode="rgb"), **QUICK)
+
+
+def test_colour_pictures_judge_a_grey_file(tmp_path: Path) -> None:
+    """As torchvision's ImageFolder makes them of a decompressed grey set."""
+    bitstream.write(small_payload(channels=1), tmp_path / "grey.rud")
+    items = [(Image.new("RGB", (8, 8), (i, i, i)), NAMES[i % 3]) for i in range(12)]
+    with pytest.raises(DataError, match=r"8x8 colour, the file's are 8x8 grey; convert them \(--mode grey, "):
+        evaluate(tmp_path / "grey.rud", items, **QUICK)
+    assert evaluate(tmp_path / "grey.rud", items, reading=Reading(mode="grey"), **QUICK).real_images == 12

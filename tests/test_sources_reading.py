@@ -14,6 +14,7 @@ from test_data import STORES, encoded, put, refusal, tones, toy
 
 from rudcodec import DataError, SettingError
 from rudcodec.data import LabelledImages, Reading, SourceReport, load
+from rudcodec.data.sizes import SizeRange
 
 
 def mixed(tmp_path: Path) -> Path:
@@ -230,7 +231,14 @@ def test_every_source_has_a_report(tmp_path: Path) -> None:
     found = load(tmp_path / "s.npz", "all")
     where = str(tmp_path / "s.npz")
     assert found.report == SourceReport(
-        where, "all", tuple("0123456789"), 30, ("0", 3), ("0", 3), brightest=99
+        where,
+        "all",
+        tuple("0123456789"),
+        30,
+        ("0", 3),
+        ("0", 3),
+        brightest=99,
+        sizes=SizeRange((2, 2), (2, 2)),
     )
     assert list(found.report.lines()) == [
         f"{where}, all: 30 images of 10 classes (0, 1, 2, 3, 4, ...), 3 of each"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rudcodec.data.cache_place import cache_folder, storing
 from rudcodec.data.damage import json_object
 from rudcodec.data.mapped import new_array, read_only, release_pages, reserve
+from rudcodec.data.sizes import SizeRange
 from rudcodec.errors import DataError
 from rudcodec.optional import load_optional
 from rudcodec.progress import activity
@@ -40,11 +41,13 @@ class StoredImages(NamedTuple):
         images: uint8 (N, H, W, C).
         arrived: bool, which of the rows that were asked for these are.
         bad: a line for each of the others.
+        sizes: of the images as the source has them.
     """
 
     images: NDArray[np.uint8]
     arrived: NDArray[np.bool_]
     bad: list[str]
+    sizes: SizeRange
 
 
 class Space:
@@ -69,12 +72,12 @@ class Space:
             release_pages(self.images)
             self._in_memory = 0
 
-    def finish(self, arrived: NDArray[np.bool_], bad: list[str]) -> StoredImages:
+    def finish(self, arrived: NDArray[np.bool_], bad: list[str], sizes: SizeRange) -> StoredImages:
         """The images that ``arrived``, in order, moved together within the array."""
         if not arrived.all():
             for target, index in enumerate(np.flatnonzero(arrived)):
                 self.put(target, self.images[index])
-        return StoredImages(read_only(self.images[: int(arrived.sum())]), arrived, bad)
+        return StoredImages(read_only(self.images[: int(arrived.sum())]), arrived, bad, sizes)
 
 
 class _Found(Space):
@@ -97,10 +100,11 @@ class _NewEntry(Space):
                 reserve(file, math.prod(shape))
                 super().__init__(np.memmap(file, np.uint8, "r+", offset, shape))
 
-    def finish(self, arrived: NDArray[np.bool_], bad: list[str]) -> StoredImages:
-        super().finish(arrived, bad)
+    def finish(self, arrived: NDArray[np.bool_], bad: list[str], sizes: SizeRange) -> StoredImages:
+        super().finish(arrived, bad, sizes)
         assert isinstance(self.images, np.memmap)
-        facts = {**self._facts, "missing": np.flatnonzero(~arrived).tolist(), "bad": bad}
+        missing = np.flatnonzero(~arrived).tolist()
+        facts = {**self._facts, "missing": missing, "bad": bad, "sizes": sizes}
         with storing(self._path.parent):
             self.images.flush()
             self.images = np.empty((0, 0, 0, 0), np.uint8)  # some systems rename no folder of open files
@@ -234,7 +238,8 @@ def _stored(path: Path) -> StoredImages | None:
         images = np.load(path / _IMAGES, mmap_mode="r", allow_pickle=False)
         arrived = np.ones(len(images), dtype=bool)
         arrived[facts["missing"]] = False
-        return StoredImages(images[: int(arrived.sum())], arrived, facts["bad"])
+        sizes = SizeRange.of_json(facts["sizes"])
+        return StoredImages(images[: int(arrived.sum())], arrived, facts["bad"], sizes)
     except (OSError, ValueError, EOFError, KeyError, TypeError, IndexError):
         return None
 

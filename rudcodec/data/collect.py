@@ -17,11 +17,12 @@ from rudcodec.data.decode import PictureError
 from rudcodec.data.image_source import ImageSource, SplitRows
 from rudcodec.data.mapped import is_large, read_only
 from rudcodec.data.reading import SKIP_ADVICE, Reading
+from rudcodec.data.sizes import SizeRange
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
 from rudcodec.progress import Progress
 
-_VERSION = 3
+_VERSION = 4
 """Changes with what the cache holds of the same pictures."""
 
 
@@ -44,7 +45,9 @@ def collect_images(
     if not len(places):
         raise DataError(f"{source.where}: no images")
     if len(selection) == 1 and (mapped := source.mapped(*selection[0], reading)) is not None:
-        return StoredImages(read_only(mapped), np.ones(len(mapped), dtype=bool), [])
+        size = mapped.shape[2], mapped.shape[1]
+        sizes = SizeRange(size, size, has_oblong=size[0] != size[1])
+        return StoredImages(read_only(mapped), np.ones(len(mapped), dtype=bool), [], sizes)
     arrived, bad, first = np.zeros(len(places), dtype=bool), list[str](), ""
     space: Space | None = None
     with ExitStack() as stack:
@@ -65,7 +68,7 @@ def collect_images(
         if space is None:
             raise DataError(f"{source.where}: none of {len(places)} pictures can be read, such as {bad[0]}")
         wanted.check_unchanged()
-        return space.finish(arrived, bad)
+        return space.finish(arrived, bad, reading.sizes.range())
 
 
 def _pictures(

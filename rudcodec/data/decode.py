@@ -22,6 +22,7 @@ from rudcodec.data.bounds import MAX_PIXELS
 from rudcodec.data.damage import refusing
 from rudcodec.data.kinds import kind_of
 from rudcodec.data.reading import Reading
+from rudcodec.data.sizes import Size
 
 EXTENSIONS = frozenset(
     {
@@ -55,18 +56,16 @@ def decode(data: bytes, reading: Reading) -> NDArray[np.uint8]:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > MAX_PIXELS:
             raise PictureError(f"has {picture.width}x{picture.height} pixels, more than {MAX_PIXELS} in all")
+        stored_size = picture.size
         if size is not None:
             # lets a JPEG decoder skip detail that the resize would remove; twice the size, to miss nothing
             picture.draft(None, (2 * size, 2 * size))
-    return decode_picture(picture, reading)
+    return _decoded(picture, stored_size, reading)
 
 
 def decode_picture(picture: Image.Image, reading: Reading) -> NDArray[np.uint8]:
     """Like :func:`decode`, of a picture that is open already."""
-    with refusing(partial(_refusal, None)):
-        picture = _loaded(picture)
-        pixels = np.asarray(_to_grey_or_rgb(picture, reading.background_rgb))
-    return fit(pixels, reading)
+    return _decoded(picture, picture.size, reading)
 
 
 def decode_or_refuse(
@@ -79,6 +78,17 @@ def decode_or_refuse(
         return decode(contents, reading) if isinstance(contents, bytes) else decode_picture(contents, reading)
     except PictureError as refusal:
         return refusal
+
+
+def _decoded(picture: Image.Image, stored_size: Size, reading: Reading) -> NDArray[np.uint8]:
+    """``stored_size``: that of the whole picture, of which a decoder may skip detail."""
+    with refusing(partial(_refusal, None)):
+        picture = _loaded(picture)
+        upright = _to_grey_or_rgb(picture, reading.background_rgb)
+        pixels = np.asarray(upright)
+    is_turned = upright.size != picture.size
+    reading.sizes.add(stored_size[::-1] if is_turned else stored_size, is_turned)
+    return _fit(pixels, reading)
 
 
 def _refusal(data: bytes | None, error: Exception) -> PictureError:
@@ -151,6 +161,12 @@ def _opaque(picture: Image.Image, background: tuple[int, ...] | None) -> Image.I
 
 
 def fit(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+    """An image that was no picture, in the size and mode that are wanted: uint8 (H, W) or (H, W, 1 or 3)."""
+    reading.sizes.add((pixels.shape[1], pixels.shape[0]))
+    return _fit(pixels, reading)
+
+
+def _fit(pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
     """The centre square, resized by an antialiased bicubic filter, then as grey or colour.
 
     Nothing is done to an image that has that size and mode already, or if none is asked for.

@@ -11,9 +11,10 @@ from functools import lru_cache
 import numpy as np
 
 from rudcodec.data.images import LabelledImages, numbers_of
+from rudcodec.data.reading import Reading
 from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
-from rudcodec.errors import DataError
+from rudcodec.errors import DataError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.text import listed, plain_name, shown
 
@@ -29,6 +30,7 @@ def matching(
     *,
     has_all: bool = True,
     whose: str = "the set",
+    reading: Reading | None = None,
 ) -> LabelledImages:
     """Real images in the shape and with the class numbers of a set.
 
@@ -40,16 +42,18 @@ def matching(
         has_all: whether the set must have all classes of the real images; if not, and it has some of them,
             the images of the others are left out, and a warning says so, once.
         whose: what messages call the set.
+        reading: how a source is read, but for the size, which is the set's where that is square.
 
     Raises:
         DataError: the images have another shape or other classes, or none of these, or can't be read.
+        SettingError: there is a ``reading`` of images that are read already.
     """
     if not isinstance(real, LabelledImages):
-        real = load(real, split, size=shape[0] if shape[0] == shape[1] else None)
+        real = load(real, split, square_side(shape), reading=reading)
+    elif reading is not None:
+        raise SettingError("reading: the real images are read already; give it to rudcodec.data.load")
     if real.images.shape[1:] != shape:
-        raise DataError(
-            f"{real.name}: images are {real.image_shape.text}, {whose}'s are {ImageShape(*shape).text}"
-        )
+        raise _shape_error(real, ImageShape(*shape), whose)
     if (order := numbers_of(classes, real.classes)) is not None:
         names = tuple(real.classes[number] for number in order)
         return replace(real, labels=np.argsort(order)[real.labels], classes=names)
@@ -72,6 +76,26 @@ def matching(
         return real
     number = np.array([classes.index(name) for name in real.classes], dtype=np.int64)
     return LabelledImages(real.images, number[real.labels], classes, real.name)
+
+
+def square_side(shape: tuple[int, ...]) -> int | None:
+    """The size that images are resized to where a set has images of a shape; None if those aren't square."""
+    return shape[0] if shape[0] == shape[1] else None
+
+
+def _shape_error(real: LabelledImages, wanted: ImageShape, whose: str) -> DataError:
+    """What is wrong with images of another shape than a set's, and what helps."""
+    own, sizes = real.image_shape, None if real.report is None else real.report.sizes
+    as_read = f"{sizes.text} {own.colour}" if sizes else own.text
+    problem = f"{real.name}: images are {as_read}, {whose}'s are {wanted.text}"
+    if (own.height, own.width) != (wanted.height, wanted.width):
+        if sizes and sizes.has_turned:
+            problem += ", and EXIF data turn some of these upright"
+        problem += "; resize them"
+    if own.channels != wanted.channels:
+        mode = "grey" if wanted.channels == 1 else "rgb"
+        problem += f"; convert them (--mode {mode}, in Python reading=Reading(mode={mode!r}))"
+    return DataError(problem)
 
 
 def _hint(name: str, others: Collection[str], count: int) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from rudcodec.data.normalisation import parse_normalisation
+from rudcodec.data.sizes import Sizes
 from rudcodec.errors import SettingError
 from rudcodec.text import shown
 from rudcodec.whole_numbers import whole
@@ -48,6 +49,7 @@ class Reading:
             that hold images and labels, where the source leaves that open.
         normalised: how floats beyond 0..1 were normalised: the name of a set (``cifar10``) or numbers for
             each channel (``.49,.48,.45/.2,.2,.2``), see :mod:`rudcodec.data.normalisation`.
+        sizes: of the pictures that were read so.
 
     Raises:
         SettingError: a value that makes no sense.
@@ -60,6 +62,7 @@ class Reading:
     image_column: str | None = None
     label_column: str | None = None
     normalised: str | None = None
+    sizes: Sizes = field(default_factory=Sizes, init=False, compare=False, repr=False)
     _taken: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
     _remarks: dict[str, None] = field(default_factory=dict, init=False, compare=False, repr=False)
 

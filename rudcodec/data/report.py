@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rudcodec.data.sizes import SizeRange
 from rudcodec.data.splits import Split
 from rudcodec.text import counted, shown
 
@@ -53,6 +54,7 @@ class SourceReport:
         bad: each picture that couldn't be read, with the reason; only if these may be skipped.
         notes: choices that were made on the way, such as which column holds the labels.
         brightest: the largest level, 0..255, in up to a thousand of the images.
+        sizes: of the images as the source has them.
     """
 
     source: str
@@ -65,6 +67,7 @@ class SourceReport:
     bad: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     brightest: int = 255
+    sizes: SizeRange | None = None
 
     def lines(self) -> Iterator[str]:
         """The report in a few lines of plain text, safe to print."""

@@ -23,6 +23,7 @@ from rudcodec.data.objects import Indexable, open_object
 from rudcodec.data.openers import kinds_of_set, open_file, open_tree
 from rudcodec.data.reading import SKIP_ADVICE, Reading
 from rudcodec.data.report import SourceReport
+from rudcodec.data.sizes import SizeRange
 from rudcodec.data.splits import SourceSplit, Split, available_splits, required_splits, split_rows
 from rudcodec.data.webdataset import open_pattern
 from rudcodec.errors import DataError
@@ -116,10 +117,11 @@ def load_silently(
     with warnings.catch_warnings():
         # odd metadata, a large picture: nothing the user could act on
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        images, arrived, bad = collect_images(image_source, selection, places, reading, progress)
-    labels = _readable_labels(all_labels[order], arrived, classes, image_source.where)
-    result = LabelledImages(images, labels, classes, image_source.name)
-    return replace(result, report=_report(image_source, split, result, left_out + bad, reading))
+        stored = collect_images(image_source, selection, places, reading, progress)
+    labels = _readable_labels(all_labels[order], stored.arrived, classes, image_source.where)
+    result = LabelledImages(stored.images, labels, classes, image_source.name)
+    bad = left_out + stored.bad
+    return replace(result, report=_report(image_source, split, result, bad, stored.sizes, reading))
 
 
 def splits(source: SourceLike, *, reading: Reading | None = None) -> tuple[SourceSplit, ...]:
@@ -182,12 +184,18 @@ def _readable_labels(
 
 
 def _report(
-    source: ImageSource, split: Split, data: LabelledImages, bad: list[str], reading: Reading
+    source: ImageSource,
+    split: Split,
+    data: LabelledImages,
+    bad: list[str],
+    sizes: SizeRange,
+    reading: Reading,
 ) -> SourceReport:
     counts = data.ipc_counts()
     most = max(counts)
     required = required_splits(split, source.splits, source.where)
     passed = source.passed(required)
+    resizing = None if reading.size is None else sizes.resizing(reading.size)
     return SourceReport(
         source.where,
         split,
@@ -197,6 +205,7 @@ def _report(
         (data.classes[counts.index(most)], most),
         tuple((reason, count, passed.examples[reason]) for reason, count in passed.counts.most_common()),
         tuple(bad),
-        (*source.notes(required), *reading.notes()),
+        (*source.notes(required), *reading.notes(), *([resizing] if resizing else [])),
         int(data.images[:: -(-len(data) // _LOOKED_AT)].max(initial=0)),
+        sizes,
     )
