@@ -30,6 +30,25 @@ def test_grey_among_colour_is_refused_with_the_option_that_helps(tmp_path: Path)
     assert "a/9.png is grey, but" in text and "(--mode rgb or --mode grey)" in text
 
 
+@pytest.mark.parametrize("as_items", [False, True])
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_pictures_that_are_turned_upright_differ_in_size(
+    tmp_path: Path, is_turned: bool, as_items: bool
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    odd = encoded(9, (6, 4), kind="JPEG", exif=exif) if is_turned else encoded(9, (4, 6), kind="JPEG")
+    files = {f"{c}/{i}.jpg": encoded(9, (6, 4), kind="JPEG") for c in "ab" for i in range(2)} | {
+        "b/9.jpg": odd
+    }
+    source = put(tmp_path / "set", files)
+    items = [(Image.open(io.BytesIO(data)), name[0]) for name, data in files.items()]
+    text = refusal(items if as_items else source, "all")
+    assert "is 4x6 pixels, but " in text and "give a size (--size) to make them equal" in text
+    assert ("EXIF data turn some of these pictures upright" in text) == is_turned
+    assert len(load(items if as_items else source, "all", 4)) == 5
+
+
 @pytest.mark.parametrize("size", [None, 3])
 def test_modes_convert(tmp_path: Path, size: int | None) -> None:
     source = mixed(tmp_path)

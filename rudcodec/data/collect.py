@@ -17,7 +17,7 @@ from rudcodec.data.decode import PictureError
 from rudcodec.data.image_source import ImageSource, SplitRows
 from rudcodec.data.mapped import is_large, read_only
 from rudcodec.data.reading import SKIP_ADVICE, Reading
-from rudcodec.data.sizes import SizeRange
+from rudcodec.data.sizes import TURNED, SizeRange
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
 from rudcodec.progress import Progress
@@ -62,7 +62,7 @@ def collect_images(
                 space = stack.enter_context(wanted.space(pixels.shape))
                 if space.found:
                     return space.found
-            check_alike(where, pixels.shape, first, space.images.shape[1:])
+            check_alike(where, pixels.shape, first, space.images.shape[1:], reading)
             space.put(places[row], pixels)
             arrived[places[row]] = True
         if space is None:
@@ -126,8 +126,11 @@ class _Wanted:
         return checksum.hexdigest()[:32]
 
 
-def check_alike(where: str, shape: tuple[int, ...], first: str, first_shape: tuple[int, ...]) -> None:
-    """Raise DataError if an image hasn't the shape, (height, width, channels), of the first one."""
+def check_alike(
+    where: str, shape: tuple[int, ...], first: str, first_shape: tuple[int, ...], reading: Reading
+) -> None:
+    """Raise DataError if an image hasn't the shape, (height, width, channels), of the first one; ``reading``
+    knows which sizes pictures have since they were turned."""
     if shape == first_shape:
         return
     height, width, channels = first_shape
@@ -137,7 +140,10 @@ def check_alike(where: str, shape: tuple[int, ...], first: str, first_shape: tup
             f"{where} is {kinds[shape[2]]}, but {first} is {kinds[channels]}; "
             "make them one kind (--mode rgb or --mode grey)"
         )
+    size = shape[1], shape[0]
+    swapped = size == (height, width) and {size, (width, height)} & reading.sizes.turned
+    cause = TURNED if swapped else ""
     raise DataError(
-        f"{where} is {shape[1]}x{shape[0]} pixels, but {first} is {width}x{height}; "
+        f"{where} is {size[0]}x{size[1]} pixels, but {first} is {width}x{height}{cause}; "
         "give a size (--size) to make them equal"
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from rudcodec.data.images import LabelledImages, numbers_of
 from rudcodec.data.reading import Reading
+from rudcodec.data.sizes import TURNED
 from rudcodec.data.source import SourceLike, load
 from rudcodec.data.splits import Split
 from rudcodec.errors import DataError, SettingError
@@ -90,7 +91,7 @@ def _shape_error(real: LabelledImages, wanted: ImageShape, whose: str) -> DataEr
     problem = f"{real.name}: images are {as_read}, {whose}'s are {wanted.text}"
     if (own.height, own.width) != (wanted.height, wanted.width):
         if sizes and sizes.has_turned:
-            problem += ", and EXIF data turn some of these upright"
+            problem += TURNED
         problem += "; resize them"
     if own.channels != wanted.channels:
         mode = "grey" if wanted.channels == 1 else "rgb"

@@ -113,14 +113,14 @@ class ObjectItems(Items):
                 continue
             row = len(self._numbers)
             self._numbers.append(number)
-            self._keep(row, _picture(image, self.locate(row), reading, row, float_range), most)
+            self._keep(row, _picture(image, self.locate(row), reading, row, float_range), most, reading)
             for darker, levels in float_range.corrected():
-                self._keep(darker, fit(levels[0], reading), most)
+                self._keep(darker, fit(levels[0], reading), most, reading)
         super().__init__(label_values(labels, where))
         self.classes = classes
         self.problems += problems
 
-    def _keep(self, row: int, picture: Picture, most: int) -> None:
+    def _keep(self, row: int, picture: Picture, most: int, reading: Reading) -> None:
         """Keep the picture of one of ``_numbers``, of which there will be ``most``. Raises DataError if it
         isn't of the first one's shape: others would be read for nothing."""
         if isinstance(picture, PictureError):
@@ -128,7 +128,8 @@ class ObjectItems(Items):
             return
         if self._space is None:
             self._first, self._space = row, memory_space((most, *picture.shape))
-        check_alike(self.locate(row), picture.shape, self.locate(self._first), self._space.images.shape[1:])
+        first, first_shape = self.locate(self._first), self._space.images.shape[1:]
+        check_alike(self.locate(row), picture.shape, first, first_shape, reading)
         self._space.put(row, picture)
 
     def locate(self, index: int) -> str:

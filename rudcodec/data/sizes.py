@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+TURNED = " (EXIF data turn some of these pictures upright)"
+"""What messages add where sizes may differ for that."""
 Size = tuple[int, int]
 """Width and height in pixels."""
 
@@ -25,7 +27,7 @@ class SizeRange(NamedTuple):
 
     @classmethod
     def of_json(cls, value: Any) -> SizeRange:
-        """The range that json has made lists of. Raises ValueError or TypeError if these say another thing."""
+        """The range that json has made lists of. Raises ValueError or TypeError if it has not."""
         (width, height), (most_width, most_height), has_oblong, has_turned = value
         return cls(
             (int(width), int(height)),
