@@ -1,4 +1,4 @@
-"""Class names of sets that are Python objects: whose numbers they name, and what a name may be."""
+"""Sets that are Python objects: whose numbers class names name, what a name may be, and arrays of objects."""
 
 from __future__ import annotations
 
@@ -113,3 +113,48 @@ def test_names_of_classes_may_be_numbers_or_synonyms(classes: Any, names: tuple[
 def test_a_class_without_a_name() -> None:
     with pytest.raises(DataError, match="class"):
         load(Named([(), ("b",)], [0, 1]), "all")
+
+
+# ---- arrays of Python objects
+
+
+@pytest.mark.parametrize("kind", [list, lambda labels: np.array(labels, object)])
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["cat", "ant", "cat", "dog"], ("ant", "cat", "dog")),
+        ([10, 2, 10, 3], ("2", "3", "10")),
+        ([np.int64(1), 0, np.int8(1), 2], ("0", "1", "2")),
+        ([[1, 0], [0, 1], [1, 0], [0, 1]], ("0", "1")),
+    ],
+)
+def test_labels_that_are_objects(kind: Any, labels: list[Any], names: tuple[str, ...]) -> None:
+    images = np.arange(4, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
+    found = load((images, kind(labels)), "all")
+    expected = load((images, np.array(labels)), "all")
+    assert found.classes == expected.classes == names
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
+@pytest.mark.parametrize("kind", [list, lambda labels: np.array(labels, object)])
+@pytest.mark.parametrize("odd", [None, float("nan"), 1.5, b"cat", ""])
+def test_objects_that_are_no_labels(kind: Any, odd: Any) -> None:
+    images = np.zeros((4, 4, 4), np.uint8)
+    with pytest.raises(DataError, match=r"^tuple: item 2 has (no|a) label"):
+        load((images, kind(["cat", "ant", odd, "dog"])), "all")
+
+
+def test_images_that_are_objects() -> None:
+    images = np.empty(4, object)
+    images[:] = [np.full((4 + i, 4 + i), i, np.uint8) for i in range(4)]
+    found = load((images, np.array(list("abab"), object)), "all", 4)
+    assert [int(image.max()) for image in found.images] == [0, 2, 1, 3]
+
+
+def test_series_of_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    images = np.zeros((4, 4, 4), np.uint8)
+    for dtype in ("object", "string", "category"):
+        labels = pandas.Series(["cat", "ant", "cat", "dog"], dtype=dtype)
+        for values in (labels, labels.values):
+            assert load((images, values), "all").classes == ("ant", "cat", "dog")

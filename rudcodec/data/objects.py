@@ -188,8 +188,27 @@ def _picture(image: Any, where: str, reading: Reading, row: int, float_range: Fl
 
 
 def _arrays(pair: Any, where: str, reading: Reading) -> Arrays:
-    images, labels = (_array(value, where) for value in pair)
-    return as_pictures(images, {}, reading, where), labels
+    images, labels = pair
+    return as_pictures(_array(images, where), {}, reading, where), _label_array(labels, where)
+
+
+def _label_array(values: Any, where: str) -> NDArray[Any]:
+    """Labels as an array of numbers or texts, also those in a list, or in an array of Python objects, as
+    pandas has texts. Raises DataError if one of these is neither."""
+    array = _array(values, where)
+    if array.dtype == object:
+        values = array.tolist()
+    elif isinstance(values, np.ndarray) or array.dtype.kind != "U":
+        return array
+    if not all(np.ndim(value) == 0 for value in values):
+        return _array(values, where)
+    labels = []
+    for number, value in enumerate(values):
+        try:
+            labels.append(as_label(_plain_label(value)))
+        except ValueError as error:
+            raise DataError(f"{where}: item {number} {error}") from None
+    return label_values(labels, where, not any(isinstance(value, str) for value in values))
 
 
 def _array(value: Any, where: str) -> NDArray[Any]:
@@ -219,7 +238,8 @@ def _is_pair(value: Any) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    """Whether this is an array of numbers; one of Python objects, such as pictures, is like a list."""
+    return hasattr(value, "shape") and hasattr(value, "dtype") and value.dtype != object
 
 
 def class_names(value: Any, attribute: str = "classes") -> list[str] | None:
