@@ -241,6 +241,32 @@ def test_half_an_idx_pair(tmp_path: Path) -> None:
     assert "t10k-images-idx3-ubyte: the labels that go with it are missing" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("t10k-labels-idx1-ubyte", "test-labels-idx1-ubyte"),
+        ("train-images-idx3-ubyte", "train-images.idx3-ubyte"),
+        ("train-images-idx3-ubyte", "train-images.idx3-ubyte.gz"),
+        ("t10k-images-idx3-ubyte", "Test-Images-idx3-ubyte.gz"),
+        ("train-labels-idx1-ubyte", "train-labels-idx3-ubyte"),
+    ],
+)
+def test_an_idx_file_under_two_names(tmp_path: Path, name: str, other: str) -> None:
+    mnist(tmp_path)
+    (tmp_path / other).write_bytes((tmp_path / name).read_bytes())
+    for source in (tmp_path, tmp_path / name):
+        text = refusal(source)
+        assert name in text and other in text and "may both be the" in text and "leave one out" in text
+
+
+def test_an_idx_file_beside_what_it_was_unpacked_from(tmp_path: Path) -> None:
+    mnist(tmp_path)
+    arrays = mnist(tmp_path, zipped=True)
+    for path in tmp_path.glob("*ubyte"):
+        path.write_bytes(gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes()))
+    assert (load(tmp_path, "test").images[0, :, :, 0] == arrays["t10k"][0]).all()
+
+
 # ---- by name
 
 

@@ -70,14 +70,9 @@ def open_idx(folder: Path, stem: str) -> ArraySource:
     the stem or the folder is called so, or the one above torchvision's ``raw``.
 
     Raises:
-        DataError: half of a pair is missing.
+        DataError: half of a pair is missing, or a file is there under two names.
     """
-    files: dict[tuple[SourceSplit, str], Path] = {}
-    for path in sorted(folder.iterdir(), reverse=True):  # of x and x.gz, x comes last and stays
-        match = _NAME.fullmatch(path.name)
-        if match and match["stem"] == stem:
-            split: SourceSplit = "train" if match["split"].lower() == "train" else "test"
-            files[split, match["kind"].lower()] = path
+    files = _idx_files(folder, stem)
     readers: dict[SourceSplit, Callable[[], Arrays]] = {}
     for split in sorted({split for split, _ in files}):
         images, labels = files.get((split, "images")), files.get((split, "labels"))
@@ -91,6 +86,25 @@ def open_idx(folder: Path, stem: str) -> ArraySource:
     fashion = any("fashion" in title.lower() for title in titles)
     name = stem.strip("-_.") or folder.absolute().name
     return ArraySource(name, shown(str(folder)), readers, FASHION_MNIST if fashion else None)
+
+
+def _idx_files(folder: Path, stem: str) -> dict[tuple[SourceSplit, str], Path]:
+    """The IDX files in a folder by split and kind, images or labels. Raises DataError if two are alike."""
+    files: dict[tuple[SourceSplit, str], Path] = {}
+    for path in sorted(folder.iterdir(), reverse=True):  # of x and x.gz, x comes last and stays
+        match = _NAME.fullmatch(path.name)
+        if match is None or match["stem"] != stem:
+            continue
+        split: SourceSplit = "train" if match["split"].lower() == "train" else "test"
+        kind = match["kind"].lower()
+        other = files.get((split, kind))
+        if other is not None and other.name != path.name and other.name != f"{path.name}.gz":
+            raise DataError(
+                f"{shown(str(folder))}: {shown(path.name)} and {shown(other.name)} may both be the {kind} of "
+                f"the {split} split; leave one out"
+            )
+        files[split, kind] = path
+    return files
 
 
 def _read_both(images: Path, labels: Path, transposed: bool) -> Arrays:
