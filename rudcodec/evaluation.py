@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from rudcodec import bitstream
+from rudcodec.bitstream import File as RudFile
 from rudcodec.data import LabelledImages, Reading, SourceLike, Split, blocks
 from rudcodec.data.matching import matching
 from rudcodec.errors import SettingError
@@ -118,7 +119,7 @@ class EvalResult:
 
 @usual_torch()
 def evaluate(
-    synthetic: SyntheticSet | LabelledImages | str | os.PathLike[str],
+    synthetic: SyntheticSet | LabelledImages | RudFile | list[Any] | tuple[RudFile, ...],
     real: LabelledImages | SourceLike,
     *,
     split: Split = "val",
@@ -137,8 +138,8 @@ def evaluate(
     The accuracy is that after the last step: the real images are looked at once, at the end.
 
     Args:
-        synthetic: the set to train on: a decoded one, a ``.rud`` file, or any labelled images (then with
-            ``recipe``).
+        synthetic: the set to train on: a decoded one, what :func:`rudcodec.load` takes, such as a ``.rud``
+            file or a list of these, or any labelled images (then with ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read, in
             the set's size; the logger ``rudcodec`` says what becomes of others. Those of classes that the set
             doesn't have are left out, and a warning says so.
@@ -162,7 +163,7 @@ def evaluate(
         SettingError: also where ``checkpoints`` are of something else.
     """
     seeds = _seeds(seeds)
-    if isinstance(synthetic, str | os.PathLike):
+    if not isinstance(synthetic, SyntheticSet | LabelledImages):
         synthetic = load_set(synthetic)
     foreign = recipe is None
     if isinstance(synthetic, SyntheticSet):

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from conftest import small_payload
 from PIL import Image
 
+import rudcodec
 from rudcodec import bitstream
 from rudcodec.cli.main import main
 from rudcodec.data import Reading, load
@@ -169,3 +170,23 @@ def test_colour_pictures_judge_a_grey_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"8x8 colour, the file's are 8x8 grey; convert them \(--mode grey, "):
         evaluate(tmp_path / "grey.rud", items, **QUICK)
     assert evaluate(tmp_path / "grey.rud", items, reading=Reading(mode="grey"), **QUICK).real_images == 12
+
+
+# ---- what is judged
+
+
+def test_several_files_are_judged_as_one_set(rud: Path, tmp_path: Path) -> None:
+    bitstream.write(small_payload(1), tmp_path / "other.rud")
+    real = save(tmp_path / "real.npz", images())
+    files = [rud, tmp_path / "other.rud"]
+    together = evaluate(files, real, **QUICK)
+    assert together.train_images == 24
+    rudcodec.merge(files, tmp_path / "merged.rud")
+    for same in (tmp_path / "merged.rud", (tmp_path / "merged.rud").read_bytes(), tuple(files)):
+        assert evaluate(same, real, **QUICK).confusion == together.confusion
+
+
+@pytest.mark.parametrize("wrong", [None, 3, {"a": 1}, (images(), np.arange(12) % 3)])
+def test_what_is_no_set_is_refused(wrong: Any) -> None:
+    with pytest.raises(DataError, match=r"a \.rud file is a path, an open binary file or bytes, not "):
+        evaluate(wrong, (images(), np.arange(12) % 3), **QUICK)
