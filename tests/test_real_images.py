@@ -102,7 +102,7 @@ def test_a_set_that_is_read_in_python_is_logged(tmp_path: Path, caplog: pytest.L
     assert [(log.getMessage().removeprefix(where), log.levelname) for log in caplog.records] == [
         ("9 images of 3 classes (ant, bee, cicada), 3 of each", "INFO"),
         ("labels are soft: the likeliest class of each image counts", "WARNING"),
-        ("passed over: 1 other arrays (more)", "INFO"),
+        ("passed over: 1 without use (more)", "INFO"),
     ]
 
 

@@ -314,7 +314,7 @@ def test_labels_without_a_picture_are_counted(tmp_path: Path) -> None:
     files = {name: data for name, data in shard(0, 12).items() if not name.endswith(".txt")}
     del files["s004.png"], files["s005.png"]
     found = load(tarred(tmp_path / "a.tar", files), "all")
-    assert found.report and found.report.passed == (("labels without a picture", 2, "s004.cls"),)
+    assert found.report and found.report.passed == (("without a picture", 2, "s004.cls"),)
 
 
 def test_damaged_shards(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_arrays_that_have_no_use_are_named(tmp_path: Path) -> None:
     images = np.full((4, 4, 4), 99, np.uint8)
     arrays = {"x_train": images, "y_train": np.array([0, 1, 0, 1]), "x_val": images, "yval": np.zeros(4)}
     np.savez(tmp_path / "s.npz", **arrays)  # type: ignore[arg-type]
-    assert noted(tmp_path / "s.npz", "passed over: 2 other arrays (x_val)")
+    assert noted(tmp_path / "s.npz", "passed over: 2 without use (x_val)")
 
 
 @pytest.mark.parametrize("kind", ["npz", "npy", "pt", "safetensors", "mat"])

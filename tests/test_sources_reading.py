@@ -134,10 +134,10 @@ def test_validation_does_not_depend_on_what_can_be_read(tmp_path: Path) -> None:
 
 def test_a_class_of_unreadable_pictures_only(tmp_path: Path) -> None:
     source = put(tmp_path / "set", toy() | {"cow/1.png": b"x", "cow/2.png": b"y"})
-    with pytest.raises(DataError, match="none of the 2 pictures of class 'cow' can be read"):
+    with pytest.raises(DataError, match="class 'cow' has 2 pictures, of which none can be read"):
         load(source, "all", reading=Reading(skip_bad=True))
     broken = put(tmp_path / "broken", dict.fromkeys(("a/1.png", "b/2.png"), b"x"))
-    reason = r"none of 2 pictures can be read, such as .*a/1\.png is not a picture"
+    reason = r"has 2 pictures, of which none can be read, such as .*a/1\.png is not a picture"
     with pytest.raises(DataError, match=reason):
         load(broken, "all", reading=Reading(skip_bad=True))
 

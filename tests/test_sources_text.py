@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import small_payload
-from test_data import encoded, tarred, toy, zipped
+from test_data import encoded, put, refusal, tarred, toy, zipped
 
 from rudcodec import DataError, FormatError, RudError, bitstream
 from rudcodec.data import Reading, load
@@ -109,3 +109,15 @@ def test_an_archive_in_memory_names_nothing_raw(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not an image set, but a truncated zip") as caught:
         load(tmp_path / "cut\x1b[1m.zip")
     assert str(caught.value).isprintable()
+
+
+def test_one_thing_is_no_several(tmp_path: Path) -> None:
+    one, labels = np.zeros((1, 4, 4), np.uint8), np.array([0])
+    assert "1 image but 2 labels" in refusal((one, np.arange(2)), "all")
+    assert "2 images but 1 label" in refusal((list(one.repeat(2, 0)), [0]), "all")
+    np.savez(tmp_path / "s.npz", images=one, labels=labels, classes=np.array(["a", "b"]))
+    report = load(tmp_path / "s.npz", "all").report
+    assert report and ": 1 image of 2 classes (a, b), 0 (b) to 1 (a) of each" in next(report.lines())
+    folders = put(tmp_path / "set", {"a/0.png": b"", "b/0.png": encoded(3), "b/1.png": encoded(3)})
+    with pytest.raises(DataError, match="class 'a' has 1 picture, of which none can be read"):
+        load(folders, "all", reading=Reading(skip_bad=True))

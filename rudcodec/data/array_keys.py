@@ -67,7 +67,7 @@ def other_arrays(names: Iterable[str], used: Container[str | None]) -> Passed:
     passed = Passed()
     for name in names:
         if name not in used and name != "about":  # what rudcodec wrote of the set
-            passed.add("other arrays", name)
+            passed.add("without use", name)
     return passed
 
 

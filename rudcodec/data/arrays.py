@@ -17,6 +17,7 @@ from rudcodec.data.mapped import is_large, release_pages
 from rudcodec.data.reading import Reading
 from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.errors import DataError
+from rudcodec.text import counted
 
 _Key = TypeVar("_Key")
 
@@ -61,7 +62,7 @@ class _ArrayItems(Items):
         self._images = grey_levels(channels_last(images), prefix)
         self._where, self._split = where, split
         if labels.ndim and len(images) != len(labels):
-            raise DataError(f"{prefix}: {len(images)} images but {len(labels)} labels")
+            raise mismatch(prefix, len(images), len(labels))
 
     def locate(self, index: int) -> str:
         return f"{self._where}: {self._split} image {index}"
@@ -88,6 +89,11 @@ class _ArrayItems(Items):
         if path is None:
             return None
         return iter([file_stamp(path), repr(self._images.shape).encode(), indices.tobytes()])
+
+
+def mismatch(where: str, images: int, labels: int) -> DataError:
+    """The error that says that there are more images than labels, or fewer."""
+    return DataError(f"{where}: {counted(images, 'image')} but {counted(labels, 'label')}")
 
 
 def channels_last(images: NDArray[Any]) -> NDArray[Any]:

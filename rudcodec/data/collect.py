@@ -21,6 +21,7 @@ from rudcodec.data.sizes import TURNED, SizeRange
 from rudcodec.data.splits import Rows
 from rudcodec.errors import DataError
 from rudcodec.progress import Progress
+from rudcodec.text import counted
 
 _VERSION = 4
 """Changes with what the cache holds of the same pictures."""
@@ -66,7 +67,8 @@ def collect_images(
             space.put(places[row], pixels)
             arrived[places[row]] = True
         if space is None:
-            raise DataError(f"{source.where}: none of {len(places)} pictures can be read, such as {bad[0]}")
+            pictures = counted(len(places), "picture")
+            raise DataError(f"{source.where}: has {pictures}, of which none can be read, such as {bad[0]}")
         wanted.check_unchanged()
         return space.finish(arrived, bad, reading.sizes.range())
 

@@ -20,7 +20,7 @@ from rudcodec.data.saved import folders_without_images, saved_classes
 from rudcodec.data.splits import Rows, SourceSplit
 from rudcodec.data.tree import Folder, build_tree
 from rudcodec.errors import DataError
-from rudcodec.text import shown
+from rudcodec.text import counted, shown
 
 
 class FolderSource:
@@ -105,7 +105,7 @@ class FolderSource:
                 yield f"{self.where}: {path}/ lies among the class folders but has {contents}"
             elif foreign > (readable := sum(len(inner.images) for inner in folder.below())):
                 yield (
-                    f"{self.where}: {path}/ has {readable} pictures that can be read, and "
+                    f"{self.where}: {path}/ has {counted(readable, 'picture')} that can be read, and "
                     f"{_counted(lacking)} that can't"
                 )
 
@@ -211,7 +211,7 @@ def _below(folder: Folder, without: Sequence[Folder]) -> Iterator[Folder]:
 
 def _counted(endings: dict[str, int]) -> str:
     ranked = sorted(endings.items(), key=lambda item: -item[1])
-    return ", ".join(f"{n:,} file{'s' * (n > 1)} {e}" for e, n in ranked[:3])
+    return ", ".join(f"{counted(n, 'file')} {e}" for e, n in ranked[:3])
 
 
 def _no_images_error(root: Folder, files: Files) -> DataError:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rudcodec.data.arrays import AT_ONCE, Arrays, ArraySource, as_pictures
+from rudcodec.data.arrays import AT_ONCE, Arrays, ArraySource, as_pictures, mismatch
 from rudcodec.data.arrow import open_datasets_object
 from rudcodec.data.cache import Space, memory_space
 from rudcodec.data.collect import check_alike
@@ -150,7 +150,7 @@ def _pairs(items: Any, where: str) -> Iterator[tuple[Any, Any]]:
     if _is_pair(items):
         images, labels = items
         if len(images) != len(labels):
-            raise DataError(f"{where}: {len(images)} images but {len(labels)} labels")
+            raise mismatch(where, len(images), len(labels))
         yield from zip(images, labels, strict=True)
         return
     for number in range(len(items)):

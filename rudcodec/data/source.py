@@ -28,7 +28,7 @@ from rudcodec.data.splits import SourceSplit, Split, available_splits, required_
 from rudcodec.data.webdataset import open_pattern
 from rudcodec.errors import DataError
 from rudcodec.progress import Progress
-from rudcodec.text import shown
+from rudcodec.text import counted, shown
 
 SourceLike = str | os.PathLike[str] | Mapping[str, Any] | tuple[Any, Any] | Indexable
 """What a set is read from, see :func:`load`."""
@@ -179,7 +179,8 @@ def _readable_labels(
     )
     if (emptied := np.flatnonzero((before > 0) & (after == 0))).size:
         name = classes[emptied[0]]
-        raise DataError(f"{where}: none of the {before[emptied[0]]} pictures of class {name!r} can be read")
+        pictures = counted(int(before[emptied[0]]), "picture")
+        raise DataError(f"{where}: class {name!r} has {pictures}, of which none can be read")
     return labels[readable]
 
 

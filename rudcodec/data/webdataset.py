@@ -193,7 +193,7 @@ def _add_shard(samples: _Samples, shard: Contents, folders: Container[str] | Non
     samples.problems += [f"{files.locate(name)}: has no .cls or .json beside it" for name in lacking]
     for key, name in label_files.items():
         if key not in pictures:
-            samples.passed.add("labels without a picture", name)
+            samples.passed.add("without a picture", name)
     keys = [key for key in pictures if key in label_files]
     names = [label_files[key] for key in keys]
     found: dict[int, str] = {}
