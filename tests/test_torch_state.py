@@ -13,7 +13,7 @@ from conftest import hardly_trained, small_payload, stripes
 from golden_payloads import random_labels
 
 torch = pytest.importorskip("torch")
-from torch import nn  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
 
 import rudcodec  # noqa: E402
 from rudcodec import SyntheticSet, bitstream  # noqa: E402
@@ -91,7 +91,7 @@ def test_batches(labels: str, tmp_path: Path, state: Callable[[], AbstractContex
     bitstream.write(payload, tmp_path / "a.rud")
     data = rudcodec.load(tmp_path / "a.rud")
 
-    def first() -> list[torch.Tensor]:
+    def first() -> list[Tensor]:
         return [*next(iter(data.batches())), data.torch()[0][0]]
 
     expected = first()

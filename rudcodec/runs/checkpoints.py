@@ -20,17 +20,13 @@ from rudcodec.files import TEMPORARY_SUFFIX, write_bytes
 from rudcodec.run_files import (
     LOCK,
     MARKER,
-    BusyError,
     acquire,
     check_folder,
     checkpoints_in,
     is_leftover,
-    is_of_a_run,
     lock_of,
     number_of,
 )
-
-__all__ = ["BusyError", "CheckpointFolder", "State", "copied", "is_of_a_run", "restore_optimizer"]
 
 KEPT = 2
 _LAYOUT = "5"

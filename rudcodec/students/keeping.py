@@ -21,8 +21,8 @@ from rudcodec.data.cache_place import STUDENTS, cache_folder
 from rudcodec.errors import DataError, MissingPackageError, SettingError
 from rudcodec.payload import ImageShape
 from rudcodec.progress import Progress
+from rudcodec.run_files import BusyError, is_of_a_run
 from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State, software
-from rudcodec.runs.checkpoints import BusyError, is_of_a_run
 from rudcodec.students.prediction import predict
 from rudcodec.students.trainer import Trainer
 from rudcodec.students.training_set import TrainingSet
