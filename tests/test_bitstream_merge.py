@@ -100,6 +100,21 @@ def test_streams_are_copied() -> None:
     assert [body[0] for body in found] == [0, 0, 1, 1, 0, 0]
 
 
+def test_networks_of_extracted_files_are_there_once() -> None:
+    """Though the largest latent of each may be another."""
+    data = bitstream.encode(small_payload())
+    parts = [bitstream.extract(data, classes=[name]) for name in bitstream.decode(data).classes]
+    merged = bitstream.merge(parts)
+    assert [tag for tag, _ in split(merged)].count(MODEL) == 1
+    bounds = [bitstream.parse(part).model_fields[0].ymax for part in (*parts, merged)]
+    assert len(set(bounds)) > 1 and bounds[-1] == max(bounds)
+    payload, images = bitstream.decode_images(merged)
+    whole, expected = bitstream.decode_images(data)
+    order = np.argsort(whole.segments and np.concatenate([s.labels for s in whole.segments]), kind="stable")
+    found = np.argsort(np.concatenate([s.labels for s in payload.segments]), kind="stable")
+    assert np.array_equal(images[found], expected[order])
+
+
 @settings(max_examples=40)
 @given(payloads(), st.data())
 def test_pieces_of_a_file_make_the_file(payload: Payload, data: st.DataObject) -> None:

@@ -66,6 +66,17 @@ def test_chosen_classes(file: Path) -> None:
     np.testing.assert_array_equal(both.images, whole.images[(segment_of() == 1) & (whole.labels == 1)])
 
 
+def test_segments_of_a_file_that_is_cut_behind_them(file: Path) -> None:
+    whole, data = rudcodec.load(file), file.read_bytes()
+    (_, first, *_, last) = (row for row in bitstream.describe(data).rows if row.note.startswith("latents"))
+    for end in (first.offset - 1, last.offset, len(data) - 1):
+        file.write_bytes(data[:end])
+        np.testing.assert_array_equal(rudcodec.load(file, segments=[0]).images, whole.images[:4])
+        for segments in (None, [4]):
+            with pytest.raises(FormatError, match=r"cut short|missing"):
+                rudcodec.load(file, segments=segments)
+
+
 def test_what_is_not_asked_for_is_not_read(file: Path) -> None:
     """Damage in another segment isn't even noticed; in one that is read, it is."""
     whole = rudcodec.load(file)

@@ -307,6 +307,28 @@ def test_truncation_and_salvage_keep_the_network() -> None:
     assert payload.network is not None and len(lost) == 1
 
 
+def test_images_are_saved_where_the_network_is_damaged() -> None:
+    """They have their classes, and a recipe for images."""
+    data = bitstream.encode(labelled_payload())
+    outline = bitstream.parse(data)
+    assert outline.labels is not None
+    section = outline.labels.section
+    _, images = bitstream.decode_images(data)
+    hard = bitstream.decode(bitstream.extract(data, hard=True))
+    for at in (section.start, section.start + 9, section.end, section.end + 3):
+        broken = bytearray(data)
+        broken[at] ^= 1
+        with pytest.raises(rudcodec.FormatError, match=f"labels, byte {section.offset}: checksum"):
+            bitstream.decode(bytes(broken))
+        payload, pixels, (lost,) = bitstream.salvage(bytes(broken))
+        assert np.array_equal(pixels, images) and payload.network is None
+        assert "the label network is lost" in str(lost)
+        assert payload.recipe == hard.recipe != outline.recipe
+    longer = data[: section.start - 2] + bytes([data[section.start - 2] ^ 1]) + data[section.start - 1 :]
+    payload, pixels, _ = bitstream.salvage(longer)
+    assert np.array_equal(pixels, images) and payload.network is None
+
+
 def test_what_was_changed_of_a_recipe_stays() -> None:
     loaded = rudcodec.load(bitstream.encode(labelled_payload()))
     changed = loaded.with_recipe(steps=20, optimizer="sgd").with_hard_labels()

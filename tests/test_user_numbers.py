@@ -76,6 +76,15 @@ def test_contents_are_taken_wherever_a_file_is(rud: Path, tmp_path: Path) -> Non
     for wrong in (None, 5, io.StringIO("text")):
         with pytest.raises(DataError, match="a path, an open binary file or bytes"):
             rudcodec.load(wrong)  # type: ignore[arg-type]
+    for size in (1, 100):  # as pipes and sockets give their bytes
+
+        class Pieces(io.BytesIO):
+            def read(self, most: int | None = -1, size: int = size) -> bytes:
+                return super().read(size)
+
+        assert np.array_equal(rudcodec.load(Pieces(contents)).images, expected)
+    with (tmp_path / "text").open("w+", encoding="utf-8") as text, pytest.raises(DataError, match="binary"):
+        rudcodec.load(text)  # type: ignore[arg-type]
     for read in (rudcodec.load, rudcodec.salvage, lambda name: rudcodec.merge([name], tmp_path / "none.rud")):
         with pytest.raises(DataError, match="no file can have that name"):
             read("a\0b")

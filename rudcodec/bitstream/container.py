@@ -193,6 +193,8 @@ def copied(data: Source, section: Section) -> bytes:
 def start(data: Source) -> int:
     """Check magic and version; returns the offset of the first section."""
     opening = data[:4]
+    if not opening:
+        raise FormatError("file", 0, "is empty")
     if opening[:3] != MAGIC:
         raise FormatError("file", 0, "does not begin with 'RUD', not a .rud file")
     if len(opening) < 4:
@@ -221,8 +223,9 @@ def frame(data: Source, offset: int, name: str) -> Section:
     length = reader.number("length", 0, 0, LARGEST_FILE)
     first = reader.position
     if length + 4 > len(data) - first:
+        left = len(data) - first
         raise FormatError(
-            name, offset, f"cut short: needs {length + 4} more bytes, the file has {len(data) - first}"
+            name, offset, f"cut short: {length + 4:,} bytes belong here, the file ends after {left:,}"
         )
     return Section(tag, offset, first, first + length)
 

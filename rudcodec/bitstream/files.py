@@ -32,10 +32,7 @@ def read_bytes(file: File) -> bytes:
     if isinstance(file, (bytes, bytearray, memoryview)):
         return bytes(file)
     if not isinstance(file, (str, os.PathLike)):
-        contents = file.read(LARGEST_FILE + 1) if hasattr(file, "read") else None
-        if not isinstance(contents, bytes):
-            raise DataError(f"a .rud file is a path, an open binary file or bytes, not {type(file).__name__}")
-        return contents
+        return _read_open(file)
     try:
         with _open(os.fsdecode(file)) as opened_file:
             data = opened_file.read(LARGEST_FILE + 1)  # a device has no size, and no end
@@ -44,6 +41,24 @@ def read_bytes(file: File) -> bytes:
     if len(data) > LARGEST_FILE:
         raise FormatError("file", 0, f"has more than {LARGEST_FILE} bytes")
     return data
+
+
+def _read_open(file: object) -> bytes:
+    """What is left of an open file, a pipe or a socket, which may give less at a time than it is asked for.
+    Raises DataError if it is none."""
+    pieces, size = [b""], 0
+    while size <= LARGEST_FILE:
+        try:
+            piece = file.read(LARGEST_FILE + 1 - size) if hasattr(file, "read") else None
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"the open file can't be read ({error})") from None
+        if not isinstance(piece, bytes):
+            raise DataError(f"a .rud file is a path, an open binary file or bytes, not {type(file).__name__}")
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 class _OpenFile:

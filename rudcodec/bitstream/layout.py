@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from rudcodec.bitstream import container, limits
-from rudcodec.bitstream.ancillary import Ancillary
+from rudcodec.bitstream.ancillary import NAMES, Ancillary
 from rudcodec.bitstream.container import ANCILLARY, HEAD, LABELS, MODEL, SEGMENT, Reader, Section
 from rudcodec.bitstream.files import Source
 from rudcodec.bitstream.header import Head, code_head
@@ -17,7 +17,6 @@ from rudcodec.bitstream.segments import SegmentFields, code_segment
 from rudcodec.errors import FormatError
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe, SoftScale
 
-LABEL_MODES = ("hard", "soft", "network")
 _MOST_FIELDS = 11 << 16  # bytes that the fields of a segment may take: those of 65,535 runs
 
 
@@ -116,18 +115,23 @@ def parse(data: Source, wanted: Collection[int] | None = None, strict: bool = Fa
     """Outline of a file, none of whose streams is decoded.
 
     Order, lengths and limits are checked, those for files of strangers if ``strict``. Of segments that aren't
-    ``wanted`` (None: all are), nothing but tag and length is read. Raises FormatError.
+    ``wanted`` (None: all are), nothing but tag and length is read, and the file may end behind those that
+    are. Raises FormatError.
     """
     outline, number = read_head(data, strict), 0
-    for section in _sections(data, outline):
-        if section.tag != SEGMENT:
-            continue
-        if wanted is None or number in wanted:
-            container.check(data, section, f"segment {number}")
-            add_segment(data, outline, section, number)
-        number += 1
-    if number < outline.head.num_segments:
-        raise FormatError(f"segment {number}", len(data), "missing, the file ends here")
+    try:
+        for section in _sections(data, outline):
+            if section.tag != SEGMENT:
+                continue
+            if wanted is None or number in wanted:
+                container.check(data, section, f"segment {number}")
+                add_segment(data, outline, section, number)
+            number += 1
+        if number < outline.head.num_segments:
+            raise FormatError(f"segment {number}", len(data), "missing, the file ends here")
+    except FormatError:
+        if wanted is None or not outline.models or number <= max(wanted, default=-1):
+            raise
     return outline
 
 
@@ -162,9 +166,10 @@ def next_section(data: Source, outline: Outline, offset: int, segments: int) -> 
     tag = container.tag_at(data, offset, expected)
     if not _is_allowed(tag, outline, segments):
         raise FormatError(expected, offset, f"unexpected section with tag {tag}")
-    section = container.frame(data, offset, expected)
+    name = _name(tag, outline, segments)
+    section = container.frame(data, offset, name)
     if tag >= ANCILLARY:
-        container.check(data, section, "ancillary section")
+        container.check(data, section, name)
         if len(outline.ancillary.sections) == limits.ANCILLARY:
             reason = f"there are more than {limits.ANCILLARY} sections that may be skipped"
             raise FormatError("ancillary section", section.start, reason)
@@ -192,6 +197,13 @@ def _expected(outline: Outline, segments: int) -> str:
     if not outline.models:
         return "model 0"
     return f"segment {segments}" if segments < outline.head.num_segments else "file"
+
+
+def _name(tag: int, outline: Outline, segments: int) -> str:
+    """The name of a section that comes next, for errors."""
+    if tag >= ANCILLARY:
+        return f"ancillary section ({NAMES[tag]})" if tag in NAMES else "ancillary section"
+    return {MODEL: f"model {len(outline.models)}", LABELS: "labels"}.get(tag, f"segment {segments}")
 
 
 def _read_model(data: Source, outline: Outline, section: Section) -> None:

@@ -159,7 +159,8 @@ class WorkLimit:
         per_byte = STRICT_WORK_PER_BYTE if self.strict else WORK_PER_BYTE
         excess = self.excess + max(0, work - size * per_byte)
         if excess > WORK:
-            return f"asks for {excess} units of work more than its bytes pay for, at most {WORK} are free"
+            reason = f"asks for {excess} units of work more than its bytes pay for, at most {WORK} are free"
+            return reason + (", strictly; without strict it may be read" if self.strict else "")
         self.excess = excess
         return None
 

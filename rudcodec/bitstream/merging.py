@@ -22,11 +22,11 @@ _HARD = "rudcodec extract --hard makes files with hard labels"
 
 @dataclass
 class _Merged:
-    """The contents of the new file so far: models' fields and streams with their numbers, and segments'
-    fields with what follows these."""
+    """The contents of the new file so far: models' fields and streams, by what tells models from each other,
+    and segments' fields with what follows these."""
 
     head: Head
-    models: dict[tuple[ModelFields, bytes], int] = field(default_factory=dict)
+    models: dict[tuple[ModelFields, bytes], tuple[ModelFields, bytes]] = field(default_factory=dict)
     segments: list[tuple[SegmentFields, bytes]] = field(default_factory=list)
 
     def add(self, data: bytes, outline: Outline) -> None:
@@ -40,23 +40,27 @@ class _Merged:
             self.segments.append((fields, data[segment.digest : segment.section.end]))
 
     def _add_model(self, data: bytes, model: ModelOutline, class_numbers: list[int]) -> int:
-        """The new number of a model; one that is there already is used again."""
+        """The new number of a model; one that is there already is used again, by the larger bound on
+        latents."""
         classes = model.fields.classes
         fields = replace(
             model.fields, classes=None if classes is None else tuple(class_numbers[k] for k in classes)
         )
-        key = fields, data[model.stream : model.section.end]
-        return self.models.setdefault(key, len(self.models))
+        stream = data[model.stream : model.section.end]
+        key = replace(fields, ymax=0), stream
+        known, _ = self.models.get(key, (fields, stream))
+        self.models[key] = replace(fields, ymax=max(fields.ymax, known.ymax)), stream
+        return list(self.models).index(key)
 
     def sections(self, labels: bytes) -> Iterator[bytes]:
         """The models, then the section of labels, then the segments. Raises FormatError."""
         shape, classes = self.head.image_shape, len(self.head.classes)
-        for fields, stream in self.models:
+        for fields, stream in self.models.values():
             writer = Writer("model")
             code_model(writer, shape, classes, fields)
             yield pack(MODEL, bytes(writer.data) + stream)
         yield labels
-        models = tuple(fields for fields, _ in self.models)
+        models = tuple(fields for fields, _ in self.models.values())
         for segment, rest in self.segments:
             writer = Writer("segment")
             code_segment(writer, classes, models, segment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from rudcodec.bitstream.layout import Outline, parse
 from rudcodec.bitstream.limits import batches, latents_per_image
 from rudcodec.bitstream.recovery import recover
 from rudcodec.errors import FormatError, SettingError
-from rudcodec.payload import Payload, Segment
+from rudcodec.payload import Payload, Segment, hard_recipe
 from rudcodec.text import listed
 
 _TOGETHER = 1 << 22  # latents and samples of small segments that are decoded in one go
@@ -126,8 +126,9 @@ def salvage(data: bytes, strict: bool = False) -> tuple[Payload, np.ndarray, tup
     """Payload and images of the intact segments of a damaged file, and one error for each of the others and
     for whatever else is damaged.
 
-    ``strict``: as :func:`rudcodec.bitstream.recover`. Raises FormatError when head, models or labels are
-    damaged, or no segment is intact.
+    Where the label network is lost, images have their classes, and the recipe is one for these. ``strict``:
+    as :func:`rudcodec.bitstream.recover`. Raises FormatError when head, models or the scale of soft labels
+    are damaged, or no segment is intact.
     """
     found = recover(data, strict)
     outline, errors = found.outline, found.lost
@@ -144,7 +145,12 @@ def salvage(data: bytes, strict: bool = False) -> tuple[Payload, np.ndarray, tup
     intact = [segment for i, segment in decoded.items() if i not in errors]
     keep = np.repeat([i not in errors for i in decoded], [sum(s.counts) for s in decoded.values()])
     lost = (*found.others, *(errors[i] for i in sorted(errors)))
-    return contents.payload(intact), images[keep], lost
+    payload = contents.payload(intact)
+    if found.lost_network and payload.recipe is not None:  # which is one for views
+        sizes = [one.section.end - one.section.offset for one in outline.segments.values()]
+        recipe = hard_recipe(payload.recipe, 8 * sum(sizes) / len(payload.classes), payload.num_images)
+        payload = replace(payload, recipe=recipe)
+    return payload, images[keep], lost
 
 
 def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None, strict: bool) -> Selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rudcodec.bitstream.container import ANCILLARY, LABELS, MODEL, SEGMENT, Section, check, frame
@@ -9,6 +10,7 @@ from rudcodec.bitstream.layout import Outline, add_segment, next_section, read_h
 from rudcodec.errors import FormatError
 
 _TAG = bytes([SEGMENT])
+_SCALE = 4  # bytes of a LABELS section that soft labels need; a longer one has a label network
 _EFFORT = 64  # bytes looked at in a search, for each byte of the file
 _CANDIDATE = 1024  # what a candidate costs besides its length, in such bytes
 
@@ -21,11 +23,13 @@ class Recovered:
         outline: with the segments that look intact.
         lost: why other segments are lost, by number.
         others: what is wrong with sections that are no segments: those are left out.
+        lost_network: whether the label network is one of these, so that images have their classes for labels.
     """
 
     outline: Outline
     lost: dict[int, FormatError] = field(default_factory=dict)
     others: list[FormatError] = field(default_factory=list)
+    lost_network: bool = False
 
 
 def recover(data: bytes, strict: bool = False) -> Recovered:
@@ -34,7 +38,8 @@ def recover(data: bytes, strict: bool = False) -> Recovered:
     A damaged segment's length is believed if a segment or the end of the file follows it. Behind one whose
     length isn't, intact segments are searched for byte by byte; they are taken for the last ones if they
     reach the end of the file, else for the next ones. With ``strict``, segments that ask for more than is
-    allowed to strangers are lost, too. Raises FormatError when head, models or labels are damaged.
+    allowed to strangers are lost, too. A damaged label network is left out. Raises FormatError when head,
+    models or the scale of soft labels are damaged.
     """
     found = Recovered(read_head(data, strict))
     outline = found.outline
@@ -58,6 +63,11 @@ def _read_front(data: bytes, found: Recovered) -> int:
         try:
             offset = next_section(data, outline, offset, 0).end + 4
         except FormatError as error:
+            if data[offset] == LABELS and _holds_network(data, offset):
+                found.lost_network = True
+                reason = f"{error.reason}; the label network is lost"
+                found.others.append(FormatError(error.section, error.offset, reason))
+                return _behind_network(data, offset)
             if data[offset] in (MODEL, LABELS):
                 raise
             following = _behind_damage(data, offset, bool(outline.models))
@@ -70,6 +80,25 @@ def _read_front(data: bytes, found: Recovered) -> int:
     if not outline.models:
         raise FormatError("model 0", offset, "missing, the file ends here")
     return offset
+
+
+def _holds_network(data: bytes, offset: int) -> bool:
+    """Whether a damaged section of labels says that it is as long as only one with a label network is."""
+    try:
+        section = frame(data, offset, "labels")
+    except FormatError:
+        return False
+    return section.end - section.start > _SCALE
+
+
+def _behind_network(data: bytes, offset: int) -> int:
+    """Where segments begin behind a damaged label network: its length is believed if an intact section
+    follows it."""
+    end = frame(data, offset, "labels").end + 4
+    with suppress(FormatError):
+        if _is_intact(data, frame(data, end, "section")):
+            return end
+    return min((section.offset for section in _search(data, offset + 1, SEGMENT)[:1]), default=end)
 
 
 def _behind_damage(data: bytes, offset: int, has_models: bool) -> int | None:
