@@ -224,7 +224,12 @@ class SyntheticSet:
         return batches_of(self, seed, device)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The cross entropy of logits (n, classes) with targets of :meth:`batches`, at their temperature."""
+        """The cross entropy of logits (n, classes) with targets of :meth:`batches`, a mean over images.
+
+        Where these are probabilities, which come from a softmax of some temperature T, the logits are divided
+        by T as well, and the loss is multiplied by T^2, so that its gradients stay as large: logits that are
+        all alike then cost T^2 ln(classes).
+        """
         load_optional("torch", "train")
         from rudcodec.torch_dataset import loss_of
 

@@ -110,8 +110,7 @@ def test_networks_of_extracted_files_are_there_once() -> None:
     assert len(set(bounds)) > 1 and bounds[-1] == max(bounds)
     payload, images = bitstream.decode_images(merged)
     whole, expected = bitstream.decode_images(data)
-    order = np.argsort(whole.segments and np.concatenate([s.labels for s in whole.segments]), kind="stable")
-    found = np.argsort(np.concatenate([s.labels for s in payload.segments]), kind="stable")
+    order, found = (np.argsort(bitstream.hard_labels(one), kind="stable") for one in (whole, payload))
     assert np.array_equal(images[found], expected[order])
 
 

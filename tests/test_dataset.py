@@ -303,6 +303,23 @@ def test_batches_of_a_label_network_are_views(tmp_path: Path) -> None:
     assert data.loss(logits, torch.zeros(5, dtype=torch.int64)).item() == pytest.approx(np.log(2), rel=1e-5)
 
 
+@pytest.mark.parametrize("labels", ["hard", "network"])
+def test_workers_of_a_loader_take_turns(labels: str, data: SyntheticSet, tmp_path: Path) -> None:
+    if labels == "network":
+        data = rudcodec.load(labelled_file(tmp_path))
+    data = data.with_recipe(steps=5, batch=3)
+    for workers in (0, 2):
+        loader: Any = DataLoader(
+            data.batches(seed=1),
+            batch_size=None,
+            num_workers=workers,
+            multiprocessing_context="fork" if workers else None,
+        )
+        assert len(loader) == 5
+        for (images, targets), (ours, own) in zip(loader, data.batches(seed=1), strict=True):
+            assert torch.equal(images, ours) and torch.equal(targets, own)
+
+
 def test_batches_of_soft_labels(soft: SyntheticSet) -> None:
     soft = soft.with_recipe(steps=1)
     ((images, probs),) = soft.batches()
@@ -343,6 +360,12 @@ def test_networks_are_judged_in_the_mode_for_evaluation(data: SyntheticSet) -> N
         (lambda channels, classes, size: 3, "makes a int, not a torch.nn.Module"),
         (lambda channels, classes, size: nn.Flatten(), "doesn't give 3 logits"),
         (lambda channels, classes, size: nn.Conv2d(1, 3, 1), r"can't take images \(3, 8, 8\)"),
+        (
+            lambda channels, classes, size: nn.Sequential(
+                nn.Flatten(), nn.Linear(192, classes).requires_grad_(False)
+            ),
+            "without weights that can be trained",
+        ),
     ],
 )
 @pytest.mark.parametrize("by_name", [False, True])

@@ -104,6 +104,8 @@ def _own_network(
         raise SettingError(f"net: {name} can't take images {(channels, *size)}: {reason}") from error
     if not isinstance(logits, Tensor) or logits.shape != (1, classes):
         raise SettingError(f"net: {name} doesn't give {classes} logits for an image, as the classes need")
+    if not any(weight.requires_grad for weight in net.parameters()):
+        raise SettingError(f"net: {name} makes a network without weights that can be trained")
     return net.train()
 
 

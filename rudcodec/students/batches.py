@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
 from rudcodec.augment import augment
@@ -23,8 +25,9 @@ from rudcodec.students.training_set import TrainingSet
 from rudcodec.whole_numbers import MAX_SEED, whole
 
 
-class Batches:
-    """All ``recipe.steps`` batches of one training: iterate over it.
+class Batches(IterableDataset[tuple[Tensor, Tensor]]):
+    """All ``recipe.steps`` batches of one training: iterate over it, or give it to a ``DataLoader`` with
+    ``batch_size=None``, whose workers then take turns.
 
     Yields normalised images, float32 (n, C, H, W), with classes, int64 (n,), or probabilities, float32
     (n, classes), on ``device``. Views come in batches of ``recipe.batch``. Batches of images are cut from
@@ -78,8 +81,13 @@ class Batches:
         return self.recipe.steps
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = get_worker_info()
+        first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         drawing = self.drawing(self.seed, torch.Generator().manual_seed(self.seed))
-        return (drawing.batch(step) for step in range(self.recipe.steps))
+        if self._stream is not None:
+            return (drawing.batch(step) for step in range(first, self.recipe.steps, stride))
+        # each follows from those before it
+        return islice((drawing.batch(step) for step in range(self.recipe.steps)), first, None, stride)
 
     @usual_torch()
     def drawing(self, seed: int, generator: torch.Generator) -> Drawing:
