@@ -14,6 +14,7 @@ import numpy as np
 from click.core import ParameterSource
 
 from rudcodec.display import ProgressView
+from rudcodec.optional import TRAINING, require
 from rudcodec.pace import PacedView
 from rudcodec.psnr import psnr
 from rudcodec.recipe_text import recipe_lines
@@ -24,7 +25,7 @@ from .commands import command, is_quiet
 from .judging import Judging, RealImages, judging_flags, recipe_flag
 from .outputs import check_standard_output
 from .tables import print_table
-from .values import finite, naming, read_input, require, shown_input
+from .values import finite, naming, read_input, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.comparison import Entry
@@ -87,7 +88,7 @@ def compare(
             files.append(JudgedFile.decode(shown_input(path), read_input(path)))
     if source is not None:
         check_standard_output()
-        require("torch")
+        require(*TRAINING)
     with ExitStack() as kept:  # what students have done, until the result is written
         rows = [*_facts(*files), *(_accuracies(files, source, judging, kept) if source is not None else ())]
         alike = _similarity(*files)

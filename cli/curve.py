@@ -14,6 +14,7 @@ import rudcodec
 from rudcodec.baselines.codecs import check_codec
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
+from rudcodec.optional import TRAINING, require
 from rudcodec.report import JudgedFile, Ledger
 from rudcodec.settings import PRESETS, Settings, parse_settings
 from rudcodec.text import average, percent, short
@@ -34,7 +35,6 @@ from .values import (
     output_name,
     read_input,
     recipe_change,
-    require,
     shown_input,
 )
 
@@ -126,7 +126,7 @@ def curve(
         raise click.UsageError("Missing option '--real'")
     outputs.check(force, (source, *files))
     judged = [] if sizes is not None else _decoded([(shown_input(file), read_input(file)) for file in files])
-    require("torch")
+    require(*TRAINING)
     for codec in codecs:
         check_codec(codec)
     ledger = Ledger(outputs.ledger)

@@ -14,6 +14,7 @@ import click
 from rudcodec.baselines.codecs import check_codec
 from rudcodec.display import ProgressView
 from rudcodec.errors import BudgetError
+from rudcodec.optional import TRAINING, require
 from rudcodec.pace import PacedView
 from rudcodec.report import JudgedFile
 from rudcodec.text import average, percent
@@ -23,7 +24,7 @@ from .commands import command, is_quiet
 from .judging import CODEC, Judging, judging_flags, recipe_flag
 from .outputs import check_standard_output
 from .tables import print_table
-from .values import finite, naming, read_input, require, shown_input
+from .values import finite, naming, read_input, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
@@ -64,7 +65,7 @@ def evaluate(
         data = judged.data
 
     check_standard_output()
-    require("torch")
+    require(*TRAINING)
     if baseline != "none":
         check_codec(baseline)
     judging = Judging(changes=dict(changes), **flags)

@@ -10,11 +10,12 @@ import click
 
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
+from rudcodec.optional import TRAINING, require
 from rudcodec.threads import prepare_for_images
 
 from .commands import closing, command, device_flag, is_quiet
 from .reading import read_images, reading_flags, size_flag
-from .values import FiniteRange, output_folder, require
+from .values import FiniteRange, output_folder
 
 if TYPE_CHECKING:
     from rudcodec.data.reading import Mode
@@ -58,7 +59,7 @@ def experts(
     Experts that are in DIR already are left as they are: an interrupted command goes on, and a larger --count
     adds to them.
     """
-    require("torch")
+    require(*TRAINING)
     with ProgressView(is_quiet()) as view:
         images = read_images(source, "train", Reading(size, mode, background, skip_bad), view)
 

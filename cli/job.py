@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
+from rudcodec.optional import TRAINING, require
 from rudcodec.processes import is_first_process
 from rudcodec.progress import activity
 from rudcodec.run_files import RunFiles, run_folder
@@ -23,7 +24,6 @@ from .outputs import STANDARD_OUTPUT, check_outputs
 from .preview import check_preview
 from .reading import read_images
 from .setting_flags import GivenSettings
-from .values import require
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
@@ -122,9 +122,9 @@ class Job:
         if is_first_process():  # of several (torchrun), it writes and speaks
             self._check_outputs()
         check_preview(self.preview)
-        require("torch", "safetensors", "filelock", "threadpoolctl")
+        require(*TRAINING)
         if self.tensorboard is not None:
-            require("tensorboard", advice="pip install tensorboard")
+            require("tensorboard", what="--tensorboard")
 
     def _check_flags(self) -> None:
         if self.real is not None and not self.distilled:

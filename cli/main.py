@@ -19,6 +19,7 @@ import click
 
 from rudcodec.errors import RudError
 from rudcodec.interrupts import Interrupted, end_in_order
+from rudcodec.optional import EXTRAS, missing
 from rudcodec.threads import prepare_threads
 
 from .cache import cache
@@ -34,8 +35,6 @@ from .info import info
 from .merge import merge
 from .truncate import truncate
 from .verify import verify
-
-_OPTIONAL = ("torch", "torchvision", "sklearn")
 
 
 class Failure(click.ClickException):
@@ -82,9 +81,9 @@ class Commands(click.Group):
                 raise
             raise Failure("out of memory") from error
         except ModuleNotFoundError as error:
-            if error.name not in _OPTIONAL:
+            if error.name not in EXTRAS:
                 raise
-            raise Failure(f"this needs {error.name}: pip install 'rudcodec[train]'") from error
+            raise Failure(str(missing(error.name))) from error
         except OSError as error:
             raise _failure(error) from error
 

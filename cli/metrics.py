@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rudcodec.display import ProgressView
-from rudcodec.errors import DataError, SettingError
+from rudcodec.errors import DataError
 
 from .outputs import STANDARD_OUTPUT, shown_output
 from .values import finite
@@ -111,8 +111,6 @@ class Metrics:
 
 
 def _writer(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise SettingError("--tensorboard needs tensorboard: pip install tensorboard") from error
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(folder)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rudcodec.errors import DataError
+from rudcodec.optional import require
 
 from .outputs import STANDARD_OUTPUT, check_outputs
-from .values import require
 
 if TYPE_CHECKING:
     from rudcodec.report.page import Report
@@ -60,7 +60,7 @@ class ReportOutputs:
     def check(self, force: bool, sources: Collection[str]) -> None:
         """Refuse, before any work, what can't be written, is there already or is read. Raises DataError."""
         if any(path.suffix.lower() != ".tsv" for path in self.files):
-            require("matplotlib", advice="pip install 'rudcodec[plot]'")
+            require("matplotlib")
         if self.folder is None or self.folder.is_dir():
             check_outputs(self.files, force, sources=sources)
             return

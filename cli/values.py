@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from rudcodec.errors import (
     BudgetError,
     DataError,
     FormatError,
-    MissingPackageError,
     RudError,
     SettingError,
 )
@@ -170,13 +168,6 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
-
-
-def require(*modules: str, advice: str = "pip install 'rudcodec[train]'") -> None:
-    """Raise MissingPackageError unless these are installed; they are looked for, not imported."""
-    for name in modules:
-        if find_spec(name) is None:
-            raise MissingPackageError(f"this needs {name}: {advice}")
 
 
 @contextmanager

@@ -51,8 +51,8 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         from importlib import import_module
 
-        from rudcodec.optional import load_optional
+        from rudcodec.optional import TRAINING, require
 
-        load_optional("torch", "train")
+        require(*TRAINING)
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

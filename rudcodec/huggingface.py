@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def as_dataset(data: SyntheticSet) -> Any:
     """See :meth:`rudcodec.SyntheticSet.hf`."""
-    datasets: Any = load_optional("datasets", "hf")
+    datasets: Any = load_optional("datasets")
     features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=list(data.classes))}
     columns: dict[str, Any] = {
         "image": [{"bytes": png(image), "path": None} for image in data.images],

@@ -8,14 +8,36 @@ from typing import Any
 
 from rudcodec.errors import MissingPackageError
 
+TRAINING = ("torch", "safetensors", "filelock", "threadpoolctl")
+"""What everything that trains imports."""
 
-def load_optional(module: str, extra: str) -> Any:
-    """Import a module of a package that ``pip install 'rudcodec[extra]'`` brings.
+EXTRAS: dict[str, str | None] = {
+    **dict.fromkeys((*TRAINING, "torchvision", "sklearn", "platformdirs"), "train"),
+    "safetensors": None,
+    "matplotlib": "plot",
+    **dict.fromkeys(("datasets", "pyarrow"), "hf"),
+    "compressai": "compressai",
+}
+"""The extra of this package that brings a module, see pyproject.toml; None where it is small by itself."""
 
-    Raises:
-        MissingPackageError: the package isn't installed.
-    """
-    package = module.partition(".")[0]
-    if find_spec(package) is None:
-        raise MissingPackageError(f"{package} is missing, which this needs: pip install 'rudcodec[{extra}]'")
+
+def require(*modules: str, what: str = "this") -> None:
+    """Raise MissingPackageError, which says how to install it, unless the package of each module is there:
+    they are looked for, not imported. ``what``: what needs them."""
+    for module in modules:
+        if find_spec(module.partition(".")[0]) is None:
+            raise missing(module, what)
+
+
+def load_optional(module: str, what: str = "this") -> Any:
+    """Import a module of a package that may be missing. Raises MissingPackageError, as :func:`require`."""
+    require(module, what=what)
     return import_module(module)
+
+
+def missing(module: str, what: str = "this") -> MissingPackageError:
+    """The error that says that the package of a module is missing."""
+    package = module.partition(".")[0]
+    extra = EXTRAS.get(package)
+    advice = f"'rudcodec[{extra}]'" if extra else package
+    return MissingPackageError(f"{package} is missing, which {what} needs: pip install {advice}")

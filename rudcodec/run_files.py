@@ -111,7 +111,7 @@ def is_leftover(name: str) -> bool:
 
 def lock_of(folder: Path) -> BaseFileLock:
     """The lock of a run's folder, which :func:`acquire` doesn't wait for. Raises MissingPackageError."""
-    load_optional("filelock", "train")
+    load_optional("filelock")
     from filelock import FileLock
 
     return FileLock(folder / LOCK, blocking=False)

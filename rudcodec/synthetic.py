@@ -13,7 +13,7 @@ import numpy as np
 from rudcodec.errors import BudgetError, SettingError
 from rudcodec.export import Contents, choose_format
 from rudcodec.export import save as save_contents
-from rudcodec.optional import load_optional
+from rudcodec.optional import TRAINING, require
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe, hard_recipe
 from rudcodec.recipe_checks import changed_recipe
 from rudcodec.views import checked_numbers
@@ -205,7 +205,7 @@ class SyntheticSet:
         Raises:
             SettingError: there are no soft labels, or no recipe to normalise by.
         """
-        load_optional("torch", "train")
+        require(*TRAINING)
         from rudcodec.torch_dataset import TensorImages
 
         return TensorImages(self, transform, normalise, soft)
@@ -218,7 +218,7 @@ class SyntheticSet:
 
         Raises SettingError where the recipe asks for more than :mod:`rudcodec.students.limits` allows.
         """
-        load_optional("torch", "train")
+        require(*TRAINING)
         from rudcodec.torch_dataset import batches_of
 
         return batches_of(self, seed, device)
@@ -230,7 +230,7 @@ class SyntheticSet:
         by T as well, and the loss is multiplied by T^2, so that its gradients stay as large: logits that are
         all alike then cost T^2 ln(classes).
         """
-        load_optional("torch", "train")
+        require(*TRAINING)
         from rudcodec.torch_dataset import loss_of
 
         return loss_of(self, logits, targets)

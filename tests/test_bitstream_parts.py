@@ -77,6 +77,25 @@ def test_segments_of_a_file_that_is_cut_behind_them(file: Path) -> None:
                 rudcodec.load(file, segments=segments)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "text"),
+    [
+        ({"segments": 0}, r"segments must be a list of numbers, such as \[0\]"),
+        ({"classes": "bee"}, r"classes must be a list of names, such as \['bee'\]"),
+        ({"classes": 1}, r"classes must be a list of names, such as \[1\]"),
+        ({"classes": ["bee", "fly"]}, "class 'fly': the file has none but ant, bee, cat"),
+        ({"classes": [1]}, "class 1: the file has none but ant, bee, cat"),
+    ],
+)
+def test_parts_are_lists(file: Path, chosen: Any, text: str) -> None:
+    for read in (rudcodec.load, lambda *args, **chosen: list(rudcodec.stream(*args, **chosen))):
+        with pytest.raises(SettingError, match=text):
+            read(file, **chosen)
+    if "classes" in chosen:
+        with pytest.raises(SettingError, match=text):
+            bitstream.extract(file.read_bytes(), **chosen)
+
+
 def test_what_is_not_asked_for_is_not_read(file: Path) -> None:
     """Damage in another segment isn't even noticed; in one that is read, it is."""
     whole = rudcodec.load(file)

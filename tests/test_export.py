@@ -228,10 +228,11 @@ def test_missing_folder_and_full_ones_are_one_line(rud: Path, tmp_path: Path) ->
 def test_a_missing_package_is_named(rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rudcodec.optional.find_spec", lambda name: None)
     data = rudcodec.load(rud)
-    for name, package in (("out.parquet", "pyarrow"), ("out.safetensors", "safetensors")):
-        with pytest.raises(
-            MissingPackageError, match=rf"^{package} is missing.* pip install 'rudcodec\[hf\]'"
-        ):
+    for name, package, advice in (
+        ("out.parquet", "pyarrow", r"'rudcodec\[hf\]'"),
+        ("out.safetensors", "safetensors", "safetensors"),
+    ):
+        with pytest.raises(MissingPackageError, match=rf"^{package} is missing.* pip install {advice}"):
             data.save(tmp_path / name)
         assert package in one_line(run("decompress", rud, tmp_path / name))
     with pytest.raises(ImportError, match=r"^datasets is missing"):
@@ -253,3 +254,15 @@ def test_saving_imports_neither_torch_nor_what_it_does_not_need(rud: Path, tmp_p
     line = [sys.executable, "-c", code, str(rud), str(tmp_path)]
     result = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_what_training_imports_is_looked_for_first(rud: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a torch of the user's own, packages that it doesn't bring may be missing."""
+    pytest.importorskip("torch")
+    monkeypatch.setattr("rudcodec.optional.find_spec", lambda name: None if name == "safetensors" else name)
+    data = rudcodec.load(rud)
+    for use in (data.batches, data.recipe.train_transform, lambda: rudcodec.evaluate):
+        with pytest.raises(MissingPackageError, match=r"^safetensors is missing.* pip install safetensors"):
+            use()
+    said = one_line(run("eval", rud, "--real", "digits"))
+    assert "safetensors is missing, which this needs: pip install safetensors" in said

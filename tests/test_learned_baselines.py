@@ -171,11 +171,13 @@ def test_absent_weights_are_named_and_never_downloaded(zoo: Any, cache: Path, ru
 def test_without_compressai_it_says_how_to_get_it(
     cache: Path, monkeypatch: pytest.MonkeyPatch, rud: Path
 ) -> None:
-    monkeypatch.setattr("rudcodec.baselines.learned_codecs.find_spec", lambda name: None)
+    there = {"compressai": None}
+    monkeypatch.setattr("rudcodec.optional.find_spec", lambda name: there.get(name, name))
     result = CliRunner().invoke(main, ["eval", str(rud), "--real", "digits", "--baseline", "mbt2018"])
     assert result.exit_code == 2
     assert result.stderr == (
-        "rudcodec: mbt2018 needs compressai: pip install 'rudcodec[compressai]' (for Python 3.11 and 3.12)\n"
+        "rudcodec: compressai is missing, which mbt2018 (for Python 3.11 and 3.12) needs: "
+        "pip install 'rudcodec[compressai]'\n"
     )
 
 

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rudcodec.baselines.picture_codec import CodedPicture, LearnedName, Subsampling
-from rudcodec.errors import MissingPackageError, SettingError
+from rudcodec.errors import SettingError
 from rudcodec.files import home_expanded
-from rudcodec.optional import load_optional
+from rudcodec.optional import load_optional, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,10 +90,7 @@ def check_learned(name: LearnedName) -> None:
     Raises:
         MissingPackageError: compressai isn't installed. SettingError: no weights are there.
     """
-    if find_spec("compressai") is None:
-        raise MissingPackageError(
-            f"{name} needs compressai: pip install 'rudcodec[compressai]' (for Python 3.11 and 3.12)"
-        )
+    require("compressai", what=f"{name} (for Python 3.11 and 3.12)")
     if not find_weights(name):
         function, end = name.replace("-", "_"), _MODELS[name].qualities + 1
         raise SettingError(
@@ -126,8 +122,8 @@ def _load_model(name: LearnedName, path: Path) -> Any:
     with warnings.catch_warnings():
         # of what compressai imports: nothing the user could act on
         warnings.simplefilter("ignore")
-        zoo = load_optional("compressai.zoo", "compressai")
-        architectures = load_optional("compressai.zoo.image", "compressai").model_architectures
+        zoo = load_optional("compressai.zoo")
+        architectures = load_optional("compressai.zoo.image").model_architectures
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         model = architectures[name].from_state_dict(zoo.load_state_dict(weights))

@@ -9,6 +9,7 @@ import numpy as np
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.ancillary import pack_recipe
+from rudcodec.bitstream.class_names import names, numbers_of
 from rudcodec.bitstream.codec import encode
 from rudcodec.bitstream.container import RECIPE, VIEWS, copied
 from rudcodec.bitstream.layout import parse, read_head
@@ -16,7 +17,6 @@ from rudcodec.bitstream.reading import decode_images
 from rudcodec.bitstream.used_networks import renumbered, without_unused
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import LabelNetwork, Payload, QTensor, hard_recipe
-from rudcodec.text import listed
 from rudcodec.whole_numbers import whole
 
 
@@ -93,13 +93,7 @@ def _with_ipc(payload: Payload, ipc: int) -> Payload:
 
 def _numbers_of(payload: Payload, classes: Iterable[str]) -> list[int]:
     """The numbers of the classes that are kept. Raises SettingError if they can't be kept alone."""
-    if isinstance(classes, str):
-        raise SettingError("classes must be a list of names")
-    known, wanted = frozenset(payload.classes), dict.fromkeys(classes)
-    for name in wanted:
-        if name not in known:
-            raise SettingError(f"class {name!r}: the file has none but {listed(payload.classes)}")
-    kept = [k for k, name in enumerate(payload.classes) if name in wanted]
+    kept = numbers_of(names(classes), payload.classes)
     if payload.soft is not None and len(kept) < len(payload.classes):
         raise SettingError(
             "soft labels name all classes, so that none can go; --hard (in Python hard=True) "

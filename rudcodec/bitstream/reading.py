@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rudcodec.bitstream.class_names import names, numbers_of
 from rudcodec.bitstream.codec import digests
 from rudcodec.bitstream.contents import Contents
 from rudcodec.bitstream.files import Source, read_bytes
@@ -16,7 +17,6 @@ from rudcodec.bitstream.limits import batches, latents_per_image
 from rudcodec.bitstream.recovery import recover
 from rudcodec.errors import FormatError, SettingError
 from rudcodec.payload import Payload, Segment, hard_recipe
-from rudcodec.text import listed
 
 _TOGETHER = 1 << 22  # latents and samples of small segments that are decoded in one go
 
@@ -43,9 +43,7 @@ class Selection:
             raise SettingError(f"segment {i}: the file has segments 0..{total - 1}")
         if self.classes is None:
             return outline
-        for name in sorted(self.classes.difference(outline.classes)):
-            raise SettingError(f"class {name!r}: the file has none but {listed(outline.classes)}")
-        kept = [number for number, name in enumerate(outline.classes) if name in self.classes]
+        kept = numbers_of(self.classes, outline.classes)
         outline.segments = {
             i: segment
             for i, segment in outline.segments.items()
@@ -154,11 +152,11 @@ def salvage(data: bytes, strict: bool = False) -> tuple[Payload, np.ndarray, tup
 
 
 def _selection(segments: Iterable[int] | None, classes: Iterable[str] | None, strict: bool) -> Selection:
-    if isinstance(classes, str):
-        raise SettingError("classes must be a list of names")
+    if segments is not None and not isinstance(segments, Iterable):
+        raise SettingError(f"segments must be a list of numbers, such as [{segments}]")
     return Selection(
         None if segments is None else frozenset(segments),
-        None if classes is None else frozenset(classes),
+        None if classes is None else frozenset(names(classes)),
         strict,
     )
 

@@ -137,7 +137,7 @@ def cache_space(key: str, shape: tuple[int, ...], facts: dict[str, Any]) -> Iter
     if found := _stored(path):
         yield _Found(found)
         return
-    filelock = load_optional("filelock", "train")
+    filelock = load_optional("filelock")
     lock = filelock.FileLock(path.with_suffix(_LOCK))
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +217,7 @@ def clear(folder: Path) -> tuple[list[Entry], list[Entry]]:
 
 def _cleared(path: Path) -> bool:
     """Remove an entry and its lock, unless another process has that. Raises like :func:`clear`."""
-    filelock = load_optional("filelock", "train")
+    filelock = load_optional("filelock")
     lock_path = path.with_suffix(_LOCK)
     try:
         with filelock.FileLock(lock_path, blocking=False):

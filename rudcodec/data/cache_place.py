@@ -25,7 +25,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """
     if chosen := environment.get(FOLDER_VARIABLE):
         return home_expanded(chosen, f"${FOLDER_VARIABLE}").absolute()
-    platformdirs = load_optional("platformdirs", "train")
+    platformdirs = load_optional("platformdirs")
     try:
         folder = Path(platformdirs.user_cache_dir("rudcodec", False)) / "decoded"
     except RuntimeError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from rudcodec.export.contents import Contents
-from rudcodec.optional import load_optional
+from rudcodec.optional import require
 
 
 @dataclass(frozen=True)
@@ -34,5 +34,4 @@ class FileFormat:
 
     def check_installed(self) -> None:
         """Raise MissingPackageError if a package is missing that writing needs."""
-        for package in self.packages:
-            load_optional(package, "hf")
+        require(*self.packages)

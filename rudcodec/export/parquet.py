@@ -19,9 +19,9 @@ def write(contents: Contents, file: BinaryIO) -> None:
     The table's metadata tells ``datasets`` what they are; under ``rudcodec`` it has classes and recipe as
     JSON.
     """
-    arrow = load_optional("pyarrow", "hf")
+    arrow = load_optional("pyarrow")
     schema = _schema(contents, arrow)
-    with load_optional("pyarrow.parquet", "hf").ParquetWriter(file, schema) as table:
+    with load_optional("pyarrow.parquet").ParquetWriter(file, schema) as table:
         for batch in contents.batches:
             for start in range(0, len(batch.images), _ROWS):
                 rows = slice(start, start + _ROWS)

@@ -22,7 +22,7 @@ def write(contents: Contents, file: BinaryIO) -> None:
     if contents.has_probs:
         tensors["probs"] = np.concatenate([batch.probs for batch in batches if batch.probs is not None])
     # one entry of metadata: the order of several would differ from run to run
-    file.write(load_optional("safetensors.numpy", "hf").save(tensors, {"about": contents.about()}))
+    file.write(load_optional("safetensors.numpy").save(tensors, {"about": contents.about()}))
 
 
 FORMAT = FileFormat(

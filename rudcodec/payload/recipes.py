@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rudcodec.optional import load_optional
+from rudcodec.optional import TRAINING, require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,14 +56,14 @@ class Recipe:
         """What turns a PIL image or a uint8 array (H, W, C), or a batch of arrays, into normalised and
         augmented float32 tensors; float tensors, which are normalised already, it only augments. Needs torch.
         """
-        load_optional("torch", "train")
+        require(*TRAINING)
         from rudcodec.students.transforms import RecipeTransform
 
         return RecipeTransform(self, train=True)
 
     def test_transform(self) -> RecipeTransform:
         """The same without augmentation, for images to test a network on. Needs torch."""
-        load_optional("torch", "train")
+        require(*TRAINING)
         from rudcodec.students.transforms import RecipeTransform
 
         return RecipeTransform(self, train=False)
@@ -74,7 +74,7 @@ class Recipe:
         By itself its learning rate falls to 0 on a cosine over ``steps`` steps and then stays 0; it is
         constant, for a scheduler of your own, with ``anneal=False``.
         """
-        load_optional("torch", "train")
+        require(*TRAINING)
         from rudcodec.students.optimizers import RecipeOptimizer
 
         return RecipeOptimizer(net, self, anneal)

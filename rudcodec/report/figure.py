@@ -54,9 +54,9 @@ def draw(points: Sequence[Point], format: Format, title: str = "", dark: bool = 
     Raises:
         MissingPackageError: matplotlib isn't installed.
     """
-    matplotlib = load_optional("matplotlib", "plot")
-    backend = load_optional("matplotlib.backends.backend_agg", "plot")
-    figures = load_optional("matplotlib.figure", "plot")
+    matplotlib = load_optional("matplotlib")
+    backend = load_optional("matplotlib.backends.backend_agg")
+    figures = load_optional("matplotlib.figure")
     paper = "#dddddd" if dark else "#222222"
     style = {
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), paper),
@@ -120,7 +120,7 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], points: Sequence[Point], da
 
 
 def _draw_frame(axes: Any, points: Sequence[Point], title: str) -> None:
-    ticker = load_optional("matplotlib.ticker", "plot")
+    ticker = load_optional("matplotlib.ticker")
     axes.set_xscale("log")
     low, high = min(point.bpc for point in points), max(point.bpc for point in points)
     room = max(1.15, 1.6 / math.sqrt(high / low))
