@@ -69,21 +69,26 @@ class SyntheticSet:
     def __getitem__(self, index: int | np.integer) -> tuple[np.ndarray, int]: ...
 
     @overload
-    def __getitem__(self, index: slice | np.ndarray | list[int]) -> SyntheticSet: ...
+    def __getitem__(self, index: slice | range | np.ndarray | Tensor | list[int]) -> SyntheticSet: ...
 
     def __getitem__(
-        self, index: int | np.integer | slice | np.ndarray | list[int]
+        self, index: int | np.integer | slice | range | np.ndarray | Tensor | list[int]
     ) -> tuple[np.ndarray, int] | SyntheticSet:
-        """Image ``index``, uint8 (H, W, C), and its class number; or, for a slice, an array of indices or a
-        mask, the set of these images, whose ``size`` stays the file's."""
-        if isinstance(index, slice | list) or (isinstance(index, np.ndarray) and index.ndim):
-            rows = index if isinstance(index, slice) else np.asarray(index, None if len(index) else np.int64)
-            if isinstance(rows, np.ndarray) and rows.ndim > 1:
-                raise IndexError(f"indices of images must have one dimension, not {rows.ndim}")
-            probs = None if self.probs is None else self.probs[rows]
-            return replace(self, images=self.images[rows], labels=self.labels[rows], probs=probs)
+        """Image ``index``, uint8 (H, W, C), and its class number; or, for a slice or range, or an array, a
+        tensor or a list of indices, or a mask, the set of these images, whose ``size`` stays the file's."""
+        if isinstance(index, slice):
+            return self._taken(index)
+        if isinstance(index, range | list) or getattr(index, "ndim", None):
+            rows = np.asarray(index)
+            return self._taken(rows if rows.size else rows.astype(np.int64))
         number = operator.index(index)
         return self.images[number], int(self.labels[number])
+
+    def _taken(self, rows: slice | np.ndarray) -> SyntheticSet:
+        if isinstance(rows, np.ndarray) and rows.ndim > 1:
+            raise IndexError(f"indices of images must have one dimension, not {rows.ndim}")
+        probs = None if self.probs is None else self.probs[rows]
+        return replace(self, images=self.images[rows], labels=self.labels[rows], probs=probs)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
         return (self[number] for number in range(len(self)))

@@ -64,6 +64,8 @@ def test_items_are_images_and_class_numbers(data: SyntheticSet) -> None:
     with pytest.raises(TypeError):
         data["3"]  # type: ignore[call-overload]
     with pytest.raises(TypeError):
+        data[0, 1]  # type: ignore[call-overload]
+    with pytest.raises(TypeError):
         data[1.0]  # type: ignore[call-overload]
 
 
@@ -80,6 +82,12 @@ def test_slices_are_sets(soft: SyntheticSet) -> None:
     some = soft[10:20:3]
     np.testing.assert_array_equal(some.images, soft.images[10:20:3])
     np.testing.assert_array_equal(some.labels, soft.labels[10:20:3])
+    for rows in (range(10, 20, 3), torch.arange(10, 20, 3), [10, 13, 16, 19]):
+        np.testing.assert_array_equal(soft[rows].images, some.images)
+    mask = torch.zeros(len(soft), dtype=torch.bool)
+    mask[[10, 13, 16, 19]] = True
+    np.testing.assert_array_equal(soft[mask].images, some.images)
+    assert len(soft[range(0)]) == len(soft[[]]) == 0 and soft[torch.tensor(10)][1] == soft.labels[10]
     assert some.probs is not None and soft.probs is not None
     np.testing.assert_array_equal(some.probs, soft.probs[10:20:3])
     assert (some.classes, some.size, some.recipe) == (soft.classes, soft.size, soft.recipe)
