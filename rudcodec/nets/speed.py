@@ -8,8 +8,8 @@ import logging
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
@@ -35,10 +35,12 @@ def has_fast_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and any(probe is not None and probe() for probe in probes)
 
 
-def autocast(device: torch.device) -> AbstractContextManager[object]:
+@contextmanager
+def autocast(device: torch.device) -> Iterator[None]:
     """bf16 autocast where the hardware has it, else float32."""
-    # within a caller's autocast the cache would keep weights as they were when that began
-    return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device), cache_enabled=False)
+    torch.clear_autocast_cache()  # within a caller's autocast it would keep weights as they once were
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)):
+        yield
 
 
 @functools.cache
