@@ -22,11 +22,19 @@ from .commands import RareOption, closing, command, is_quiet, is_verbose
 from .estimate import print_estimate
 from .job import Job
 from .metrics import Metrics
-from .outputs import STANDARD_OUTPUT, force_flag, send_or_keep, shown_output, staged, write_output
+from .outputs import (
+    STANDARD_OUTPUT,
+    Destination,
+    force_flag,
+    send_or_keep,
+    shown_output,
+    staged,
+    write_output,
+)
 from .preview import preview_png
 from .reading import READING_SECTION, SPLIT, reading_flags, size_flag
 from .setting_flags import setting_flags
-from .values import FiniteRange, OutputFile
+from .values import FiniteRange
 
 if TYPE_CHECKING:
     from rudcodec.distill import CompressResult, Estimate
@@ -37,7 +45,7 @@ _SET = "A set that is distilled already"
 
 @command("compress", "Distill an image set into a .rud file.")
 @click.argument("source", metavar="SRC")
-@click.argument("out", metavar="OUT", type=OutputFile())
+@click.argument("out", metavar="OUT", type=Destination())
 @size_flag
 @reading_flags
 @click.option(
@@ -61,8 +69,8 @@ _SET = "A set that is distilled already"
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @force_flag
-@click.option("--preview", type=OutputFile(), metavar="PNG", help="Write a contact sheet.")
-@click.option("--log", type=OutputFile(), metavar="FILE", help="Write metrics as JSON lines.")
+@click.option("--preview", type=Destination(), metavar="PNG", help="Write a contact sheet.")
+@click.option("--log", type=Destination(), metavar="FILE", help="Write metrics as JSON lines.")
 @click.option(
     "--checkpoint-every",
     "checkpoint_seconds",

@@ -15,7 +15,7 @@ from rudcodec.files import check_not_read
 from rudcodec.text import listed, short
 
 from .commands import closing, command
-from .outputs import STANDARD_OUTPUT, check_outputs, send, shown_output, staged
+from .outputs import STANDARD_OUTPUT, check_outputs, destination, send, shown_output, staged
 from .values import naming, output_name, read_input
 
 _NAMED = 10
@@ -59,14 +59,15 @@ def decompress(
         raise click.UsageError("--views doesn't go with --salvage")
     if views is None and seed is not None:
         raise click.UsageError("--seed is of --views: say how many")
-    if out == "-" and format_name in (None, "folder"):
+    path = destination(out)
+    if path == STANDARD_OUTPUT and format_name in (None, "folder"):
         raise click.UsageError("standard output needs --format, and takes no folder")
     import rudcodec
     from rudcodec import bitstream, output
     from rudcodec.export import Contents, save
     from rudcodec.views import checked_numbers
 
-    chosen, path = choose_format(out, format_name), Path(out)
+    chosen = choose_format(out, format_name)
     if chosen is not None:
         check_outputs([path], force)
     elif force:

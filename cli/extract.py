@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from .commands import command
-from .outputs import check_outputs, force_flag, write_file
-from .values import OutputFile, naming, read_input
+from .outputs import Destination, check_outputs, force_flag, write_file
+from .values import naming, read_input
 
 
 @command("extract", "Write some of the images of a .rud file as another.")
 @click.argument("file", metavar="IN")
-@click.argument("out", metavar="OUT", type=OutputFile())
+@click.argument("out", metavar="OUT", type=Destination())
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep this class; may be repeated.")
 @click.option("--ipc", type=click.IntRange(1), metavar="N", help="Keep the first N images of each class.")
 @click.option("--hard", is_flag=True, help="Leave out soft labels or a label network.")

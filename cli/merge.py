@@ -11,13 +11,13 @@ import click
 from rudcodec.text import counted, shown
 
 from .commands import command
-from .outputs import check_outputs, force_flag, write_file
-from .values import OutputFile, naming, read_input
+from .outputs import Destination, check_outputs, force_flag, write_file
+from .values import naming, read_input
 
 
 @command("merge", "Put the images of several .rud files into one.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("-o", "--out", metavar="OUT", type=OutputFile(), required=True, help="The new file.")
+@click.option("-o", "--out", metavar="OUT", type=Destination(), required=True, help="The new file.")
 @force_flag
 def merge(files: tuple[str, ...], out: Path, force: bool) -> None:
     """Put the images of several .rud files into one.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -18,10 +20,44 @@ from rudcodec.files import check_not_read, check_writable, write_bytes
 from rudcodec.text import short
 
 from .commands import closing
+from .values import OutputFile
 
 STANDARD_OUTPUT = Path("-")
+_OUTPUT, _ERROR = 1, 2  # descriptors of the process's streams
+_STREAM_NAMES = {
+    _OUTPUT: ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"),
+    _ERROR: ("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"),
+}
 
 force_flag = click.option("--force", is_flag=True, help="Overwrite what is there.")
+
+
+class Destination(OutputFile):
+    """The path of a file to write; standard output is ``-``, whatever it was called."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        return destination(str(super().convert(value, param, ctx)))
+
+
+def destination(name: str) -> Path:
+    """The path of an output; ``-`` for any name of standard output: what a command says would else be behind
+    the data there."""
+    path = Path(name)
+    return STANDARD_OUTPUT if _is_stream(path, _OUTPUT) else path
+
+
+def _is_stream(path: Path, descriptor: int) -> bool:
+    """Whether a path is one of the process's streams: by its name, or as the file or pipe that this is."""
+    if str(path) in _STREAM_NAMES[descriptor]:
+        return True
+    try:
+        stream, other = os.fstat(descriptor), path.stat()
+    except (OSError, ValueError):
+        return False
+    # what takes some devices, such as /dev/null, doesn't matter
+    return os.path.samestat(stream, other) and not stat.S_ISCHR(stream.st_mode)
 
 
 def check_outputs(
@@ -43,6 +79,8 @@ def check_outputs(
             raise click.UsageError(f"{count} outputs can't be the same file, {path}")
     for path in wanted:
         if path != STANDARD_OUTPUT:
+            if _is_stream(path, _ERROR):
+                raise DataError(f"{path}: is standard error, where messages go; name a file, or - for output")
             check_writable(path)
             check_not_read(path, sources)
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from rudcodec.errors import DataError
 from rudcodec.optional import require
 
-from .outputs import STANDARD_OUTPUT, check_outputs
+from .outputs import STANDARD_OUTPUT, check_outputs, destination
 
 if TYPE_CHECKING:
     from rudcodec.report.page import Report
@@ -39,7 +39,7 @@ class ReportOutputs:
         """What ``-o`` says, several times perhaps. Raises DataError: an ending that no output has."""
         folders, files = [], []
         for out in outs:
-            path = Path(out)
+            path = destination(out)
             if path == STANDARD_OUTPUT:
                 raise DataError("a report is files or a folder, and doesn't go to standard output")
             if path.suffix.lower() in _ENDINGS and not path.is_dir():

@@ -262,6 +262,63 @@ class TestDash:
         assert "only one output can be -" in one_line(result)
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+class TestNamesOfStreams:
+    @pytest.mark.parametrize(
+        ("command", "out", "to"),
+        [
+            ("truncate small.rud OUT --ipc 2", "/dev/stdout", "| cat >"),
+            ("truncate small.rud OUT --ipc 2", "/dev/stdout", ">"),
+            ("truncate small.rud OUT --ipc 2", "/proc/self/fd/1", ">>"),
+            ("truncate small.rud OUT --ipc 2", "out.rud", ">"),
+            ("extract small.rud OUT --ipc 2", "link", "| cat >"),
+            ("merge half.rud half.rud -o OUT -q", "/dev/fd/1", ">"),
+        ],
+    )
+    def test_standard_output_gets_the_data_alone(self, rud: Path, command: str, out: str, to: str) -> None:
+        """A pipe or a file, whatever it is called; never what the command says, too."""
+        folder = rud.parent
+        if out.startswith("/proc") and not Path(out).exists():
+            pytest.skip("needs /proc")
+        (folder / "link").symlink_to("/dev/stdout")
+        (folder / "half.rud").write_bytes(bitstream.extract(rud.read_bytes(), ipc=1))
+        (folder / "out.rud").touch()
+        line = f"{shlex.quote(sys.executable)} -m rudcodec.cli {command.replace('OUT', out)} {to} out.rud"
+        done = subprocess.run(["sh", "-c", line], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert len(rudcodec.load(folder / "out.rud")) == 6
+        assert len(list(folder.iterdir())) == 4
+
+    def test_decompress_to_standard_output(self, rud: Path) -> None:
+        line = f"{shlex.quote(sys.executable)} -m rudcodec.cli decompress small.rud /dev/stdout"
+        for more, code in ((" > a.npz", 2), (" --format npz > a.npz", 0)):
+            done = subprocess.run(["sh", "-c", line + more], cwd=rud.parent, capture_output=True, check=False)
+            assert done.returncode == code, done.stderr
+        with np.load(rud.parent / "a.npz") as archive:
+            assert len(archive["images"]) == 12
+
+    def test_compress_takes_it_for_standard_output(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        said = one_line(run("compress", tmp_path / "no.zip", "/dev/stdout", "--resume"))
+        assert "a run to standard output keeps no checkpoints" in said
+        for option in ("--log", "--preview"):
+            said = one_line(run("compress", tmp_path / "no.zip", "-", option, "/dev/stdout"))
+            assert "only one output can be -" in said
+        assert "doesn't go to standard output" in one_line(run("curve", "a.rud", "-o", "/dev/stdout"))
+
+    def test_messages_go_to_standard_error(self, rud: Path, tmp_path: Path) -> None:
+        assert "/dev/stderr: is standard error" in one_line(run("truncate", rud, "/dev/stderr", "--ipc", "2"))
+        line = f"{shlex.quote(sys.executable)} -m rudcodec.cli truncate small.rud a --ipc 2 --force 2> a"
+        assert subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False).returncode == 2
+        assert "a: is standard error" in (tmp_path / "a").read_text()
+
+    def test_standard_input_has_a_name(self, rud: Path) -> None:
+        for way in ("cat small.rud |", "< small.rud"):
+            line = f"{way} {shlex.quote(sys.executable)} -m rudcodec.cli verify /dev/stdin"
+            done = subprocess.run(["sh", "-c", line], cwd=rud.parent, capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
 class TestQuiet:
     def test_nothing_is_said_but_results(self, rud: Path, tmp_path: Path) -> None:
         commands: list[list[str | Path]] = [
