@@ -13,7 +13,7 @@ import click
 import rudcodec
 from rudcodec.display import ProgressView
 from rudcodec.processes import is_first_process
-from rudcodec.run_files import CHECKPOINT_SECONDS
+from rudcodec.run_files import CHECKPOINT_SECONDS, checkpoints_in
 from rudcodec.settings import RUN_SECTION, Settings
 from rudcodec.text import clock, short, shown
 from rudcodec.threads import prepare_for_images
@@ -177,9 +177,10 @@ def _encoded(inputs: Inputs, target: Path, job: Job, metrics: Metrics) -> Compre
     try:
         return encode(inputs, target, job.files, metrics)
     except KeyboardInterrupt as error:
-        folder = job.files.checkpoints
-        hint = "; with --resume it goes on" if folder is not None and folder.is_dir() else ""
-        error.args = (f"interrupted{hint}",)
+        if job.files.checkpoints is not None:
+            is_kept = bool(checkpoints_in(job.files.checkpoints))
+            hint = "; with --resume it goes on" if is_kept else " before there was anything to go on from"
+            error.args = (f"interrupted{hint}",)
         raise
 
 

@@ -316,6 +316,25 @@ def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Si
     assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud"}
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_an_interruption_before_anything_is_kept_says_so(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    """Also where the user has made the folder."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rudcodec.distill.pipeline.select_images", interrupted)
+    folder = tmp_path / "out.rud.run"
+    if is_there:
+        folder.mkdir()
+    result = compress(source, tmp_path / "out.rud", "--bpc", "5k")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("rudcodec: interrupted before there was anything to go on from\n")
+    assert list(tmp_path.iterdir()) == [folder] * is_there
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -22,7 +22,7 @@ from rudcodec.distill.encoding import Encoding  # noqa: E402
 from rudcodec.distill.inputs import resolve_inputs  # noqa: E402
 from rudcodec.distill.pipeline import pipeline, run_stages  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
-from rudcodec.interrupts import Interrupted  # noqa: E402
+from rudcodec.interrupts import Interrupted, raise_interrupted  # noqa: E402
 from rudcodec.runs import CheckpointFolder, Journal, Learnt, Ranks, RunContext, joined_ranks  # noqa: E402
 from rudcodec.runs import journal as journal_module  # noqa: E402
 from rudcodec.settings import Settings  # noqa: E402
@@ -258,6 +258,68 @@ def test_a_signal_ends_a_run_behind_a_checkpoint(
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.parametrize(
+    ("moment", "kept"),
+    [
+        ("in the first", ["first"]),
+        ("behind the first", ["first"]),
+        ("in the second", ["first", "second"]),
+        ("long in the first", []),
+        ("long in the second", ["first"]),
+        ("long in a step", ["first", "second"]),
+        ("behind the steps", ["first", "second", "third"]),
+        ("at the end", ["first", "second", "third"]),
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_loses_no_finished_stage(
+    moment: str, kept: list[str], number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between stages and within, where no checkpoint is due; a stage that doesn't end soon is given up."""
+    monkeypatch.setattr(journal_module, "PATIENCE", 0.05)
+    before = signal.signal(number, raise_interrupted)
+    moments, done = {moment}, []
+
+    def reach(place: str) -> None:
+        for prefix in ("", "long "):
+            if prefix + place in moments:
+                moments.clear()
+                signal.raise_signal(number)
+                if prefix:
+                    time.sleep(10)
+
+    def work(journal: Journal, total: Total, name: str) -> str:
+        if name == "third":
+            for _ in journal.steps(3):
+                reach("in a step")
+            reach("behind the steps")
+        total.value += 1  # as a stage may that has no steps left
+        reach(f"in the {name}")
+        done.append(name)
+        return name
+
+    def work_all(journal: Journal) -> int:
+        total = Total()
+        journal.register("total", total)
+        for name in ("first", "second", "third"):
+            journal.run_stage(name, partial(work, journal, total, name))
+            reach(f"behind the {name}")
+        reach("at the end")
+        return total.value
+
+    try:
+        with CheckpointFolder(tmp_path / "run") as folder:
+            with pytest.raises(Interrupted), Journal(folder, checkpoint_seconds=100.0) as journal:
+                work_all(journal)
+            assert folder.exists() == (kept != [])
+            done.clear()
+            with Journal(folder, resume=True) as journal:
+                assert work_all(journal) == 3
+            assert [*kept, *done] == ["first", "second", "third"]
+    finally:
+        signal.signal(number, before)
+
+
 def test_a_stage_has_one_loop_and_a_name_of_its_own() -> None:
     """A second one would begin where the first ended."""
     journal = Journal()
@@ -305,6 +367,33 @@ def test_an_encode_that_dies_again_and_again(
     assert deaths > 2
     assert out.read_bytes() == (tmp_path / "whole.rud").read_bytes()
     assert not run.exists()
+
+
+@pytest.mark.slow
+def test_a_file_that_can_not_be_written_costs_no_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out, run = stripes(1), tmp_path / "out.rud", tmp_path / "run"
+    settings: dict[str, Any] = {"bpc": 2400.0, "ipc": 2, "warmup": 4, "joint": 0, "tune": 2}
+    monkeypatch.setattr(schedules, "PRETRAINING_STEPS", 30)
+
+    def full(*_: object) -> None:
+        raise DataError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rudcodec.distill.encode.write_bytes", full)
+        with pytest.raises(DataError, match="no space"):
+            rudcodec.compress(data, out, checkpoints=run, **settings)
+    stages: list[str] = []
+    rudcodec.compress(
+        data,
+        out,
+        checkpoints=run,
+        resume=True,
+        report=lambda report: stages.append(report.stage),
+        **settings,
+    )
+    assert stages == [] and out.exists() and not run.exists()
 
 
 def test_checkpoints_are_not_thrown_away(tmp_path: Path, dying: Callable[[int], None]) -> None:

@@ -153,7 +153,11 @@ def encode(
                 if folder is not None:
                     folder.clear()
                 raise
-            size = ranks.broadcast(_written(payload, path, was_there) if ranks.is_first else 0)
+            try:
+                size = ranks.broadcast(_written(payload, path, was_there) if ranks.is_first else 0)
+            except DataError:  # of the disk, say: hours of work needn't be done again
+                journal.keep()
+                raise
         if folder is not None:
             folder.clear()
     ipc = payload.num_images // inputs.num_classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 import time
@@ -16,12 +17,12 @@ from rudcodec.errors import SettingError
 from rudcodec.interrupts import SIGNALS, Interrupted, raise_interrupted
 from rudcodec.progress import is_in_activity
 from rudcodec.run_files import CHECKPOINT_SECONDS
-from rudcodec.runs.checkpoints import CheckpointFolder, State
+from rudcodec.runs.checkpoints import CheckpointFolder, State, copied
 from rudcodec.runs.ranks import Ranks
 
 T = TypeVar("T")
 
-PATIENCE = 1.5  # seconds from a signal until it takes effect within a step, too
+PATIENCE = 1.5  # seconds from a signal until it takes effect within a step or a stage, too
 
 
 class Stateful(Protocol):
@@ -39,9 +40,10 @@ class Journal:
     the stages that are done and gets what they returned. So a stage must change nothing else, must not change
     registered things before its loop, and code between stages must not change what stages have changed.
 
-    A context manager: within it, Ctrl-C and SIGTERM take effect at the end of a step, after a checkpoint,
-    however long that takes to write. A second one, or a step that goes on for ``PATIENCE``, ends the run at
-    once, and so does the first one while a compiler works: the run then goes on from the checkpoint before.
+    A context manager: within it, Ctrl-C and SIGTERM take effect at the end of a step, or of a stage that has
+    none under way, after a checkpoint, however long that takes to write. A second one, or a step or a stage
+    that goes on for ``PATIENCE``, ends the run at once, and so does the first one while a compiler works: the
+    run then goes on from the checkpoint before, or from the end of the last stage if that is later.
 
     Args:
         folder: of the checkpoints, entered; None: there are none.
@@ -78,7 +80,8 @@ class Journal:
         self._stage_began = 0.0  # in the run's seconds
         self._loop: Stateful | None = None
         self._loop_state: State = None
-        self._looped = self._in_loop = self._is_alone = self._is_saving = False
+        self._looped = self._in_stage = self._is_alone = self._is_saving = False
+        self._unsaved: State = None  # as the last stage has left it, unless a checkpoint has that
         self._signal: int | None = None
         self._seconds_before = 0.0
         self._start = self._last_checkpoint = time.monotonic()
@@ -129,20 +132,30 @@ class Journal:
         assert name not in self._passed, f"there are two stages {name!r}"
         self._passed.add(name)
         if name not in self._results:
-            if name != self._stage:
-                self._stage, self._step, self._loop_state = name, 0, None
-                self._stage_began = self.seconds
-            self._looped = False
-            self._is_alone = not shared and self.ranks.world_size > 1
-            self._results[name] = self._run_on_first(work) if self._is_alone else work()
-            self._loop = None
-            self._stage, self._step, self._loop_state = "", 0, None
-            if saved or self._is_due:
-                self._save()
+            self._in_stage = True
+            try:
+                self._run_anew(name, work, shared, saved)
+            finally:
+                self._in_stage = False
             if self._signal is not None:
                 raise Interrupted(self._signal)
         result: T = self._results[name]
         return result
+
+    def _run_anew(self, name: str, work: Callable[[], T], shared: bool, saved: bool) -> None:
+        if name != self._stage:
+            self._stage, self._step, self._loop_state = name, 0, None
+            self._stage_began = self.seconds
+        self._looped = False
+        self._is_alone = not shared and self.ranks.world_size > 1
+        self._results[name] = self._run_on_first(work) if self._is_alone else work()
+        self._loop = None
+        self._stage, self._step, self._loop_state = "", 0, None
+        if saved or self._is_due:
+            self._save()
+        elif self._folder is not None:
+            state = self._state(None)
+            self._unsaved = {**state, "registered": copied(state["registered"])}
 
     def _run_on_first(self, work: Callable[[], T]) -> T:
         sent: Any = None
@@ -171,15 +184,13 @@ class Journal:
             loop.restore(self._loop_state)
             self._loop_state = None
         for step in range(self._step, count):
-            self._in_loop = True
             yield step
             self._step = step + 1
             is_due = self.ranks.agree(self._is_due)  # a signal from here on ends the next step, or the stage
             if is_due:
                 self._save()
-            self._in_loop = False
-            if is_due and self._signal is not None:
-                raise Interrupted(self._signal)
+                if self._signal is not None:
+                    raise Interrupted(self._signal)
 
     @property
     def _is_due(self) -> bool:
@@ -187,26 +198,38 @@ class Journal:
         seconds = time.monotonic() - self._last_checkpoint
         return self._folder is not None and (self._signal is not None or seconds >= self._checkpoint_seconds)
 
+    def keep(self) -> None:
+        """Write a checkpoint of what the stages so far have made, unless there is one. Raises DataError."""
+        if self._unsaved is not None:
+            self._write({**self._unsaved, "seconds": self.seconds})
+
     def _save(self) -> None:
         """Write a checkpoint, within a loop with what the other processes have of its state."""
         self._is_saving = True
         loop_state = None if self._loop is None else self._loop.state()
         if self._folder is not None:
-            states = {name: holder.state() for name, holder in self._registered.items()}
-            self._folder.save(
-                {
-                    "fingerprint": self._fingerprint,
-                    "results": self._results,
-                    "stage": self._stage,
-                    "step": self._step,
-                    "loop": loop_state,
-                    "registered": self._unclaimed | states,
-                    "seconds": self.seconds,
-                    "stage began": self._stage_began,
-                }
-            )
-            self._last_checkpoint = time.monotonic()
+            self._write(self._state(loop_state))
         self._is_saving = False
+
+    def _state(self, loop_state: State) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        states = {name: holder.state() for name, holder in self._registered.items()}
+        return {
+            "fingerprint": self._fingerprint,
+            "results": dict(self._results),
+            "stage": self._stage,
+            "step": self._step,
+            "loop": loop_state,
+            "registered": self._unclaimed | states,
+            "seconds": self.seconds,
+            "stage began": self._stage_began,
+        }
+
+    def _write(self, state: State) -> None:
+        assert self._folder is not None
+        self._folder.save(state)
+        self._unsaved = None
+        self._last_checkpoint = time.monotonic()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
@@ -227,23 +250,30 @@ class Journal:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                self.keep()
+        finally:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._signal is not None or not self._in_loop or is_in_activity():
+        if self._signal is not None or not self._in_stage or is_in_activity():
             raise Interrupted(number)
         self._signal = number
-        if hasattr(signal, "pthread_kill"):
-            self._timer = threading.Timer(PATIENCE, self._repeat, (number,))
-            self._timer.daemon = True
-            self._timer.start()
+        self._timer = threading.Timer(PATIENCE, self._repeat, (number,))
+        self._timer.daemon = True
+        self._timer.start()
 
     def _repeat(self, number: int) -> None:
-        """Send the signal a second time, which ends the step; a checkpoint that is being written is finished,
-        and the run ends behind it."""
-        if not self._is_saving:
+        """Send the signal a second time, which ends the step or the stage; a checkpoint that is being written
+        is finished, and the run ends behind it."""
+        if self._is_saving:
+            return
+        if hasattr(signal, "pthread_kill"):  # which wakes a thread that waits, too
             signal.pthread_kill(threading.main_thread().ident or 0, number)
+        else:
+            _thread.interrupt_main(signal.Signals(number))
 
 
 def software() -> str:
