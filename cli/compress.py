@@ -104,6 +104,8 @@ def compress(**flags: Any) -> None:
         prepare_for_images(os.environ, *sets.image_size)
         asked = job.settings(sets.num_classes)
         inputs = sets.resolve(asked)
+        if is_first and goes_on and not job.dry_run:
+            _check_goes_on(inputs, job)
         metrics.settings(inputs.settings)
         if is_first:
             _say_beforehand(view, inputs, asked)
@@ -168,6 +170,16 @@ def _estimated(inputs: Inputs, metrics: Metrics) -> Estimate:
     from rudcodec.distill.estimate import estimate
 
     return estimate(inputs, metrics)
+
+
+def _check_goes_on(inputs: Inputs, job: Job) -> None:
+    """Refuse to go on with another run, before its log is written on. Raises RudError."""
+    from rudcodec.distill.encode import check_goes_on
+    from rudcodec.runs import CheckpointFolder
+
+    assert job.files.checkpoints is not None
+    with CheckpointFolder(job.files.checkpoints) as folder:
+        check_goes_on(inputs, folder)
 
 
 def _encoded(inputs: Inputs, target: Path, job: Job, metrics: Metrics) -> CompressResult:

@@ -28,7 +28,7 @@ torch = pytest.importorskip("torch")
 from rudcodec.distill import CompressResult, ProgressReport, Settings  # noqa: E402
 from rudcodec.distill.inputs import Inputs  # noqa: E402
 from rudcodec.run_files import RunFiles  # noqa: E402
-from rudcodec.runs import Reporter  # noqa: E402
+from rudcodec.runs import CheckpointFolder, Journal, Reporter  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -314,6 +314,18 @@ def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Si
     assert compress(*options, out, "--resume").exit_code == 0
     assert out.read_bytes() == whole.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud"}
+
+
+@pytest.mark.usefixtures("encoder")
+def test_a_log_stays_as_it_is_where_a_run_can_not_go_on(source: Path, tmp_path: Path) -> None:
+    out, log = tmp_path / "out.rud", tmp_path / "log.jsonl"
+    log.write_text('{"settings": {"seed": 1}}\n{"stage": "warm-up"}\n')
+    before = log.read_bytes()
+    with CheckpointFolder(tmp_path / "out.rud.run") as folder:
+        Journal(folder, {"seed": 1}).run_stage("selection", lambda: None, saved=True)
+    refused = compress(source, out, "--bpc", "5k", "--resume", "--log", log)
+    assert refused.exit_code == 2 and "the unfinished run there has seed 1, not 0" in refused.stderr
+    assert "going on" not in refused.stderr and log.read_bytes() == before
 
 
 @pytest.mark.parametrize("is_there", [False, True])

@@ -23,12 +23,12 @@ from rudcodec.nets.state import usual_torch
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
 from rudcodec.plugins import LABEL_MODES, UTILITIES
+from rudcodec.processes import world_size
 from rudcodec.run_files import CHECKPOINT_SECONDS, RunFiles
 from rudcodec.runs import (
     CheckpointFolder,
     Journal,
     Learnt,
-    Ranks,
     Reporter,
     RunContext,
     ignore_report,
@@ -141,7 +141,7 @@ def encode(
         )
         if ranks.is_first:
             files.check_new()  # another run may have begun since it was looked for
-        machine = _machine(inputs, ranks)
+        machine = _machine(inputs, ranks.world_size)
         fingerprint = _fingerprint(inputs, machine)
         with Journal(folder, fingerprint, files.resume, files.checkpoint_seconds, ranks) as journal:
             reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
@@ -170,7 +170,7 @@ def check_goes_on(inputs: Inputs, folder: CheckpointFolder) -> None:
 
     Raises SettingError: the run is another one's. DataError: its checkpoints can't be read.
     """
-    Journal(folder, _fingerprint(inputs, _machine(inputs, Ranks())), resume=True)
+    Journal(folder, _fingerprint(inputs, _machine(inputs, world_size())), resume=True)
 
 
 def _written(payload: Payload, path: str | os.PathLike[str], was_there: bool) -> int:
@@ -222,9 +222,9 @@ def distill(
     return run_pipeline(inputs, RunContext(settings.device, settings.seed, report, journal))[0]
 
 
-def _machine(inputs: Inputs, ranks: Ranks) -> dict[str, str]:
+def _machine(inputs: Inputs, num_processes: int) -> dict[str, str]:
     """What computes: with another software or device the same settings make another file."""
-    processes = f"{ranks.world_size} processes of {torch.get_num_threads()} threads"
+    processes = f"{num_processes} processes of {torch.get_num_threads()} threads"
     device = pick_device(inputs.settings.device)
     return {
         "software": f"{software()}, {processes}",
