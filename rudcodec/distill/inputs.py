@@ -15,12 +15,11 @@ from rudcodec.distill.allocation import (
     Demand,
     ImageAllocation,
     allocate,
-    bits_per_image,
     bpc_for_latent_bits,
     smallest_images_bpc,
     too_small,
 )
-from rudcodec.distill.default_budget import default_bpc, default_distilled_bpc
+from rudcodec.distill.default_budget import with_default_budget
 from rudcodec.distill.initial_model import latent_bits_at
 from rudcodec.distill.label_choice import demand_of, make_label_mode, smallest_bpc, with_label_mode
 from rudcodec.distill.selection import first_rows
@@ -130,15 +129,16 @@ def resolve_inputs(
     elif real is not None:
         real.require_every_class("could stand for it: leave that class out, or give images of it")
         _require_images(real, settings.ipc or 1)
-    find_bpc = default_distilled_bpc if real is None else default_bpc
+    are_distilled = real is None
     if real is None:
         assert distilled is not None
         real = distilled
+    _check_size(real, distilled, settings)
     recipe = default_recipe(real, flip=settings.flip)
     if settings.lmbda is not None:
         settings = _with_budget_of_lmbda(distilled or real, settings, recipe)
     elif settings.bpc == math.inf:
-        settings = replace(settings, bpc=find_bpc(real, _smallest_default_bpc(real, settings)))
+        settings = with_default_budget(real, settings, recipe, are_distilled=are_distilled)
     settings = with_label_mode(settings, real, distilled or real, recipe)
     mode = make_label_mode(settings, real, distilled or real, recipe)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
@@ -147,18 +147,22 @@ def resolve_inputs(
         real.require_every_class("a utility could match")
     elif settings.utility_options:
         raise SettingError(f"{next(iter(settings.utility_options))}: there is no joint phase to use it")
-    needs_networks = distilled is None or settings.utility != NO_UTILITY
-    if needs_networks and literature_depth(real.height, real.width) < 1:
-        raise SettingError(
-            f"{real.name}: images of {real.width}x{real.height} pixels are too small for the ConvNets that "
-            "choose images and judge them"
-        )
     inputs = Inputs(real, distilled, settings, recipe, mode)
     smallest = inputs.smallest_bpc(settings.ipc or 1)
     if settings.lmbda is None and settings.bpc < smallest:
         raise too_small(settings.bpc, smallest, settings.ipc)
     inputs.allocate(inputs.label_mode.shared_bits({}))  # what doesn't fit fails at once
     return inputs
+
+
+def _check_size(real: LabelledImages, distilled: LabelledImages | None, settings: Settings) -> None:
+    """Raise SettingError if networks are to look at images that are too small for any."""
+    needs_networks = distilled is None or settings.utility not in (AUTO, NO_UTILITY)
+    if needs_networks and literature_depth(real.height, real.width) < 1:
+        raise SettingError(
+            f"{real.name}: images of {real.width}x{real.height} pixels are too small for the ConvNets that "
+            "choose images and judge them"
+        )
 
 
 def _require_images(real: LabelledImages, ipc: int) -> None:
@@ -199,13 +203,6 @@ def _without_real_set(settings: Settings) -> Settings:
     if settings.labels == AUTO:
         settings = replace(settings, labels="hard")
     return without_joint_phase(settings)
-
-
-def _smallest_default_bpc(images: LabelledImages, settings: Settings) -> float:
-    """The smallest budget that a user is likely to want, in bits per class."""
-    ipc = settings.ipc or 1
-    demand = demand_of(images, settings)
-    return bpc_for_latent_bits(demand, ipc * demand.num_classes * bits_per_image(demand), ipc)
 
 
 def _with_budget_of_lmbda(candidates: LabelledImages, settings: Settings, recipe: Recipe) -> Settings:
