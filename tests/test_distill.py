@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -377,6 +378,32 @@ def test_selection_takes_different_images_of_every_class(colour: LabelledImages)
     chosen = select_images(colour, 7, default_recipe(colour), RunContext("cpu"))
     assert len(np.unique(chosen)) == 21
     assert colour.labels[chosen].tolist() == [0] * 7 + [1] * 7 + [2] * 7
+
+
+def constant_images() -> LabelledImages:
+    """Three classes of equal grey images, of a level for each."""
+    images = np.repeat(np.array([40, 120, 200], np.uint8), 20)[:, None, None, None]
+    labels = np.repeat(np.arange(3), 20)
+    return LabelledImages(np.tile(images, (1, 16, 16, 3)), labels, ("a", "b", "c"), "flat")
+
+
+def test_equal_images_can_be_chosen() -> None:
+    """Without a warning of numpy's: their features have no variance."""
+    data = constant_images()
+    for same in (data, replace(data, images=np.full_like(data.images, 120))):
+        assert len(set(select_images(same, 4, default_recipe(same), RunContext("cpu")))) == 12
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the file holds the images as they were selected:RuntimeWarning")
+def test_no_estimate_is_below_zero() -> None:
+    """Where latents are so large that they take far less than their estimate, as those of equal images."""
+    reports: list[ProgressReport] = []
+    settings = Settings.preset("fast", bpc=2000, warmup=30, joint=10, tune=6, device="cpu")
+    distill(constant_images(), settings, report=reports.append)
+    pretraining = [report.bpc for report in reports if report.stage == "pretraining 3"]
+    assert pretraining and all(bpc is not None and bpc > 2000 for bpc in pretraining)
+    assert all(report.bpc is None or report.bpc > 0 for report in reports)
 
 
 def test_the_pipeline_says_what_an_encode_does(colour: LabelledImages) -> None:

@@ -122,7 +122,9 @@ class Attempt:
         encoder = encoding.encoder
         measurements = Attempt(self.number - 1).rounds.measurements(encoding)
         encoding.go_back(encoding.results["training"]["snapshot"])
-        encoder.overhead_bits = measurements[0].overhead_bits
+        overhead_bits = measurements[0].overhead_bits
+        # less than nothing: latents so large that they took far less than they were estimated, not for long
+        encoder.overhead_bits = overhead_bits if overhead_bits > 0 else encoding.allocation.overhead_bits
         encoder.control.target = encoder.target_rate(encoding.allocation.budget_bits)
         if self.is_safe:
             encoding.reset_model(encoder.control.target * encoder.num_pixels * self._correction(encoding))

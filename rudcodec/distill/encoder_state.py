@@ -157,7 +157,10 @@ class EncoderState:
         """Report a step if that is due; else a GPU need not be waited for."""
         if not report.is_due(step, steps):
             return
-        bits = (self.control.rate or 0.0) * self.num_pixels + self.overhead_bits + self.shared_label_bits
+        bits = (self.control.rate or 0.0) * self.num_pixels + self.overhead_bits
+        bits = (
+            max(0.0, bits) + self.shared_label_bits
+        )  # an overhead below zero lasts until it is measured again
         psnr = 10 * math.log10((255 / GREY_LEVELS) ** 2 / max(float(mse), 1e-9))
         report(
             step,

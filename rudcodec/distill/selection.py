@@ -85,7 +85,7 @@ def _points_and_confidence(
     sample = np.linspace(0, len(real) - 1, count).round().astype(np.int64)
     features, confidence = seen(sample)
     components = PCA(min(PCA_DIMENSIONS, *features.shape), svd_solver="randomized", random_state=run.seed)
-    with _one_thread():
+    with _one_thread(), np.errstate(invalid="ignore"):  # of equal images: components' parts of no variance
         points = components.fit_transform(features)
     if count == len(real):
         return points, confidence
