@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rudcodec.data import LabelledImages, digest, numbers_of
+from rudcodec.data import LabelledImages, digest
 from rudcodec.data.matching import matching
 from rudcodec.distill.allocation import (
     Demand,
@@ -177,8 +177,6 @@ def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
 
     Raises DataError if it doesn't go with the real set, or one class has more images than another.
     """
-    if (order := numbers_of(distilled.classes, real.classes)) is not None:
-        distilled = replace(distilled, labels=order[distilled.labels], classes=real.classes)
     distilled = matching(distilled, "all", real.images.shape[1:], real.classes, whose="the real set")
     counts = distilled.ipc_counts()
     for name, count in zip(distilled.classes, counts, strict=True):
