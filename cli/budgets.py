@@ -17,7 +17,7 @@ from rudcodec.errors import DataError, SettingError
 from rudcodec.progress import activity
 from rudcodec.run_files import check_folder, checkpoints_in, is_of_a_run, run_folder
 from rudcodec.settings import Settings
-from rudcodec.text import clock
+from rudcodec.text import clock, counted, per_class
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages
@@ -129,7 +129,7 @@ class Budgets:
             path, key = self._path(size), self._key(size)
             paths.append(path)
             if not _is_file_of(self._ledger.get(key), path):
-                view.say(f"{path}: {number} of {len(self.sizes)} files")
+                view.say(f"{path}: {number} of {counted(len(self.sizes), 'file')}")
                 self._encode_one(size, view)
         _clear(self._learnt)
         return paths
@@ -147,7 +147,7 @@ class Budgets:
                 resume=True,
                 learnt=self._learnt,
             )
-            facts = f"{result.size:,} bytes, {result.ipc} images per class, {clock(result.seconds)}"
+            facts = f"{result.size:,} bytes, {per_class(result.ipc)}, {clock(result.seconds)}"
             view.say(f"{path}: {facts}")
             self._ledger.add(key, {"seconds": round(result.seconds), "sha256": _sha256(new)})
         else:  # of a process that was killed just then

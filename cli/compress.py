@@ -15,7 +15,7 @@ from rudcodec.display import ProgressView
 from rudcodec.processes import is_first_process
 from rudcodec.run_files import CHECKPOINT_SECONDS, checkpoints_in
 from rudcodec.settings import RUN_SECTION, Settings
-from rudcodec.text import clock, short, shown
+from rudcodec.text import clock, counted, per_class, short
 from rudcodec.threads import prepare_for_images
 
 from .commands import RareOption, closing, command, is_quiet, is_verbose
@@ -139,9 +139,8 @@ def _say_beforehand(view: ProgressView, inputs: Inputs, asked: Settings) -> None
         view.say(_software(settings))
     if asked.bpc == math.inf and asked.lmbda is None:
         view.say(_default_budget(settings.bpc, inputs.num_classes))
-    if limit := inputs.limiting_class:
-        name, count = limit
-        view.say(f"note: {count} images per class, since class {shown(name)} has no more")
+    if inputs.limit_note is not None:
+        view.say(f"note: {inputs.limit_note}")
     view.say(f"settings: {settings}")
 
 
@@ -153,7 +152,9 @@ def _software(settings: Settings) -> str:
 
     device = pick_device(settings.device)
     name = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{counted(torch.get_num_threads(), 'thread')}"
     )
     return f"rudcodec {rudcodec.__version__}, torch {torch.__version__}, {device.type}, {name}"
 
@@ -200,7 +201,7 @@ def _outcome(result: CompressResult, settings: Settings) -> str:
     """What was written."""
     used = f" ({100 * result.bpc / settings.bpc:.1f} % of the budget)" if settings.lmbda is None else ""
     return (
-        f"{result.size:,} bytes, {result.bpc:,.0f} bpc{used}, {result.ipc} images per class, "
+        f"{result.size:,} bytes, {result.bpc:,.0f} bpc{used}, {per_class(result.ipc)}, "
         f"{_fidelity(result)}, {clock(result.seconds)}"
     )
 

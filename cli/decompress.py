@@ -12,7 +12,7 @@ from rudcodec.errors import FormatError
 from rudcodec.export import choose_format, format_names
 from rudcodec.export.targets import check_folder, check_replaceable
 from rudcodec.files import check_not_read
-from rudcodec.text import listed, short
+from rudcodec.text import counted, listed, short
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, check_outputs, destination, send, shown_output, staged
@@ -92,10 +92,11 @@ def decompress(
         else:
             decoded = rudcodec.load(data)
         contents = Contents.of_set(decoded)
-        text = f"{len(decoded):,} images, {len(decoded.classes)} classes, {short(decoded.bpc)} bpc"
+        num_classes = counted(len(outline.classes), "class")
+        text = f"{counted(len(decoded), 'image')}, {num_classes}, {short(decoded.bpc)} bpc"
         if views is not None:
             contents = Contents.of_views(decoded.view_batches(views, seed=seed), views)
-            text = f"{views:,} views of seed {seed} with soft labels, {len(outline.classes)} classes"
+            text = f"{counted(views, 'view')} of seed {seed} with soft labels, {num_classes}"
         closing(f"rudcodec: {shown_output(path)}: writing {size}", err=True)
         save(contents, target, chosen, replace=force)
         _name(lost)

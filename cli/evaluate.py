@@ -17,7 +17,7 @@ from rudcodec.errors import BudgetError
 from rudcodec.optional import TRAINING, require
 from rudcodec.pace import PacedView
 from rudcodec.report import JudgedFile
-from rudcodec.text import average, percent
+from rudcodec.text import average, counted, percent
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
@@ -125,8 +125,8 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
     students = entries[0].results
     first = students[0]
     click.echo(
-        f"{len(first.seeds)} student(s) of each network, judged on {first.real_images:,} "
-        f"real images ({split})"
+        f"{counted(len(first.seeds), 'student')} of each network, judged on "
+        f"{counted(first.real_images, 'real image')} ({split})"
     )
     titles = [f"{one.net} w{one.width}" if one.width else one.net for one in students]
     table = []

@@ -11,6 +11,7 @@ import click
 from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.optional import TRAINING, require
+from rudcodec.text import counted
 from rudcodec.threads import prepare_for_images
 
 from .commands import closing, command, device_flag, is_quiet
@@ -69,7 +70,7 @@ def experts(
 
         recipe = ExpertRecipe(epochs=epochs, width=width, lr=lr, flip=flip, seed=seed)
         ExpertTrainer(images, recipe, pick_device(device), _Epochs(view)).fill(folder, count)
-    closing(f"{folder}: {count} experts of {epochs} epochs")
+    closing(f"{folder}: {counted(count, 'expert')} of {counted(epochs, 'epoch')}")
 
 
 class _Epochs:

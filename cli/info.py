@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rudcodec.recipe_text import recipe_lines
-from rudcodec.text import average, listed, short, shown
+from rudcodec.text import average, counted, listed, short, shown
 
 from .commands import command
 from .tables import print_table
@@ -67,10 +67,10 @@ def info(file: str, bits: bool, as_json: bool) -> None:
     names = listed(classes)
     click.echo(f"{shown(Path(file).name)}: {len(data):,} bytes, {short(facts['bpc'])} bits per class")
     click.echo(
-        f"{images:,} {shape.colour} images of {shape.width}x{shape.height}, "
+        f"{counted(images, f'{shape.colour} image')} of {shape.width}x{shape.height}, "
         f"{average(facts['ipc'])} per class; {_sharing(outline)}; {_LABELS[outline.label_mode]}"
     )
-    click.echo(f"{len(classes)} classes: {names}")
+    click.echo(f"{counted(len(classes), 'class')}: {names}")
     for indent, line in zip(("recipe: ", "        "), recipe_lines(recipe), strict=False):
         click.echo(indent + line)
     for key, value in outline.metadata.items():

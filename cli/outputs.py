@@ -17,7 +17,7 @@ import click
 
 from rudcodec.errors import DataError
 from rudcodec.files import check_not_read, check_writable, write_bytes
-from rudcodec.text import short
+from rudcodec.text import counted, short
 
 from .commands import closing
 from .values import OutputFile
@@ -144,7 +144,7 @@ def write_file(data: bytes, out: Path, rest: str = "") -> None:
     outline = bitstream.parse(data)
     closing(
         f"{shown_output(out)}: {len(data):,} bytes, {short(8 * len(data) / len(outline.classes))} bpc, "
-        f"{outline.num_images:,} images of {len(outline.classes)} classes{rest}",
+        f"{counted(outline.num_images, 'image')} of {counted(len(outline.classes), 'class')}{rest}",
         err=out == STANDARD_OUTPUT,
     )
 

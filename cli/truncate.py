@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rudcodec.text import average, listed, short
+from rudcodec.text import counted, listed, per_class, short
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, Destination, check_outputs, force_flag, shown_output, write_output
@@ -36,7 +36,7 @@ def truncate(file: str, out: Path, ipc: float | None, bpc: float | None, force: 
     write_output(result.data, out)
     closing(
         f"{shown_output(out)}: {len(result.data):,} bytes, {short(result.bpc)} bpc, "
-        f"{average(result.ipc)} images per class; {result.segments} of {result.total} segments kept",
+        f"{per_class(result.ipc)}; {result.segments} of {counted(result.total, 'segment')} kept",
         err=out == STANDARD_OUTPUT,
     )
     if result.lost:

@@ -31,13 +31,20 @@ def listed(texts: Iterable[str], most: int = 10) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """How many things: 1 file, 1,024 files."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    """How many things: 1 file, 1,024 files, 3 classes."""
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def average(value: float) -> str:
     """An average number of things, such as images per class, to a tenth."""
     return f"{value:,.1f}".removesuffix(".0")
+
+
+def per_class(ipc: float) -> str:
+    """How many images a class has, on average: 1 image per class, 2.5 images per class."""
+    number = average(ipc)
+    return f"{number} image{'' if number == '1' else 's'} per class"
 
 
 def plain_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -314,6 +315,26 @@ def test_killed_compress_goes_on(source: Path, tmp_path: Path, number: signal.Si
     assert compress(*options, out, "--resume").exit_code == 0
     assert out.read_bytes() == whole.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"whole.rud", "out.rud"}
+
+
+def test_a_class_of_few_images_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On the command line and in Python; that more of its images are there for validation is no riddle."""
+
+    def stop(*_: object) -> None:
+        raise rudcodec.DataError("that is all")
+
+    monkeypatch.setattr("rudcodec.distill.encode.encode", stop)
+    path, images = tmp_path / "few.npz", np.random.default_rng(0).integers(0, 256, (22, 8, 8), np.uint8)
+    np.savez(path, images=images, labels=np.arange(22) // 20, classes=np.array(["many", "few"]))
+    note = "1 image per class, since class few has 1 for training, those for validation apart"
+    assert f"note: {note}" in compress(path, tmp_path / "out.rud", "--bpc", "9k").stderr.splitlines()
+    with pytest.raises(rudcodec.DataError, match="that is all"):
+        rudcodec.compress(path, tmp_path / "out.rud", bpc=9000)
+    assert ("rudcodec", logging.WARNING, f"few: {note}") in caplog.record_tuples
+    whole = compress(path, tmp_path / "out.rud", "--bpc", "9k", "--split", "all")
+    assert "note: 2 images per class, since class few has no more" in whole.stderr.splitlines()
 
 
 @pytest.mark.usefixtures("encoder")

@@ -319,6 +319,19 @@ class TestNamesOfStreams:
             assert done.returncode == 0, done.stderr
 
 
+def test_one_thing_is_not_several(rud: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one.rud"
+    name = rudcodec.load(rud).classes[0]
+    assert "1 image of 1 class\n" in run("extract", rud, one, "--class", name, "--ipc", "1").stdout
+    assert (
+        "1 image per class; 1 of 1 segment kept\n"
+        in run("truncate", one, tmp_path / "a", "--ipc", "1").stdout
+    )
+    assert "1 image, 1 class, " in run("decompress", one, tmp_path / "b").stdout
+    said = run("info", one).stdout.splitlines()
+    assert said[1].startswith("1 colour image of 8x8, 1 per class; ") and said[2].startswith("1 class: ")
+
+
 class TestQuiet:
     def test_nothing_is_said_but_results(self, rud: Path, tmp_path: Path) -> None:
         commands: list[list[str | Path]] = [

@@ -145,7 +145,7 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
         distill(None, settings, distilled=start)
     with pytest.raises(DataError, match=r"stripes: images are 10x12 colour, the real set's are 8x8 grey"):
         distill(digits, settings, distilled=colour)
-    with pytest.raises(SettingError, match="ipc: 4, but there are 30"):
+    with pytest.raises(SettingError, match="ipc: 4, but each class has 30"):
         distill(None, Settings(bpc=20000, ipc=4), distilled=colour)
     with pytest.raises(SettingError, match="labels: network ones need real images"):
         distill(None, Settings(bpc=20000, labels="network"), distilled=colour)

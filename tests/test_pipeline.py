@@ -133,7 +133,7 @@ def test_what_bytes_do_not_pay_for_is_left_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(limits, "WORK", limits.model_work(architecture, 1) + sum(works) - 1)
     with pytest.raises(FormatError, match="segment 2: asks for"):
         bitstream.encode(payload)
-    with pytest.warns(RuntimeWarning, match="3 images per class are written, not 93"):
+    with pytest.warns(RuntimeWarning, match="the file has 3 images per class, not 93"):
         part = paid_part(payload)
     assert part.segments == payload.segments[:2]
     assert bitstream.encoded_size(payload) > len(bitstream.encode(part))

@@ -501,7 +501,7 @@ def test_each_process_has_a_gpu(second_of_two: list[str], monkeypatch: pytest.Mo
     with pytest.raises(SettingError, match="device: cuda:0 is one GPU"), joined_ranks("cuda:0"):
         pass
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(SettingError, match="device: 2 processes for 1 GPUs"), joined_ranks("auto"):
+    with pytest.raises(SettingError, match="device: 2 processes for 1 GPU;"), joined_ranks("auto"):
         pass
     assert second_of_two == []
 

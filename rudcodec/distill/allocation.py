@@ -13,6 +13,7 @@ from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.errors import BudgetError, FormatError
 from rudcodec.model.architecture import default_architecture, default_architectures
 from rudcodec.payload import Architecture, ImageShape
+from rudcodec.text import per_class
 
 # Bits of an image that carries its label, by its side in pixels; a power between and beyond.
 BITS_PER_IMAGE = (8, 128.0), (32, 300.0)
@@ -92,9 +93,7 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
             architectures = _allowed_architectures(demand, budget_bits, ipc)
         except FormatError:
             most = max(_most_allowed(demand, each, budget_bits, ipc) for each in architectures)
-            raise BudgetError(
-                f"ipc: a file of {bpc:.0f} bpc may hold {most} images per class, not {ipc}"
-            ) from None
+            raise BudgetError(f"ipc: a file of {bpc:.0f} bpc may hold {per_class(most)}, not {ipc}") from None
         allowed = ipc
     smallest = smallest_images_bpc(demand, ipc or 1)
     if bpc < smallest - ROUNDING_ERROR:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from rudcodec.nets.state import usual_torch
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
 from rudcodec.plugins import LABEL_MODES, UTILITIES
-from rudcodec.processes import world_size
+from rudcodec.processes import is_first_process, world_size
 from rudcodec.run_files import CHECKPOINT_SECONDS, RunFiles
 from rudcodec.runs import (
     CheckpointFolder,
@@ -36,7 +37,10 @@ from rudcodec.runs import (
     software,
 )
 from rudcodec.settings import NO_UTILITY, Settings
+from rudcodec.text import per_class, shown
 from rudcodec.watching import watched_reports
+
+_LOGGER = logging.getLogger("rudcodec")
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class CompressResult:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.size} bytes, {self.bpc:.0f} bpc, {self.ipc} images per class"
+        return f"{self.path}: {self.size} bytes, {self.bpc:.0f} bpc, {per_class(self.ipc)}"
 
 
 @usual_torch()
@@ -79,7 +83,8 @@ def compress(
 ) -> CompressResult:
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
-    Without a budget, :func:`rudcodec.distill.default_budget.default_bpc` finds one that suits the set.
+    Without a budget :func:`rudcodec.distill.default_budget.default_bpc` finds one that suits the set. A class
+    of few images that limits all is logged (logger ``rudcodec``, level WARNING).
 
     In processes that ``torchrun`` has started, all of them call it alike; the first one writes and reports.
 
@@ -119,6 +124,8 @@ def compress(
     else:
         settings = replace(settings, **overrides)
     inputs = resolve_inputs(_loaded(source, "train"), _loaded(distilled, "all"), settings)
+    if inputs.limit_note is not None and is_first_process():
+        _LOGGER.warning("%s: %s", shown(inputs.real.name), inputs.limit_note)
     return encode(inputs, path, files, report)
 
 

@@ -32,7 +32,7 @@ from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
 from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
 from rudcodec.students.recipes import default_recipe
-from rudcodec.text import shown
+from rudcodec.text import counted, per_class, shown
 from rudcodec.utility import make_utility
 
 
@@ -76,6 +76,16 @@ class Inputs:
         if not free or self.allocate(self.label_mode.shared_bits({})).ipc < fewest:
             return None
         return name, fewest
+
+    @property
+    def limit_note(self) -> str | None:
+        """What a user should know of that class; None if there is none."""
+        if self.limiting_class is None:
+            return None
+        name, fewest = self.limiting_class
+        is_training_part = self.real.report is not None and self.real.report.split == "train"
+        reason = f"{fewest:,} for training, those for validation apart" if is_training_part else "no more"
+        return f"{per_class(fewest)}, since class {shown(name)} has {reason}"
 
     @property
     def maximum_label_bits(self) -> float:
@@ -124,7 +134,7 @@ def resolve_inputs(
         distilled = _ordered(distilled, real or distilled)
         count = distilled.ipc_counts()[0]
         if settings.ipc not in (None, count):
-            raise SettingError(f"ipc: {settings.ipc}, but there are {count} distilled images of each class")
+            raise SettingError(f"ipc: {settings.ipc}, but each class has {counted(count, 'distilled image')}")
         settings = replace(settings, ipc=count)
     elif real is not None:
         real.require_every_class("could stand for it: leave that class out, or give images of it")
@@ -169,7 +179,8 @@ def _require_images(real: LabelledImages, ipc: int) -> None:
     """Raise DataError unless each class has so many images."""
     name, fewest = real.rarest_class()
     if fewest < ipc:
-        raise DataError(f"{real.name}: class {shown(name)} has {fewest} images, fewer than {ipc} per class")
+        images = counted(fewest, "image")
+        raise DataError(f"{real.name}: class {shown(name)} has {images}, fewer than {ipc} per class")
 
 
 def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
@@ -179,11 +190,12 @@ def _ordered(distilled: LabelledImages, real: LabelledImages) -> LabelledImages:
     """
     distilled = matching(distilled, "all", real.images.shape[1:], real.classes, whose="the real set")
     counts = distilled.ipc_counts()
+    first = distilled.classes[0]
     for name, count in zip(distilled.classes, counts, strict=True):
         if count != counts[0]:
             raise DataError(
-                f"{distilled.name}: class {name} has {count} images, {distilled.classes[0]} {counts[0]}; "
-                "distilled images must be as many of each class"
+                f"{distilled.name}: class {shown(name)} has {counted(count, 'image')}, {shown(first)} "
+                f"{counts[0]:,}; distilled images must be as many of each class"
             )
     return distilled.take(np.argsort(distilled.labels, kind="stable"))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rudcodec import bitstream
 from rudcodec.errors import BudgetError
 from rudcodec.payload import Payload, Segment
+from rudcodec.text import per_class
 
 LatentLevels = list[NDArray[np.int32]]
 """Latents of a whole set: coarse to fine, each int32 (N, c, h, w), images ordered by class."""
@@ -65,7 +66,7 @@ def paid_part(payload: Payload) -> Payload:
         )
     ipc, kept = (sum(one.counts[0] for one in payload.segments[:end]) for end in (None, count))
     warnings.warn(
-        f"{kept} images per class are written, not {ipc}: a file as small as these become may not hold more",
+        f"the file has {per_class(kept)}, not {ipc}: one as small as these become may not hold more",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -18,6 +18,7 @@ from rudcodec.devices import AUTO
 from rudcodec.errors import SettingError
 from rudcodec.nets.device import is_cuda
 from rudcodec.processes import world_size
+from rudcodec.text import counted
 
 T = TypeVar("T")
 
@@ -152,6 +153,8 @@ def _take_gpu(device: str | torch.device) -> str:
         )
     processes, count = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
     if processes > count:
-        raise SettingError(f"device: {processes} processes for {count} GPUs; start one for each, or say cpu")
+        raise SettingError(
+            f"device: {processes} processes for {counted(count, 'GPU')}; start one for each, or say cpu"
+        )
     torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     return "nccl"
