@@ -36,7 +36,7 @@ def changed_recipe(recipe: Recipe, changes: Mapping[str, Any], channels: int) ->
 
 def check_recipe(recipe: Recipe, channels: int | None = None) -> None:
     """Raise SettingError unless a recipe makes sense, and is for images of so many channels."""
-    _check_types(recipe)
+    check_types(recipe)
     if len(recipe.mean) != len(recipe.std) or channels not in (None, len(recipe.mean)):
         raise SettingError(
             f"the recipe is for {len(recipe.mean)} channels, the images have {channels or len(recipe.std)}"
@@ -72,7 +72,7 @@ def check_ops(ops: tuple[str, ...]) -> None:
             raise SettingError(f"no augmentation is called {name!r}: choose from {', '.join(AUGMENTATIONS)}")
 
 
-def _check_types(recipe: Recipe) -> None:
+def check_types(recipe: Recipe) -> None:
     """Raise SettingError where there is no number, or no list, in a field that needs one."""
     for name in _LISTS:
         if not isinstance(getattr(recipe, name), tuple | list):

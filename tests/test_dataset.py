@@ -354,6 +354,7 @@ def test_any_network_can_be_a_student(data: SyntheticSet) -> None:
 
 def test_networks_are_judged_in_the_mode_for_evaluation(data: SyntheticSet) -> None:
     """Where dropout leaves all as it is, and an image's class doesn't depend on the others."""
+    torch.manual_seed(0)  # weights whose logits no rounding brings into another order
     net = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.9), small_net(3, 3, (8, 8)))
     classes = predict(net, data.images, data.recipe)
     assert net.training

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
-from rudcodec.recipe_checks import check_recipe
+from rudcodec.recipe_checks import check_recipe, check_types
 from rudcodec.students.training_set import TrainingSet
 
 MAX_STEPS = 1_000_000
@@ -31,7 +31,7 @@ def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = (
         data: what they are to be trained on.
         chosen: fields of the recipe that aren't the file's, but the user's own choice: they may be anything.
     """
-    check_recipe(recipe, data.images.shape[3])
+    check_types(recipe)
     batch = data.batch_size(recipe)
     size = batch * data.images[0].nbytes
     for name, value, limit, request in (
@@ -46,6 +46,7 @@ def check_request(recipe: Recipe, data: TrainingSet, chosen: Collection[str] = (
     if batch * recipe.steps > MAX_SEEN and not {"steps", "batch"} & set(chosen):
         request = f"{recipe.steps:,} steps of {batch:,} images, {batch * recipe.steps:,} in all"
         raise SettingError(_refusal("steps", request, MAX_SEEN))
+    check_recipe(recipe, data.images.shape[3])
 
 
 def limited_batch(recipe: Recipe, image_bytes: int, least: int) -> Recipe:
