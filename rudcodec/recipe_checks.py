@@ -82,6 +82,8 @@ def check_types(recipe: Recipe) -> None:
     for name, value in numbers:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise SettingError(f"{name} is {value!r}, must be a number")
+        if isinstance(value, int) and not is_finite(value):
+            raise SettingError(f"{name} must be finite, not {shown_number(value)}")
 
 
 def _plain(value: Any) -> Any:
