@@ -80,10 +80,10 @@ def check_types(recipe: Recipe) -> None:
     numbers = [(name, getattr(recipe, name)) for name in _NUMBERS]
     numbers += [(name, value) for name in ("mean", "std") for value in getattr(recipe, name)]
     for name, value in numbers:
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise SettingError(f"{name} is {value!r}, must be a number")
         if isinstance(value, int) and not is_finite(value):
             raise SettingError(f"{name} must be finite, not {shown_number(value)}")
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise SettingError(f"{name} is {value!r}, must be a number")
 
 
 def _plain(value: Any) -> Any:
