@@ -324,6 +324,8 @@ def test_images_are_saved_where_the_network_is_damaged() -> None:
         assert np.array_equal(pixels, images) and payload.network is None
         assert "the label network is lost" in str(lost)
         assert payload.recipe == hard.recipe != outline.recipe
+    with pytest.raises(rudcodec.FormatError, match="model 0"):  # which has to stand in front of it
+        bitstream.salvage(data[: outline.models[0].section.offset] + bytes(broken[section.offset :]))
     longer = data[: section.start - 2] + bytes([data[section.start - 2] ^ 1]) + data[section.start - 1 :]
     payload, pixels, _ = bitstream.salvage(longer)
     assert np.array_equal(pixels, images) and payload.network is None

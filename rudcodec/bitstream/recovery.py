@@ -63,7 +63,7 @@ def _read_front(data: bytes, found: Recovered) -> int:
         try:
             offset = next_section(data, outline, offset, 0).end + 4
         except FormatError as error:
-            if data[offset] == LABELS and _holds_network(data, offset):
+            if data[offset] == LABELS and outline.models and _holds_network(data, offset):
                 found.lost_network = True
                 reason = f"{error.reason}; the label network is lost"
                 found.others.append(FormatError(error.section, error.offset, reason))
