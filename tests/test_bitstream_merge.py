@@ -114,6 +114,14 @@ def test_networks_of_extracted_files_are_there_once() -> None:
     assert np.array_equal(images[found], expected[order])
 
 
+def test_a_file_keeps_all_models_of_its_own() -> None:
+    """Equal ones, too: merged alone it is as it was."""
+    payload = small_payload()
+    data = bitstream.encode(replace(payload, models=payload.models * 2))
+    assert bitstream.merge([data]) == data
+    assert [tag for tag, _ in split(bitstream.merge([data, data]))].count(MODEL) == 2
+
+
 @settings(max_examples=40)
 @given(payloads(), st.data())
 def test_pieces_of_a_file_make_the_file(payload: Payload, data: st.DataObject) -> None:

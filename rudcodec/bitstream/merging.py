@@ -22,49 +22,63 @@ _HARD = "rudcodec extract --hard makes files with hard labels"
 
 @dataclass
 class _Merged:
-    """The contents of the new file so far: models' fields and streams, by what tells models from each other,
-    and segments' fields with what follows these."""
+    """The contents of the new file so far: models' fields and streams, with their numbers by what tells them
+    from each other, and segments' fields with what follows these."""
 
     head: Head
-    models: dict[tuple[ModelFields, bytes], tuple[ModelFields, bytes]] = field(default_factory=dict)
+    models: list[tuple[ModelFields, bytes]] = field(default_factory=list)
+    numbers: dict[tuple[ModelFields, bytes], int] = field(default_factory=dict)
     segments: list[tuple[SegmentFields, bytes]] = field(default_factory=list)
 
     def add(self, data: bytes, outline: Outline) -> None:
         """Add the models and segments of a file."""
         numbers = {name: number for number, name in enumerate(self.head.classes)}
         class_numbers = [numbers[name] for name in outline.classes]
-        model_numbers = [self._add_model(data, model, class_numbers) for model in outline.models]
+        keys = [_key(data, model, class_numbers) for model in outline.models]
+        known = dict(self.numbers)  # of other files: a file keeps all models of its own
+        model_numbers = [
+            self._add_model(key, model.fields.ymax, known)
+            for key, model in zip(keys, outline.models, strict=True)
+        ]
         for segment in outline.segments.values():
             fields = _renumbered(segment.fields, class_numbers, len(numbers))
             fields = replace(fields, model=model_numbers[segment.fields.model])
             self.segments.append((fields, data[segment.digest : segment.section.end]))
 
-    def _add_model(self, data: bytes, model: ModelOutline, class_numbers: list[int]) -> int:
-        """The new number of a model; one that is there already is used again, by the larger bound on
-        latents."""
-        classes = model.fields.classes
-        fields = replace(
-            model.fields, classes=None if classes is None else tuple(class_numbers[k] for k in classes)
-        )
-        stream = data[model.stream : model.section.end]
-        key = replace(fields, ymax=0), stream
-        known, _ = self.models.get(key, (fields, stream))
-        self.models[key] = replace(fields, ymax=max(fields.ymax, known.ymax)), stream
-        return list(self.models).index(key)
+    def _add_model(
+        self, key: tuple[ModelFields, bytes], ymax: int, known: dict[tuple[ModelFields, bytes], int]
+    ) -> int:
+        """The new number of a model; a known one is used again, by the larger bound on latents."""
+        fields, stream = key
+        number = known.get(key, len(self.models))
+        if number == len(self.models):
+            self.models.append((fields, stream))
+            self.numbers.setdefault(key, number)
+        largest = max(ymax, self.models[number][0].ymax)
+        self.models[number] = replace(fields, ymax=largest), stream
+        return number
 
     def sections(self, labels: bytes) -> Iterator[bytes]:
         """The models, then the section of labels, then the segments. Raises FormatError."""
         shape, classes = self.head.image_shape, len(self.head.classes)
-        for fields, stream in self.models.values():
+        for fields, stream in self.models:
             writer = Writer("model")
             code_model(writer, shape, classes, fields)
             yield pack(MODEL, bytes(writer.data) + stream)
         yield labels
-        models = tuple(fields for fields, _ in self.models.values())
+        models = tuple(fields for fields, _ in self.models)
         for segment, rest in self.segments:
             writer = Writer("segment")
             code_segment(writer, classes, models, segment)
             yield pack(SEGMENT, bytes(writer.data) + rest)
+
+
+def _key(data: bytes, model: ModelOutline, class_numbers: list[int]) -> tuple[ModelFields, bytes]:
+    """What tells a model from others: its fields but the bound on latents, by the new classes, and its
+    stream."""
+    classes = model.fields.classes
+    own = None if classes is None else tuple(class_numbers[k] for k in classes)
+    return replace(model.fields, classes=own, ymax=0), data[model.stream : model.section.end]
 
 
 def merge(files: Sequence[bytes], names: Sequence[str] | None = None) -> bytes:
