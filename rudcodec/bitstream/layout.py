@@ -168,14 +168,15 @@ def next_section(data: Source, outline: Outline, offset: int, segments: int) -> 
         raise FormatError(expected, offset, f"unexpected section with tag {tag}")
     name = _name(tag, outline, segments)
     section = container.frame(data, offset, name)
-    if tag >= ANCILLARY:
+    if tag != SEGMENT:
         container.check(data, section, name)
+    if tag >= ANCILLARY:
         if len(outline.ancillary.sections) == limits.ANCILLARY:
             reason = f"there are more than {limits.ANCILLARY} sections that may be skipped"
             raise FormatError("ancillary section", section.start, reason)
         outline.ancillary.read(data, section, outline.image_shape.channels)
     elif tag == MODEL:
-        _read_model(data, outline, section)
+        _read_model(data, outline, section, name)
     elif tag == LABELS:
         _read_labels(data, outline, section)
     return section
@@ -206,9 +207,7 @@ def _name(tag: int, outline: Outline, segments: int) -> str:
     return {MODEL: f"model {len(outline.models)}", LABELS: "labels"}.get(tag, f"segment {segments}")
 
 
-def _read_model(data: Source, outline: Outline, section: Section) -> None:
-    name = f"model {len(outline.models)}"
-    container.check(data, section, name)
+def _read_model(data: Source, outline: Outline, section: Section, name: str) -> None:
     reader = Reader(data, name, section.start, section.end)
     fields = code_model(reader, outline.image_shape, len(outline.classes), None)
     outline.models.append(ModelOutline(section, fields, reader.position))
@@ -219,7 +218,6 @@ def _read_model(data: Source, outline: Outline, section: Section) -> None:
 
 
 def _read_labels(data: Source, outline: Outline, section: Section) -> None:
-    container.check(data, section, "labels")
     reader = Reader(data, "labels", section.start, section.end)
     shape, classes = outline.image_shape, len(outline.classes)
     labels = code_labels(reader, shape, classes, None)

@@ -92,12 +92,11 @@ def _holds_network(data: bytes, offset: int) -> bool:
 
 
 def _behind_network(data: bytes, offset: int) -> int:
-    """Where segments begin behind a damaged label network: its length is believed if an intact section
-    follows it."""
+    """Where segments begin behind a damaged label network: where an intact section follows it, or else at the
+    next intact segment."""
+    if (following := _following(data, offset)) is not None:
+        return following.offset
     end = frame(data, offset, "labels").end + 4
-    with suppress(FormatError):
-        if _is_intact(data, frame(data, end, "section")):
-            return end
     return min((section.offset for section in _search(data, offset + 1, SEGMENT)[:1]), default=end)
 
 
@@ -108,16 +107,19 @@ def _behind_damage(data: bytes, offset: int, has_models: bool) -> int | None:
     for. Behind models, what isn't followed by either may be a segment: None.
     """
     tags = (MODEL, LABELS) if has_models else (MODEL,)
-    try:
-        end = frame(data, offset, "section").end + 4
-        section = frame(data, end, "section")
-        if (section.tag in tags or (section.tag >= ANCILLARY and not has_models)) and _is_intact(
-            data, section
-        ):
-            return end
-    except FormatError:
-        pass
+    following = _following(data, offset)
+    if following and (following.tag in tags or (following.tag >= ANCILLARY and not has_models)):
+        return following.offset
     return min((one.offset for tag in tags for one in _search(data, offset + 1, tag)[:1]), default=None)
+
+
+def _following(data: bytes, offset: int) -> Section | None:
+    """The intact section right behind a damaged one, whose length can then be believed; None without one."""
+    with suppress(FormatError):
+        section = frame(data, frame(data, offset, "section").end + 4, "section")
+        if _is_intact(data, section):
+            return section
+    return None
 
 
 def _locate(data: bytes, offset: int, count: int, others: list[FormatError]) -> list[Section | FormatError]:

@@ -158,9 +158,8 @@ class EncoderState:
         if not report.is_due(step, steps):
             return
         bits = (self.control.rate or 0.0) * self.num_pixels + self.overhead_bits
-        bits = (
-            max(0.0, bits) + self.shared_label_bits
-        )  # an overhead below zero lasts until it is measured again
+        # an overhead below zero lasts until it is measured again
+        bits = max(0.0, bits) + self.shared_label_bits
         psnr = 10 * math.log10((255 / GREY_LEVELS) ** 2 / max(float(mse), 1e-9))
         report(
             step,
