@@ -45,6 +45,7 @@ class TwoNetworks(MomentMatching):
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         total = super().__call__(images, labels, generator)
+        labels = self.classes_of(labels)
         number = int(torch.randint(len(self._late), (), generator=generator))
         views = self.views(images, generator)
         with autocast(images.device):
@@ -80,6 +81,7 @@ class Covariances(MomentMatching):
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         total = super().__call__(images, labels, generator)
         number = int(torch.randint(len(self.nets), (), generator=generator))
+        labels = self.classes_of(labels)
         projected = self._project(self.nets[number].to(images.dtype), self.views(images, generator))
         for label in labels.unique().tolist():
             target = self._targets[number][label]
@@ -102,7 +104,7 @@ class Covariances(MomentMatching):
         generator = torch.Generator().manual_seed(seed)
         covariances = []
         with torch.no_grad():
-            for label in range(len(real.rows_by_class)):
+            for label in range(len(real.rows)):
                 views = real.views(label, self.options.real_batch, seed, generator)
                 covariances.append(_covariance(self._project(net, views)))
         return covariances

@@ -58,7 +58,7 @@ class ClassAverages(Utility):
         """What network ``number`` sees of each class of the real set."""
         generator = torch.Generator().manual_seed(number)
         targets = []
-        for label in range(len(real.rows_by_class)):
+        for label in range(len(real.rows)):
             views = real.views(label, self.options.real_batch, number, generator)
             averages = self.average(number, views, label)
             targets.append([average.detach() for average in averages])

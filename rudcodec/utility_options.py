@@ -35,6 +35,9 @@ class MMOptions(UtilityOptions):
     real_batch: int = option(500, "Real images of a class whose moments are taken.", minimum=1)
     deviations: bool = option(True, "Whether deviations count beside means.")
     classification: float = option(0.1, "Weight of the cross entropy.", minimum=0.0)
+    clusters: bool = option(
+        True, "Whether synthetic images of a class match clusters of its real ones, where there are enough."
+    )
 
 
 @dataclass(frozen=True)

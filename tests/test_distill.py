@@ -375,9 +375,20 @@ def test_a_file_that_is_made_meanwhile_is_kept(colour: LabelledImages, tmp_path:
 
 
 def test_selection_takes_different_images_of_every_class(colour: LabelledImages) -> None:
-    chosen = select_images(colour, 7, default_recipe(colour), RunContext("cpu"))
+    chosen, clusters = select_images(colour, 7, default_recipe(colour), RunContext("cpu"))
     assert len(np.unique(chosen)) == 21
     assert colour.labels[chosen].tolist() == [0] * 7 + [1] * 7 + [2] * 7
+    assert not clusters.any()
+
+
+def test_selection_takes_as_many_images_of_every_cluster(colour: LabelledImages) -> None:
+    """Which are as large a part of the class."""
+    chosen, clusters = select_images(colour, 7, default_recipe(colour), RunContext("cpu"), clusters=3)
+    assert len(np.unique(chosen)) == 21
+    assert clusters[chosen].tolist() == [0, 0, 1, 1, 2, 2, 2] * 3
+    for label, size in enumerate(np.bincount(colour.labels)):
+        sizes = np.bincount(clusters[colour.labels == label])
+        assert np.abs(sizes - size * np.array([2, 2, 3]) / 7).max() <= 1
 
 
 def constant_images() -> LabelledImages:
@@ -391,7 +402,7 @@ def test_equal_images_can_be_chosen() -> None:
     """Without a warning of numpy's: their features have no variance."""
     data = constant_images()
     for same in (data, replace(data, images=np.full_like(data.images, 120))):
-        assert len(set(select_images(same, 4, default_recipe(same), RunContext("cpu")))) == 12
+        assert len(set(select_images(same, 4, default_recipe(same), RunContext("cpu"))[0])) == 12
 
 
 @pytest.mark.slow

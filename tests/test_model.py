@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudcodec import bitstream
-from rudcodec.distill.chunks import chunk_of_image
+from rudcodec.distill.chunks import chunk_of_image, turn_of_image
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.distill.initial_model import initial_model, inverse_synthesis, lmbda_for_step_size, pyramid
 from rudcodec.distill.payload_builder import with_latents
@@ -72,14 +72,13 @@ def quantized(
 
 
 @pytest.mark.parametrize("share", ["dataset", "class"])
-def test_chunks_of_parts_have_few_classes(share: Share) -> None:
-    """Of ten classes of three images, in the order of the classes."""
+def test_chunks_of_turns_have_few_classes(share: Share) -> None:
+    """Of ten classes of three images, a call that sees six of them sees two classes."""
     classes = torch.arange(30) // 3
     groups = classes if share == "class" else torch.zeros_like(classes)
     architecture = default_architecture(8, 8, 1, 50_000)
-    model, _ = initial_model(
-        blobs(30, 1, 8, 8), groups, architecture, 1e4, chunk_of_image(groups, 3, parts=5)
-    )
+    chunks = chunk_of_image(groups, 3, turn_of_image(classes, torch.zeros_like(classes), 6))
+    model, _ = initial_model(blobs(30, 1, 8, 8), groups, architecture, 1e4, chunks)
     indices = [chunk.index for chunk in model.each_chunk()]
     assert [classes[index].unique().tolist() for index in indices] == [
         [first, first + 1] for first in (0, 0, 2, 2, 4, 4, 6, 6, 8, 8)

@@ -57,7 +57,10 @@ def run(name, stage):  # those before it that only one process runs, or that run
 with joined_ranks() as ranks:
     journal = Journal(ranks=ranks)
     encoding = Encoding(inputs, RunContext("cpu", journal=journal))
-    encoding.results["selection"] = torch.from_numpy(first_rows(inputs.real, 5))
+    encoding.results["selection"] = {
+        "rows": torch.from_numpy(first_rows(inputs.real, 5)),
+        "clusters": torch.zeros(len(inputs.real), dtype=torch.int64),
+    }
     labels = run("label network", stages["label network"])
     encoding.results["utility networks"] = run("utility networks", stages["utility networks"])
     run("warm-up 1", stages["warm-up 1"])

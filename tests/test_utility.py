@@ -23,7 +23,8 @@ from rudcodec.plugins import UTILITIES
 from rudcodec.runs import RunContext
 from rudcodec.settings import Settings
 from rudcodec.students import default_recipe
-from rudcodec.utility import Utility
+from rudcodec.utility import Utility, mm
+from rudcodec.utility.clusters import Clusters
 from rudcodec.utility.dm import DistributionMatching
 from rudcodec.utility.mm import MomentMatching
 from rudcodec.utility.real_images import RealImages
@@ -66,9 +67,14 @@ def test_dm_is_the_papers_equation_4() -> None:
 
 
 @pytest.mark.parametrize(("steps", "deviations", "count"), [(0, True, 30), (4, False, 30), (0, True, 9)])
-def test_mm_is_what_it_says(steps: int, deviations: bool, count: int) -> None:
+@pytest.mark.parametrize("waits", [True, False])
+def test_mm_is_what_it_says(
+    steps: int, deviations: bool, count: int, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Moments of each block by class, in units of the real variance, and the classification term; of more
-    images than there are classes, and of fewer."""
+    images than there are classes, and of fewer; as on a CPU and as on a GPU."""
+    if not waits:
+        monkeypatch.setattr(mm, "_rows_of_labels", mm.rows_without_waiting)
     data = load("digits", "train")
     recipe = default_recipe(data)
     options = MMOptions(2, steps, 2, 8, real_batch=40, deviations=deviations, classification=0.3)
@@ -97,6 +103,28 @@ def test_mm_is_what_it_says(steps: int, deviations: bool, count: int) -> None:
     (expected_gradient,) = torch.autograd.grad(expected, images)
     torch.testing.assert_close(value, expected, rtol=1e-5, atol=0)
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-9)
+
+
+def test_mm_matches_clusters_of_classes() -> None:
+    """The moments of a label are those of the real images of that cluster; images count for their class."""
+    data = load("digits", "train")
+    recipe = replace(default_recipe(data), augment=())
+    clusters = Clusters(2, (data.images.reshape(len(data), -1).mean(1) > 78).astype(np.int64))
+    utility = MomentMatching(recipe, MMOptions(1, 0, 1, 8, real_batch=len(data), classification=0.3))
+    utility.clusters = clusters
+    utility.prepare(data, torch.device("cpu"), utility.learn(data, RunContext("cpu")))
+    labels = clusters.labels(data.labels)
+    assert 20 == len(np.unique(labels)) == len(utility.moments[0][0].mean)
+
+    def loss(label: int, of: int) -> float:
+        rows = np.flatnonzero(labels == of)
+        x = RealImages(data.take(rows), recipe, torch.device("cpu")).sample([of // 2], len(rows), 0)[0]
+        told = torch.full((len(x),), label)
+        value = utility(x, told, torch.Generator().manual_seed(0))
+        crossed = F.cross_entropy(utility.nets[0](x), torch.full((len(x),), label // 2))
+        return float(value - 0.3 * crossed)
+
+    assert abs(loss(6, of=6)) < 0.01 < loss(7, of=6)
 
 
 def test_mm_looks_at_as_many_real_images_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

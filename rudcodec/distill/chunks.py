@@ -1,4 +1,4 @@
-"""Which images' latents train together: chunks, and the parts of the classes that they are taken from."""
+"""Which images' latents train together: chunks, and calls of the utility, which see several chunks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from torch import Tensor
 # On a CPU as many images as stay in its caches; a GPU, where launching work takes the time, needs as long for
 # five hundred. But networks learn in each chunk, and need some of them.
 CPU_CHUNK, MAX_CHUNK, MIN_CHUNKS = 100, 500, 5
-# Images of a class that a call of the utility sees, where there are as many: moments of fewer say little.
-SEEN_OF_CLASS = 20
 
 
 def default_chunk_size(num_images: int, device: torch.device) -> int:
@@ -19,30 +17,56 @@ def default_chunk_size(num_images: int, device: torch.device) -> int:
     return min(MAX_CHUNK, max(CPU_CHUNK, num_images // MIN_CHUNKS))
 
 
-def parts_of_classes(num_classes: int, ipc: int, images_in_call: int) -> int:
-    """How many parts of the classes take turns, so that a call of the utility, which sees so many images,
-    sees enough of each of its classes."""
-    wanted = min(ipc, SEEN_OF_CLASS) * num_classes
-    return max(1, min(-(-wanted // images_in_call), num_classes * ipc // images_in_call))
+def turn_of_image(labels: Tensor, clusters: Tensor, images_in_call: int) -> Tensor:
+    """In which turn each image is seen by a utility that needn't see all at once, int64 (N,).
+
+    A call of it sees so many images, of as many clusters as it can see whole: the first one of every class,
+    then the second ones. Clusters that are larger than a call take a turn each.
+
+    Args:
+        labels: int64 (N,), the class of each image.
+        clusters: int64 (N,), its cluster within the class: 0, 1, ...
+    """
+    _, order, counts = torch.unique(
+        clusters * (labels.max() + 1) + labels, return_inverse=True, return_counts=True
+    )
+    seen_whole = max(1, images_in_call // int(counts.max()))
+    num_turns = -(-len(counts) // seen_whole)
+    return order * num_turns // len(counts)
 
 
-def chunk_of_image(groups: Tensor, chunk_size: int, parts: int = 1) -> Tensor:
-    """The chunk of each image, int64 (N,).
+def chunk_of_image(groups: Tensor, chunk_size: int, turns: Tensor | None = None) -> Tensor:
+    """The chunk of each image, int64 (N,): all chunks are about as large.
 
     Args:
         groups: int64 (N,), the group of each image, ascending. The images are ordered by class.
         chunk_size: images of a chunk, at most.
-        parts: of the images, one after another; each is divided into balanced chunks of its own.
+        turns: int64 (N,), as :func:`turn_of_image` has it: those of each have as many chunks, one after
+            another. None: there is one.
     """
-    if parts > 1:
-        chunks, first = [], 0
-        for part in groups.tensor_split(parts):
-            chunks.append(chunk_of_image(part, chunk_size) + first)
-            first = int(chunks[-1].max()) + 1
-        return torch.cat(chunks)
-    num_chunks = max(1, -(-groups.numel() // chunk_size))
+    if turns is None:
+        turns = torch.zeros_like(groups)
+    chunks = torch.empty_like(groups)
+    chunks_of_turn = -(-int(turns.bincount().max()) // chunk_size)
+    for turn in range(int(turns.max()) + 1):
+        rows = (turns == turn).nonzero().flatten()
+        chunks[rows] = turn * chunks_of_turn + _balanced(groups[rows], chunks_of_turn)
+    return chunks
+
+
+def calls(chunk_sizes: list[int], images_in_call: int) -> list[list[int]]:
+    """Which chunks each call of the utility sees, all of them in turn: with no more images than it may see,
+    unless one chunk has more."""
+    num_chunks = len(chunk_sizes)
+    at_once = max(1, images_in_call // max(chunk_sizes))
+    count = min(num_chunks, max(-(-sum(chunk_sizes) // images_in_call), -(-num_chunks // at_once)))
+    return [part.tolist() for part in torch.arange(num_chunks).tensor_split(count)]
+
+
+def _balanced(groups: Tensor, num_chunks: int) -> Tensor:
+    """One of ``num_chunks`` chunks for each image, with as many of each group in each where that can be."""
     sizes = groups.unique_consecutive(return_counts=True)[1].tolist()
     place = torch.arange(groups.numel())
-    if min(sizes) >= num_chunks:  # as many of each group in a chunk
+    if min(sizes) >= num_chunks:
         place = torch.cat([torch.arange(size) for size in sizes])
     return place % num_chunks

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
 from rudcodec.distill.allocation import ImageAllocation
-from rudcodec.distill.chunks import chunk_of_image, default_chunk_size, parts_of_classes
+from rudcodec.distill.chunks import chunk_of_image, default_chunk_size, turn_of_image
 from rudcodec.distill.encoder_state import UNCODED_BITS, EncoderState
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, initial_model, lmbda_for_step_size
 from rudcodec.distill.inputs import Inputs
@@ -24,6 +25,7 @@ from rudcodec.payload import Model, Payload, Recipe, grouped_classes
 from rudcodec.runs import RunContext, State, copied
 from rudcodec.settings import NO_UTILITY
 from rudcodec.utility import Utility, make_utility
+from rudcodec.utility.clusters import Clusters, cluster_of_each, clusters_per_class
 
 
 class Encoding:
@@ -58,7 +60,7 @@ class Encoding:
         """The images that latents begin as, ordered by class."""
         if self.inputs.distilled is not None:
             return self.inputs.distilled
-        return self.inputs.real.take(self.results["selection"].numpy())
+        return self.inputs.real.take(self.results["selection"]["rows"].numpy())
 
     @cached_property
     def encoder(self) -> EncoderState:
@@ -91,17 +93,20 @@ class Encoding:
         chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
         if self.has_utility:
             chunk_size = min(chunk_size, settings.utility_images)
-        chunks = chunk_of_image(group_of_image, chunk_size, self._parts())
+        chunks = chunk_of_image(group_of_image, chunk_size, self._turns(labels))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(settings.seed)
             return initial_model(images, group_of_image, self.allocation.architecture, bits, chunks)
 
-    def _parts(self) -> int:
-        """How many parts of the classes take turns: a utility that compares them needs all at once."""
+    def _turns(self, labels: Tensor) -> Tensor | None:
+        """In which turn the utility sees each image; one that compares classes needs all at once."""
         if not self.has_utility or not self.new_utility().sums_over_classes:
-            return 1
-        in_call = self.inputs.settings.utility_images
-        return parts_of_classes(self.inputs.num_classes, self.allocation.ipc, in_call)
+            return None
+        ipc = self.allocation.ipc
+        clusters = torch.from_numpy(cluster_of_each(ipc, clusters_per_class(ipc)))
+        return turn_of_image(
+            labels, clusters.repeat(self.inputs.num_classes), self.inputs.settings.utility_images
+        )
 
     def reset_model(self, bits: float) -> None:
         """Begin with an initial model again, whose latents take about so many bits."""
@@ -123,7 +128,20 @@ class Encoding:
     def new_utility(self) -> Utility:
         """The utility, not yet prepared."""
         settings = self.inputs.settings
-        return make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+        utility = make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+        if (count := self.num_clusters) > 1:
+            utility.clusters = Clusters(count, self.results["selection"]["clusters"].numpy())
+        return utility
+
+    @cached_property
+    def num_clusters(self) -> int:
+        """Of each class; 1: classes are whole, since the utility knows no clusters, or images weren't
+        selected by them."""
+        if not self.has_utility or self.inputs.distilled is not None:
+            return 1
+        settings = self.inputs.settings
+        utility = make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+        return clusters_per_class(self.allocation.ipc) if utility.matches_clusters else 1
 
     @cached_property
     def utility_term(self) -> UtilityTerm | None:
@@ -133,8 +151,11 @@ class Encoding:
             return None
         utility = self.new_utility()
         utility.prepare(self.inputs.real, self.run.device, self.results["utility networks"])
-        labels = torch.from_numpy(self.initial_images.labels).to(self.run.device)
-        term = UtilityTerm(utility, labels, settings)
+        labels = self.initial_images.labels
+        if utility.clusters is not None:
+            clusters = cluster_of_each(self.allocation.ipc, utility.clusters.count)
+            labels = labels * utility.clusters.count + np.tile(clusters, self.inputs.num_classes)
+        term = UtilityTerm(utility, torch.from_numpy(labels).to(self.run.device), settings)
         self.run.journal.register("utility", term)
         return term
 

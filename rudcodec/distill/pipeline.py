@@ -84,10 +84,12 @@ def run_stages(encoding: Encoding, last: str | None = None) -> None:
 
 
 def select_initial_images(encoding: Encoding) -> State:
-    """Indices of the selected images, ordered by class: a stage."""
+    """Indices of the selected images, ordered by class and cluster, and the cluster of each real image: a
+    stage."""
     inputs = encoding.inputs
-    rows = select_images(inputs.real, encoding.allocation.ipc, inputs.label_mode.recipe, encoding.run)
-    return torch.from_numpy(rows)
+    ipc, recipe = encoding.allocation.ipc, inputs.label_mode.recipe
+    rows, clusters = select_images(inputs.real, ipc, recipe, encoding.run, encoding.num_clusters)
+    return {"rows": torch.from_numpy(rows), "clusters": torch.from_numpy(clusters)}
 
 
 def learn_utility(encoding: Encoding) -> State:

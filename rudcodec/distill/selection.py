@@ -26,6 +26,7 @@ from rudcodec.payload import Recipe
 from rudcodec.runs import RunContext
 from rudcodec.seeds import seed_of
 from rudcodec.students import StudentSpec, TrainingSet, train_student
+from rudcodec.utility.clusters import cluster_bounds, divide
 
 PROBE_STEPS = 300  # at most
 PROBE_EPOCHS = 40
@@ -40,10 +41,21 @@ PCA_DIMENSIONS = 64
 PCA_IMAGES = 1 << 16  # of a larger set, principal components are those of as many images
 
 
-def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContext) -> NDArray[np.int64]:
-    """Indices of ``ipc`` images of each class, ordered by class: int64 (classes * ipc,).
+def select_images(
+    real: LabelledImages, ipc: int, recipe: Recipe, run: RunContext, clusters: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Some images of each class, and clusters of all, by the features of a briefly trained network.
 
-    Each class has as many.
+    Args:
+        real: each class has ``ipc`` images at least.
+        ipc: how many of each class are selected.
+        recipe: by which the network is trained.
+        run: device, seed, journal.
+        clusters: of each class.
+
+    Returns:
+        Indices of the selected images, int64 (classes * ipc,), ordered by class and by cluster, of which each
+        has as many; and the cluster of each real image within its class, int64 (real images,).
     """
     steps = min(PROBE_STEPS, -(-PROBE_EPOCHS * len(real) // PROBE_BATCH))
     net = train_student(
@@ -54,16 +66,17 @@ def select_images(real: LabelledImages, ipc: int, recipe: Recipe, run: RunContex
         run.stage_report("selection"),
     )
     points, confidence = _points_and_confidence(net, real, recipe, run)
+    bounds = cluster_bounds(ipc, clusters)
+    cluster_of_real = np.zeros(len(real), np.int64)
+    selected = []
     with _one_thread():
-        selected = []
         for label in range(len(real.classes)):
             rows = np.flatnonzero(real.labels == label)
-            num_confident = int((confidence[rows] > CONFIDENT).sum())
-            num_typical = max(ipc, num_confident, round(TYPICAL_FRACTION * len(rows)))
-            most_confident = np.argsort(-confidence[rows], kind="stable")[:num_typical]
-            typical = rows[np.sort(most_confident)]
-            selected.append(typical[_prototypes(points[typical], ipc, run.seed)])
-    return np.concatenate(selected)
+            cluster_of_real[rows] = divide(points[rows], bounds)
+            for cluster, count in enumerate(np.diff(bounds).tolist()):
+                own = rows[cluster_of_real[rows] == cluster]
+                selected.append(own[_typical_prototypes(points[own], confidence[own], count, run.seed)])
+    return np.concatenate(selected), cluster_of_real
 
 
 def first_rows(images: LabelledImages, ipc: int) -> NDArray[np.intp]:
@@ -115,6 +128,16 @@ def _features_and_confidence(
             features.append(batch_features.float().cpu().numpy())
             confidence.append(probability[np.arange(len(some)), real.labels[some]])
     return np.concatenate(features), np.concatenate(confidence)
+
+
+def _typical_prototypes(
+    points: NDArray[np.float32], confidence: NDArray[np.float32], count: int, seed: int
+) -> NDArray[np.int64]:
+    """Sorted indices of ``count`` different points, prototypes of those that the network is surest of."""
+    num_confident = int((confidence > CONFIDENT).sum())
+    num_typical = max(count, num_confident, round(TYPICAL_FRACTION * len(points)))
+    typical = np.sort(np.argsort(-confidence, kind="stable")[:num_typical])
+    return typical[_prototypes(points[typical], count, seed)]
 
 
 def _prototypes(points: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rudcodec.distill.chunks import calls
 from rudcodec.distill.encoder_state import NETWORK_LR, EncoderState
 from rudcodec.distill.learning_rates import cosine_decay, set_learning_rate
 from rudcodec.distill.schedules import TrainingSchedule
@@ -41,19 +42,19 @@ def train(encoder: EncoderState, schedule: TrainingSchedule, term: UtilityTerm |
     """Train as a schedule says; each step works on some chunks, on one where there is no utility."""
     loop = _Loop(encoder, schedule)
     num_chunks = len(encoder.chunks)
-    chunks_per_step = 1
+    of_step = [[chunk] for chunk in range(num_chunks)]
     if term is not None:
-        chunks_per_step = max(1, min(num_chunks, term.images_per_call // len(encoder.chunks[0].index)))
-    steps = -(-schedule.epochs * num_chunks // chunks_per_step)
+        of_step = calls([len(chunk.index) for chunk in encoder.chunks], term.images_per_call)
+    steps = schedule.epochs * len(of_step)
     report = encoder.run.stage_report(schedule.name)
     for step in encoder.run.journal.steps(steps, loop):
         fraction_done = step / steps
-        indices = [(step * chunks_per_step + i) % num_chunks for i in range(chunks_per_step)]
+        indices = of_step[step % len(of_step)]
         utility, mse = loop.compute_gradients(indices, schedule.rounding(fraction_done), term)
         loop.update(indices, fraction_done)
         if step % OBSERVE_EVERY_STEPS == 0:
             observed = step // OBSERVE_EVERY_STEPS % num_chunks  # one after another
-            loop.observe_rate(observed, OBSERVE_EVERY_STEPS * chunks_per_step / num_chunks)
+            loop.observe_rate(observed, OBSERVE_EVERY_STEPS / len(of_step))
         encoder.report(report, step + 1, steps, utility, mse)
 
 

@@ -23,7 +23,7 @@ class UtilityTerm:
 
     Args:
         utility: prepared.
-        labels: int64 (N,), of the initial images.
+        labels: int64 (N,), of the initial images: classes, or clusters where the utility matches these.
         settings: ``balance`` and ``utility_images`` of them.
     """
 
@@ -80,7 +80,7 @@ class UtilityTerm:
         if ranks.world_size == 1 or not self.utility.sums_over_classes:
             value = self._value(normalised, labels, generator)
             return value.detach(), torch.autograd.grad(value, images)[0]
-        shard = labels % ranks.world_size == ranks.rank
+        shard = self.utility.classes_of(labels) % ranks.world_size == ranks.rank
         idle = not shard.any()  # it draws its random numbers all the same
         rows = torch.ones_like(shard) if idle else shard
         value = self._value(normalised[rows], labels[rows], generator)

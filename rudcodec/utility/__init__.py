@@ -17,9 +17,10 @@ from rudcodec.data import LabelledImages
 from rudcodec.payload import Recipe
 from rudcodec.plugins import UTILITIES
 from rudcodec.runs import RunContext, State
+from rudcodec.utility.clusters import Clusters
 from rudcodec.utility_options import UtilityOptions, utility_options
 
-__all__ = ["Utility", "UtilityOptions", "make_utility"]
+__all__ = ["Clusters", "Utility", "UtilityOptions", "make_utility"]
 
 
 class Utility(ABC):
@@ -34,11 +35,16 @@ class Utility(ABC):
 
     Attributes:
         sums_over_classes: whether the loss is a sum over independent classes, so that processes can divide
-            the classes among them.
+            the classes among them, and a call needn't see all of them.
+        matches_clusters: whether it can compare clusters of a class rather than all of it: then ``clusters``
+            may be set, before :meth:`learn` and :meth:`prepare`.
+        clusters: where they are, labels of a call are clusters: class * clusters.count + cluster.
     """
 
     Options: ClassVar[type[UtilityOptions]] = UtilityOptions
     sums_over_classes = False
+    matches_clusters = False
+    clusters: Clusters | None = None
 
     options: UtilityOptions
 
@@ -64,9 +70,13 @@ class Utility(ABC):
         """The loss of a synthetic batch, a scalar.
 
         ``images`` float (n, C, H, W), normalised by the recipe's mean and standard deviation; ``labels``
-        int64 (n,). Everything random comes from ``generator``, which is the CPU's, since a GPU's numbers
-        would have to be waited for.
+        int64 (n,), classes, or clusters where there are some. Everything random comes from ``generator``,
+        which is the CPU's, since a GPU's numbers would have to be waited for.
         """
+
+    def classes_of(self, labels: Tensor) -> Tensor:
+        """The classes, int64 (n,), of the labels of a call."""
+        return labels if self.clusters is None else labels // self.clusters.count
 
     def state(self) -> State:
         """What a checkpoint must hold of the utility, apart from the state of random generators."""

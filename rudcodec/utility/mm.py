@@ -39,7 +39,7 @@ class Moments:
     """The moments of one block's output.
 
     Attributes:
-        mean, deviation: of each class, (classes, C * h * w).
+        mean, deviation: of each class or cluster, (labels, C * h * w).
         variance: of all real images, a scalar: the unit of the distance.
     """
 
@@ -49,8 +49,8 @@ class Moments:
 
 
 class MomentMatching(Utility):
-    """For each class: squared distances of means and of deviations, averaged over the features of a block and
-    summed over blocks, plus the mean cross entropy; summed over classes.
+    """For each class, or cluster of it: squared distances of means and of deviations, averaged over the
+    features of a block and summed over blocks, plus the mean cross entropy; summed over classes.
 
     Every call draws one of the networks, and one operation of augmentation, with numbers for each image.
     """
@@ -61,6 +61,7 @@ class MomentMatching(Utility):
 
     def __init__(self, recipe: Recipe, options: MMOptions | None = None) -> None:
         super().__init__(recipe, options)
+        self.matches_clusters = self.options.clusters
         self._outputs: Callable[..., tuple[list[Tensor], Tensor]] = _outputs
 
     def pool(self, real: LabelledImages) -> NetworkPool:
@@ -74,22 +75,25 @@ class MomentMatching(Utility):
             run.device,
             self.memory(real),
             f"to keep the moments of {len(real.classes):,} classes",
-            "fewer networks (mm.runs, mm.snapshots) or narrower ones (mm.width) take less",
+            "fewer networks (mm.runs, mm.snapshots), narrower ones (mm.width) or whole classes "
+            "(mm.clusters=false) take less",
         )
         return train_network_pool(real, self.pool(real), self.recipe, run)
 
     def memory(self, real: LabelledImages) -> int:
-        """About how many bytes the moments take: two numbers for each class and feature of each network."""
+        """About how many bytes the moments take: two numbers for each class, or cluster of it, and
+        feature of each network."""
         pool = self.pool(real)
         with torch.device("meta"):  # shapes alone
             net = ConvNet.as_published(real.channels, 2, (real.height, real.width), pool.width)
             blocks = net.blocks(torch.empty(1, real.channels, real.height, real.width))
         features = sum(block.numel() for block in blocks)
-        return 4 * 2 * pool.runs * pool.snapshots * len(real.classes) * features
+        labels = len(real.classes) * (1 if self.clusters is None else self.clusters.count)
+        return 4 * 2 * pool.runs * pool.snapshots * labels * features
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)
-        sampler = RealImages(real, self.recipe, device)
+        sampler = RealImages(real, self.recipe, device, self.clusters)
         with activity("taking moments of real images"):
             self.moments = [self._moments(net, sampler, number) for number, net in enumerate(self.nets)]
         if real.height * real.width >= COMPILE_FROM and has_compiler(device):
@@ -111,8 +115,8 @@ class MomentMatching(Utility):
         return augment(images, self.recipe.augment, torch.Generator().manual_seed(seed))
 
     def _distance(self, blocks: list[Tensor], logits: Tensor, labels: Tensor, real: list[Moments]) -> Tensor:
-        """The loss of images of these classes, int64 (n,)."""
-        classes, one_hot = _rows_of_classes(labels, len(real[0].mean))
+        """The loss of images of these labels, int64 (n,)."""
+        present, one_hot = _rows_of_labels(labels, len(real[0].mean))
         one_hot = one_hot.to(logits.dtype)
         count = one_hot.sum(1, keepdim=True)
         is_present = (count > 0).to(logits.dtype)
@@ -120,48 +124,55 @@ class MomentMatching(Utility):
         total = logits.new_zeros(())
         for block, target in zip(blocks, real, strict=True):
             mean, deviation = _class_moments(block, weights, count)
-            difference = (mean - target.mean[classes]).square()
+            difference = (mean - target.mean[present]).square()
             if self.options.deviations:  # of one image there is none
-                difference = difference + (count > 1) * (deviation - target.deviation[classes]).square()
+                difference = difference + (count > 1) * (deviation - target.deviation[present]).square()
             total = total + (difference * is_present).mean(1).sum() / target.variance
         if self.options.classification:
-            losses = F.cross_entropy(logits, labels, reduction="none")
+            losses = F.cross_entropy(logits, self.classes_of(labels), reduction="none")
             total = total + self.options.classification * (weights @ losses).sum()
         return total
 
     def _moments(self, net: ConvNet, real: RealImages, seed: int) -> list[Moments]:
         """The moments of each block's output over the real images."""
         generator = torch.Generator().manual_seed(seed)
-        moments_of_class: list[list[tuple[Tensor, Tensor]]] = []
+        moments_of_label: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
-            for label in range(len(real.rows_by_class)):
+            for label in range(len(real.rows)):
                 views = real.views(label, self.options.real_batch, seed, generator)
                 count = torch.full((1, 1), len(views), device=real.device)
-                moments_of_class.append([_as_moments(*one, count) for one in _real_averages(net, views)])
+                moments_of_label.append([_as_moments(*one, count) for one in _real_averages(net, views)])
         moments = []
-        for block in zip(*moments_of_class, strict=True):
+        for block in zip(*moments_of_label, strict=True):
             mean, deviation = (torch.cat(rows) for rows in zip(*block, strict=True))
             variance = (deviation.square() + (mean - mean.mean(0)).square()).mean()
             moments.append(Moments(mean, deviation, variance))
         return moments
 
 
-def _rows_of_classes(labels: Tensor, num_classes: int) -> tuple[Tensor | slice, Tensor]:
-    """Rows for the classes of images: which class each row is of, and bool (rows, n), whether an image is of
-    it.
+def _rows_of_labels(labels: Tensor, num_labels: int) -> tuple[Tensor | slice, Tensor]:
+    """Rows for the labels of images: which label each row is of, and bool (rows, n), whether an image is of
+    it."""
+    if labels.device.type != "cpu":
+        return rows_without_waiting(labels, num_labels)
+    present = labels.unique()
+    return present, present[:, None] == labels
 
-    A row for each class, or, where there are fewer images than classes, for each image: then the first one
-    of a class has all images of it, and the others' rows are empty. Their number mustn't depend on what the
-    labels are, for which a GPU would have to be waited for.
+
+def rows_without_waiting(labels: Tensor, num_labels: int) -> tuple[Tensor | slice, Tensor]:
+    """Rows whose number doesn't depend on what the labels are, for which a GPU would have to be waited for.
+
+    A row for each label there is, or, where there are fewer images, for each image: then the first one of a
+    label has all images of it, and the others' rows are empty.
     """
-    if len(labels) >= num_classes:
-        return slice(None), torch.arange(num_classes, device=labels.device)[:, None] == labels
+    if len(labels) >= num_labels:
+        return slice(None), torch.arange(num_labels, device=labels.device)[:, None] == labels
     first = (labels[:, None] == labels).int().argmax(1)
     return labels, torch.arange(len(labels), device=labels.device)[:, None] == first
 
 
 def _real_averages(net: ConvNet, views: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Averages of each block's features, and of their squares, over all views of a class, (1, C * h * w)."""
+    """Averages of each block's features, and of their squares, over all views of a label, (1, C * h * w)."""
     parts = []
     for some in views.split(images_at_once(*views.shape[2:])):
         weights = torch.full((1, len(some)), 1 / len(views), device=views.device)
@@ -175,8 +186,8 @@ def _real_averages(net: ConvNet, views: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 
 def _class_moments(block: Tensor, weights: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each feature, (classes, C * h * w), over the images of each class: ``count`` of
-    them (classes, 1); ``weights`` (classes, n): one over that."""
+    """Mean and deviation of each feature, (labels, C * h * w), over the images of each label: ``count`` of
+    them (labels, 1); ``weights`` (labels, n): one over that."""
     return _as_moments(*_averages(block, weights), count)
 
 

@@ -13,6 +13,7 @@ from rudcodec.data import LabelledImages
 from rudcodec.data.mapped import take
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
+from rudcodec.utility.clusters import Clusters
 
 AUGMENTED_TOGETHER = 25  # one operation is drawn for a batch: small ones see them all
 
@@ -24,20 +25,28 @@ class RealImages:
         real: the real set.
         recipe: for mean, standard deviation and augmentation.
         device: where sampled images go.
+        clusters: labels are clusters, if there are some, else classes.
     """
 
-    def __init__(self, real: LabelledImages, recipe: Recipe, device: torch.device) -> None:
+    def __init__(
+        self, real: LabelledImages, recipe: Recipe, device: torch.device, clusters: Clusters | None = None
+    ) -> None:
         self.set = real
         self.device = device
         self.recipe = recipe
-        self.rows_by_class = [np.flatnonzero(real.labels == label) for label in range(len(real.classes))]
+        labels, count = real.labels, len(real.classes)
+        if clusters is not None:
+            labels, count = clusters.labels(labels), count * clusters.count
+        self.rows = np.split(
+            np.argsort(labels, kind="stable"), np.bincount(labels, minlength=count).cumsum()[:-1]
+        )
 
     def sample(self, labels: Sequence[int], count: int, seed: int) -> tuple[Tensor, list[int]]:
-        """Random images of each class in ``labels``, float32 (n, C, H, W), normalised, and how many there are
-        of each: ``count``, or all of a smaller class."""
+        """Random images of each of ``labels``, float32 (n, C, H, W), normalised, and how many there are
+        of each: ``count``, or all where there are fewer."""
         chosen_rows = []
         for label in labels:
-            rows = self.rows_by_class[label]
+            rows = self.rows[label]
             generator = np.random.default_rng((seed, label))
             chosen_rows.append(generator.choice(rows, min(count, len(rows)), replace=False))
         pixels = torch.from_numpy(take(self.set.images, np.concatenate(chosen_rows))).to(self.device)
@@ -48,7 +57,7 @@ class RealImages:
         return images, [len(rows) for rows in chosen_rows]
 
     def views(self, label: int, count: int, seed: int, generator: torch.Generator) -> Tensor:
-        """Augmented random images of a class, float32 (n, C, H, W): ``count``, or all of a smaller class."""
+        """Augmented random images of a label, float32 (n, C, H, W): ``count``, or all there are."""
         images, _ = self.sample([label], count, seed)
         return torch.cat(
             [augment(batch, self.recipe.augment, generator) for batch in images.split(AUGMENTED_TOGETHER)]
