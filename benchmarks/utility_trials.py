@@ -104,7 +104,6 @@ class Trials:
     Args:
         train: what is encoded.
         judge: what students are judged on.
-        settings: of the encode; trials change some.
         students: arguments of :func:`rudcodec.evaluate`.
         view: shows progress.
     """
@@ -113,19 +112,16 @@ class Trials:
         self,
         train: LabelledImages,
         judge: LabelledImages,
-        settings: Settings,
         students: dict[str, Any],
         view: ProgressView,
     ) -> None:
-        self._judge, self._students, self._view = judge, students, view
-        inputs = resolve_inputs(train, None, replace(settings, joint=0, utility=NO_UTILITY))
-        self._warm = Encoding(inputs, run_of(settings.seed, view))
-        run_stages(self._warm, "warm-up 2")
+        self._train, self._judge, self._students, self._view = train, judge, students, view
+        self._warm: dict[tuple[int, int, bool], Encoding] = {}
 
     def run(self, trial: Trial) -> str:
         """The trial's line of the table."""
+        encoding = self._branch(self._warm_for(trial.settings), trial.settings)
         start = time.monotonic()
-        encoding = self._branch(self._warm, trial.settings)
         joint = trial.settings.joint
         seconds = 0.0
         if trial.settings.utility != NO_UTILITY:
@@ -151,6 +147,21 @@ class Trials:
             f"{trial.text}  {bits / len(real.classes):,.0f} bpc  {joint} epochs, {seconds:.0f} s  "
             f"{percent(result.mean, result.std)}  ({result.seconds:.0f} s)"
         )
+
+    def _warm_for(self, settings: Settings) -> Encoding:
+        """At the end of warm-up, with images chosen and divided as the trial's utility wants it; those of
+        another trial that wants the same."""
+        encoding = Encoding(resolve_inputs(self._train, None, settings), run_of(settings.seed, self._view))
+        utility = UTILITIES.load(settings.utility) if encoding.has_utility else None
+        has_turns = utility is not None and utility.sums_over_classes
+        key = encoding.num_clusters, settings.utility_images, has_turns
+        if key not in self._warm:
+            # each trial learns and prepares by its own options; warm-up has no use for it
+            encoding.results["utility networks"] = vars(encoding)["utility_term"] = None
+            run_stages(encoding, "warm-up 2")
+            del encoding.results["utility networks"]
+            self._warm[key] = encoding
+        return self._warm[key]
 
     def _branch(self, encoding: Encoding, settings: Settings) -> Encoding:
         return branch(encoding, settings, run_of(settings.seed, self._view))
@@ -192,7 +203,7 @@ def main(
     parsed = [Trial.parse(text, settings) for text in trials]
     train, judge = split_for_trials(load(source, "train"))
     with ProgressView() as view:
-        warm = Trials(train, judge, settings, students, view)
+        warm = Trials(train, judge, students, view)
         for trial in parsed:
             print(warm.run(trial), flush=True)
 
