@@ -30,7 +30,8 @@ from rudcodec.utility.room import require_memory
 from rudcodec.utility_options import MMOptions
 
 EPS = 1e-6
-BATCH_MULTIPLE = 16  # images: their number changes by a few, and the compiler runs anew for each number
+# Images of a call, whose number changes by a few, and real ones at once: the compiler runs anew for another.
+BATCH_MULTIPLE, REAL_AT_ONCE = 16, 128
 COMPILE_FROM = 32 * 32  # pixels of an image; with fewer a compiler gains little
 
 
@@ -93,20 +94,24 @@ class MomentMatching(Utility):
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)
+        if real.height * real.width >= COMPILE_FROM and has_compiler(device):
+            self._outputs = compiled(_outputs)
         sampler = RealImages(real, self.recipe, device, self.clusters)
         with activity("taking moments of real images"):
             self.moments = [self._moments(net, sampler, number) for number, net in enumerate(self.nets)]
-        if real.height * real.width >= COMPILE_FROM and has_compiler(device):
-            self._outputs = compiled(_outputs)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         number = int(torch.randint(len(self.nets), (), generator=generator))
         views = self.views(images, generator)
-        padded = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % BATCH_MULTIPLE))
-        with autocast(images.device):  # not within what is compiled, which it would break apart
-            blocks, logits = self._outputs(self.nets[number].to(images.dtype), padded)
-        blocks = [block[: len(views)] for block in blocks]
-        return self._distance(blocks, logits[: len(views)], labels, self.moments[number])
+        blocks, logits = self._seen(self.nets[number].to(images.dtype), views, BATCH_MULTIPLE)
+        return self._distance(blocks, logits, labels, self.moments[number])
+
+    def _seen(self, net: ConvNet, views: Tensor, multiple: int) -> tuple[list[Tensor], Tensor]:
+        """The output of each block, and logits; computed in batches of such a multiple."""
+        padded = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % multiple))
+        with autocast(views.device):  # not within what is compiled, which it would break apart
+            blocks, logits = self._outputs(net, padded)
+        return [block[: len(views)] for block in blocks], logits[: len(views)]
 
     def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The images, augmented by a generator of their own: processes with other images of the same call
@@ -141,13 +146,27 @@ class MomentMatching(Utility):
             for label in range(len(real.rows)):
                 views = real.views(label, self.options.real_batch, seed, generator)
                 count = torch.full((1, 1), len(views), device=real.device)
-                moments_of_label.append([_as_moments(*one, count) for one in _real_averages(net, views)])
+                moments_of_label.append([_as_moments(*one, count) for one in self._real_averages(net, views)])
         moments = []
         for block in zip(*moments_of_label, strict=True):
             mean, deviation = (torch.cat(rows) for rows in zip(*block, strict=True))
             variance = (deviation.square() + (mean - mean.mean(0)).square()).mean()
             moments.append(Moments(mean, deviation, variance))
         return moments
+
+    def _real_averages(self, net: ConvNet, views: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Averages of each block's features, and of their squares, over all views of a label: (1, C * h * w)
+        each."""
+        parts = []
+        at_once = min(REAL_AT_ONCE, images_at_once(*views.shape[2:]))
+        for some in views.split(at_once):
+            weights = torch.full((1, len(some)), 1 / len(views), device=views.device)
+            blocks, _ = self._seen(net, some, at_once)
+            parts.append([_averages(block, weights) for block in blocks])
+        return [
+            (torch.stack(means).sum(0), torch.stack(squares).sum(0))
+            for means, squares in (zip(*block, strict=True) for block in zip(*parts, strict=True))
+        ]
 
 
 def _rows_of_labels(labels: Tensor, num_labels: int) -> tuple[Tensor | slice, Tensor]:
@@ -169,20 +188,6 @@ def rows_without_waiting(labels: Tensor, num_labels: int) -> tuple[Tensor | slic
         return slice(None), torch.arange(num_labels, device=labels.device)[:, None] == labels
     first = (labels[:, None] == labels).int().argmax(1)
     return labels, torch.arange(len(labels), device=labels.device)[:, None] == first
-
-
-def _real_averages(net: ConvNet, views: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Averages of each block's features, and of their squares, over all views of a label, (1, C * h * w)."""
-    parts = []
-    for some in views.split(images_at_once(*views.shape[2:])):
-        weights = torch.full((1, len(some)), 1 / len(views), device=views.device)
-        with autocast(views.device):
-            blocks, _ = _outputs(net, some)
-        parts.append([_averages(block, weights) for block in blocks])
-    return [
-        (torch.stack(means).sum(0), torch.stack(squares).sum(0))
-        for means, squares in (zip(*block, strict=True) for block in zip(*parts, strict=True))
-    ]
 
 
 def _class_moments(block: Tensor, weights: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
