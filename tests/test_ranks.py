@@ -43,7 +43,7 @@ from rudcodec.runs import Journal, RunContext, joined_ranks
 
 speed.has_fast_bf16 = lambda device: False
 settings = Settings(
-    bpc=13500, ipc=5, chunk=int(sys.argv[3]), warmup=5, joint=3, utility="mm", utility_images=7,
+    bpc=13500, ipc=5, chunk=int(sys.argv[3]), warmup=5, joint=3, utility="mm", utility_images=10,
     labels="network", label_fraction=1 / 3, label_views=1280, share=sys.argv[4],
 )
 inputs = resolve_inputs(load(sys.argv[1], "train"), None, settings)
