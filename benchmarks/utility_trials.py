@@ -152,9 +152,7 @@ class Trials:
         """At the end of warm-up, with images chosen and divided as the trial's utility wants it; those of
         another trial that wants the same."""
         encoding = Encoding(resolve_inputs(self._train, None, settings), run_of(settings.seed, self._view))
-        utility = UTILITIES.load(settings.utility) if encoding.has_utility else None
-        has_turns = utility is not None and utility.sums_over_classes
-        key = encoding.num_clusters, settings.utility_images, has_turns
+        key = encoding.num_clusters, settings.utility_images, encoding.turns is None
         if key not in self._warm:
             # each trial learns and prepares by its own options; warm-up has no use for it
             encoding.results["utility networks"] = vars(encoding)["utility_term"] = None

@@ -50,11 +50,11 @@ def test_calls_see_clusters_whole_and_all_images_in_turn(
     chunks = chunk_of_image(torch.zeros_like(labels), min(chunk_size, in_call), turns)
     sizes = chunks.bincount().tolist()
     assert 0 < max(sizes) <= min(chunk_size, in_call) and sum(sizes) == ipc * num_classes
-    seen = calls(sizes, in_call)
+    seen = calls(chunks, turns, in_call)
     assert [chunk for call in seen for chunk in call] == [*range(len(sizes))]
     for call in seen:
         assert sum(sizes[chunk] for chunk in call) <= in_call
-    if in_call >= CLUSTER_IMAGES and in_call % chunk_size == 0:
+    if in_call >= CLUSTER_IMAGES:
         numbers = clusters * num_classes + labels
         for call in seen:
             inside = torch.isin(chunks, torch.tensor(call))

@@ -113,7 +113,7 @@ def test_mm_matches_clusters_of_classes() -> None:
     utility = MomentMatching(recipe, MMOptions(1, 0, 1, 8, real_batch=len(data), classification=0.3))
     utility.clusters = clusters
     utility.prepare(data, torch.device("cpu"), utility.learn(data, RunContext("cpu")))
-    labels = clusters.labels(data.labels)
+    labels = clusters.labels(data.labels, clusters.of_real)
     assert 20 == len(np.unique(labels)) == len(utility.moments[0][0].mean)
 
     def loss(label: int, of: int) -> float:

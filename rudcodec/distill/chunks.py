@@ -54,13 +54,24 @@ def chunk_of_image(groups: Tensor, chunk_size: int, turns: Tensor | None = None)
     return chunks
 
 
-def calls(chunk_sizes: list[int], images_in_call: int) -> list[list[int]]:
-    """Which chunks each call of the utility sees, all of them in turn: with no more images than it may see,
-    unless one chunk has more."""
-    num_chunks = len(chunk_sizes)
-    at_once = max(1, images_in_call // max(chunk_sizes))
-    count = min(num_chunks, max(-(-sum(chunk_sizes) // images_in_call), -(-num_chunks // at_once)))
-    return [part.tolist() for part in torch.arange(num_chunks).tensor_split(count)]
+def calls(chunks: Tensor, turns: Tensor | None, images_in_call: int) -> list[list[int]]:
+    """Which chunks each call of the utility sees: all of a turn, or as many at once as hold no more images
+    than it may see.
+
+    Args:
+        chunks: int64 (N,), as :func:`chunk_of_image` has it: of so many images at most.
+        turns: int64 (N,), as it was told. None: there is one.
+        images_in_call: how many images a call may see.
+    """
+    if turns is None:
+        turns = torch.zeros_like(chunks)
+    found = []
+    for turn in range(int(turns.max()) + 1):
+        of_turn, sizes = chunks[turns == turn].unique(return_counts=True)
+        at_once = max(1, images_in_call // int(sizes.max()))
+        count = 1 if int(sizes.sum()) <= images_in_call else -(-len(of_turn) // at_once)
+        found += [part.tolist() for part in of_turn.tensor_split(count)]
+    return found
 
 
 def _balanced(groups: Tensor, num_chunks: int) -> Tensor:

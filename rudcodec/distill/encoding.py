@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rudcodec import bitstream
 from rudcodec.data import LabelledImages
 from rudcodec.distill.allocation import ImageAllocation
-from rudcodec.distill.chunks import chunk_of_image, default_chunk_size, turn_of_image
+from rudcodec.distill.chunks import calls, chunk_of_image, default_chunk_size, turn_of_image
 from rudcodec.distill.encoder_state import UNCODED_BITS, EncoderState
 from rudcodec.distill.initial_model import MIN_STEP_SIZE, initial_model, lmbda_for_step_size
 from rudcodec.distill.inputs import Inputs
@@ -87,26 +86,43 @@ class Encoding:
 
     def _initial_model(self, images: Tensor, bits: float) -> tuple[SyntheticModel, float]:
         """A model of images whose latents take about so many bits, and its step size."""
-        settings = self.inputs.settings
-        labels = torch.from_numpy(self.initial_images.labels)
-        group_of_image = labels if settings.share == "class" else torch.zeros_like(labels)
-        chunk_size = settings.chunk or default_chunk_size(len(images), self.run.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.inputs.settings.seed)
+            architecture = self.allocation.architecture
+            return initial_model(images, self._group_of_image, architecture, bits, self._chunk_of_image)
+
+    @cached_property
+    def _class_of_image(self) -> Tensor:
+        """Of all synthetic images, which are ordered by class: int64 (N,)."""
+        return torch.arange(self.inputs.num_classes).repeat_interleave(self.allocation.ipc)
+
+    @cached_property
+    def _group_of_image(self) -> Tensor:
+        """Whose networks decode each image, int64 (N,)."""
+        classes = self._class_of_image
+        return classes if self.inputs.settings.share == "class" else torch.zeros_like(classes)
+
+    @cached_property
+    def _cluster_of_image(self) -> Tensor:
+        """Of all images, within their classes: int64 (N,)."""
+        ipc = self.allocation.ipc
+        return torch.from_numpy(cluster_of_each(ipc, clusters_per_class(ipc))).repeat(self.inputs.num_classes)
+
+    @cached_property
+    def turns(self) -> Tensor | None:
+        """In which turn the utility sees each image; one that compares classes needs all at once: None."""
+        if not self.has_utility or not self._make_utility().sums_over_classes:
+            return None
+        in_call = self.inputs.settings.utility_images
+        return turn_of_image(self._class_of_image, self._cluster_of_image, in_call)
+
+    @cached_property
+    def _chunk_of_image(self) -> Tensor:
+        settings, groups = self.inputs.settings, self._group_of_image
+        chunk_size = settings.chunk or default_chunk_size(len(groups), self.run.device)
         if self.has_utility:
             chunk_size = min(chunk_size, settings.utility_images)
-        chunks = chunk_of_image(group_of_image, chunk_size, self._turns(labels))
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(settings.seed)
-            return initial_model(images, group_of_image, self.allocation.architecture, bits, chunks)
-
-    def _turns(self, labels: Tensor) -> Tensor | None:
-        """In which turn the utility sees each image; one that compares classes needs all at once."""
-        if not self.has_utility or not self.new_utility().sums_over_classes:
-            return None
-        ipc = self.allocation.ipc
-        clusters = torch.from_numpy(cluster_of_each(ipc, clusters_per_class(ipc)))
-        return turn_of_image(
-            labels, clusters.repeat(self.inputs.num_classes), self.inputs.settings.utility_images
-        )
+        return chunk_of_image(groups, chunk_size, self.turns)
 
     def reset_model(self, bits: float) -> None:
         """Begin with an initial model again, whose latents take about so many bits."""
@@ -125,10 +141,13 @@ class Encoding:
         max_lmbda = lmbda_for_step_size(MIN_STEP_SIZE, channels)
         return RateControl(target, lmbda_for_step_size(step_size, channels), max_lmbda=max_lmbda)
 
+    def _make_utility(self) -> Utility:
+        settings = self.inputs.settings
+        return make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+
     def new_utility(self) -> Utility:
         """The utility, not yet prepared."""
-        settings = self.inputs.settings
-        utility = make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
+        utility = self._make_utility()
         if (count := self.num_clusters) > 1:
             utility.clusters = Clusters(count, self.results["selection"]["clusters"].numpy())
         return utility
@@ -139,9 +158,7 @@ class Encoding:
         selected by them."""
         if not self.has_utility or self.inputs.distilled is not None:
             return 1
-        settings = self.inputs.settings
-        utility = make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
-        return clusters_per_class(self.allocation.ipc) if utility.matches_clusters else 1
+        return clusters_per_class(self.allocation.ipc) if self._make_utility().matches_clusters else 1
 
     @cached_property
     def utility_term(self) -> UtilityTerm | None:
@@ -153,9 +170,9 @@ class Encoding:
         utility.prepare(self.inputs.real, self.run.device, self.results["utility networks"])
         labels = self.initial_images.labels
         if utility.clusters is not None:
-            clusters = cluster_of_each(self.allocation.ipc, utility.clusters.count)
-            labels = labels * utility.clusters.count + np.tile(clusters, self.inputs.num_classes)
-        term = UtilityTerm(utility, torch.from_numpy(labels).to(self.run.device), settings)
+            labels = utility.clusters.labels(labels, self._cluster_of_image.numpy())
+        seen = calls(self._chunk_of_image, self.turns, settings.utility_images)
+        term = UtilityTerm(utility, torch.from_numpy(labels).to(self.run.device), seen, settings.balance)
         self.run.journal.register("utility", term)
         return term
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rudcodec.distill.chunks import calls
 from rudcodec.distill.encoder_state import NETWORK_LR, EncoderState
 from rudcodec.distill.learning_rates import cosine_decay, set_learning_rate
 from rudcodec.distill.schedules import TrainingSchedule
@@ -42,9 +41,7 @@ def train(encoder: EncoderState, schedule: TrainingSchedule, term: UtilityTerm |
     """Train as a schedule says; each step works on some chunks, on one where there is no utility."""
     loop = _Loop(encoder, schedule)
     num_chunks = len(encoder.chunks)
-    of_step = [[chunk] for chunk in range(num_chunks)]
-    if term is not None:
-        of_step = calls([len(chunk.index) for chunk in encoder.chunks], term.images_per_call)
+    of_step = [[chunk] for chunk in range(num_chunks)] if term is None else term.calls
     steps = schedule.epochs * len(of_step)
     report = encoder.run.stage_report(schedule.name)
     for step in encoder.run.journal.steps(steps, loop):

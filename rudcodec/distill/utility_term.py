@@ -11,7 +11,6 @@ from rudcodec.model.latents import Chunk
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.model.synthesis import GREY_LEVELS, MID_GREY
 from rudcodec.runs import State
-from rudcodec.settings import Settings
 from rudcodec.utility import Utility
 
 
@@ -24,14 +23,15 @@ class UtilityTerm:
     Args:
         utility: prepared.
         labels: int64 (N,), of the initial images: classes, or clusters where the utility matches these.
-        settings: ``balance`` and ``utility_images`` of them.
+        calls: which chunks each call of the utility sees.
+        balance: of the settings.
     """
 
-    def __init__(self, utility: Utility, labels: Tensor, settings: Settings) -> None:
+    def __init__(self, utility: Utility, labels: Tensor, calls: list[list[int]], balance: float) -> None:
         self.utility = utility
         self.labels = labels
-        self.balance = settings.balance
-        self.images_per_call = settings.utility_images
+        self.calls = calls
+        self.balance = balance
         self.weight: float | None = None
         mean, std = (
             torch.tensor(values, device=labels.device).view(1, -1, 1, 1) / 255

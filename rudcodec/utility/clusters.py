@@ -27,9 +27,9 @@ class Clusters:
     count: int
     of_real: NDArray[np.int64]
 
-    def labels(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What utilities call the clusters of the real images, which are of these classes."""
-        return classes * self.count + self.of_real
+    def labels(self, classes: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What utilities call these clusters of these classes, int64 (n,)."""
+        return classes * self.count + clusters
 
 
 def clusters_per_class(ipc: int) -> int:

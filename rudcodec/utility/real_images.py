@@ -36,7 +36,7 @@ class RealImages:
         self.recipe = recipe
         labels, count = real.labels, len(real.classes)
         if clusters is not None:
-            labels, count = clusters.labels(labels), count * clusters.count
+            labels, count = clusters.labels(labels, clusters.of_real), count * clusters.count
         self.rows = np.split(
             np.argsort(labels, kind="stable"), np.bincount(labels, minlength=count).cumsum()[:-1]
         )
