@@ -116,7 +116,7 @@ class Trials:
         view: ProgressView,
     ) -> None:
         self._train, self._judge, self._students, self._view = train, judge, students, view
-        self._warm: dict[tuple[int, int, bool], Encoding] = {}
+        self._warm: dict[tuple[int, int, int], Encoding] = {}
 
     def run(self, trial: Trial) -> str:
         """The trial's line of the table."""
@@ -152,7 +152,7 @@ class Trials:
         """At the end of warm-up, with images chosen and divided as the trial's utility wants it; those of
         another trial that wants the same."""
         encoding = Encoding(resolve_inputs(self._train, None, settings), run_of(settings.seed, self._view))
-        key = encoding.num_clusters, settings.utility_images, encoding.turns is None
+        key = encoding.num_clusters, settings.utility_images, int(encoding.turns.max())
         if key not in self._warm:
             # each trial learns and prepares by its own options; warm-up has no use for it
             encoding.results["utility networks"] = vars(encoding)["utility_term"] = None

@@ -54,17 +54,15 @@ def chunk_of_image(groups: Tensor, chunk_size: int, turns: Tensor | None = None)
     return chunks
 
 
-def calls(chunks: Tensor, turns: Tensor | None, images_in_call: int) -> list[list[int]]:
+def calls(chunks: Tensor, turns: Tensor, images_in_call: int) -> list[list[int]]:
     """Which chunks each call of the utility sees: all of a turn, or as many at once as hold no more images
     than it may see.
 
     Args:
         chunks: int64 (N,), as :func:`chunk_of_image` has it: of so many images at most.
-        turns: int64 (N,), as it was told. None: there is one.
+        turns: int64 (N,), as it was told.
         images_in_call: how many images a call may see.
     """
-    if turns is None:
-        turns = torch.zeros_like(chunks)
     found = []
     for turn in range(int(turns.max()) + 1):
         of_turn, sizes = chunks[turns == turn].unique(return_counts=True)

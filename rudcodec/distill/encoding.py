@@ -109,10 +109,10 @@ class Encoding:
         return torch.from_numpy(cluster_of_each(ipc, clusters_per_class(ipc))).repeat(self.inputs.num_classes)
 
     @cached_property
-    def turns(self) -> Tensor | None:
-        """In which turn the utility sees each image; one that compares classes needs all at once: None."""
+    def turns(self) -> Tensor:
+        """In which turn the utility sees each image, int64 (N,); all in one, where it compares classes."""
         if not self.has_utility or not self._make_utility().sums_over_classes:
-            return None
+            return torch.zeros_like(self._class_of_image)
         in_call = self.inputs.settings.utility_images
         return turn_of_image(self._class_of_image, self._cluster_of_image, in_call)
 

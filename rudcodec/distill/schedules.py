@@ -83,9 +83,8 @@ def tuning_schedule(epochs: int, name: str, *, with_utility: bool) -> TrainingSc
     With a utility there is no noise, under which latents would lose what it has made of them; then steps are
     small, since large ones make latents flip from one integer to the next.
     """
-    if with_utility:
-        return TrainingSchedule(name, epochs, 0.1, rounding_start=None, train_networks=False)
-    return TrainingSchedule(name, epochs, 0.5, rounding_start=0.8, train_networks=False)
+    lr_factor, start = (0.1, None) if with_utility else (0.5, 0.8)
+    return TrainingSchedule(name, epochs, lr_factor, rounding_start=start, train_networks=False)
 
 
 def safe_warmup_schedule(name: str) -> TrainingSchedule:
