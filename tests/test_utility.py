@@ -95,7 +95,7 @@ def test_mm_is_what_it_says(
     for conv, norm, its in zip(net.convs, net.norms, real, strict=True):
         x = F.avg_pool2d(F.relu(norm(conv(x))), 2)
         for k in range(3):
-            mine = x[labels == k].flatten(1)
+            mine = x[labels == k].permute(0, 2, 3, 1).flatten(1)
             gap = (mine.mean(0) - its.mean[k]) ** 2
             if deviations:
                 gap = gap + ((mine.var(0) + 1e-6).sqrt() - its.deviation[k]) ** 2
@@ -139,7 +139,7 @@ def test_mm_looks_at_as_many_real_images_as_are_asked_for(monkeypatch: pytest.Mo
         means.append(utility.moments[0][0].mean[3])
     x, _ = RealImages(data, recipe, torch.device("cpu")).sample([3], len(data), 0)
     with torch.no_grad():
-        expected = utility.nets[0].blocks(x)[0].flatten(1).mean(0)
+        expected = utility.nets[0].blocks(x)[0].permute(0, 2, 3, 1).flatten(1).mean(0)
     assert float((means[1] - expected).abs().max()) < 0.01  # bfloat16
     assert float((means[0] - expected).abs().max()) > 0.05
 

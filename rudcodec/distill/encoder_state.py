@@ -123,11 +123,22 @@ class EncoderState:
             decoded = self.model.decode(shard, [y[shard.rows] for y in levels])
         return Decoded(decoded.images.float(), decoded.bits)
 
-    def decode_images(self, chunk: Chunk, rounding: SoftRounding | None) -> Tensor:
-        """Images alone, (n, C, H, W), without a graph."""
+    def decode_images(self, chunk_indices: list[int], rounding: SoftRounding | None) -> list[Tensor]:
+        """Images alone of some chunks, each (n, C, H, W), without a graph: each process decodes its shards,
+        and all receive what has been decoded."""
+        images = [self._images_of_shard(index, rounding) for index in chunk_indices]
+        self.run.ranks.all_reduce(images)
+        return images
+
+    def _images_of_shard(self, chunk_index: int, rounding: SoftRounding | None) -> Tensor:
+        """A chunk's images, (n, C, H, W), of which those of others' shards are zeros."""
+        chunk, shard = self.chunks[chunk_index], self.shards[chunk_index]
+        images = self.targets.new_zeros((len(chunk.index), *self.targets.shape[1:]))
         with torch.no_grad(), autocast(self.run.device):
             levels = [quantize(y, rounding, self.run.rounding_generator) for y in chunk.levels]
-            return self.model.images(chunk, levels).float()
+            if len(shard.index):
+                images[shard.rows] = self.model.images(shard, [y[shard.rows] for y in levels]).float()
+        return images
 
     def coded_bits(self, chunk: Chunk) -> Tensor:
         """Bits of a chunk's rounded latents, a scalar: what it would cost in a file."""
@@ -137,8 +148,10 @@ class EncoderState:
     def decode_all(self) -> Tensor:
         """All images of the rounded latents, (N, C, H, W), without a graph."""
         decoded = torch.empty_like(self.initial_images)
-        for chunk in self.chunks:
-            decoded[chunk.index] = self.decode_images(chunk, None)
+        with torch.no_grad(), autocast(self.run.device):
+            for chunk in self.chunks:
+                levels = [y.round() for y in chunk.levels]
+                decoded[chunk.index] = self.model.images(chunk, levels).float()
         return decoded
 
     def all_coded_bits(self) -> float:

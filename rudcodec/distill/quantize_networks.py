@@ -28,7 +28,7 @@ SEARCH_ROUNDS = 2
 BATCH_SIZE = 20
 VALIDATION_BATCHES = 8  # which step sizes are chosen by
 TRAINING_EPOCHS = 20
-MIN_STEPS = 100
+MIN_STEPS, MAX_STEPS = 100, 500
 LEARNING_RATE = 0.15  # in units of the last place
 
 
@@ -172,12 +172,13 @@ class _GroupQuantizer:
         initial_cost, initial_values = self._cost(), [p.unrounded for p in parameters]
         scaled = [(p.unrounded / p.step_size).requires_grad_() for p in parameters]
         optimizer = torch.optim.Adam(scaled, betas=BETAS)
-        steps = max(TRAINING_EPOCHS * len(self._batches), MIN_STEPS)
+        batches = self._batches[:: -(-len(self._batches) // MAX_STEPS)]
+        steps = min(max(TRAINING_EPOCHS * len(batches), MIN_STEPS), MAX_STEPS)
         for step in range(steps):
             set_learning_rate(optimizer, LEARNING_RATE * cosine_decay(step / steps))
-            if step % len(self._batches) == 0:
+            if step % len(batches) == 0:
                 scales = [best_scale(p.integers()) for p in parameters]
-            self._backward(self._batches[step % len(self._batches)])
+            self._backward(batches[step % len(batches)])
             for values, p, gradient, scale in zip(scaled, parameters, utility_gradients, scales, strict=True):
                 bits_gradient = _bits_gradient(p.rounded(), scale) / self._pixels
                 values.grad = (_gradient(p) - gradient) * p.step_size + bits_gradient

@@ -85,8 +85,7 @@ class _Loop:
         utility: Tensor | None = None
         gradients: list[Tensor | None] = [None] * len(indices)
         if term is not None:
-            chunks = [encoder.chunks[index] for index in indices]
-            utility, of_chunks = term.gradients(encoder, chunks, rounding)
+            utility, of_chunks = term.gradients(encoder, indices, rounding)
             gradients = list(of_chunks)
         mean_mse = torch.zeros((), device=encoder.run.device)
         self._network_optimizer.zero_grad()

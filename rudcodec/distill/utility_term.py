@@ -7,7 +7,6 @@ from torch import Tensor
 
 from rudcodec.distill.encoder_state import EncoderState
 from rudcodec.errors import SettingError
-from rudcodec.model.latents import Chunk
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.model.synthesis import GREY_LEVELS, MID_GREY
 from rudcodec.runs import State
@@ -48,15 +47,15 @@ class UtilityTerm:
         self.utility.restore(utility_state)
 
     def gradients(
-        self, encoder: EncoderState, chunks: list[Chunk], rounding: SoftRounding | None
+        self, encoder: EncoderState, chunk_indices: list[int], rounding: SoftRounding | None
     ) -> tuple[Tensor, list[Tensor]]:
         """The utility of some chunks' images, and its weighted gradient for each chunk.
 
         Images are decoded without a graph here, so that memory holds the utility's graph only.
         """
-        decoded = [encoder.decode_images(chunk, rounding) for chunk in chunks]
+        decoded = encoder.decode_images(chunk_indices, rounding)
         images = torch.cat(decoded).requires_grad_()
-        index = torch.cat([chunk.index for chunk in chunks])
+        index = torch.cat([encoder.chunks[i].index for i in chunk_indices])
         value, gradient = self._sharded(images, self.labels[index], encoder)
         if self.weight is None:
             self._check_finite(value, gradient)

@@ -48,9 +48,10 @@ def _parents(parent: Tensor, height: int, width: int) -> list[Tensor]:
 
 
 def contexts(y: Tensor, parent: Tensor | None) -> Tensor:
-    """What the context network sees of each latent of a level: (n, c, h, w) -> (n, c, h, w, 21).
+    """What the context network sees of each latent of a level: (n, c, h, w) -> (21, n, c * h * w).
 
-    ``parent`` is the next coarser level (n, c' >= c, ceil(h/2), ceil(w/2)), None for the coarsest.
+    ``parent`` is the next coarser level (n, c' >= c, ceil(h/2), ceil(w/2)), None for the coarsest. Inputs are
+    planes, whose copies and gradients move memory in one piece.
     """
     _, c, h, w = y.shape
     y = _as_input(y)
@@ -59,7 +60,7 @@ def contexts(y: Tensor, parent: Tensor | None) -> Tensor:
     inputs += [zero] * constants.PARENTS if parent is None else _parents(_as_input(parent[:, :c]), h, w)
     siblings = F.pad(y[:, :-1], (0, 0, 0, 0, 1, 0))
     inputs += _shifted(siblings, constants.SIBLINGS) if c > 1 else [zero] * len(constants.SIBLINGS)
-    return torch.stack(inputs, -1)
+    return torch.stack(inputs).flatten(2)
 
 
 def _as_input(y: Tensor) -> Tensor:
@@ -98,23 +99,22 @@ class ContextNetwork(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Bits of each image: levels coarse to fine, each (n, c, h, w) -> (n,)."""
-        bits = levels[0].new_zeros(levels[0].shape[0])
-        first = 0
-        parent: Tensor | None = None
-        for y, c in zip(levels, self.grids, strict=True):
-            x = contexts(y, parent)
-            for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                if i == 0:
-                    x = F.linear(x, weight)
-                    x = x + bias[first : first + c].view(c, 1, 1, -1).to(x.dtype)
-                else:
-                    x = F.linear(x, weight, bias)
-                if i < len(self.weights) - 1:
-                    x = F.hardtanh(x, 0.0, ACTIVATION_LIMIT)
-            out = x.float()
-            location = out[..., 0].clamp(-LOCATION_LIMIT, LOCATION_LIMIT)
-            log2_scale = out[..., 1].clamp(*LOG2_SCALE_RANGE)
-            bits = bits + laplace_bits(y, location, log2_scale).sum((1, 2, 3))
-            first += c
-            parent = y
-        return bits
+        parents = [None, *levels[:-1]]
+        x = torch.cat([contexts(y, parent) for y, parent in zip(levels, parents, strict=True)], 2)
+        count, latents = x.shape[1:]
+        x = (self.weights[0] @ x.flatten(1)).unflatten(1, (count, latents))
+        x = (x + self._bias_of_latents(levels)[:, None].to(x.dtype)).flatten(1)
+        for weight, bias in list(zip(self.weights, self.biases, strict=True))[1:]:
+            x = torch.addmm(bias[:, None], weight, F.hardtanh(x, 0.0, ACTIVATION_LIMIT))
+        location, log2_scale = x.float().unflatten(1, (count, latents))
+        location = location.clamp(-LOCATION_LIMIT, LOCATION_LIMIT)
+        y = torch.cat([level.flatten(1) for level in levels], 1)
+        return laplace_bits(y, location, log2_scale.clamp(*LOG2_SCALE_RANGE)).sum(1)
+
+    def _bias_of_latents(self, levels: Sequence[Tensor]) -> Tensor:
+        """Of the first layer, for each latent of an image: (outputs, latents)."""
+        planes = [
+            bias.T[:, :, None].expand(-1, -1, y[0, 0].numel()).flatten(1)
+            for bias, y in zip(self.biases[0].split(self.grids), levels, strict=True)
+        ]
+        return torch.cat(planes, 1)

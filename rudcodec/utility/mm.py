@@ -40,7 +40,7 @@ class Moments:
     """The moments of one block's output.
 
     Attributes:
-        mean, deviation: of each class or cluster, (labels, C * h * w).
+        mean, deviation: of each class or cluster, (labels, h * w * C).
         variance: of all real images, a scalar: the unit of the distance.
     """
 
@@ -107,11 +107,12 @@ class MomentMatching(Utility):
         return self._distance(blocks, logits, labels, self.moments[number])
 
     def _seen(self, net: ConvNet, views: Tensor, multiple: int) -> tuple[list[Tensor], Tensor]:
-        """The output of each block, and logits; computed in batches of such a multiple."""
+        """The output of each block, whose last rows may be of nothing, for a batch of such a multiple; and
+        logits."""
         padded = F.pad(views, (0, 0, 0, 0, 0, 0, 0, -len(views) % multiple))
         with autocast(views.device):  # not within what is compiled, which it would break apart
             blocks, logits = self._outputs(net, padded)
-        return [block[: len(views)] for block in blocks], logits[: len(views)]
+        return blocks, logits[: len(views)]
 
     def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The images, augmented by a generator of their own: processes with other images of the same call
@@ -155,7 +156,7 @@ class MomentMatching(Utility):
         return moments
 
     def _real_averages(self, net: ConvNet, views: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Averages of each block's features, and of their squares, over all views of a label: (1, C * h * w)
+        """Averages of each block's features, and of their squares, over all views of a label: (1, h * w * C)
         each."""
         parts = []
         at_once = min(REAL_AT_ONCE, images_at_once(*views.shape[2:]))
@@ -191,14 +192,16 @@ def rows_without_waiting(labels: Tensor, num_labels: int) -> tuple[Tensor | slic
 
 
 def _class_moments(block: Tensor, weights: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each feature, (labels, C * h * w), over the images of each label: ``count`` of
+    """Mean and deviation of each feature, (labels, h * w * C), over the images of each label: ``count`` of
     them (labels, 1); ``weights`` (labels, n): one over that."""
     return _as_moments(*_averages(block, weights), count)
 
 
 def _averages(block: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the features and of their squares."""
-    features = block.flatten(1)
+    """Of the features and of their squares, (labels, h * w * C); rows of the block without a weight don't
+    count."""
+    weights = F.pad(weights, (0, len(block) - weights.shape[1]))
+    features = block.permute(0, 2, 3, 1).flatten(1)  # as they lie in memory, if a compiler has made them
     return weights @ features, weights @ features.square()
 
 
