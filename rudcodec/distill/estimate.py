@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from rudcodec.bitstream.limits import latents_per_image, parameters
 from rudcodec.distill.encoding import Encoding
+from rudcodec.distill.expected_time import expected_seconds
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.pipeline import pipeline
 from rudcodec.distill.selection import first_rows
 from rudcodec.memory import peak_memory
 from rudcodec.runs import Journal, Reporter, RunContext, Stateful, ignore_report
 
-# Of the seconds of the stages that train images: what those that aren't timed take.
-UNTIMED_FRACTION = 0.37
 _IMAGE_STAGES = ("warm-up 1", "warm-up 2", "joint", "tuning 1")
 
 
@@ -31,7 +30,7 @@ class Estimate:
         bpc: the budget in bits per class, estimated where the settings have ``lmbda`` instead.
         smallest_bpc: the smallest one for so many images.
         memory: bytes at the peak, as far as these steps show it.
-        seconds: of each stage; ``"rest"`` is a guess by their sum.
+        seconds: of each stage; ``"rest"`` is a guess by those that train images.
     """
 
     ipc: int
@@ -100,7 +99,7 @@ def estimate(inputs: Inputs, report: Reporter = ignore_report) -> Estimate:
     for stage in timed_stages(inputs, run):
         seconds[stage] = journal.seconds_expected
         journal.seconds_expected = 0.0
-    seconds["rest"] = UNTIMED_FRACTION * sum(seconds.get(stage, 0.0) for stage in _IMAGE_STAGES)
+    seconds["rest"] = _rest(seconds, expected_seconds(inputs))
     allocation = inputs.allocate(inputs.label_mode.shared_bits({}))
     architecture = allocation.architecture
     images = allocation.ipc * inputs.num_classes
@@ -115,6 +114,13 @@ def estimate(inputs: Inputs, report: Reporter = ignore_report) -> Estimate:
         memory=_peak_memory(run.device),
         seconds={stage: value for stage, value in seconds.items() if value},
     )
+
+
+def _rest(seconds: Mapping[str, float], expected: Mapping[str, float]) -> float:
+    """Of what isn't timed, by how the stages that train images compare with what was expected."""
+    known = [stage for stage in _IMAGE_STAGES if stage in seconds and stage in expected]
+    pace = sum(seconds[stage] for stage in known) / sum(expected[stage] for stage in known)
+    return pace * sum(value for stage, value in expected.items() if stage not in seconds)
 
 
 def _peak_memory(device: torch.device) -> int:

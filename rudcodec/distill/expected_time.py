@@ -4,49 +4,66 @@ from __future__ import annotations
 
 from rudcodec.distill.chunks import CPU_CHUNK
 from rudcodec.distill.inputs import Inputs
+from rudcodec.distill.quantize_networks import BATCH_SIZE, training_steps
 from rudcodec.distill.schedules import PRETRAINING_STEPS, warmup_schedules
 from rudcodec.utility import make_utility
+from rudcodec.utility.clusters import clusters_per_class
 from rudcodec.utility.mm import MomentMatching
 
 # Seconds on one core of a CPU, with pictures of 32 x 32 (experiments/2026-11-cost.md); time goes with pixels.
 # On another machine all are off by a factor, which the stages so far tell.
 _PIXELS = 32 * 32
-_VIEW = 0.0008
-_NETWORK_STEP = 0.1
-_WARMUP, _JOINT, _TUNING = 0.0015, 0.0022, 0.0024  # for an image and epoch
-_INTEGERS = 0.14  # for an image; measured once on trial, then made
+_VIEW = 0.0007
+_NETWORK_STEP = 0.06
+_MOMENTS = 0.00027  # of a real image, for a network
+_WARMUP, _JOINT, _TUNING = 0.0012, 0.0018, 0.0017  # for an image and epoch
+_INTEGERS, _INTEGER_STEP = 0.005, 0.06  # for an image and a step; they are made once on trial, then again
 
 
-def expected_seconds(inputs: Inputs) -> dict[str, float]:
-    """Of the stages that take long, by their names, in order. Only ratios are worth anything.
+def expected_seconds(inputs: Inputs, processes: int = 1) -> dict[str, float]:
+    """Of the stages that take long, by their names, and of real images' "moments" before the joint phase; in
+    order. Only ratios are worth anything.
 
-    Selection isn't among them: it is short, and its pace says little of the others'.
+    Selection isn't among them: it is short, and its pace says little of the others'. What the first one of
+    several ``processes`` does alone takes so many times as long beside what they share.
     """
     settings = inputs.settings
     images = inputs.num_classes * inputs.allocate(inputs.label_mode.shared_bits({})).ipc
     first_warmup, second_warmup = warmup_schedules(settings.warmup)
     label_stages = {stage.name: _VIEW * settings.label_views for stage in inputs.label_mode.stages()}
+    integers = processes * _integers(images, inputs.demand().num_groups)
+    networks, moments = _moment_matching(inputs, images // inputs.num_classes)
     seconds = {
         **label_stages,
-        "utility networks": _NETWORK_STEP * _network_steps(inputs),
+        "utility networks": networks,
         "pretraining": _WARMUP * CPU_CHUNK * PRETRAINING_STEPS,
         "warm-up 1": _WARMUP * images * first_warmup.epochs,
-        "overhead": _INTEGERS / 2 * images if settings.lmbda is None else 0.0,
+        "overhead": integers if settings.lmbda is None else 0.0,
         "warm-up 2": _WARMUP * images * second_warmup.epochs,
+        "moments": processes * moments,
         "joint": _JOINT * images * settings.joint,
-        "quantize 1": _INTEGERS / 2 * images,
+        "quantize 1": integers,
         "tuning 1": _TUNING * images * settings.tune,
     }
     scale = inputs.real.height * inputs.real.width / _PIXELS
     return {stage: scale * value for stage, value in seconds.items() if value}
 
 
-def _network_steps(inputs: Inputs) -> int:
-    """Steps of the networks whose features are matched; other utilities have none of their own."""
-    settings = inputs.settings
+def _integers(images: int, groups: int) -> float:
+    """Of making the networks of all groups integers."""
+    steps = training_steps(images // groups // BATCH_SIZE)
+    return _INTEGERS * images + _INTEGER_STEP * steps * groups
+
+
+def _moment_matching(inputs: Inputs, ipc: int) -> tuple[float, float]:
+    """Of training the networks whose features are matched, and of taking real images' moments; other
+    utilities have neither."""
+    settings, real = inputs.settings, inputs.real
     if settings.utility != "mm":
-        return 0
+        return 0.0, 0.0
     utility = make_utility("mm", inputs.recipe, settings.utility_options)
     assert isinstance(utility, MomentMatching)
-    pool = utility.pool(inputs.real)
-    return pool.runs * pool.steps
+    pool = utility.pool(real)
+    labels = inputs.num_classes * (clusters_per_class(ipc) if utility.matches_clusters else 1)
+    seen = pool.runs * pool.snapshots * min(len(real), labels * utility.options.real_batch)
+    return _NETWORK_STEP * pool.runs * pool.steps, _MOMENTS * seen

@@ -59,7 +59,7 @@ def pipeline(inputs: Inputs) -> tuple[Stage, ...]:
 
 def run_pipeline(inputs: Inputs, run: RunContext) -> tuple[Payload, Quality]:
     """Run the stages that a run has left to do; returns what they have made, and how good it is."""
-    run.reporter = RunClock(run.reporter, expected_seconds(inputs))
+    run.reporter = RunClock(run.reporter, expected_seconds(inputs, run.ranks.world_size))
     encoding = Encoding(inputs, run)
     run_stages(encoding)
     quality = final_quality(encoding)

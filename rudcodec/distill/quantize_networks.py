@@ -52,6 +52,11 @@ def quantize_networks(encoder: EncoderState, fineness: float = 1.0) -> Exponents
     return exponents
 
 
+def training_steps(num_batches: int) -> int:
+    """How often the rounded weights of a group are moved."""
+    return min(max(TRAINING_EPOCHS * num_batches, MIN_STEPS), MAX_STEPS)
+
+
 def integer_groups(model: SyntheticModel, exponents: Exponents) -> tuple[Group, ...]:
     """The networks that :func:`quantize_networks` has left, as they go into a file."""
     groups = []
@@ -173,7 +178,7 @@ class _GroupQuantizer:
         scaled = [(p.unrounded / p.step_size).requires_grad_() for p in parameters]
         optimizer = torch.optim.Adam(scaled, betas=BETAS)
         batches = self._batches[:: -(-len(self._batches) // MAX_STEPS)]
-        steps = min(max(TRAINING_EPOCHS * len(batches), MIN_STEPS), MAX_STEPS)
+        steps = training_steps(len(self._batches))
         for step in range(steps):
             set_learning_rate(optimizer, LEARNING_RATE * cosine_decay(step / steps))
             if step % len(batches) == 0:
