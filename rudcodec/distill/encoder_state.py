@@ -115,12 +115,12 @@ class EncoderState:
 
     def decode_shard(self, chunk_index: int, rounding: SoftRounding | None) -> Decoded | None:
         """This process's shard of a chunk; None where that has no image, after the same random numbers."""
-        chunk, shard = self.chunks[chunk_index], self.shards[chunk_index]
+        shard = self.shards[chunk_index]
         with autocast(self.run.device):
-            levels = [quantize(y, rounding, self.run.rounding_generator) for y in chunk.levels]
+            levels = self._levels_of_shard(chunk_index, rounding)
             if not len(shard.index):
                 return None
-            decoded = self.model.decode(shard, [y[shard.rows] for y in levels])
+            decoded = self.model.decode(shard, levels)
         return Decoded(decoded.images.float(), decoded.bits)
 
     def decode_images(self, chunk_indices: list[int], rounding: SoftRounding | None) -> list[Tensor]:
@@ -135,10 +135,16 @@ class EncoderState:
         chunk, shard = self.chunks[chunk_index], self.shards[chunk_index]
         images = self.targets.new_zeros((len(chunk.index), *self.targets.shape[1:]))
         with torch.no_grad(), autocast(self.run.device):
-            levels = [quantize(y, rounding, self.run.rounding_generator) for y in chunk.levels]
+            levels = self._levels_of_shard(chunk_index, rounding)
             if len(shard.index):
-                images[shard.rows] = self.model.images(shard, [y[shard.rows] for y in levels]).float()
+                images[shard.rows] = self.model.images(shard, levels).float()
         return images
+
+    def _levels_of_shard(self, chunk_index: int, rounding: SoftRounding | None) -> list[Tensor]:
+        """Quantized latents of this process's shard; random numbers are drawn for the whole chunk, so that
+        all processes draw the same."""
+        chunk, rows = self.chunks[chunk_index], self.shards[chunk_index].rows
+        return [quantize(y, rounding, self.run.rounding_generator)[rows] for y in chunk.levels]
 
     def coded_bits(self, chunk: Chunk) -> Tensor:
         """Bits of a chunk's rounded latents, a scalar: what it would cost in a file."""
