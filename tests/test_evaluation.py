@@ -215,3 +215,4 @@ def test_compiled_students_are_as_good(
     fast = evaluate(small, real, seeds=1, width=16)
     assert fast.compiled
     assert fast.accuracies[0] == pytest.approx(result.accuracies[0], abs=0.1)
+    assert not evaluate(small, real, seeds=1, net="mlp").compiled  # without norms it would be slower

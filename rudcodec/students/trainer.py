@@ -24,6 +24,7 @@ from rudcodec.students.spec import StudentSpec
 from rudcodec.students.training_set import TrainingSet
 from rudcodec.whole_numbers import MAX_SEED, whole
 
+_NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, nn.LayerNorm)
 _REPORT_EVERY = 0.25  # seconds
 
 
@@ -39,7 +40,8 @@ class Trainer:
     Attributes:
         batch: images or views of a step; of images no more than there are.
         device: where students are trained.
-        compiled: whether torch.compile is used: where there is a compiler, and work enough to repay it.
+        compiled: whether students are compiled: where there is a compiler, work enough to repay it, and a
+            network that becomes faster.
 
     Raises:
         SettingError: the recipe or the spec makes no sense, or is for other images.
@@ -53,11 +55,12 @@ class Trainer:
         self.data, self.recipe, self.spec = data, recipe, spec or StudentSpec()
         self.device = pick_device(self.spec.device)
         self.batch = data.batch_size(recipe)
-        self.compiled = self._pays_compiling(runs)
+        is_long = self._repays_compiling(runs)
+        self.compiled = is_long and self._gains_by_compiling()
         objective = _Objective(data.softmax_temperature)
         self._loss = compiled(objective.loss) if self.compiled else objective.loss
-        self._layout = torch.channels_last if self.compiled else torch.contiguous_format
-        self._batches = Batches(data, recipe, device=self.device, compile=self.compiled)
+        self._layout = torch.channels_last if is_long else torch.contiguous_format
+        self._batches = Batches(data, recipe, device=self.device, compile=is_long)
 
     def check_seeds(self, seeds: Iterable[int]) -> None:
         """Raise SettingError if there are no students of one of these seeds: views have numbers up to a
@@ -110,10 +113,18 @@ class Trainer:
             )
         return net
 
-    def _pays_compiling(self, runs: int) -> bool:
+    def _repays_compiling(self, runs: int) -> bool:
         _, height, width, _ = self.data.images.shape
         work = runs * self.recipe.steps * self.batch * height * width * self.spec.width
         return repays_compiling(work, self.device, self.data.image_cost)
+
+    def _gains_by_compiling(self) -> bool:
+        """On CPU compilers make norms fast, but max pooling slow (experiments/2026-11-cost.md)."""
+        if self.device.type != "cpu" or not isinstance(self.spec.net, str):
+            return True
+        shape = self.data.images.shape[1:]
+        net = build(self.spec.net, shape, self.data.num_classes, torch.Generator(), self.spec.width)
+        return any(isinstance(module, _NORMS) for module in net.modules())
 
 
 def train_student(
