@@ -11,7 +11,7 @@ from rudcodec.settings import PRESETS, Settings
 BUDGET = (
     "Without `bpc` and `lmbda`, a class gets as many bytes as the square root of what its images take",
     "uncompressed: height * width * channels * images. That is 30,000 bits for CIFAR-10 (4,500 images a",
-    "class to train on), 9,400 for CIFAR-100, 52,000 for ten classes of ImageNet at 128 x 128, 810 for the",
+    "class to train on), 9,400 for CIFAR-100, 52,000 for ImageNette at 128 x 128, 810 for the",
     "digits. It is never less than one image a class takes together with head and networks, and never more",
     "than a quarter of what the images take as AVIF of quality 50, measured on 64 of them at most, fewer of",
     "large ones; a set so small that the two contradict each other needs a budget. A distilled set without",

@@ -148,7 +148,7 @@ class Settings:
         shown="what suits the device",
     )
     balance: float = option(
-        10.0, "The utility's gradient over the distortion's, as the joint phase begins.", above=0.0
+        10.0, "How many times as large as the distortion's gradient the utility's is at first.", above=0.0
     )
     utility_images: int = option(500, "Synthetic images that one evaluation of the utility sees.", minimum=1)
     label_fraction: float | None = option(

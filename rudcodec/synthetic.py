@@ -218,8 +218,9 @@ class SyntheticSet:
     def batches(self, seed: int = 0, device: str | device = "cpu") -> Batches:
         """All ``recipe.steps`` batches of a training as the recipe says. Needs torch.
 
-        Each is normalised and augmented images, float32 (n, C, H, W), with classes, int64 (n,), or, of a file
-        with soft labels or a label network, probabilities, float32 (n, classes). :meth:`loss` takes either.
+        Each is normalised and augmented images, float32 (n, C, H, W), with classes, int64 (n,). Where the
+        recipe has CutMix, or the file soft labels or a label network, there are probabilities instead of
+        classes, float32 (n, classes). :meth:`loss` takes either.
 
         Raises SettingError where the recipe asks for more than :mod:`rudcodec.students.limits` allows.
         """
