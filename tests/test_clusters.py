@@ -38,7 +38,7 @@ def test_clusters_are_points_that_are_alike() -> None:
     assert sorted(clusters[::30].tolist()) == [0, 1, 2, 3]
 
 
-@given(st.integers(1, 130), st.integers(1, 30), st.integers(20, 500), st.integers(5, 100))
+@given(st.integers(1, 130), st.integers(1, 30), st.integers(20, 500), st.integers(1, 100))
 def test_calls_see_clusters_whole_and_all_images_in_turn(
     ipc: int, num_classes: int, in_call: int, chunk_size: int
 ) -> None:
@@ -47,9 +47,12 @@ def test_calls_see_clusters_whole_and_all_images_in_turn(
     labels = torch.arange(num_classes).repeat_interleave(ipc)
     clusters = torch.from_numpy(cluster_of_each(ipc, count)).repeat(num_classes)
     turns = turn_of_image(labels, clusters, in_call)
-    chunks = chunk_of_image(torch.zeros_like(labels), min(chunk_size, in_call), turns)
+    chunks = chunk_of_image(turns, min(chunk_size, in_call))
     sizes = chunks.bincount().tolist()
-    assert 0 < max(sizes) <= min(chunk_size, in_call) and sum(sizes) == ipc * num_classes
+    assert 0 < min(sizes) and max(sizes) <= min(chunk_size, in_call) and sum(sizes) == ipc * num_classes
+    for turn in turns.unique():
+        of_turn = chunks[turns == turn].unique(return_counts=True)[1]
+        assert of_turn.max() - of_turn.min() <= 1
     seen = calls(chunks, turns, in_call)
     assert [chunk for call in seen for chunk in call] == [*range(len(sizes))]
     for call in seen:

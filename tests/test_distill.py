@@ -18,6 +18,7 @@ from rudcodec.bitstream import check_limits
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import ProgressReport, Settings, distill
 from rudcodec.distill.allocation import Demand, allocate, smallest_images_bpc
+from rudcodec.distill.estimate import estimate
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_sizes
 from rudcodec.distill.pipeline import pipeline
@@ -154,14 +155,32 @@ def test_a_distilled_set_that_can_not_be_coded(colour: LabelledImages, digits: L
 
 
 @pytest.mark.slow
-def test_progress_names_the_stages_in_order(colour: LabelledImages) -> None:
+def test_progress_names_the_stages_in_order(colour: LabelledImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The utility is prepared just before it is needed, and not where a file's size is asked for."""
     seen: list[ProgressReport] = []
+    prepared: list[str] = []
+    prepare = MomentMatching.prepare
+
+    def noted(*args: Any) -> None:
+        prepared.append(seen[-1].stage)
+        prepare(*args)
+
+    monkeypatch.setattr(MomentMatching, "prepare", noted)
     distill(colour, Settings(bpc=6000, ipc=4, **QUICK), report=seen.append)
     stages = list(dict.fromkeys(p.stage for p in seen))
     expected = ["selection", "utility networks", "pretraining", "warm-up 1", "warm-up 2", "joint"]
     assert stages[:7] == [*expected, "tuning 1"]
+    assert prepared == ["warm-up 2"]
     assert all(0 < p.step <= p.steps for p in seen)
     assert [p for p in seen if p.stage == "joint"][-1].utility is not None
+
+
+def test_what_an_encode_takes_is_told_of_classes_that_alternate() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 1), np.uint8)
+    alternate = LabelledImages(images, np.arange(120) % 2, ("a", "b"), "alternate")
+    options = {"mm.runs": 1, "mm.steps": 2, "mm.width": 8}
+    settings = Settings(bpc=30_000, ipc=50, labels="hard", warmup=4, joint=2, utility_options=options)
+    assert estimate(resolve_inputs(alternate, None, settings)).seconds["joint"] > 0
 
 
 @pytest.mark.parametrize(("epochs", "straight"), [(10, 2), (450, 90), (1200, 90)])
@@ -256,6 +275,10 @@ def test_wrong_settings(wrong: dict[str, Any], message: str) -> None:
         (
             {"labels": "soft", "label_fraction": 0.5},
             "label_fraction: a file of soft labels has no label network",
+        ),
+        (
+            {"label_fraction": 0.5},
+            "label_fraction: a file of hard labels, which suit this set and budget, has no label network",
         ),
     ],
 )

@@ -77,6 +77,9 @@ def test_moments_that_do_not_fit_are_refused_before_networks_are_trained(
     utility = MomentMatching(default_recipe(data), MMOptions(runs=2, steps=10**9, width=8))
     features = 8 * (4 * 4 + 2 * 2 + 1)  # of blocks, which end halved
     assert utility.memory(data) == 4 * 2 * 2 * MMOptions().snapshots * len(data.classes) * features
+    for steps, states in ((2, 2), (0, 1)):  # no more snapshots than steps
+        few = MomentMatching(default_recipe(data), MMOptions(runs=2, steps=steps, width=8))
+        assert few.memory(data) == 4 * 2 * 2 * states * len(data.classes) * features
     monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 1000)
     with pytest.raises(
         SettingError, match=r"to keep the moments of 2 classes takes 0\.0 GB, and cpu has 0\.0 GB"

@@ -50,7 +50,9 @@ def quantized(
     groups = torch.arange(12) // 6 if share == "class" else torch.zeros(12, dtype=torch.long)
     architecture = default_architecture(height, width, channels, 50_000)
     bits = 0.7 * 12 * height * width
-    model, step_size = initial_model(images, groups, architecture, bits, chunk_of_image(groups, 5))
+    model, step_size = initial_model(
+        images, groups, architecture, bits, chunk_of_image(torch.zeros_like(groups), 5)
+    )
     control = RateControl(2.0, lmbda_for_step_size(step_size, channels))
     encoder = EncoderState(
         model,
@@ -77,7 +79,7 @@ def test_chunks_of_turns_have_few_classes(share: Share) -> None:
     classes = torch.arange(30) // 3
     groups = classes if share == "class" else torch.zeros_like(classes)
     architecture = default_architecture(8, 8, 1, 50_000)
-    chunks = chunk_of_image(groups, 3, turn_of_image(classes, torch.zeros_like(classes), 6))
+    chunks = chunk_of_image(turn_of_image(classes, torch.zeros_like(classes), 6), 3)
     model, _ = initial_model(blobs(30, 1, 8, 8), groups, architecture, 1e4, chunks)
     indices = [chunk.index for chunk in model.each_chunk()]
     assert [classes[index].unique().tolist() for index in indices] == [
@@ -208,5 +210,5 @@ def test_rate_control_finds_the_target() -> None:
     for _ in range(2000):
         # A codec that follows lmbda slowly: rate ~ lmbda ** .5 in the end.
         rate += 0.02 * (0.3 * math.sqrt(control.lmbda) - rate)
-        control.observe(rate, 0.5)
+        control.observe(rate, 0.5, update_lmbda=True)
     assert rate == pytest.approx(1.0, rel=0.05)

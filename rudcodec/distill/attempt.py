@@ -113,9 +113,9 @@ class Attempt:
 
     def _is_trimmed(self, encoding: Encoding) -> bool:
         """Whether the file is near enough its budget, be it good or bad."""
-        last = self.rounds.measurements(encoding)[-1:]
-        ends = [each.ratio <= HIGHEST and each.outcome != OPEN for each in last]
-        return self._is_needed(encoding) and any(ends)
+        last = self.rounds.last(encoding)
+        is_met = last is not None and last.ratio <= HIGHEST and last.outcome != OPEN
+        return is_met and self._is_needed(encoding)
 
     def _start(self, encoding: Encoding) -> None:
         """Begin anew, with what the attempt before has shown of the file's size."""
@@ -189,9 +189,9 @@ class Attempt:
             fits = encoding.results.get(self._name("trim"), True)
         encoder = encoding.encoder
         quality = file_quality(encoding, encoding.payload(encoder.latents(), encoding.labels))
-        is_large_enough = all(
+        last = self.rounds.last(encoding)
+        is_large_enough = last is None or (
             last.is_large_enough and (last.ratio >= LOWEST or not leaves_too_much(encoding, quality))
-            for last in self.rounds.measurements(encoding)[-1:]  # none where no round has measured the file
         )
         good = fits and is_as_good_as_trained(encoding, quality)
         accepted = good and is_large_enough

@@ -35,22 +35,22 @@ def turn_of_image(labels: Tensor, clusters: Tensor, images_in_call: int) -> Tens
     return order * num_turns // len(counts)
 
 
-def chunk_of_image(groups: Tensor, chunk_size: int, turns: Tensor | None = None) -> Tensor:
-    """The chunk of each image, int64 (N,): all chunks are about as large.
+def chunk_of_image(turns: Tensor, chunk_size: int) -> Tensor:
+    """The chunk of each image, int64 (N,): 0, 1, ...; those of a turn are about as large, and have about as
+    many images of each class.
 
     Args:
-        groups: int64 (N,), the group of each image, ascending. The images are ordered by class.
+        turns: int64 (N,), as :func:`turn_of_image` has it, of images that are ordered by class; those of each
+            have chunks of their own, one after another.
         chunk_size: images of a chunk, at most.
-        turns: int64 (N,), as :func:`turn_of_image` has it: those of each have as many chunks, one after
-            another. None: there is one.
     """
-    if turns is None:
-        turns = torch.zeros_like(groups)
-    chunks = torch.empty_like(groups)
-    chunks_of_turn = -(-int(turns.bincount().max()) // chunk_size)
+    chunks = torch.empty_like(turns)
+    first = 0
     for turn in range(int(turns.max()) + 1):
         rows = (turns == turn).nonzero().flatten()
-        chunks[rows] = turn * chunks_of_turn + _balanced(groups[rows], chunks_of_turn)
+        count = -(-len(rows) // chunk_size)
+        chunks[rows] = first + torch.arange(len(rows)) % count
+        first += count
     return chunks
 
 
@@ -70,12 +70,3 @@ def calls(chunks: Tensor, turns: Tensor, images_in_call: int) -> list[list[int]]
         count = 1 if int(sizes.sum()) <= images_in_call else -(-len(of_turn) // at_once)
         found += [part.tolist() for part in of_turn.tensor_split(count)]
     return found
-
-
-def _balanced(groups: Tensor, num_chunks: int) -> Tensor:
-    """One of ``num_chunks`` chunks for each image, with as many of each group in each where that can be."""
-    sizes = groups.unique_consecutive(return_counts=True)[1].tolist()
-    place = torch.arange(groups.numel())
-    if min(sizes) >= num_chunks:
-        place = torch.cat([torch.arange(size) for size in sizes])
-    return place % num_chunks

@@ -208,7 +208,6 @@ def distill(
     *,
     distilled: LabelledImages | None = None,
     report: Reporter = ignore_report,
-    journal: Journal | None = None,
 ) -> Payload:
     """Distill a set under ``rate + lmbda * (distortion + utility)`` (Bao et al., ICCV 2025, section 3).
 
@@ -217,7 +216,6 @@ def distill(
         settings: budget, seed, length of the stages.
         distilled: as in :func:`compress`.
         report: called about once a second.
-        journal: of a run that may go on from a checkpoint.
 
     Returns:
         The synthetic set as integers, whose file is within the budget.
@@ -226,7 +224,8 @@ def distill(
         BudgetError: the budget can't be met. DataError: a class has too few images. SettingError.
     """
     inputs = resolve_inputs(real, distilled, settings)
-    return run_pipeline(inputs, RunContext(settings.device, settings.seed, report, journal))[0]
+    with torch.random.fork_rng(devices=[]), usual_torch():
+        return run_pipeline(inputs, RunContext(settings.device, settings.seed, report))[0]
 
 
 def _machine(inputs: Inputs, num_processes: int) -> dict[str, str]:

@@ -84,6 +84,11 @@ class EncoderState:
         targets = state["targets"]
         self.targets = self.initial_images if targets is None else targets.to(self.run.device)
 
+    @property
+    def has_joint_images(self) -> bool:
+        """Whether the targets are images that the joint phase has made."""
+        return self.targets is not self.initial_images
+
     def target_rate(self, budget_bits: float) -> float:
         """Bits of latents for a pixel, given the file's bits."""
         return min(max(budget_bits - self.overhead_bits, 1.0) / self.num_pixels, self.max_rate)

@@ -118,11 +118,11 @@ class Encoding:
 
     @cached_property
     def _chunk_of_image(self) -> Tensor:
-        settings, groups = self.inputs.settings, self._group_of_image
-        chunk_size = settings.chunk or default_chunk_size(len(groups), self.run.device)
+        settings = self.inputs.settings
+        chunk_size = settings.chunk or default_chunk_size(len(self.turns), self.run.device)
         if self.has_utility:
             chunk_size = min(chunk_size, settings.utility_images)
-        return chunk_of_image(groups, chunk_size, self.turns)
+        return chunk_of_image(self.turns, chunk_size)
 
     def reset_model(self, bits: float) -> None:
         """Begin with an initial model again, whose latents take about so many bits."""
@@ -236,7 +236,7 @@ class Encoding:
 
     def _student_recipe(self) -> Recipe:
         recipe = self.inputs.label_mode.student_recipe(self.encoder.model.count)
-        term = self.utility_term
-        if term is None or self.inputs.label_mode.for_views:  # which the utility hasn't seen
+        if self.inputs.label_mode.for_views or not self.encoder.has_joint_images:  # none that it has made
             return recipe
-        return term.utility.adapt_recipe(recipe)
+        assert self.utility_term is not None
+        return self.utility_term.utility.adapt_recipe(recipe)

@@ -92,9 +92,9 @@ def step_size_for(levels: Sequence[Tensor], bits: float) -> float:
 
 
 def scale_for_rate_ratio(latents: Sequence[Tensor], ratio: float) -> float:
-    """Factor on latents that changes their zero-order entropy by ``ratio``; within 1/2..2."""
+    """Factor on latents that changes their zero-order entropy by ``ratio``."""
     before = sum(_entropy_bits(y) for y in latents)
-    return max(0.5, min(2.0, _scale_for_bits(latents, ratio * before)))
+    return _scale_for_bits(latents, ratio * before)
 
 
 def _scale_for_bits(latents: Sequence[Tensor], bits: float) -> float:

@@ -26,10 +26,16 @@ def with_label_mode(
 
     Raises SettingError: a label fraction is asked for, and there is no label network.
     """
-    if settings.labels != AUTO:
-        if settings.label_fraction is not None and settings.labels in ("hard", "soft"):
-            raise SettingError(f"label_fraction: a file of {settings.labels} labels has no label network")
-        return settings
+    chosen = _chosen_mode(settings, real, candidates, recipe) if settings.labels == AUTO else settings
+    if settings.label_fraction is not None and chosen.labels in ("hard", "soft"):
+        why = ", which suit this set and budget," if settings.labels == AUTO else ""
+        raise SettingError(f"label_fraction: a file of {chosen.labels} labels{why} has no label network")
+    return chosen
+
+
+def _chosen_mode(
+    settings: Settings, real: LabelledImages, candidates: LabelledImages, recipe: Recipe
+) -> Settings:
     hard, network = (replace(settings, labels=labels) for labels in ("hard", "network"))
     is_small = settings.bpc * len(real.classes) < LABEL_NETWORK_MIN_BITS
     if is_small or not has_label_network(real.image_shape, len(real.classes)):

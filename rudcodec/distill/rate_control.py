@@ -32,7 +32,7 @@ class RateControl:
         """Multiply lmbda."""
         self.lmbda = min(self.lmbda * factor, max(self.lmbda, self.max_lmbda))
 
-    def observe(self, rate: float, epochs: float, update_lmbda: bool = True) -> None:
+    def observe(self, rate: float, epochs: float, update_lmbda: bool) -> None:
         """Take a rate, observed ``epochs`` after the last one; ``update_lmbda``: and move lmbda."""
         before = self.rate if self.rate is not None else rate
         self.rate = 0.9 * before + 0.1 * rate

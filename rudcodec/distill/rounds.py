@@ -76,6 +76,10 @@ class Rounds:
         names = [each.measure_name for each in self._each()]
         return [Measurement(**encoding.results[name]) for name in names if name in encoding.results]
 
+    def last(self, encoding: Encoding) -> Measurement | None:
+        """The last measurement; None where no round has measured the file."""
+        return next(reversed(self.measurements(encoding)), None)
+
     def is_tuned_on(self, encoding: Encoding) -> bool:
         """Whether no round of this attempt has met the budget yet, nor shown that it won't do."""
         measurements = self.measurements(encoding)

@@ -29,18 +29,18 @@ def pretrain_networks(encoding: Encoding) -> None:
 
 
 def adjust_step_size(encoder: EncoderState) -> None:
-    """Change the quantization step size so that the rate is on target.
+    """Change the quantization step size so that the rate is on target, or nearer, where that is far.
 
     Where latents are large the rate follows the step size rather than lmbda, and networks learn it slowly.
     """
     control = encoder.control
     assert control.rate is not None
-    factor = scale_for_rate_ratio(encoder.model.unrounded(), control.target / control.rate)
-    factor = min(factor, encoder.step_size / MIN_STEP_SIZE)
+    wanted = scale_for_rate_ratio(encoder.model.unrounded(), control.target / control.rate)
+    factor = max(0.5, min(2.0, wanted, encoder.step_size / MIN_STEP_SIZE))
     encoder.model.refine(factor)
     encoder.step_size /= factor
     control.scale_lmbda(factor**2)
-    control.rate = control.target
+    control.rate = control.target if factor == wanted else None  # else it will be observed
 
 
 def raise_target(encoding: Encoding) -> None:

@@ -193,7 +193,8 @@ def facts_of_students(trainer: Trainer, real: LabelledImages) -> dict[str, Any]:
     name = f"{net} {trainer.spec.origin}".rstrip() if isinstance(net, str) else "a function"
     return {
         "software": software(),
-        "device": f"{trainer.device}{', compiled' if trainer.compiled else ''}",
+        "device": str(trainer.device),
+        "layout": [trainer.channels_last, trainer.compiled],
         "network": f"{name} of width {trainer.spec.width}",
         "recipe": str(trainer.recipe),
         "training set": _digest(trainer.data),

@@ -12,7 +12,8 @@ def label_loss(logits: Tensor, targets: Tensor, temperature: float | None) -> Te
     Args:
         logits: of a student, (n, classes).
         targets: classes, int64 (n,), or probabilities, float (n, classes).
-        temperature: of the softmax that the probabilities come from; None for classes.
+        temperature: of the softmax that the probabilities come from; None for classes, and for
+            those that CutMix has mixed.
     """
     if temperature is None:
         return F.cross_entropy(logits.float(), targets)

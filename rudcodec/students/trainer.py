@@ -40,8 +40,9 @@ class Trainer:
     Attributes:
         batch: images or views of a step; of images no more than there are.
         device: where students are trained.
-        compiled: whether students are compiled: where there is a compiler, work enough to repay it, and a
-            network that becomes faster.
+        channels_last: whether images lie so in memory, and views are labelled by compiled networks: where
+            there is a compiler, and work enough to repay it.
+        compiled: whether students are compiled, too: all then that don't become slower, as far as is known.
 
     Raises:
         SettingError: the recipe or the spec makes no sense, or is for other images.
@@ -55,12 +56,12 @@ class Trainer:
         self.data, self.recipe, self.spec = data, recipe, spec or StudentSpec()
         self.device = pick_device(self.spec.device)
         self.batch = data.batch_size(recipe)
-        is_long = self._repays_compiling(runs)
-        self.compiled = is_long and self._gains_by_compiling()
+        self.channels_last = self._repays_compiling(runs)
+        self.compiled = self.channels_last and self._gains_by_compiling()
         objective = _Objective(data.softmax_temperature)
         self._loss = compiled(objective.loss) if self.compiled else objective.loss
-        self._layout = torch.channels_last if is_long else torch.contiguous_format
-        self._batches = Batches(data, recipe, device=self.device, compile=is_long)
+        self._layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        self._batches = Batches(data, recipe, device=self.device, compile=self.channels_last)
 
     def check_seeds(self, seeds: Iterable[int]) -> None:
         """Raise SettingError if there are no students of one of these seeds: views have numbers up to a
@@ -161,7 +162,7 @@ class _Training:
 
 
 class _Objective:
-    """Cross entropy: with classes, or with the probabilities of a softmax of ``temperature``."""
+    """Cross entropy: with classes, mixed or not, or with probabilities of a softmax of ``temperature``."""
 
     def __init__(self, temperature: float | None) -> None:
         self.temperature = temperature

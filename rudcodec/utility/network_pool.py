@@ -49,9 +49,11 @@ class NetworkPool:
         return step in [round(self.steps * (i + 1) / self.snapshots) for i in range(self.snapshots)]
 
     def limited(self, real: LabelledImages) -> NetworkPool:
-        """The pool with at most ``MAX_EPOCHS`` passes over the set in each run."""
+        """The pool with at most ``MAX_EPOCHS`` passes over the set in each run, and no more snapshots than
+        steps."""
         max_steps = math.ceil(MAX_EPOCHS * len(real) / min(BATCH_SIZE, len(real)))
-        return replace(self, steps=min(self.steps, max(self.snapshots, max_steps)))
+        steps = min(self.steps, max(self.snapshots, max_steps))
+        return replace(self, steps=steps, snapshots=max(1, min(self.snapshots, steps)))
 
 
 def train_network_pool(
