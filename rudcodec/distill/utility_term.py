@@ -51,7 +51,8 @@ class UtilityTerm:
     ) -> tuple[Tensor, list[Tensor]]:
         """The utility of some chunks' images, and its weighted gradient for each chunk.
 
-        Images are decoded without a graph here, so that memory holds the utility's graph only.
+        Images are decoded without a graph here, so that memory holds the utility's graph only; and under
+        noise of rounding of their own, so that the caller's gradients are of other draws than the utility's.
         """
         decoded = encoder.decode_images(chunk_indices, rounding)
         images = torch.cat(decoded).requires_grad_()
