@@ -98,23 +98,21 @@ def _set(encoding: Encoding, num_levels: int, step_size: float) -> None:
     levels = pyramid(images, grids)[:num_levels]
     if num_levels == 1 and levels[0].shape[2:] == (1, 1):
         levels = pyramid(images.mean((2, 3), keepdim=True), grids[:1])  # of odd sizes, too
-    exponents = []
-    for group in range(len(model.networks)):
-        networks = model.of(group)
+    of_synthesis = []
+    for networks in model.each_group():
         with torch.no_grad():
             for parameter in networks.parameters():
                 parameter.zero_()
             inverse_synthesis(networks, grids, step_size, model.architecture.channels)
             networks.synthesis.weights[0][:, sum(grids[:num_levels]) :] = 0.0
-        exponents.append(_rounded_in_place(networks.synthesis))
+        of_synthesis.append(_rounded_in_place(networks.synthesis))
     latents = [y.round() for y in _latents_of(levels, model.of(0).synthesis)]
     unused = [torch.zeros_like(level) for level in model.unrounded()[num_levels:]]
     model.set_latents([*latents, *unused])
-    for group in range(len(model.networks)):
-        context = model.of(group).context
-        _predict_zeros(context, latents)
-        exponents[group] = [CONTEXT_EXPONENT] * (2 * len(context.weights)) + exponents[group]
-    encoding.exponents = exponents
+    for networks in model.each_group():
+        _predict_zeros(networks.context, latents)
+    of_context = [CONTEXT_EXPONENT] * (2 * len(model.of(0).context.weights))
+    encoding.exponents = [of_context + exponents for exponents in of_synthesis]
     encoding.labels = encoding.label_images()
 
 

@@ -112,7 +112,7 @@ class EncoderState:
         size = sum(float(y.detach().abs().sum()) for chunk in self.chunks for y in chunk.levels)
         count = sum(y.numel() for chunk in self.chunks for y in chunk.levels)
         slowness = max(1.0, size / count, (max(means) / LARGE_LATENTS) ** 3)
-        groups = [self.model.of(group) for group in range(len(self.model.networks))]
+        groups = self.model.each_group()
         first = [w for group in groups for w in (group.context.weights[0], group.synthesis.weights[0])]
         first_ids = {id(weight) for weight in first}
         others = [p for p in self.model.networks.parameters() if id(p) not in first_ids]

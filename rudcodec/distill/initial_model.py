@@ -166,6 +166,6 @@ def initial_model(
     levels = pyramid(images, grids)
     step_size = step_size_for(levels, bits)
     model = SyntheticModel(architecture, _in_step_sizes(levels, step_size), groups, chunks)
-    for group in range(len(model.networks)):
-        inverse_synthesis(model.of(group), grids, step_size, architecture.channels)
+    for networks in model.each_group():
+        inverse_synthesis(networks, grids, step_size, architecture.channels)
     return model, step_size

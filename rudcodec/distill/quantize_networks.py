@@ -43,8 +43,8 @@ def quantize_networks(encoder: EncoderState, fineness: float = 1.0) -> Exponents
     """
     pixels = encoder.num_pixels // len(encoder.model.networks)
     exponents = []
-    for group in range(len(encoder.model.networks)):
-        loss = QuantizationLoss(encoder.model.of(group), fineness * encoder.control.lmbda)
+    for group, networks in enumerate(encoder.model.each_group()):
+        loss = QuantizationLoss(networks, fineness * encoder.control.lmbda)
         quantizer = _GroupQuantizer(loss, encoder.model.architecture, _batches(encoder, group), pixels)
         if fineness != 1.0:
             quantizer.try_all_exponents()

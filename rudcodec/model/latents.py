@@ -119,6 +119,11 @@ class SyntheticModel(nn.Module):
             assert isinstance(chunk, Chunk)
             yield chunk
 
+    def each_group(self) -> Iterator[GroupNetworks]:
+        for networks in self.networks:
+            assert isinstance(networks, GroupNetworks)
+            yield networks
+
     def decode(self, chunk: Chunk | Shard, levels: Sequence[Tensor]) -> Decoded:
         """Images and bits of a chunk's quantized latents, or of those of a shard."""
         return Decoded(self.images(chunk, levels), self.bits(chunk, levels))
@@ -174,8 +179,7 @@ class SyntheticModel(nn.Module):
             for chunk in self.each_chunk():
                 for level in chunk.levels:
                     level.mul_(factor)
-            for group in range(len(self.networks)):
-                networks = self.of(group)
+            for networks in self.each_group():
                 networks.synthesis.weights[0].div_(factor)
                 context = networks.context
                 context.weights[0].div_(factor)
