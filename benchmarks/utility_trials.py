@@ -154,8 +154,7 @@ class Trials:
         encoding = Encoding(resolve_inputs(self._train, None, settings), run_of(settings.seed, self._view))
         key = encoding.num_clusters, settings.utility_images, int(encoding.turns.max())
         if key not in self._warm:
-            # each trial learns and prepares by its own options; warm-up has no use for it
-            encoding.results["utility networks"] = vars(encoding)["utility_term"] = None
+            encoding.results["utility networks"] = None  # each trial learns by its own options
             run_stages(encoding, "warm-up 2")
             del encoding.results["utility networks"]
             self._warm[key] = encoding
