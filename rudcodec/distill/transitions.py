@@ -36,7 +36,7 @@ def adjust_step_size(encoder: EncoderState) -> None:
     control = encoder.control
     assert control.rate is not None
     wanted = scale_for_rate_ratio(encoder.model.unrounded(), control.target / control.rate)
-    factor = max(0.5, min(2.0, wanted, encoder.step_size / MIN_STEP_SIZE))
+    factor = min(max(0.5, min(2.0, wanted)), encoder.step_size / MIN_STEP_SIZE)
     encoder.model.refine(factor)
     encoder.step_size /= factor
     control.scale_lmbda(factor**2)
