@@ -17,6 +17,7 @@ from rudcodec.distill.initial_model import initial_model, inverse_synthesis, lmb
 from rudcodec.distill.payload_builder import with_latents
 from rudcodec.distill.quantize_networks import integer_groups, quantize_networks
 from rudcodec.distill.rate_control import RateControl
+from rudcodec.distill.transitions import adjust_step_size
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.context import laplace_bits
 from rudcodec.model.latents import Chunk, Shard, SyntheticModel
@@ -71,6 +72,17 @@ def quantized(
         Payload(CLASSES, (Model(architecture, integers, grouped_classes(share, 2)),), (), recipe), latents
     )
     return model, encoder, integers, payload
+
+
+@pytest.mark.parametrize(("ratio", "is_met"), [(1.1, True), (100.0, False), (0.001, False)])
+def test_the_rate_is_what_it_is_where_the_step_size_changes_too_little(ratio: float, is_met: bool) -> None:
+    _, encoder, _, _ = quantized((8, 8, 1), "dataset")
+    control = encoder.control
+    control.rate = encoder.coded_rate()
+    control.target = ratio * control.rate
+    adjust_step_size(encoder)
+    assert control.rate == (control.target if is_met else encoder.coded_rate())
+    assert (control.rate == control.target) == is_met
 
 
 @pytest.mark.parametrize("share", ["dataset", "class"])

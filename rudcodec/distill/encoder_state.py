@@ -74,7 +74,7 @@ class EncoderState:
             "control": [self.control.target, self.control.lmbda, self.control.rate],
             "overhead": self.overhead_bits,
             "step size": self.step_size,
-            "targets": None if self.targets is self.initial_images else self.targets,
+            "targets": self.targets if self.has_joint_images else None,
         }
 
     def restore(self, state: State) -> None:
@@ -168,6 +168,10 @@ class EncoderState:
     def all_coded_bits(self) -> float:
         """Bits of all rounded latents."""
         return sum(float(self.coded_bits(chunk)) for chunk in self.chunks)
+
+    def coded_rate(self) -> float:
+        """Bits of all rounded latents for a pixel."""
+        return self.all_coded_bits() / self.num_pixels
 
     def pixels_in(self, chunk: Chunk) -> int:
         """Pixels of a chunk's images."""

@@ -6,11 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from rudcodec.bitstream.limits import latents_per_image, parameters
-from rudcodec.data import LabelledImages
 from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.expected_time import expected_seconds
 from rudcodec.distill.inputs import Inputs
@@ -83,25 +81,16 @@ def timed_stages(inputs: Inputs, run: RunContext) -> Iterator[str]:
     encoding = Encoding(inputs, run)
     # a stand-in: it would take its whole time, and is none of what is timed
     rows = torch.from_numpy(first_rows(inputs.real, encoding.allocation.ipc))
-    encoding.results["selection"] = {
-        "rows": rows,
-        "clusters": _any_clusters(inputs.real, encoding.num_clusters),
-    }
+    by_class = torch.from_numpy(inputs.real.labels).argsort(stable=True)
+    clusters = torch.empty_like(by_class)
+    clusters[by_class] = torch.arange(len(by_class)) % encoding.num_clusters  # none is empty
+    encoding.results["selection"] = {"rows": rows, "clusters": clusters}
     for stage in pipeline(inputs):
         if stage.timed and stage.is_needed(encoding):
             result = stage.run(encoding)
             if stage.name == "utility networks":
                 encoding.results[stage.name] = result
             yield stage.name
-
-
-def _any_clusters(real: LabelledImages, count: int) -> torch.Tensor:
-    """Clusters of equal size within each class, int64 (real images,), of whatever images."""
-    clusters = torch.empty(len(real), dtype=torch.int64)
-    for label in range(len(real.classes)):
-        rows = torch.from_numpy(np.flatnonzero(real.labels == label))
-        clusters[rows] = torch.arange(len(rows)) % count
-    return clusters
 
 
 def estimate(inputs: Inputs, report: Reporter = ignore_report) -> Estimate:

@@ -43,8 +43,7 @@ def remember_training(encoding: Encoding) -> State:
     budget's, and the ``snapshot`` that attempts begin with.
     """
     encoder = encoding.encoder
-    rate = encoder.all_coded_bits() / encoder.num_pixels
-    ratio = rate / encoder.target_rate(encoding.allocation.budget_bits)
+    ratio = encoder.coded_rate() / encoder.target_rate(encoding.allocation.budget_bits)
     return {"psnr": model_psnr(encoding), "rate_ratio": ratio, "snapshot": encoding.snapshot()}
 
 

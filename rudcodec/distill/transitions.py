@@ -40,7 +40,7 @@ def adjust_step_size(encoder: EncoderState) -> None:
     encoder.model.refine(factor)
     encoder.step_size /= factor
     control.scale_lmbda(factor**2)
-    control.rate = control.target if factor == wanted else None  # else it will be observed
+    control.rate = control.target if factor == wanted else encoder.coded_rate()
 
 
 def raise_target(encoding: Encoding) -> None:

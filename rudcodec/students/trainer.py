@@ -60,7 +60,6 @@ class Trainer:
         self.compiled = self.channels_last and self._gains_by_compiling()
         objective = _Objective(data.softmax_temperature)
         self._loss = compiled(objective.loss) if self.compiled else objective.loss
-        self._layout = torch.channels_last if self.channels_last else torch.contiguous_format
         self._batches = Batches(data, recipe, device=self.device, compile=self.channels_last)
 
     def check_seeds(self, seeds: Iterable[int]) -> None:
@@ -84,7 +83,8 @@ class Trainer:
             return self._train(seed, progress, journal or Journal())
 
     def _train(self, seed: int, progress: Progress | None, journal: Journal) -> nn.Module:
-        recipe, layout = self.recipe, self._layout
+        recipe = self.recipe
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
         generator = torch.Generator().manual_seed(seed)
         shape = self.data.images.shape[1:]
         net = build(self.spec.net, shape, self.data.num_classes, generator, self.spec.width)
