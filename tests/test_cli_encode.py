@@ -465,6 +465,13 @@ def test_dry_run_says_what_is_the_least(source: Path, tmp_path: Path) -> None:
     assert "bpc: 300 is too small for 9 images per class; at least" in result.stderr
 
 
+def test_a_budget_that_no_file_has_is_refused(source: Path, tmp_path: Path) -> None:
+    result = compress(source, tmp_path / "out.rud", "--bpc", "1e99")
+    assert result.exit_code == 2
+    assert "bpc: 1e+99 is more than any file has; at most" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -81,10 +81,13 @@ def allocate(demand: Demand, bpc: float, ipc: int | None) -> ImageAllocation:
     smaller, then images fewer.
 
     Raises:
-        BudgetError: it is less than :func:`smallest_images_bpc`, or a file of this size may not hold so many
-            images. FormatError: no file may hold such images.
+        BudgetError: it is less than :func:`smallest_images_bpc`, or more than any file has, or a file of this
+            size may not hold so many images. FormatError: no file may hold such images.
     """
     budget_bits = bpc * demand.num_classes
+    if budget_bits > 8 * LARGEST_FILE:
+        most = 8 * LARGEST_FILE // demand.num_classes
+        raise BudgetError(f"bpc: {bpc:.4g} is more than any file has; at most {most:,} is possible")
     architectures = _allowed_architectures(demand, budget_bits, 1)
     if ipc is None:
         allowed = _most_allowed(demand, architectures[0], budget_bits, images_per_class(demand, bpc))
