@@ -12,8 +12,8 @@ LABELS_FILE = "labels.json"
 
 _JUNK = frozenset(
     {
-        "__macosx", "lost+found", "__pycache__", "$recycle.bin", "recycler", "recycled", "@eadir", "@recycle",
-        "@recently-snapshot", "@synoresource", "@tmp", "#recycle", "#snapshot", "thumbs.db", "ehthumbs.db",
+        "__macosx", "lost+found", "__pycache__", "$recycle.bin", "@eadir", "@recycle", "@recently-snapshot",
+        "@synoresource", "@tmp", "#recycle", "#snapshot", "thumbs.db", "ehthumbs.db",
         "desktop.ini",
     }
 ) | {"system volume information"}  # fmt: skip

@@ -494,3 +494,26 @@ def test_cifar10_as_jpeg_files_in_a_zip() -> None:
         assert (found.images[1500] == np.asarray(Image.open(file))).all()
     means = found.images.mean(axis=(0, 1, 2)) / 255
     assert np.abs(means - (0.4914, 0.4822, 0.4465)).max() < 0.02  # the literature's, of all 50,000
+
+
+def test_names_in_zips_of_macos_are_utf8(tmp_path: Path) -> None:
+    """Its Finder doesn't say so."""
+
+    class Entry(zipfile.ZipInfo):
+        encoding: str
+
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+            return self.filename.encode(self.encoding), self.flag_bits
+
+    for encoding, name in (("utf-8", "café"), ("cp437", "éclair"), ("cp437", "plain")):
+        with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+            for path in (f"{name}/1.png", "dog/1.png"):
+                entry = Entry(path)
+                entry.encoding = encoding
+                archive.writestr(entry, encoded(9))
+        assert set(load(tmp_path / "set.zip", "all").classes) == {name, "dog"}
+
+
+def test_recycled_may_be_a_class(tmp_path: Path) -> None:
+    source = put(tmp_path, {f"{name}/1.png": encoded(9) for name in ("organic", "recycled", "trash")})
+    assert load(source, "all").classes == ("organic", "recycled", "trash")

@@ -499,3 +499,18 @@ def test_torchvision_sets_of_pictures(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "imagenette-160: train: item 1 is 9x9 pixels, but imagenette-160: train: item 0 is 8x9" in refusal(
         "imagenette-160", "train"
     )
+
+
+def test_folders_that_are_called_like_idx_files_are_none(tmp_path: Path) -> None:
+    """Some programs unpack each file into a folder of its own."""
+    mnist(tmp_path)
+    (tmp_path / "train-labels.idx1-ubyte").mkdir()
+    (tmp_path / "other-images-idx3-ubyte").mkdir()
+    assert len(load(tmp_path, "train").classes) > 1
+
+
+@pytest.mark.parametrize("std", [0.0, -0.2])
+def test_a_std_that_no_normalisation_has(tmp_path: Path, std: float) -> None:
+    images, mean = RANDOM.normal(size=(4, 8, 8, 3)).astype(np.float32), np.full(3, 0.5)
+    np.savez(tmp_path / "x.npz", images=images, labels=np.arange(4) % 2, mean=mean, std=np.full(3, std))
+    assert "std has numbers that no normalisation has" in refusal(tmp_path / "x.npz", "all")

@@ -65,6 +65,12 @@ def test_other_numbers_stand_for_no_names(rud: Path) -> None:
             evaluate(rud, (images(), labels), **QUICK)
 
 
+def test_a_missing_class_has_nothing_to_do_with_numbers(rud: Path) -> None:
+    names = np.array(["ant", "bee"])[np.arange(12) % 2]
+    with pytest.raises(DataError, match=r"has no class cicada, which .* has; its classes are ant, bee$"):
+        evaluate(rud, (images(), names), **QUICK)
+
+
 @pytest.mark.parametrize("slip", ["Cicada", "cicadae", "CI-CADA"])
 def test_a_name_that_is_nearly_the_same_is_told(rud: Path, tmp_path: Path, slip: str) -> None:
     real = save(tmp_path / "real.npz", images(), ("ant", "bee", slip))

@@ -206,3 +206,24 @@ def test_shards_of_one_split_must_have_the_same_names(tmp_path: Path) -> None:
     assert "train-1.tar: __rudcodec__/about names other classes than" in refusal(
         tmp_path / "train-{0..1}.tar", "all"
     )
+
+
+def test_the_names_in_a_large_labels_json_are_found(
+    tmp_path: Path, rud: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views of a thousand classes have hundreds of megabytes of probabilities in it, behind the names."""
+    rudcodec.decompress(rud, tmp_path / "out")
+    limit = max(path.stat().st_size for path in tmp_path.rglob("*.png"))
+    labels = tmp_path / "out" / "labels.json"
+    labels.write_text(labels.read_text() + " " * limit)
+    expected = load(tmp_path / "out", "all").classes
+    sources = [tmp_path / "out", tarred(tmp_path / "set.tar", files := contents_of(tmp_path / "out"))]
+    sources.append(zipped(tmp_path / "set.zip", files))
+    monkeypatch.setattr("rudcodec.data.disk.MAX_FILE", limit)
+    monkeypatch.setattr("rudcodec.data.archives.MAX_FILE", limit)
+    for source in sources:
+        assert load(source, "all").classes == expected
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -349,6 +349,9 @@ def test_safetensors_of_other_kinds(tmp_path: Path) -> None:
     save({"images": half, "labels": torch.arange(4) % 2}, tmp_path / "x.safetensors")
     text = refusal(tmp_path / "x.safetensors", "all")
     assert "images holds numbers of type BF16; save it as float32" in text
+    images = torch.zeros(4, 3, 2, 2, dtype=torch.uint8)
+    save({"images": images, "labels": torch.arange(4) % 2, "logits": half}, tmp_path / "x.safetensors")
+    assert len(load(tmp_path / "x.safetensors", "all")) == 4
     (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
     assert "not a file of tensors, or a damaged one" in refusal(tmp_path / "x.safetensors", "all")
 
@@ -423,3 +426,17 @@ def test_a_table_of_long_labels(tmp_path: Path) -> None:
     del files["labels.csv"]
     files["metadata.jsonl"] = b"[" * (1 << 20)
     assert "metadata.jsonl, line 1: is no JSON object" in bounded(put(tmp_path / "d", files))
+
+
+def test_a_link_that_stands_for_a_class_is_not_passed_over(tmp_path: Path) -> None:
+    on_disk = put(tmp_path / "disk", toy())
+    (on_disk / "bird").symlink_to("nowhere")
+    data = encoded(9)
+    in_tar = packed(
+        tmp_path / "set.tar.gz",
+        *((entry(f"{name}/1.png", len(data)), data) for name in ("cat", "dog")),
+        (entry("bird", 0, tarfile.SYMTYPE, linkname="cat"), b""),
+    )
+    for source in (on_disk, in_tar):
+        assert "bird/ lies among the class folders but has no images" in refusal(source, "all")
+        assert load(source, "all", reading=Reading(skip_bad=True)).classes == ("cat", "dog")

@@ -158,3 +158,20 @@ def test_series_of_pandas() -> None:
         labels = pandas.Series(["cat", "ant", "cat", "dog"], dtype=dtype)
         for values in (labels, labels.values):
             assert load((images, values), "all").classes == ("ant", "cat", "dog")
+
+
+@pytest.mark.parametrize("labels", [dict.fromkeys(range(4), "cat"), {0, 1, 2, 3}])
+@pytest.mark.parametrize("kind", [list, np.asarray])
+def test_labels_in_no_order_are_refused(labels: Any, kind: Any) -> None:
+    images = kind(np.zeros((4, 8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match="so no dict or set"):
+        load((images, labels), "all")
+
+
+def test_numbers_of_one_split_may_be_texts_of_train() -> None:
+    x = np.zeros((8, 8, 3), np.uint8)
+    sets = {"train": [(x, "1"), (x, "10"), (x, "cat")], "test": [(x, "10"), (x, "1")]}
+    found = load(sets, "test")
+    assert found.classes == ("1", "10", "cat") and found.labels.tolist() == [0, 1]
+    with pytest.raises(DataError, match="label 2 is none of the classes of train"):
+        load(sets | {"test": [(x, "2")]}, "test")

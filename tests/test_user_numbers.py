@@ -196,3 +196,26 @@ def test_empty_folders_are_filled(rud: Path, tmp_path: Path, monkeypatch: pytest
     (leftover / "1.png").write_bytes(b"half a picture")
     rudcodec.decompress(rud, tmp_path / "new")
     assert not leftover.exists() and (tmp_path / "new" / "labels.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["nul\0", "long" * 80, "file/below"])
+def test_places_where_nothing_can_be_saved(data: SyntheticSet, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for ending in ("", ".npz"):
+        with pytest.raises(DataError):
+            data.save(tmp_path / f"{name}{ending}")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mode": None}, {"background": (255, 255, 255)}, {"normalised": ((0.5,), (0.5,))},
+              {"label_column": 1}]
+)  # fmt: skip
+def test_texts_of_a_reading_are_texts(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match=f"{next(iter(wrong))} is .*, must be a text"):
+        rudcodec.data.Reading(**wrong)
+
+
+def test_a_limit_of_truncate_is_a_number() -> None:
+    with pytest.raises(SettingError, match="bpc is '20k', must be a number above zero"):
+        bitstream.truncate(b"", bpc="20k")  # type: ignore[arg-type]

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
+from numbers import Real
+from typing import Any
 
 from rudcodec.bitstream.codec import file_start, model_section
 from rudcodec.bitstream.container import SEGMENT, Section, copied, pack_fields
@@ -56,9 +58,10 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
     """
     if ipc is None and bpc is None:
         raise SettingError("truncate needs ipc or bpc")
-    for name, value in (("ipc", ipc), ("bpc", bpc)):
-        if value is not None and not value > 0:
-            raise SettingError(f"{name} is {value}, must be above zero")
+    limits: dict[str, Any] = {"ipc": ipc, "bpc": bpc}
+    for name, value in limits.items():
+        if value is not None and not (isinstance(value, Real) and value > 0):
+            raise SettingError(f"{name} is {value!r}, must be a number above zero")
     outline = parse(data)
     classes, total = len(outline.classes), len(outline.segments)
     segments = [segment.fields for segment in outline.segments.values()]

@@ -15,7 +15,7 @@ from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import PictureError
 from rudcodec.data.disk import file_stamp
 from rudcodec.data.files import Files
-from rudcodec.data.kinds import is_zip
+from rudcodec.data.kinds import NO_ENDING, ending_of, is_zip
 from rudcodec.data.unpacking import HeadReader, open_unpacked
 from rudcodec.errors import DataError
 from rudcodec.text import shown
@@ -24,6 +24,7 @@ _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
     OverflowError, RecursionError,
 )  # fmt: skip
+_TOO_LARGE = f"is larger than {MAX_FILE >> 20} MiB"
 _OTHER_METHOD = "needs a newer or another program to unpack; store it with plain deflate"
 
 
@@ -78,7 +79,7 @@ class _Zip(_Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._entries: dict[str, zipfile.ZipInfo] = {}
-        with zipfile.ZipFile(path) as archive:
+        with _open_zip(path) as archive:
             for entry in archive.infolist():
                 # is_dir() doesn't know the backslashes that some tools write
                 name = self._clean(entry.filename, entry.filename.endswith(("/", "\\")))
@@ -92,17 +93,26 @@ class _Zip(_Archive):
         return list(self._entries)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
-        with zipfile.ZipFile(self._path) as archive:
+        with _open_zip(self._path) as archive:
             for i, name in enumerate(names):
-                yield i, self._contents(archive, self._entries[name])
+                entry = self._entries[name]
+                if entry.file_size > MAX_FILE:
+                    yield i, PictureError(_TOO_LARGE)
+                else:
+                    yield i, self._contents(archive, entry)
 
-    def _contents(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | PictureError:
+    def head(self, name: str, most: int) -> bytes | PictureError:
+        with _open_zip(self._path) as archive:
+            return self._contents(archive, self._entries[name], most)
+
+    def _contents(
+        self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int = -1
+    ) -> bytes | PictureError:
         if entry.flag_bits & 1:
             return PictureError("is encrypted")
-        if entry.file_size > MAX_FILE:
-            return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
         try:
-            return archive.read(entry)
+            with archive.open(entry) as file:
+                return file.read(most)
         except NotImplementedError:
             return PictureError(_OTHER_METHOD)
         except _DAMAGE as error:
@@ -150,17 +160,27 @@ class _Tar(_Archive):
         with open_unpacked(self._path) as stream:
             # as the entries lie: going back in a compressed archive means to unpack it again from its start
             for i in sorted(range(len(names)), key=lambda i: entries[i].offset):
-                if entries[i].problem:
-                    yield i, PictureError(entries[i].problem)
-                    continue
-                try:
-                    stream.seek(entries[i].offset)
-                    data = stream.read(entries[i].size)
-                    if len(data) < entries[i].size:
-                        raise EOFError
-                except _DAMAGE as error:
-                    raise _damage_error(self.locate(names[i]), error) from None
-                yield i, data
+                if entries[i].size > MAX_FILE:
+                    yield i, PictureError(_TOO_LARGE)
+                else:
+                    yield i, self._contents(stream, names[i], entries[i].size)
+
+    def head(self, name: str, most: int) -> bytes | PictureError:
+        with open_unpacked(self._path) as stream:
+            return self._contents(stream, name, min(most, self._resolve(name).size))
+
+    def _contents(self, stream: BinaryIO, name: str, size: int) -> bytes | PictureError:
+        entry = self._resolve(name)
+        if entry.problem:
+            return PictureError(entry.problem)
+        try:
+            stream.seek(entry.offset)
+            data = stream.read(size)
+            if len(data) < size:
+                raise EOFError
+        except _DAMAGE as error:
+            raise _damage_error(self.locate(name), error) from None
+        return data
 
     def _add(self, entry: tarfile.TarInfo) -> None:
         name = self._clean(entry.name, entry.isdir())
@@ -173,9 +193,8 @@ class _Tar(_Archive):
         elif entry.issparse():
             self._entries[name] = _Entry(0, 0, problem="is stored as a file with holes, which no picture has")
         elif entry.issym():
-            self._entries[name] = _Entry(0, 0, problem="is a symbolic link, which isn't followed in archives")
-        elif entry.isfile() and entry.size > MAX_FILE:
-            self._entries[name] = _Entry(0, 0, problem=f"is larger than {MAX_FILE >> 20} MiB")
+            problem = "is a symbolic link, which isn't followed in archives"
+            self._entries[name + "/" * (ending_of(name) == NO_ENDING)] = _Entry(0, 0, problem=problem)
         elif entry.isfile() or entry.isdir():
             self._entries[name] = _Entry(entry.offset_data, entry.size)
 
@@ -188,6 +207,14 @@ class _Tar(_Archive):
         if target is None or target.link:
             return _Entry(0, 0, problem="is a link to nothing")
         return target
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    """A zip whose names are UTF-8, also those that don't say so, as macOS writes them; unless they aren't."""
+    try:
+        return zipfile.ZipFile(path, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(path)
 
 
 def _begins_as_tar(path: Path) -> bool:

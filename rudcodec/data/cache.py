@@ -182,10 +182,10 @@ class Entry:
 
 def entries(folder: Path) -> list[Entry]:
     """What is in a cache, by the sources' names, and what killed processes have left. Raises DataError."""
-    if not folder.is_dir():
-        return []
-    found = []
+    found: list[Entry] = []
     try:
+        if not folder.is_dir():
+            return []
         for path in folder.iterdir():
             with suppress(FileNotFoundError):  # another process has just finished or removed it
                 if _is_ours(path):

@@ -111,6 +111,13 @@ class Contents:
             raise DataError(f"{where} is larger than {limit >> 20} MiB")
         return data
 
+    def head(self, name: str) -> bytes:
+        """The first ``MAX_LIST`` bytes of a file of any size. Raises DataError if it can't be read."""
+        data = self.files.head(name, MAX_LIST)
+        if isinstance(data, PictureError):
+            raise DataError(f"{self.files.locate(name)} {data}")
+        return data
+
     def lines(self, name: str) -> list[str]:
         """The lines of a small text that aren't empty. Raises DataError, like :meth:`read`, or if it is no
         UTF-8."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rudcodec.data.bounds import MAX_FILE, Paths
 from rudcodec.data.decode import PictureError
+from rudcodec.data.kinds import NO_ENDING, ending_of
 from rudcodec.errors import DataError
 from rudcodec.names import from_disk, is_hidden, is_junk, on_disk
 from rudcodec.text import shown
@@ -38,7 +39,8 @@ class DiskFiles:
             self._check_circle(folder, above)
             inside = "/".join(from_disk(component) for component in folder.relative_to(self._folder).parts)
             prefix = f"{inside}/" if inside else ""
-            entries = [f"{from_disk(f)}/" for f in folders] + [from_disk(f) for f in files]
+            entries = [f"{from_disk(f)}/" for f in folders]
+            entries += [from_disk(f) + "/" * _is_lost_folder(folder / f) for f in files]
             for entry in entries:
                 paths.check(prefix + entry)
                 names.append(prefix + entry)
@@ -51,6 +53,9 @@ class DiskFiles:
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         for i, name in enumerate(names):
             yield i, file_contents(self._folder / on_disk(name))
+
+    def head(self, name: str, most: int) -> bytes | PictureError:
+        return file_contents(self._folder / on_disk(name), most)
 
     def stamps(self, names: Sequence[str]) -> Iterator[bytes]:
         return (file_stamp(self._folder / on_disk(name)) for name in names)
@@ -70,16 +75,21 @@ class DiskFiles:
         return shown(from_disk(path))
 
 
-def file_contents(path: Path) -> bytes | PictureError:
-    """What is in a file, or why it can't be had."""
+def _is_lost_folder(path: Path) -> bool:
+    """Whether this is a link to nothing that is called like a folder."""
+    return ending_of(path.name) == NO_ENDING and path.is_symlink() and not path.exists()
+
+
+def file_contents(path: Path, most: int | None = None) -> bytes | PictureError:
+    """What is in a file, or in its first ``most`` bytes, or why it can't be had."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return PictureError("is no ordinary file")
-        if status.st_size > MAX_FILE:
+        if most is None and status.st_size > MAX_FILE:
             return PictureError(f"is larger than {MAX_FILE >> 20} MiB")
         with path.open("rb") as file:
-            return file.read(MAX_FILE)
+            return file.read(MAX_FILE if most is None else most)
     except OSError as error:
         return PictureError(f"can't be read: {error.strerror}")
 

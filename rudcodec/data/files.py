@@ -14,7 +14,8 @@ class Files(Protocol):
     where: str
 
     def names(self) -> Sequence[str]:
-        """All files, and folders with a slash at the end; parts are separated by slashes."""
+        """All files, and folders with a slash at the end; parts are separated by slashes. A link that leads
+        to nothing, and is called like a folder, is an empty one."""
 
     def locate(self, name: str) -> str:
         """How messages call the file."""
@@ -22,6 +23,9 @@ class Files(Protocol):
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         """The index in ``names`` and the contents of each, or why it has none, in the order that is cheapest
         to read."""
+
+    def head(self, name: str, most: int) -> bytes | PictureError:
+        """The first ``most`` bytes of a file, however large it is, or why it has none."""
 
     def stamps(self, names: Sequence[str]) -> Iterator[bytes]:
         """What is other bytes if the contents of these files are others, without reading them."""

@@ -59,7 +59,8 @@ def idx_stem(path: Path) -> str | None:
     if not path.is_dir():
         match = _NAME.fullmatch(path.name)
         return match["stem"] if match else None
-    stems = sorted({match["stem"] for file in path.iterdir() if (match := _NAME.fullmatch(file.name))})
+    matches = (_NAME.fullmatch(file.name) for file in path.iterdir() if file.is_file())
+    stems = sorted({match["stem"] for match in matches if match})
     if len(stems) > 1:
         raise DataError(f"{shown(str(path))}: holds several sets ({listed(stems)}); name a file of one")
     return stems[0] if stems else None
@@ -93,7 +94,7 @@ def _idx_files(folder: Path, stem: str) -> dict[tuple[SourceSplit, str], Path]:
     files: dict[tuple[SourceSplit, str], Path] = {}
     for path in sorted(folder.iterdir(), reverse=True):  # of x and x.gz, x comes last and stays
         match = _NAME.fullmatch(path.name)
-        if match is None or match["stem"] != stem:
+        if match is None or match["stem"] != stem or not path.is_file():
             continue
         split: SourceSplit = "train" if match["split"].lower() == "train" else "test"
         kind = match["kind"].lower()

@@ -175,6 +175,8 @@ class ItemSource:
         keys = self._keys
         if self._names is not None and labels.dtype.kind == "i":
             keys = np.arange(len(keys))
+        if keys.dtype.kind == "U" and labels.dtype.kind == "i":
+            labels = labels.astype(str)  # train may have other texts beside numbers
         if keys.dtype.kind != labels.dtype.kind:
             raise DataError(f"{self.where}: some labels are numbers, some texts")
         order = np.argsort(keys)

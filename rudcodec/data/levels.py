@@ -63,7 +63,10 @@ def denormalised(images: NDArray[Any], entries: Mapping[str, NDArray[Any]], wher
     if images.dtype.kind != "f" or images.ndim != 4 or not {"mean", "std"} <= set(entries):
         return images
     channels = images.shape[-1]
-    mean, std = (_per_channel(entries[key], channels, f"{where}: {key}") for key in ("mean", "std"))
+    mean, std = (
+        _per_channel(entries[key], channels, f"{where}: {key}", above)
+        for key, above in (("mean", -_LARGEST), ("std", 0))
+    )
     low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
     if not (-_LARGEST < low and high < _LARGEST):
         problem = (
@@ -110,11 +113,11 @@ def _scale_floats(images: NDArray[Any], scale: int, where: str) -> NDArray[Any]:
     )
 
 
-def _per_channel(values: NDArray[Any], channels: int, where: str) -> NDArray[np.float32]:
+def _per_channel(values: NDArray[Any], channels: int, where: str, above: float) -> NDArray[np.float32]:
     if values.dtype.kind != "f" or values.size not in (1, channels):
         count = "a float" if channels == 1 else f"{channels} floats, one for each channel"
         raise DataError(f"{where} must be {count}, not {values.size} of type {values.dtype}")
-    if not (np.abs(values) < _LARGEST).all():
+    if not ((above < values) & (values < _LARGEST)).all():
         raise DataError(
             f"{where} has numbers that no normalisation has: {values.min():.3g}..{values.max():.3g}"
         )

@@ -102,7 +102,7 @@ def _shape_error(real: LabelledImages, wanted: ImageShape, whose: str) -> DataEr
 def _hint(name: str, others: Collection[str], count: int) -> str:
     """What messages add on a name that isn't among others: one that is nearly the same, or what numbers must
     be to stand for ``count`` names."""
-    if all(other.isdecimal() for other in others) and not name.isdecimal():
+    if others and all(other.isdecimal() for other in others) and not name.isdecimal():
         return f" (numbers stand for names where they are 0 to {count - 1})"
     plain_names = {plain_name(other): other for other in sorted(others)}
     close = get_close_matches(plain_name(name), plain_names, 1, _LIKENESS)

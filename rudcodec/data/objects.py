@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Protocol
 
@@ -66,6 +67,9 @@ def open_object(source: Any, reading: Reading) -> ImageSource:
 
 def _source(by_split: Mapping[SourceSplit, Any], name: str, reading: Reading) -> ItemSource:
     where = name
+    for value in by_split.values():
+        if _is_pair(value) and any(isinstance(part, Mapping | AbstractSet) for part in value):
+            raise DataError(f"{where}: images and labels must be in one order, so no dict or set of them")
     if all(_is_pair(value) and _is_array(value[0]) for value in by_split.values()):
         readers = {split: partial(_arrays, value, where, reading) for split, value in by_split.items()}
         return ArraySource("arrays", where, readers)

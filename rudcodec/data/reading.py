@@ -69,6 +69,10 @@ class Reading:
     def __post_init__(self) -> None:
         if self.size is not None:
             object.__setattr__(self, "size", whole("size", self.size, 1, MAX_SIZE))
+        for name in ("mode", "background", *_LEFT_OPEN):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name == "mode"):
+                raise SettingError(f"{name} is {shown(repr(value))}, must be a text")
         if self.mode not in get_args(Mode):
             raise SettingError(f"mode must be one of {', '.join(get_args(Mode))}, not {shown(self.mode)}")
         if self.background is not None and not (
@@ -78,7 +82,6 @@ class Reading:
             raise SettingError(
                 f"background must be #rrggbb or a colour's name such as white, not {shown(self.background)}"
             )
-
         if self.normalised is not None:
             parse_normalisation(self.normalised)
 

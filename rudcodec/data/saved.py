@@ -65,7 +65,7 @@ def about_classes(about: str | bytes, labels: NDArray[Any]) -> list[str] | None:
 def _first_values(contents: Contents, name: str, needed: set[str]) -> dict[str, Any]:
     """The first values of the JSON object in a file, up to those that are needed: what follows may be
     large."""
-    text = contents.read(name)[:MAX_LIST].decode("utf-8", "replace")
+    text = contents.head(name).decode("utf-8", "replace")
     decoder, values = json.JSONDecoder(), dict[str, Any]()
     position, mark = 0, "{"
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from rudcodec.errors import SettingError
@@ -61,8 +62,11 @@ def save(
 
 
 def _by_suffix(path: str) -> str:
-    if path.endswith(("/", os.sep)) or Path(path).is_dir():
+    if path.endswith(("/", os.sep)):
         return FOLDER
+    with suppress(OSError):  # which writing will meet again
+        if Path(path).is_dir():
+            return FOLDER
     suffix = Path(path).suffix.lower()
     for one in FILE_FORMATS.values():
         if suffix == one.suffix:

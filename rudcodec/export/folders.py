@@ -31,9 +31,9 @@ def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = Fal
     it is removed. Raises DataError if it exists and is neither such a folder nor empty, or can't be written.
     """
     given = Path(folder)
-    target = _real_place(given)
     check = check_replaceable if replace else check_folder
     check(given)
+    target = _real_place(given)
     is_there = is_free(target) and target.exists()
     try:
         where = target if is_there else target.parent

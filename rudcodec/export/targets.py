@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rudcodec.errors import DataError
@@ -15,26 +16,29 @@ from rudcodec.text import shown
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Raise DataError if a folder exists and isn't empty, or something else is in its place."""
+    """Raise DataError if a folder exists and isn't empty, something else is in its place, or nothing can be
+    there."""
     target = Path(folder)
-    if not is_free(target):
-        raise DataError(
-            f"{target}: exists already and is not an empty folder; the command decompress --force replaces "
-            "one that it wrote"
-        )
+    with _looking_at(target):
+        if not is_free(target):
+            raise DataError(
+                f"{target}: exists already and is not an empty folder; the command decompress --force "
+                "replaces one that it wrote"
+            )
 
 
 def check_replaceable(folder: str | os.PathLike[str]) -> None:
     """Raise DataError if something is there that isn't a folder as :func:`rudcodec.export.folders.save`
     writes it: with its labels.json, and the files that this lists, and no other."""
     target = Path(folder)
-    if is_free(target):
-        return
-    if target.is_symlink():
-        raise DataError(
-            f"{target}: is a link, which --force doesn't replace; name {target.resolve()} instead"
-        )
-    foreign = _foreign_file(target)
+    with _looking_at(target):
+        if is_free(target):
+            return
+        if target.is_symlink():
+            raise DataError(
+                f"{target}: is a link, which --force doesn't replace; name {target.resolve()} instead"
+            )
+        foreign = _foreign_file(target)
     if foreign is not None:
         raise DataError(
             f"{target}: holds {foreign}, which decompress hasn't written; not even --force removes it"
@@ -46,6 +50,18 @@ def is_free(target: Path) -> bool:
     return not target.exists() or (
         target.is_dir() and all(is_temporary(path, target) for path in target.iterdir())
     )
+
+
+@contextmanager
+def _looking_at(target: Path) -> Iterator[None]:
+    """Turns what comes of looking at a path where nothing can be written into DataError."""
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            target.stat()
+        yield
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{shown(str(target))}: can't be written ({reason})") from None
 
 
 def _foreign_file(folder: Path) -> str | None:
