@@ -163,7 +163,7 @@ def _similarity(a: JudgedFile, b: JudgedFile) -> float | None:
 def _accuracies(files: list[JudgedFile], source: str, judging: Judging, kept: ExitStack) -> list[Row]:
     """What students make of either file, and of what is in it; they are kept until ``kept`` ends."""
     with ProgressView(is_quiet()) as view:
-        judging.warn_of_overlap(view)
+        judging.warn_of_overlap()
         real_images = RealImages(judging, source, view)
         sets = real_images.of_all(files)
         prepare_for_images(os.environ, sets[0].height, sets[0].width)

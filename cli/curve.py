@@ -131,7 +131,7 @@ def curve(
         check_codec(codec)
     ledger = Ledger(outputs.ledger)
     with ProgressView(is_quiet()) as view:
-        judging.warn_of_overlap(view)
+        judging.warn_of_overlap()
         job = _Curve(judging, RealImages(judging, source, view), codecs, outputs, ledger, view)
         with resumable():
             if encodes is not None:

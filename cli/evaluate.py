@@ -71,7 +71,7 @@ def evaluate(
     judging = Judging(changes=dict(changes), **flags)
     with ExitStack() as kept:  # what students have done, until the result is written
         with ProgressView(is_quiet()) as view:
-            judging.warn_of_overlap(view)
+            judging.warn_of_overlap()
             real = judging.read(source, judging.split, data, view)
             prepare_for_images(os.environ, real.height, real.width)
             train = None  # read before students take long: there may be no train split

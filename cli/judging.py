@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rudcodec.students import Panel, StudentSpec
     from rudcodec.synthetic import SyntheticSet
 
+MAX_STUDENTS = 10_000
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 CODEC = click.Choice([*CODECS, "none"])
@@ -60,7 +62,11 @@ def judging_flags(rare: bool = False) -> Callable[[Command], Command]:
             help="Of SRC, to judge on: train, val, test or all (val).",
         ),
         click.option(
-            "--seeds", type=click.IntRange(1), default=3, metavar="N", help="Number of students (3)."
+            "--seeds",
+            type=click.IntRange(1, MAX_STUDENTS),
+            default=3,
+            metavar="N",
+            help="Number of students (3).",
         ),
         click.option(
             "--steps", type=click.IntRange(1), metavar="N", help="Instead of those in the recipe.", **kind
@@ -155,12 +161,14 @@ class Judging:
         if has_baseline:
             real_images.of(train, "train").require_every_class("a baseline could have")
 
-    def warn_of_overlap(self, view: ProgressView) -> None:
-        """Say where students are judged on images that a file is made from."""
+    def warn_of_overlap(self) -> None:
+        """Warn where students are judged on images that a file is made from."""
         if self.split in ("train", "all"):
-            view.say(
-                f"warning: --split {self.split} has images that the file was made from, and that real images "
-                "of a baseline are drawn from: accuracies on them say little"
+            warnings.warn(
+                f"--split {self.split} has images that the file was made from, and that real images of a "
+                "baseline are drawn from: accuracies on them say little",
+                RuntimeWarning,
+                stacklevel=2,
             )
 
     def recipe_changes(self) -> dict[str, Any]:

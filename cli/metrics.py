@@ -45,7 +45,7 @@ class Metrics:
         board: a folder for TensorBoard, or None.
         append: to ``log``, instead of beginning it anew.
 
-    Raises SettingError where TensorBoard isn't installed, DataError where ``log`` can't be written.
+    Raises DataError where ``log`` can't be written.
     """
 
     def __init__(self, view: ProgressView, log: Path | None, board: Path | None, append: bool) -> None:

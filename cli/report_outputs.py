@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,10 @@ class ReportOutputs:
             path = destination(out)
             if path == STANDARD_OUTPUT:
                 raise DataError("a report is files or a folder, and doesn't go to standard output")
-            if path.suffix.lower() in _ENDINGS and not path.is_dir():
+            is_folder = path.is_dir() or out.endswith(("/", os.sep))
+            if path.suffix.lower() in _ENDINGS and not is_folder:
                 files.append(path)
-            elif path.suffix and not path.is_dir() and not out.endswith("/"):
+            elif path.suffix and not is_folder:
                 raise DataError(
                     f"{out}: a report is {', '.join(_ENDINGS)}, or a folder, whose name ends with a slash"
                 )

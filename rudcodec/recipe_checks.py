@@ -15,6 +15,9 @@ from rudcodec.options import guess, is_finite, plain_number, shown_number
 from rudcodec.payload import AUGMENTATIONS, OPTIMIZERS, Recipe
 from rudcodec.whole_numbers import whole
 
+MAX_RATE = float(np.finfo(np.float32).max)
+"""Of learning and of weight decay: optimizers compute in float32."""
+
 _LISTS = ("mean", "std", "augment")
 _WHOLE = ("steps", "batch", "cutmix")
 _NUMBERS = (*_WHOLE, "lr", "weight_decay", "momentum")
@@ -54,6 +57,8 @@ def check_recipe(recipe: Recipe, channels: int | None = None) -> None:
     for name in ("lr", "weight_decay"):
         if not is_finite(value := getattr(recipe, name)):
             raise SettingError(f"{name} must be finite, not {shown_number(value)}")
+        if value > MAX_RATE:
+            raise SettingError(f"{name} must be no more than {MAX_RATE:g}, not {shown_number(value)}")
     if recipe.weight_decay < 0:
         raise SettingError(f"weight_decay must be at least 0, not {recipe.weight_decay}")
     if not 0 <= recipe.momentum < 1:

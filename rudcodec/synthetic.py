@@ -135,7 +135,9 @@ class SyntheticSet:
     def recipe(self) -> Recipe:
         """How to train on the set. Raises SettingError if the file doesn't say."""
         if self.stored_recipe is None:
-            raise SettingError("the file has no training recipe that this version understands: give one")
+            raise SettingError(
+                "the file has no training recipe that this version understands (in Python evaluate takes one)"
+            )
         return self.stored_recipe
 
     def with_recipe(self, **changes: Any) -> SyntheticSet:

@@ -279,6 +279,28 @@ def test_an_optimizer_for_a_scheduler_of_ones_own(data: SyntheticSet) -> None:
     assert {group["lr"] for one in optimizer.optimizers for group in one.param_groups} == {0.05}
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_scheduler_may_move_the_momentum(data: SyntheticSet, name: str) -> None:
+    recipe = replace(data.recipe, optimizer=name, momentum=0.5)
+    optimizer = recipe.make_optimizer(small_net(3, 3, (8, 8)), anneal=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=10)
+    optimizer.step()
+    schedule.step()
+    (group,) = optimizer.optimizers[0].param_groups
+    assert 0.85 < (group["momentum"] if name == "sgd" else group["betas"][0]) < 0.95
+
+
+def test_a_state_of_another_optimizer_changes_nothing(data: SyntheticSet) -> None:
+    recipe, net = replace(data.recipe, optimizer="muon", lr=0.1), small_net(3, 3, (8, 8))
+    optimizer = recipe.make_optimizer(net)
+    before = copy.deepcopy(optimizer.state_dict())
+    others = recipe.make_optimizer(net, anneal=False), replace(recipe, optimizer="sgd").make_optimizer(net)
+    for state in (*(other.state_dict() for other in others), {}):
+        with pytest.raises(SettingError, match="the state of another kind of optimizer"):
+            optimizer.load_state_dict(state)
+    assert optimizer.state_dict() == before
+
+
 def test_batches_are_the_recipe(data: SyntheticSet) -> None:
     """Four steps of eight out of twelve images, in shuffled passes, normalised and augmented."""
     plain = data.with_recipe(augment=())

@@ -58,6 +58,8 @@ def mistake(result: Result) -> str:
         (["--real", "nosuch"], "nosuch: no such file"),
         (["--split", "test"], "test"),
         (["--set", "batch=0"], "batch must be above zero"),
+        (["--set", "lr=1e39"], "lr must be no more than"),
+        (["--seeds", "99999999999999999999"], "99999999999999999999 is not in the range"),
         (["--nets", "mlp,lenet"], "lenet can't take images of 8x8"),
     ],
 )
@@ -328,3 +330,8 @@ def test_names_that_are_not_utf8_reach_reports(labelled: Path, real: Path, tmp_p
     assert result.exit_code == 0, result.stderr
     assert "a\\udcff.rud" in outputs[0].read_text() and "r\\udce9" in outputs[1].read_text()
     assert all(path.stat().st_size for path in outputs)
+
+
+def test_quiet_commands_warn_of_images_that_the_file_was_made_from(rud: Path, real: Path) -> None:
+    result = run("eval", "-q", rud, "--real", real, *QUICK, "--split", "all")
+    assert result.exit_code == 0 and "warning: --split all has images that the file" in result.stderr

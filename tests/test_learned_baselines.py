@@ -18,7 +18,7 @@ from rate_points import rate_points
 
 from rudcodec import bitstream
 from rudcodec.baselines import PictureBudget, real_images
-from rudcodec.baselines.codecs import LEARNED, check_codec
+from rudcodec.baselines.codecs import LEARNED, check_codec, weights_of
 from rudcodec.baselines.learned_codecs import find_weights
 from rudcodec.baselines.picture_codec import LearnedName
 from rudcodec.cli.main import main
@@ -212,3 +212,9 @@ def test_curves_are_what_the_plots_of_compressai_read(zoo: Any, tmp_path: Path) 
         curve = parse_json_file(tmp_path / f"{name}.json", "psnr")
         assert curve["name"] == name and len(curve["xs"]) == len(curve["ys"]) == 1
         assert 0 < curve["xs"][0] <= 1500 / 64 and curve["ys"][0] > 15
+
+
+def test_more_weights_are_another_baseline(zoo: Any, cache: Path) -> None:
+    assert weights_of("mbt2018") == weights_of("avif") == []
+    files = [save_untrained(zoo, cache, "bmshj2018-factorized", quality, 8, 4).name for quality in (2, 5)]
+    assert weights_of("bmshj2018-factorized") == files

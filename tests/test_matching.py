@@ -200,7 +200,26 @@ def test_experts_whose_training_runs_away_are_not_kept(data: LabelledImages, tmp
     trainer = ExpertTrainer(data, replace(SHORT, lr=1e30), CPU)
     with pytest.raises(SettingError, match=r"lr: by 1e\+30 the experts' training runs away"):
         trainer.fill(tmp_path, 1)
-    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert [*tmp_path.iterdir()] == []
+    (tmp_path / "manifest.json").write_text("of a training that was killed before its first expert")
+    ExpertTrainer(data, replace(SHORT, epochs=1), CPU).fill(tmp_path, 1)
+    assert Experts(tmp_path).epochs == 1
+
+
+@pytest.mark.parametrize("name", ["0.safetensors", "notes.txt"])
+def test_experts_are_not_put_among_files_of_something_else(
+    data: LabelledImages, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(DataError, match="holds files that are no experts'; give a new or an empty folder"):
+        ExpertTrainer(data, SHORT, CPU).fill(tmp_path, 1)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("wrong", [{"lr": 1e39}, {"lr": 0.0}, {"width": 10**20}, {"epochs": 0}])
+def test_experts_can_not_be_trained_so(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match=next(iter(wrong))):
+        ExpertRecipe(**wrong)
 
 
 def test_experts_that_come_later_change_no_run_under_way(data: LabelledImages, tmp_path: Path) -> None:

@@ -257,6 +257,7 @@ class TestCurve:
             ("real.npz --bpc 5k,much", "'much' is not a number"),
             ("real.npz --bpc 5k --set bpc=3k", "the budgets are those of --bpc"),
             ("real.npz --bpc 1", "1 is too small for any image per class"),
+            ("1.rud --real real.npz -o a.svg/ -o b/", "only one of the outputs can be a folder"),
         ],
     )
     def test_mistakes(

@@ -339,6 +339,18 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
             Journal(folder, {"bpc": 1000.0, "seed": 1}, resume=True)
 
 
+def test_runs_and_what_they_have_learnt_have_folders_of_their_own(tmp_path: Path) -> None:
+    with CheckpointFolder(tmp_path / "run") as folder:
+        errand(Journal(folder, {"seed": 0}, checkpoint_seconds=0))
+        with pytest.raises(DataError, match="holds an unfinished run, not what runs have learnt"):
+            Learnt(folder)
+    with CheckpointFolder(tmp_path / "learnt") as folder:
+        journal = Journal()
+        Learnt(folder).once({"kind": "a"}, journal, lambda: 1)
+        with pytest.raises(DataError, match="holds no run, but what runs have learnt"):
+            Journal(folder, {"seed": 0}, resume=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",

@@ -92,7 +92,9 @@ def test_batches(labels: str, tmp_path: Path, state: Callable[[], AbstractContex
     data = rudcodec.load(tmp_path / "a.rud")
 
     def first() -> list[Tensor]:
-        return [*next(iter(data.batches())), data.torch()[0][0]]
+        torch.default_generator.manual_seed(0)
+        transformed = data.recipe.train_transform()(data.images)
+        return [*next(iter(data.batches())), data.torch()[0][0], transformed]
 
     expected = first()
     with state():

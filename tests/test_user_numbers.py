@@ -219,3 +219,16 @@ def test_texts_of_a_reading_are_texts(wrong: dict[str, Any]) -> None:
 def test_a_limit_of_truncate_is_a_number() -> None:
     with pytest.raises(SettingError, match="bpc is '20k', must be a number above zero"):
         bitstream.truncate(b"", bpc="20k")  # type: ignore[arg-type]
+
+
+def test_a_stream_of_views_needs_images_that_its_network_labels(data: SyntheticSet) -> None:
+    images, network = data.images, data.network
+    with pytest.raises(SettingError, match="has no label network"):
+        ViewStream(images, None)
+    with pytest.raises(SettingError, match="device: 'foo' can't be used"):
+        ViewStream(images, network, device="foo")
+    for wrong in (images[:0], images[0], images / np.float32(255)):
+        with pytest.raises(DataError, match=r"must be uint8 \(N, H, W, C\)"):
+            ViewStream(wrong, network)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="the network labels images of 3 channels, these have 1"):
+        ViewStream(images[..., :1], network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from rudcodec.baselines.learned_codecs import LearnedCodec, check_learned
+from rudcodec.baselines.learned_codecs import LearnedCodec, check_learned, find_weights
 from rudcodec.baselines.picture_codec import LearnedName, PictureCodec, PillowName
 from rudcodec.baselines.pillow_codecs import PillowCodec, check_pillow
 from rudcodec.errors import SettingError
@@ -27,6 +27,11 @@ def check_codec(name: str) -> None:
         check_learned(name)
     else:
         raise SettingError(f"no codec is called {name!r}: choose from {', '.join(CODECS)}")
+
+
+def weights_of(name: str) -> list[str]:
+    """The files of weights that a codec has, sorted: more make it better. None of Pillow's has any."""
+    return sorted(path.name for path in find_weights(name).values()) if name in LEARNED else []
 
 
 def picture_codec(name: str) -> PictureCodec:

@@ -65,7 +65,7 @@ class Candidate:
 
 
 def default_counts(ipc: float, available: int) -> tuple[int, ...]:
-    """Images per class worth trying against a set of ``ipc``: half as many, as many, then doubling up to
+    """Images per class worth trying against a set of ``ipc``: about half as many, then doubling up to
     ``available``, the size of the smallest class. :func:`real_images` drops what doesn't fit a budget."""
     counts = [max(1, round(ipc / 2))]
     while counts[-1] * 2 <= available:

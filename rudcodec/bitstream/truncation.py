@@ -60,7 +60,7 @@ def truncate(data: bytes, *, ipc: float | None = None, bpc: float | None = None)
         raise SettingError("truncate needs ipc or bpc")
     limits: dict[str, Any] = {"ipc": ipc, "bpc": bpc}
     for name, value in limits.items():
-        if value is not None and not (isinstance(value, Real) and value > 0):
+        if value is not None and not (isinstance(value, Real) and float(value) > 0):
             raise SettingError(f"{name} is {value!r}, must be a number above zero")
     outline = parse(data)
     classes, total = len(outline.classes), len(outline.segments)

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
+from rudcodec.errors import DataError, SettingError
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer, on_device
+from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import autocast, compiled
 from rudcodec.nets.state import usual_torch
 from rudcodec.nets.transfer import from_array
@@ -33,16 +35,20 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         batch: views at a time.
         batches: how many batches; None: without end.
         seed: of the views; batch ``b`` holds views ``b * batch ... (b + 1) * batch - 1`` of it.
-        device: where views are made and labelled.
+        device: where views are made and labelled; ``"auto"``: on a GPU where there is one.
         compile: use torch.compile, which makes and labels views faster once it is done (see experiments/). It
             can't be used with workers.
+
+    Raises:
+        SettingError: there is no network, or no such device, or a number is out of range.
+        DataError: these aren't images that the network labels.
     """
 
     @usual_torch()
     def __init__(
         self,
         images: NDArray[np.uint8],
-        network: LabelNetwork,
+        network: LabelNetwork | None,
         *,
         batch: int = 256,
         batches: int | None = None,
@@ -51,7 +57,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         compile: bool = False,  # noqa: A002  (torch's own word)
     ) -> None:
         super().__init__()
-        self.device = torch.device(device)
+        network = _checked(network, images)
+        self.device = pick_device(device)
         self.batch, self.batches = whole("batch", batch, 1, views.LIMIT - 1), batches
         self.seed = whole("seed of views", seed, 0, views.LIMIT - 1)
         self.recipe = views.recipe_of(network)
@@ -78,3 +85,15 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         with torch.no_grad(), autocast(self.device):
             logits = self._label(to_network_input(rendered).contiguous(memory_format=self._layout))
         return rendered, (logits / self._temperature).softmax(1)
+
+
+def _checked(network: LabelNetwork | None, images: NDArray[np.uint8]) -> LabelNetwork:
+    """A network that labels views of these images."""
+    if network is None:
+        raise SettingError("the file has no label network to label views with")
+    if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+        raise DataError(f"images must be uint8 (N, H, W, C), one at least, not {images.dtype} {images.shape}")
+    channels = network.parameters[0].weight.values.shape[1]
+    if images.shape[3] != channels:
+        raise DataError(f"the network labels images of {channels} channels, these have {images.shape[3]}")
+    return network

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from rudcodec.baselines import Codec
+from rudcodec.baselines.codecs import weights_of
 from rudcodec.comparison import Comparison, Entry, Pending
 from rudcodec.data import LabelledImages, digest
 from rudcodec.display import ProgressView
@@ -65,8 +66,11 @@ def tasks_of(
         return
     key["drawn from"] = digest(train)
     for codec in codecs:
+        of_codec = {**key, "codec": codec}
+        if weights := weights_of(codec):
+            of_codec["weights"] = weights
         for pending in comparison.of_real_images(train, codec):
-            yield Task(file, {**key, "kind": pending.kind, "codec": codec}, pending)
+            yield Task(file, {**of_codec, "kind": pending.kind}, pending)
 
 
 @dataclass
@@ -125,4 +129,4 @@ def _summary(record: dict[str, Any]) -> str:
         return str(record["refused"])
     if not record["results"]:
         return percent(record["accuracy"])
-    return ", ".join(percent(one["mean"], one["std"], len(one["seeds"])) for one in record["results"])
+    return ", ".join(percent(one["mean"], one["std"] or 0.0, len(one["seeds"])) for one in record["results"])

@@ -102,6 +102,7 @@ def points_of(record: Mapping[str, Any], file: JudgedFile) -> Iterator[Point]:
             name: tuple(value) if isinstance(value, list) else value for name, value in result.items()
         }
         facts["confusion"] = tuple(map(tuple, result["confusion"]))
+        facts["std"] = result["std"] or 0.0
         yield Point(**what, **facts)
 
 
@@ -114,6 +115,8 @@ _RESULT = {
 def _result(result: EvalResult) -> dict[str, Any]:
     facts = {name: value for name, value in asdict(result).items() if name in _RESULT}
     facts["per_class"] = [None if math.isnan(value) else value for value in result.per_class]
+    if len(result.seeds) == 1:
+        facts["std"] = None  # one student has none
     if len(result.per_class) > MOST_CLASSES:
         facts["confusion"] = ()
     return facts

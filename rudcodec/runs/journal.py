@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 import torch
 
-from rudcodec.errors import SettingError
+from rudcodec.errors import DataError, SettingError
 from rudcodec.interrupts import SIGNALS, Interrupted, raise_interrupted
 from rudcodec.progress import is_in_activity
 from rudcodec.run_files import CHECKPOINT_SECONDS
@@ -93,6 +93,8 @@ class Journal:
         state = self._folder.load() if self._folder is not None and resume else None
         if self._folder is not None and state is not None:
             where = f"{self._folder.path}: the unfinished run there has"
+            if "fingerprint" not in state:
+                raise DataError(f"{self._folder.path}: holds no run, but what runs have learnt")
             advice = f"; remove {self._folder.path} to begin anew"
             check_same(where, state["fingerprint"], self._fingerprint, advice)
         state = self.ranks.broadcast(state)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rudcodec.checksums import checksum_of
+from rudcodec.errors import DataError
 from rudcodec.runs.checkpoints import CheckpointFolder, State
 from rudcodec.runs.journal import Journal
 
@@ -20,7 +21,7 @@ class Learnt:
         facts: what all of them depend on, such as the set's digest; JSON.
 
     Raises:
-        DataError: what is kept can't be read.
+        DataError: what is kept can't be read, or is a run's checkpoint.
     """
 
     def __init__(
@@ -29,6 +30,8 @@ class Learnt:
         self._folder = folder
         self._facts = dict(facts or {})
         self._kept: dict[str, State] = (folder.load() if folder is not None else None) or {}
+        if folder is not None and "fingerprint" in self._kept:
+            raise DataError(f"{folder.path}: holds an unfinished run, not what runs have learnt")
 
     def once(self, facts: Mapping[str, Any], journal: Journal, learn: Callable[[], State]) -> State:
         """What ``learn`` returns, or has returned to an earlier run.

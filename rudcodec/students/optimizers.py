@@ -40,7 +40,9 @@ class RecipeOptimizer(torch.optim.Optimizer):
         check_recipe(recipe)
         self.optimizers = optimizers_for(net, recipe)
         # the groups are the optimizers' own: what changes a learning rate here changes it there
-        super().__init__([group for one in self.optimizers for group in one.param_groups], {})
+        # a scheduler that looks for a momentum finds that of an only one
+        defaults = self.optimizers[0].defaults if len(self.optimizers) == 1 else {}
+        super().__init__([group for one in self.optimizers for group in one.param_groups], defaults)
         self._schedules = [CosineAnnealingLR(one, recipe.steps) for one in self.optimizers] if anneal else []
         self._steps = recipe.steps
 
@@ -83,10 +85,14 @@ class RecipeOptimizer(torch.optim.Optimizer):
         return {"optimizers": _states(self.optimizers), "schedules": _states(self._schedules)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state of an optimizer of the same network and recipe."""
-        for one, state in zip(self.optimizers, state_dict["optimizers"], strict=True):
+        """Go on from a state of an optimizer of the same network and recipe. Raises SettingError if it is of
+        another kind."""
+        optimizers, schedules = state_dict.get("optimizers", ()), state_dict.get("schedules", ())
+        if (len(optimizers), len(schedules)) != (len(self.optimizers), len(self._schedules)):
+            raise SettingError("this is the state of another kind of optimizer, or of another anneal")
+        for one, state in zip(self.optimizers, optimizers, strict=True):
             restore_optimizer(one, state)
-        for schedule, state in zip(self._schedules, state_dict["schedules"], strict=True):
+        for schedule, state in zip(self._schedules, schedules, strict=True):
             schedule.load_state_dict(state)
         self.param_groups = [group for one in self.optimizers for group in one.param_groups]
 

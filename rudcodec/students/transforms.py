@@ -12,6 +12,7 @@ from torch import Tensor
 from rudcodec.augment import augment
 from rudcodec.errors import SettingError
 from rudcodec.nets.normalise import normalise
+from rudcodec.nets.state import usual_torch
 from rudcodec.nets.transfer import from_array
 from rudcodec.payload import Recipe
 from rudcodec.recipe_checks import check_recipe
@@ -37,6 +38,7 @@ class RecipeTransform:
         check_recipe(recipe)
         self.recipe, self.train = recipe, train
 
+    @usual_torch()
     def __call__(self, images: Any) -> Tensor:
         tensors = images if isinstance(images, Tensor) else self._normalised(images)
         channels = len(self.recipe.mean)

@@ -7,6 +7,7 @@ complete or not there, so that training goes on where it was interrupted.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -23,14 +24,19 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages, digest
 from rudcodec.data.mapped import take
 from rudcodec.errors import DataError, SettingError
-from rudcodec.files import write_bytes
+from rudcodec.files import check_writable, write_bytes
+from rudcodec.names import is_hidden
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
 from rudcodec.nets.speed import autocast, keep_freed_memory
+from rudcodec.recipe_checks import MAX_RATE
 from rudcodec.runs import check_same
 from rudcodec.seeds import seed_of
 from rudcodec.students import default_recipe
+from rudcodec.students.spec import MAX_WIDTH
+from rudcodec.whole_numbers import whole
 
+MANIFEST = "manifest.json"
 ExpertProgress = Callable[[int, int, float], None]
 """Called with (epochs done, epochs in all, loss of the last step); all experts' epochs are counted."""
 
@@ -55,11 +61,10 @@ class ExpertRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "width", "batch"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name}: {getattr(self, name)} is less than 1")
-        if not self.lr > 0:
-            raise SettingError(f"lr: {self.lr} is not above zero")
+        for name, most in (("epochs", sys.maxsize), ("width", MAX_WIDTH), ("batch", sys.maxsize)):
+            whole(name, getattr(self, name), 1, most)
+        if not 0 < self.lr <= MAX_RATE:
+            raise SettingError(f"lr: {self.lr:g} must be above zero, and no more than {MAX_RATE:g}")
 
 
 class ExpertTrainer:
@@ -85,10 +90,10 @@ class ExpertTrainer:
         """Train until the folder holds ``count`` experts; those that are there already stay as they are.
 
         Raises:
-            DataError: the folder can't be written.
+            DataError: the folder can't be written, or holds files of something else.
             SettingError: its experts are of other data or another recipe, or training by it runs away.
         """
-        self._prepare(folder)
+        manifest = self._prepare(folder)
         if self._device.type == "cpu":
             keep_freed_memory()
         for number in range(count):
@@ -99,22 +104,27 @@ class ExpertTrainer:
                     raise SettingError(
                         f"lr: by {self._recipe.lr:g} the experts' training runs away; give a smaller one"
                     )
+                write_bytes(json.dumps(manifest, indent=1).encode(), folder / MANIFEST)
                 write_bytes(save(trajectory), file)
 
-    def _prepare(self, folder: Path) -> None:
-        """Make the folder, or check that what is in it goes with this set and recipe."""
+    def _prepare(self, folder: Path) -> dict[str, Any]:
+        """Make the folder, or check that what is in it goes with this set and recipe: with the manifest."""
         data = self._data
         manifest = {"data": digest(data), "classes": list(data.classes), **asdict(self._recipe)}
         manifest |= {"height": data.height, "image width": data.width, "channels": data.channels}
-        path = folder / "manifest.json"
-        if path.exists():
-            check_same(f"{path}: the experts there have", _read_manifest(path), manifest)
-            return
+        path = folder / MANIFEST
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            # a manifest that no expert has come to yet says nothing
+            others = {name for one in folder.iterdir() if not is_hidden(name := one.name)} - {MANIFEST}
         except OSError as error:
             raise DataError(f"{folder}: can't be made ({error.strerror})") from None
-        write_bytes(json.dumps(manifest, indent=1).encode(), path)
+        if others and not path.exists():
+            raise DataError(f"{folder}: holds files that are no experts'; give a new or an empty folder")
+        if others:
+            check_same(f"{path}: the experts there have", _read_manifest(path), manifest)
+        check_writable(path)
+        return manifest
 
     def _trajectory(self, number: int, count: int) -> dict[str, Tensor]:
         """Weights of one of ``count`` experts after every epoch, by ``epoch/name``."""
@@ -156,7 +166,7 @@ class Experts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = _read_manifest(folder / "manifest.json")
+        self.manifest = _read_manifest(folder / MANIFEST)
         # in the order they are made, so that later ones are behind those that are there
         self.files = sorted(folder.glob("*.safetensors"), key=lambda file: (len(file.stem), file.stem))
         if not self.files:
