@@ -115,14 +115,15 @@ class ExpertTrainer:
         path = folder / MANIFEST
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # a manifest that no expert has come to yet says nothing
             others = {name for one in folder.iterdir() if not is_hidden(name := one.name)} - {MANIFEST}
         except OSError as error:
             raise DataError(f"{folder}: can't be made ({error.strerror})") from None
-        if others and not path.exists():
+        if path.exists():
+            found = _read_manifest(path)
+            if others:  # else it says nothing: no expert has come to it
+                check_same(f"{path}: the experts there have", found, manifest)
+        elif others:
             raise DataError(f"{folder}: holds files that are no experts'; give a new or an empty folder")
-        if others:
-            check_same(f"{path}: the experts there have", _read_manifest(path), manifest)
         check_writable(path)
         return manifest
 
