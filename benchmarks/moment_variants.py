@@ -14,7 +14,7 @@ from rudcodec.nets import ConvNet
 from rudcodec.nets.speed import autocast
 from rudcodec.options import option
 from rudcodec.runs import State
-from rudcodec.utility.mm import MomentMatching, Moments, _class_moments
+from rudcodec.utility.mm import MomentMatching
 from rudcodec.utility.network_pool import pool_networks
 from rudcodec.utility.real_images import RealImages
 from rudcodec.utility_options import MMOptions
@@ -108,32 +108,6 @@ class Covariances(MomentMatching):
                 views = real.views(label, self.options.real_batch, seed, generator)
                 covariances.append(_covariance(self._project(net, views)))
         return covariances
-
-
-@dataclass(frozen=True)
-class UnbiasedOptions(MMOptions):
-    """Options of moment matching without what drawing some images of a class adds to the distance."""
-
-    ipc: int = option(0, "Images of each class in the whole set.", minimum=0)
-
-
-class Unbiased(MomentMatching):
-    """Means of some of a class's images lie off the mean of all: by the variance over their number, which the
-    squared distance of means grows by, and which it would be brought down by images that are more alike."""
-
-    Options = UnbiasedOptions
-    options: UnbiasedOptions
-
-    def _distance(self, blocks: list[Tensor], logits: Tensor, labels: Tensor, real: list[Moments]) -> Tensor:
-        total = super()._distance(blocks, logits, labels, real)
-        one_hot = F.one_hot(labels, logits.shape[1]).T.to(logits.dtype)
-        count = one_hot.sum(1, keepdim=True)
-        left_out = (1 - count / self.options.ipc).clamp(min=0)
-        for block, target in zip(blocks, real, strict=True):
-            _, deviation = _class_moments(block, one_hot / count.clamp(min=1), count)
-            excess = left_out * (count > 1) * deviation.square() / count.clamp(min=1)
-            total = total - excess.mean(1).sum() / target.variance
-        return total
 
 
 def _covariance(features: Tensor) -> Tensor:

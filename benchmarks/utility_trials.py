@@ -49,7 +49,6 @@ ALTERNATIVES = {
     "gradients": "utility_alternatives:WeightGradients",
     "two_networks": "moment_variants:TwoNetworks",
     "covariances": "moment_variants:Covariances",
-    "unbiased": "moment_variants:Unbiased",
 }
 for _name, _attribute in ALTERNATIVES.items():
     UTILITIES.add(_name, _attribute)

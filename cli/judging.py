@@ -17,6 +17,7 @@ from rudcodec.display import ProgressView
 from rudcodec.errors import DataError
 from rudcodec.recipe_checks import check_recipe
 from rudcodec.text import shown
+from rudcodec.whole_numbers import MAX_STUDENTS
 
 from .commands import RareOption, device_flag
 from .reading import SPLIT, read_images, reading_flags
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from rudcodec.students import Panel, StudentSpec
     from rudcodec.synthetic import SyntheticSet
 
-MAX_STUDENTS = 10_000
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 CODEC = click.Choice([*CODECS, "none"])

@@ -28,7 +28,7 @@ def main() -> None:
         judged = best_known([row for row in own if not _is_cut_short(row, own)], image_rows)
         points = [point for point in judged if point.kind != "images alone"]
         if len({point.bpc for point in points if point.kind == "set"}) > 1:
-            title = f"{TITLES[name]}, {SPLITS[split]}; ConvNets of width 128"
+            title = f"{TITLES.get(name, name)}, {SPLITS[split]}; ConvNets of width 128"
             (FOLDER / f"{name}.png").write_bytes(draw(points, "png", title))
 
 

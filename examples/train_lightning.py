@@ -9,7 +9,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import resnet18
 
 import rudcodec
-from rudcodec.data import load
 
 data = rudcodec.load(sys.argv[1])
 
@@ -36,7 +35,7 @@ student = Student()
 trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
 trainer.fit(student, data.batches())
 
-real = load(sys.argv[2], split="val", size=data.images.shape[1])
+real = data.real_images(sys.argv[2])
 tests = data.recipe.test_transform()(real.images)
 trainer.test(student, DataLoader(TensorDataset(tests, torch.from_numpy(real.labels)), 500), verbose=False)
 right = torch.cat(student.right)

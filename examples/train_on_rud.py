@@ -7,11 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import rudcodec
-from rudcodec.data import load
 
 data = rudcodec.load(sys.argv[1])
-recipe, (_, size, _, channels) = data.recipe, data.images.shape
-real = load(sys.argv[2], split="val", size=size)
+recipe, (_, height, width, channels) = data.recipe, data.images.shape
+real = data.real_images(sys.argv[2])  # in its size and with its class numbers
 mean, std = torch.tensor(recipe.mean), torch.tensor(recipe.std)  # in grey levels
 images, tests = (((torch.from_numpy(s.images) - mean) / std).permute(0, 3, 1, 2) for s in (data, real))
 labels, answers = torch.from_numpy(data.labels), torch.from_numpy(real.labels)
@@ -20,14 +19,14 @@ torch.manual_seed(0)
 layers: list[nn.Module] = []
 for inputs in (channels, 128, 128):
     layers += [nn.Conv2d(inputs, 128, 3, padding=1), nn.GroupNorm(128, 128), nn.ReLU(), nn.AvgPool2d(2)]
-net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * (size // 8) ** 2, len(data.classes)))
+net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * (height // 8) * (width // 8), len(data.classes)))
 optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
-pad = size // 8  # random shifts by up to an eighth
+pad = min(height, width) // 8  # random shifts by up to an eighth
 for _ in range(recipe.steps):
     pick = torch.randint(len(images), (recipe.batch,))
     dy, dx = torch.randint(0, 2 * pad + 1, (2,)).tolist()
-    batch = F.pad(images[pick], (pad, pad, pad, pad))[:, :, dy : dy + size, dx : dx + size]
+    batch = F.pad(images[pick], (pad, pad, pad, pad))[:, :, dy : dy + height, dx : dx + width]
     batch = batch.flip(3) if "flip" in recipe.augment and torch.rand(()) < 0.5 else batch
     optimizer.zero_grad()
     F.cross_entropy(net(batch), labels[pick]).backward()

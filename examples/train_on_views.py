@@ -5,7 +5,6 @@ import sys
 import torch
 
 import rudcodec
-from rudcodec.data import load
 from rudcodec.label_network import ViewStream
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
@@ -14,11 +13,11 @@ from rudcodec.students import predict
 data = rudcodec.load(sys.argv[1])
 if data.network is None:
     sys.exit("the file has no label network")
-recipe, (_, size, _, channels) = data.recipe, data.images.shape
-real = load(sys.argv[2], split="val", size=size)
+recipe, (_, height, width, channels) = data.recipe, data.images.shape
+real = data.real_images(sys.argv[2])
 
 torch.manual_seed(0)
-net = ConvNet(channels, len(data.classes), size)
+net = ConvNet(channels, len(data.classes), (height, width))
 optimizer = recipe.make_optimizer(net)
 for views, probs in ViewStream(data.images, data.network, batch=recipe.batch, batches=recipe.steps):
     net.zero_grad()

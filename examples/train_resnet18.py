@@ -6,7 +6,6 @@ import torch
 from torchvision.models import resnet18
 
 import rudcodec
-from rudcodec.data import load
 
 data = rudcodec.load(sys.argv[1])
 optimizer = data.recipe.make_optimizer(net := resnet18(num_classes=len(data.classes)))
@@ -15,7 +14,7 @@ for images, targets in data.batches():
     data.loss(net(images), targets).backward()
     optimizer.step()
 
-real = load(sys.argv[2], split="val", size=data.images.shape[1])
+real = data.real_images(sys.argv[2])
 tests, labels = data.recipe.test_transform()(real.images), torch.from_numpy(real.labels)
 with torch.no_grad():
     guess = torch.cat([net.eval()(part).argmax(1) for part in tests.split(500)])

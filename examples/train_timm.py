@@ -6,7 +6,6 @@ import timm
 import torch
 
 import rudcodec
-from rudcodec.data import load
 
 data = rudcodec.load(sys.argv[1])
 name, channels = (sys.argv[3:] or ["resnet18"])[0], data.images.shape[3]
@@ -17,7 +16,7 @@ for images, targets in data.batches():
     data.loss(net(images), targets).backward()
     optimizer.step()
 
-real = load(sys.argv[2], split="val", size=data.images.shape[1])
+real = data.real_images(sys.argv[2])
 tests, labels = data.recipe.test_transform()(real.images), torch.from_numpy(real.labels)
 with torch.no_grad():
     guess = torch.cat([net.eval()(part).argmax(1) for part in tests.split(500)])

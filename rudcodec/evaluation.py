@@ -37,7 +37,7 @@ from rudcodec.students import (
 )
 from rudcodec.synthetic import SyntheticSet
 from rudcodec.watching import watched_stages
-from rudcodec.whole_numbers import MAX_SEED, whole
+from rudcodec.whole_numbers import MAX_SEED, MAX_STUDENTS, whole
 
 _AT_ONCE = 250  # images that a label network looks at between two reports
 MOST_CONFUSED = 1000
@@ -244,7 +244,7 @@ def _seeds(seeds: SupportsIndex | Sequence[int]) -> Sequence[int]:
     given: Any = seeds
     numbers: Sequence[int]
     if np.ndim(given) == 0:
-        numbers = range(whole("seeds", given, 0, MAX_SEED))
+        numbers = range(whole("seeds", given, 0, MAX_STUDENTS))
     else:
         numbers = [whole("seeds", seed, 0, MAX_SEED) for seed in given]
     if len(set(numbers)) < len(numbers):

@@ -24,6 +24,7 @@ if sys.platform != "win32":  # there, a file that is open can't be removed anywa
     import fcntl
 
 TEMPORARY_SUFFIX = ".rudcodec-tmp"
+_DRAWN = 8  # characters of a temporary name that tempfile draws
 _LONGEST_NAME = 180  # bytes; file systems allow 255, and a temporary file's name is longer than its target's
 
 
@@ -183,8 +184,11 @@ def _replacing(target: Path, mode: int | None) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(handle)
-        temporary.chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
-        temporary.replace(target)
+            temporary.chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
+            if sys.platform != "win32":  # before the lock goes with the handle, or it is taken for a leftover
+                temporary.replace(target)
+        if sys.platform == "win32":  # there, a file that is open can't be moved
+            temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -195,7 +199,8 @@ def _remove_leftovers(target: Path, where: Path) -> None:
     """Remove the temporary files and folders of processes that were killed, which no one holds a lock on."""
     if sys.platform == "win32":
         return
-    pattern = glob.escape(temporary_prefix(target)) + "*" + TEMPORARY_SUFFIX
+    # of this target, and not of one whose name begins like it
+    pattern = glob.escape(temporary_prefix(target)) + "?" * _DRAWN + TEMPORARY_SUFFIX
     for leftover in where.glob(pattern):
         with suppress(OSError):
             handle = os.open(leftover, os.O_RDONLY)
@@ -208,8 +213,12 @@ def _remove_leftovers(target: Path, where: Path) -> None:
 
 def _is_ours(handle: int, path: Path) -> bool:
     """Lock what has just been made; whether it is still there: before that it may be taken for a leftover."""
-    with suppress(OSError):  # not every file system has locks
+    try:
         _lock(handle)
+    except BlockingIOError:  # who has it is about to remove it
+        return False
+    except OSError:  # not every file system has locks
+        pass
     return path.exists()
 
 

@@ -33,7 +33,7 @@ class Option:
         flag: the flag's name on the command line, such as ``"--bpc"``; empty: by ``--set`` only.
         metavar: what stands for its value in ``--help``.
         choices: allowed values of a text; a function where they aren't known before other packages are.
-        minimum, above, below: bounds of a number.
+        minimum, maximum, above, below: bounds of a number.
         unit: of a number, for messages and documentation.
         default: how the documentation calls the default, where the value itself says nothing.
         short: the line for ``--help``, where ``help`` and the default are too long for it.
@@ -45,6 +45,7 @@ class Option:
     metavar: str = ""
     choices: Any = ()
     minimum: float | None = None
+    maximum: float | None = None
     above: float | None = None
     below: float | None = None
     unit: str = ""
@@ -134,6 +135,8 @@ def _broken_bound(value: Any, known: Option) -> str:
     """The bound that a number is beyond; NaN is beyond all. Empty if there is none."""
     if known.minimum is not None and not value >= known.minimum:
         return f"at least {known.minimum:,.12g}"
+    if known.maximum is not None and not value <= known.maximum:
+        return f"at most {known.maximum:,.12g}"
     if known.above is not None and not value > known.above:
         return f"above {known.above:,.12g}"
     if known.below is not None and not value < known.below:

@@ -20,6 +20,7 @@ AUTO = "auto"
 NO_UTILITY = "none"
 DEFAULT_UTILITY = "mm"
 
+_LARGEST = 1e30  # of what gradients are multiplied by, in float32
 _TABLES = ("utility_options", "metadata")
 
 RUN_SECTION = "How it is computed"
@@ -71,7 +72,7 @@ class Settings:
         section=RUN_SECTION,
         metavar="X",
         above=0.0,
-        below=math.inf,
+        below=_LARGEST,
     )
     ipc: int | None = option(
         None,
@@ -148,7 +149,10 @@ class Settings:
         shown="what suits the device",
     )
     balance: float = option(
-        10.0, "How many times as large as the distortion's gradient the utility's is at first.", above=0.0
+        10.0,
+        "How many times as large as the distortion's gradient the utility's is at first.",
+        above=0.0,
+        below=_LARGEST,
     )
     utility_images: int = option(500, "Synthetic images that one evaluation of the utility sees.", minimum=1)
     label_fraction: float | None = option(

@@ -47,7 +47,8 @@ def _of_toml(text: str) -> dict[str, Any]:
             settings[name] = value
         else:
             check_option(Settings, name)
-            settings[name] = parse_option(Settings, name, value) if isinstance(value, str) else value
+            is_text = isinstance(value, str)
+            settings[name] = parse_option(Settings, name, value) if is_text else _plain(value)
     return settings
 
 
@@ -76,4 +77,9 @@ def _of_log(text: str) -> dict[str, Any]:
 def _of_utility(utility: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if utility not in UTILITIES.names():
         raise SettingError(f"[{utility}]: no utility is called so, only {', '.join(UTILITIES.names())}")
-    return {f"{utility}.{name}": value for name, value in options.items()}
+    return {f"{utility}.{name}": _plain(value) for name, value in options.items()}
+
+
+def _plain(value: Any) -> Any:
+    """The same value; 1e6, which is a float of TOML, as the whole number that it stands for."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -21,6 +21,7 @@ from rudcodec.views import checked_numbers
 if TYPE_CHECKING:
     from torch import Tensor, device
 
+    from rudcodec.data import LabelledImages, SourceLike, Split
     from rudcodec.students import Batches
     from rudcodec.torch_dataset import TensorImages
     from rudcodec.viewset import ViewMaker, Views
@@ -242,6 +243,18 @@ class SyntheticSet:
         from rudcodec.torch_dataset import loss_of
 
         return loss_of(self, logits, targets)
+
+    def real_images(self, source: LabelledImages | SourceLike, split: Split = "val") -> LabelledImages:
+        """Real images to judge students of this set on: in its size and with its class numbers.
+
+        Those of classes that the set lacks are left out, and a warning says so. Images, or a ``source`` of
+        which ``split`` is read as by :func:`rudcodec.data.load`. Raises DataError if they have another size
+        or other classes.
+        """
+        from rudcodec.data.matching import matching
+
+        shape = self.images.shape[1:]
+        return matching(source, split, shape, self.classes, has_all=False, whose="the file")
 
     def hf(self) -> Any:
         """A Hugging Face ``datasets.Dataset`` with the columns ``image``, ``label`` (with class names) and,

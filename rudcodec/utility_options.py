@@ -9,6 +9,7 @@ from typing import Any
 
 from rudcodec.errors import SettingError
 from rudcodec.options import check_options, guess, option, options_of, parse_option
+from rudcodec.whole_numbers import MAX_WIDTH
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class MMOptions(UtilityOptions):
     snapshots: int = option(
         3, "States of each network that are kept, at equal distances, the last one at its end.", minimum=1
     )
-    width: int = option(64, "Channels of the networks.", minimum=1)
+    width: int = option(64, "Channels of the networks.", minimum=1, maximum=MAX_WIDTH)
     real_batch: int = option(500, "Real images of a class whose moments are taken.", minimum=1)
     deviations: bool = option(True, "Whether deviations count beside means.")
     classification: float = option(0.1, "Weight of the cross entropy.", minimum=0.0)
@@ -45,7 +46,7 @@ class DMOptions(UtilityOptions):
     """Options of distribution matching."""
 
     real_batch: int = option(64, "Real images of each class in a call (published: 256).", minimum=1)
-    width: int = option(64, "Channels of the random ConvNets (published: 128).", minimum=1)
+    width: int = option(64, "Channels of the random ConvNets (published: 128).", minimum=1, maximum=MAX_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class GMOptions(UtilityOptions):
     """Options of gradient matching."""
 
     real_batch: int = option(64, "Real images of each class in a call (published: 256).", minimum=1)
-    width: int = option(64, "Channels of the ConvNets (published: 128).", minimum=1)
+    width: int = option(64, "Channels of the ConvNets (published: 128).", minimum=1, maximum=MAX_WIDTH)
     outer_steps: int = option(10, "Calls that a network is used for.", minimum=1)
     inner_steps: int = option(10, "Steps that it is trained after each (published: 50).", minimum=0)
 

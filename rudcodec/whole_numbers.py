@@ -9,6 +9,10 @@ from rudcodec.errors import SettingError
 
 MAX_SEED = (1 << 63) - 1
 """The largest seed that torch and numpy both take."""
+MAX_WIDTH = 1 << 16
+"""Channels of networks whose width users choose, far beyond any that can be trained."""
+MAX_STUDENTS = 10_000
+"""The most students that are judged together, if only their number is given."""
 
 
 def whole(name: str, value: SupportsIndex, least: int, most: int) -> int:

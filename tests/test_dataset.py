@@ -384,6 +384,27 @@ def test_networks_are_judged_in_the_mode_for_evaluation(data: SyntheticSet) -> N
     assert classes.tolist() == net.eval()(pictures).argmax(1).tolist()
 
 
+class OnlyLarge(nn.Linear):
+    """As torchvision's vision transformers refuse images."""
+
+    def __init__(self) -> None:
+        super().__init__(192, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("only large ones")
+
+
+class Auxiliary(nn.Linear):
+    """Gives more than logits in training, as torchvision's GoogLeNet does."""
+
+    def __init__(self) -> None:
+        super().__init__(192, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        logits = super().forward(x.flatten(1))
+        return (logits, logits) if self.training else logits
+
+
 @pytest.mark.parametrize(
     ("net", "text"),
     [
@@ -391,6 +412,8 @@ def test_networks_are_judged_in_the_mode_for_evaluation(data: SyntheticSet) -> N
         (lambda channels, classes, size: 3, "makes a int, not a torch.nn.Module"),
         (lambda channels, classes, size: nn.Flatten(), "doesn't give 3 logits"),
         (lambda channels, classes, size: nn.Conv2d(1, 3, 1), r"can't take images \(3, 8, 8\)"),
+        (lambda channels, classes, size: OnlyLarge(), r"can't take images \(3, 8, 8\): only large ones"),
+        (lambda channels, classes, size: Auxiliary(), "and nothing else, when it is trained"),
         (
             lambda channels, classes, size: nn.Sequential(
                 nn.Flatten(), nn.Linear(192, classes).requires_grad_(False)
@@ -428,3 +451,16 @@ def test_the_callers_state_of_torch_stays(data: SyntheticSet, tmp_path: Path) ->
         rudcodec.compress(real, tmp_path / "out.rud", device="cpu", joint=3, tune=2, **short)
         rudcodec.evaluate(data, real, seeds=1, net=small_net, device="cpu")
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_real_images_have_the_size_and_the_class_numbers_of_a_file(data: SyntheticSet) -> None:
+    numbered = np.repeat(np.arange(8, dtype=np.uint8), 64 * 3).reshape(8, 8, 8, 3)
+    names = ("dog", "ant", "cat", "bee")
+    real = rudcodec.data.LabelledImages(numbered, np.arange(8) % 4, names, "real")
+    mine = SyntheticSet(data.images, data.labels, ("ant", "bee", "cat"), data.size, data.recipe)
+    with pytest.warns(RuntimeWarning, match="3 of 4 classes"):
+        found = mine.real_images(real)
+    assert found.classes == mine.classes and found.labels.tolist() == [0, 2, 1, 0, 2, 1]
+    assert found.images[:, 0, 0, 0].tolist() == [1, 2, 3, 5, 6, 7]
+    with pytest.raises(DataError, match="images are 8x8 colour, the file's are 8x4 colour"):
+        replace(data, images=data.images[:, :4]).real_images(real)

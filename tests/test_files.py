@@ -72,3 +72,24 @@ def test_a_long_name(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250)
     write_bytes(b"data", path)
     assert path.read_bytes() == b"data" and len(list(tmp_path.iterdir())) == 1
+
+
+@posix
+@pytest.mark.parametrize("names", [("set", "set"), ("set", "set.rud")])
+def test_two_that_write_at_once_leave_each_other_alone(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Neither takes what the other is about to put in place for what a killed process has left."""
+    errors: list[Exception] = []
+
+    def write(path: Path) -> None:
+        try:
+            for _ in range(200):
+                write_bytes(b"data", path)
+        except DataError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(tmp_path / name,)) for name in (*names, names[0])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == [] and {path.name for path in tmp_path.iterdir()} == {*names}

@@ -14,6 +14,7 @@ from conftest import hardly_trained, stripes
 torch = pytest.importorskip("torch")
 
 from click.testing import CliRunner  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.func import functional_call  # noqa: E402
 
@@ -238,6 +239,16 @@ def test_experts_that_come_later_change_no_run_under_way(data: LabelledImages, t
     assert [file.stem for file in utility().experts.files] == ["0", "1", "2", "10"]
     with pytest.raises(DataError, match="holds 4 experts; the run began with 5"):
         utility().prepare(data, CPU, 5)
+
+
+def test_other_tensors_are_no_experts(data: LabelledImages, tmp_path: Path) -> None:
+    ExpertTrainer(data, SHORT, CPU).fill(tmp_path, 1)
+    save_file({"a": torch.zeros(2)}, tmp_path / "1.safetensors")
+    with pytest.raises(DataError, match=r"1\.safetensors: lacks weights of an expert of 3 epochs"):
+        Experts(tmp_path).weights(1, 0, torch.zeros(1))
+    (tmp_path / "0 (copy).safetensors").write_bytes((tmp_path / "0.safetensors").read_bytes())
+    with pytest.raises(DataError, match=r"0 \(copy\)\.safetensors is none of its experts"):
+        Experts(tmp_path)
 
 
 def test_trajectories_need_experts(tmp_path: Path, data: LabelledImages) -> None:

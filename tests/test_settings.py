@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import typing
 from pathlib import Path
@@ -124,6 +125,19 @@ def test_type_checkers_know_the_settings(tmp_path: Path) -> None:
     lines = [line for line in output.splitlines() if ": error: " in line]
     assert code == 1 and len(lines) == 2 and all("bad.py" in line for line in lines), output
     assert 'Unexpected keyword argument "bcp"' in lines[0] and '"joint"' in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"balance": 1e39}, "balance: 1e+39; it must be below 1e+30"),
+        ({"lmbda": 1e308}, "lmbda: 1e+308; it must be below 1e+30"),
+        ({"utility_options": {"mm.width": 10**9}}, "mm.width: 1,000,000,000; it must be at most 65,536"),
+    ],
+)
+def test_numbers_that_nothing_can_be_computed_by(wrong: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=re.escape(text)):
+        Settings(**wrong)
 
 
 @pytest.mark.parametrize("options", [5, ["mm.runs"], {1: 2}])

@@ -38,6 +38,14 @@ def test_toml() -> None:
     assert Settings.preset(**given).warmup == 60
 
 
+def test_floats_of_toml_may_be_whole_numbers() -> None:
+    given = parse_settings_file("label_views = 1e6\nbalance = 2.5\n[mm]\nsteps = 6e2\n")
+    assert given == {"label_views": 1_000_000, "balance": 2.5, "utility_options": {"mm.steps": 600}}
+    assert Settings(**given).label_views == 1_000_000
+    with pytest.raises(SettingError, match=r"label_views: 0\.5 is not a whole number"):
+        parse_settings_file("label_views = 0.5")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from golden_labels import networks
+from golden_payloads import random_labels, small_payload
 from PIL import Image
 
 import rudcodec
 from rudcodec import DataError, SettingError, bitstream
+from rudcodec.data import LabelledImages
 from rudcodec.label_network import ViewStream
-from rudcodec.payload import Recipe
+from rudcodec.payload import LabelLayer, Recipe
 from rudcodec.synthetic import SyntheticSet
 
 
@@ -225,10 +227,29 @@ def test_a_stream_of_views_needs_images_that_its_network_labels(data: SyntheticS
     images, network = data.images, data.network
     with pytest.raises(SettingError, match="has no label network"):
         ViewStream(images, None)
-    with pytest.raises(SettingError, match="device: 'foo' can't be used"):
-        ViewStream(images, network, device="foo")
+    for device in ("foo", "hpu"):
+        with pytest.raises(SettingError, match=f"device: '{device}' can't be used"):
+            ViewStream(images, network, device=device)
     for wrong in (images[:0], images[0], images / np.float32(255)):
         with pytest.raises(DataError, match=r"must be uint8 \(N, H, W, C\)"):
             ViewStream(wrong, network)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="the network labels images of 3 channels, these have 1"):
-        ViewStream(images[..., :1], network)
+    for others in (images[..., :1], images[:, :4]):
+        with pytest.raises(DataError, match="the network labels images of another shape than"):
+            ViewStream(others, network)
+    with pytest.raises(SettingError, match="batches is -1"):
+        ViewStream(images, network, batches=-1)
+
+
+def test_a_network_may_begin_with_a_depthwise_layer() -> None:
+    layers = LabelLayer(3, "mean", kernel="depthwise"), LabelLayer(8, "global", kernel="pointwise")
+    data = rudcodec.load(bitstream.encode(random_labels(small_payload(), layers, seed=1)))
+    assert data.network is not None
+    images, probs = ViewStream(data.images, data.network, batch=4).at(0)
+    np.testing.assert_array_equal(images, data.views(4).images)
+    np.testing.assert_allclose(probs, data.views(4).probs, atol=0.1)
+
+
+def test_only_so_many_students_are_judged(data: SyntheticSet) -> None:
+    real = LabelledImages(data.images, data.labels, data.classes, "real")
+    with pytest.raises(SettingError, match=r"seeds is 1000000000, must be 0\.\.10000"):
+        rudcodec.evaluate(data, real, seeds=10**9)

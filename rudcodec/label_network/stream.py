@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
+from rudcodec.bitstream.labels import shapes
 from rudcodec.errors import DataError, SettingError
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer, on_device
@@ -18,7 +20,7 @@ from rudcodec.nets.device import pick_device
 from rudcodec.nets.speed import autocast, compiled
 from rudcodec.nets.state import usual_torch
 from rudcodec.nets.transfer import from_array
-from rudcodec.payload import LabelNetwork
+from rudcodec.payload import ImageShape, LabelNetwork
 from rudcodec.whole_numbers import whole
 
 
@@ -59,7 +61,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         super().__init__()
         network = _checked(network, images)
         self.device = pick_device(device)
-        self.batch, self.batches = whole("batch", batch, 1, views.LIMIT - 1), batches
+        self.batch = whole("batch", batch, 1, views.LIMIT - 1)
+        self.batches = None if batches is None else whole("batches", batches, 0, sys.maxsize)
         self.seed = whole("seed of views", seed, 0, views.LIMIT - 1)
         self.recipe = views.recipe_of(network)
         self._images = views.sharpened(from_array(images).to(self.device), self.recipe, torch)
@@ -88,12 +91,13 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
 
 
 def _checked(network: LabelNetwork | None, images: NDArray[np.uint8]) -> LabelNetwork:
-    """A network that labels views of these images."""
+    """A network, if it labels views of these images."""
     if network is None:
         raise SettingError("the file has no label network to label views with")
     if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
         raise DataError(f"images must be uint8 (N, H, W, C), one at least, not {images.dtype} {images.shape}")
-    channels = network.parameters[0].weight.values.shape[1]
-    if images.shape[3] != channels:
-        raise DataError(f"the network labels images of {channels} channels, these have {images.shape[3]}")
+    classes = len(network.parameters[-1].weight.values)
+    expected = [one.weight for one in shapes(network.layers, ImageShape(*images.shape[1:]), classes)]
+    if [layer.weight.values.shape for layer in network.parameters] != expected:
+        raise DataError(f"the network labels images of another shape than {images.shape[1:]}")
     return network

@@ -6,6 +6,7 @@ function of (channels, classes, (height, width)) that returns a ``torch.nn.Modul
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from weakref import WeakSet
@@ -95,15 +96,20 @@ def _own_network(
     if net in _MADE:
         raise SettingError(f"net: {name} gives a network that it has given before; it must make a new one")
     _MADE.add(net)
-    try:
-        device = next(net.parameters(), torch.empty(0)).device
-        with torch.no_grad():
-            logits = net.eval()(torch.zeros(1, channels, *size, device=device))
-    except RuntimeError as error:  # torch's own, of shapes that don't fit
-        reason = str(error).splitlines()[0]
-        raise SettingError(f"net: {name} can't take images {(channels, *size)}: {reason}") from error
-    if not isinstance(logits, Tensor) or logits.shape != (1, classes):
-        raise SettingError(f"net: {name} doesn't give {classes} logits for an image, as the classes need")
+    device = next(net.parameters(), torch.empty(0)).device
+    trained = copy.deepcopy(net).train()  # what a step changes in it, such as statistics, goes with it
+    for tried, images in ((net.eval(), 1), (trained, 2)):
+        try:
+            with torch.no_grad():
+                logits = tried(torch.zeros(images, channels, *size, device=device))
+        except (RuntimeError, ValueError, AssertionError, IndexError) as error:  # of shapes that don't fit
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise SettingError(f"net: {name} can't take images {(channels, *size)}: {reason}") from error
+        if not isinstance(logits, Tensor) or logits.shape != (images, classes):
+            raise SettingError(
+                f"net: {name} doesn't give {classes} logits for an image, and nothing else, when it "
+                f"{'is trained' if tried is trained else 'predicts'}"
+            )
     if not any(weight.requires_grad for weight in net.parameters()):
         raise SettingError(f"net: {name} makes a network without weights that can be trained")
     return net.train()

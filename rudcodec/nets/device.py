@@ -13,7 +13,7 @@ def pick_device(name: str | torch.device = AUTO) -> torch.device:
     device = _named(name)
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either
+    except (RuntimeError, AssertionError, ImportError) as error:  # torch raises any of these
         raise _unusable(name, error) from error
     return device
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from rudcodec.nets import NETS, StudentFactory, name_of
-from rudcodec.whole_numbers import whole
-
-MAX_WIDTH = 1 << 16
+from rudcodec.whole_numbers import MAX_WIDTH, whole
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ complete or not there, so that training goes on where it was interrupted.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -33,8 +34,8 @@ from rudcodec.recipe_checks import MAX_RATE
 from rudcodec.runs import check_same
 from rudcodec.seeds import seed_of
 from rudcodec.students import default_recipe
-from rudcodec.students.spec import MAX_WIDTH
-from rudcodec.whole_numbers import whole
+from rudcodec.text import shown
+from rudcodec.whole_numbers import MAX_WIDTH, whole
 
 MANIFEST = "manifest.json"
 ExpertProgress = Callable[[int, int, float], None]
@@ -170,6 +171,8 @@ class Experts:
         self.manifest = _read_manifest(folder / MANIFEST)
         # in the order they are made, so that later ones are behind those that are there
         self.files = sorted(folder.glob("*.safetensors"), key=lambda file: (len(file.stem), file.stem))
+        if foreign := [file.name for file in self.files if not re.fullmatch("[0-9]+", file.stem)]:
+            raise DataError(f"{folder}: {shown(foreign[0])} is none of its experts; move it elsewhere")
         if not self.files:
             raise DataError(f"{folder}: holds no experts")
         self._load = lru_cache(maxsize=8)(self._read)
@@ -211,9 +214,13 @@ class Experts:
 
     def _read(self, expert: int) -> dict[str, Tensor]:
         try:
-            return load_file(self.files[expert])
+            tensors = load_file(self.files[expert])
         except (SafetensorError, OSError) as error:
             raise DataError(f"{self.files[expert]}: can't be read ({error})") from None
+        names = [name for name, _ in self.network().named_parameters()]
+        if any(f"{epoch}/{name}" not in tensors for epoch in range(self.epochs + 1) for name in names):
+            raise DataError(f"{self.files[expert]}: lacks weights of an expert of {self.epochs} epochs")
+        return tensors
 
 
 _MANIFEST_KEYS = {"data", "classes", "epochs", "width", "height", "image width", "channels"}
