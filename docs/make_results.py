@@ -57,7 +57,7 @@ def pages() -> dict[Path, str]:
     best = headlines(rows, HEADLINES)
     made = {
         DOCS.parent / "README.md": readme_table(headlines(rows, README)),
-        DOCS / "results.md": f"{best_table(best)}\n{commands(best)}",
+        DOCS / "results.md": f"{best_table(best)}\n{other_students(rows, best)}\n{commands(best)}",
         FOLDER / "README.md": tables(rows),
     }
     return {page: _within(page, text) for page, text in made.items()}
@@ -85,6 +85,19 @@ def best_table(best: list[Headline]) -> str:
     )
     rows = [[str(n), *(_cells_of(one)[name] for name in names)] for n, one in enumerate(best, start=1)]
     return _table(("", *names), rows)
+
+
+def other_students(rows: list[Row], best: list[Headline]) -> str:
+    """Students of the best files that aren't ConvNets."""
+    cells = []
+    for number, (file, _, budget) in enumerate(best, start=1):
+        of_file = [row for row in rows if row["sha256"] == file["sha256"] and row["what"] == "file"]
+        for net in dict.fromkeys(row["net"] for row in of_file if not row["net"].startswith("ConvNet")):
+            student = _chosen([row for row in of_file if row["net"] == net])
+            accuracy = _accuracy(student) + _fewer_steps(student, budget)
+            cells.append((str(number), net, accuracy, f"{_accuracy(file)}{_fewer_steps(file, budget)}"))
+    names = ("file of row", "student", "accuracy", "a ConvNet's")
+    return f"### Other students\n\n{_table(names, cells)}"
 
 
 def _cells_of(headline: Headline) -> dict[str, str]:
