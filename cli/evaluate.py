@@ -175,8 +175,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
 def _facts_of(result: EvalResult) -> dict[str, Any]:
     facts = dataclasses.asdict(result)
     del facts["confusion"]  # of many classes it would be most of the output
-    if len(result.seeds) == 1:
-        facts["std"] = None
+    facts["std"] = result.deviation
     return facts
 
 

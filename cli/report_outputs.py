@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rudcodec.errors import DataError
+from rudcodec.files import names_folder
 from rudcodec.optional import require
 
 from .outputs import STANDARD_OUTPUT, check_outputs, destination
@@ -43,7 +43,7 @@ class ReportOutputs:
             path = destination(out)
             if path == STANDARD_OUTPUT:
                 raise DataError("a report is files or a folder, and doesn't go to standard output")
-            is_folder = path.is_dir() or out.endswith(("/", os.sep))
+            is_folder = path.is_dir() or names_folder(out)
             if path.suffix.lower() in _ENDINGS and not is_folder:
                 files.append(path)
             elif path.suffix and not is_folder:

@@ -19,6 +19,7 @@ from rudcodec.errors import (
     RudError,
     SettingError,
 )
+from rudcodec.files import names_folder
 from rudcodec.options import parse_amount, parse_bytes
 from rudcodec.plugins import NETS
 
@@ -143,7 +144,7 @@ class OutputFile(click.Path):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
-        if str(value).endswith(os.sep):
+        if names_folder(str(value)):
             self.fail(f"{value}: names a folder; give a file.", param, ctx)
         return super().convert(output_name(str(value)), param, ctx)
 

@@ -94,8 +94,7 @@ def other_students(rows: list[Row], best: list[Headline]) -> str:
         of_file = [row for row in rows if row["sha256"] == file["sha256"] and row["what"] == "file"]
         for net in dict.fromkeys(row["net"] for row in of_file if not row["net"].startswith("ConvNet")):
             student = _chosen([row for row in of_file if row["net"] == net])
-            accuracy = _accuracy(student) + _fewer_steps(student, budget)
-            cells.append((str(number), net, accuracy, f"{_accuracy(file)}{_fewer_steps(file, budget)}"))
+            cells.append((str(number), net, _reached(student, budget), _reached(file, budget)))
     names = ("file of row", "student", "accuracy", "a ConvNet's")
     return f"### Other students\n\n{_table(names, cells)}"
 
@@ -113,7 +112,7 @@ def _cells_of(headline: Headline) -> dict[str, str]:
         "images per class": _number(file["ipc"]),
         "label network": _network(file),
         "accuracy of a student": f"**{_accuracy(file)}**{_fewer_steps(file, budget)}",
-        "real images as AVIF": _accuracy(avif) + _fewer_steps(avif, budget) if avif else "not measured",
+        "real images as AVIF": _reached(avif, budget) if avif else "not measured",
         "time to compress": _minutes(file["encode_seconds"]),
     }
 
@@ -121,6 +120,10 @@ def _cells_of(headline: Headline) -> dict[str, str]:
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [names, ["---"] * len(names), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _reached(row: Row, budget: int) -> str:
+    return _accuracy(row) + _fewer_steps(row, budget)
 
 
 def _fewer_steps(file: Row, budget: int) -> str:

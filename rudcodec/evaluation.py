@@ -80,6 +80,11 @@ class EvalResult:
     seconds: float
     confusion: tuple[tuple[int, ...], ...] = field(repr=False)
 
+    @property
+    def deviation(self) -> float | None:
+        """``std``; None of one student, which has none."""
+        return self.std if len(self.seeds) > 1 else None
+
     @classmethod
     def of_students(
         cls,

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +33,11 @@ def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
     """Write a file that is complete or not there: see :func:`replacing`. Raises DataError."""
     with replacing(path) as file:
         file.write(data)
+
+
+def names_folder(path: str) -> bool:
+    """Whether a path ends with a slash, as only a folder's does."""
+    return path.endswith(("/", os.sep))
 
 
 def home_expanded(path: str, whose: str) -> Path:
@@ -143,7 +149,12 @@ def temporary_folder(target: Path, where: Path) -> Iterator[Path]:
 
 def is_temporary(path: Path, target: Path) -> bool:
     """Whether something is called like what :func:`temporary_folder` makes."""
-    return path.name.startswith(temporary_prefix(target)) and path.name.endswith(TEMPORARY_SUFFIX)
+    return fnmatchcase(path.name, _temporary_pattern(target))
+
+
+def _temporary_pattern(target: Path) -> str:
+    """Of temporary names of this target, and of none whose name begins like it."""
+    return glob.escape(temporary_prefix(target)) + "?" * _DRAWN + TEMPORARY_SUFFIX
 
 
 def _resolved(path: str | os.PathLike[str]) -> Path:
@@ -199,9 +210,7 @@ def _remove_leftovers(target: Path, where: Path) -> None:
     """Remove the temporary files and folders of processes that were killed, which no one holds a lock on."""
     if sys.platform == "win32":
         return
-    # of this target, and not of one whose name begins like it
-    pattern = glob.escape(temporary_prefix(target)) + "?" * _DRAWN + TEMPORARY_SUFFIX
-    for leftover in where.glob(pattern):
+    for leftover in where.glob(_temporary_pattern(target)):
         with suppress(OSError):
             handle = os.open(leftover, os.O_RDONLY)
             try:

@@ -16,7 +16,7 @@ from rudcodec.export import save as save_contents
 from rudcodec.optional import TRAINING, require
 from rudcodec.payload import ImageShape, LabelNetwork, Recipe, hard_recipe
 from rudcodec.recipe_checks import changed_recipe
-from rudcodec.views import checked_numbers
+from rudcodec.views import checked_numbers, labelling
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -191,11 +191,10 @@ class SyntheticSet:
     def _view_maker(self) -> ViewMaker:
         from rudcodec.viewset import ViewMaker
 
-        if self.network is None:
-            raise SettingError("the file has no label network to label views with")
+        network = labelling(self.network)
         if not len(self):
             raise SettingError("there are no images to make views of")
-        return ViewMaker(self.images, self.network, self.classes, self.stored_recipe)
+        return ViewMaker(self.images, network, self.classes, self.stored_recipe)
 
     def torch(
         self,

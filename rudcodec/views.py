@@ -71,6 +71,13 @@ class ViewParameters:
     right: Array
 
 
+def labelling(network: LabelNetwork | None) -> LabelNetwork:
+    """The network of a file, which labels views. Raises SettingError if there is none."""
+    if network is None:
+        raise SettingError("the file has no label network to label views with")
+    return network
+
+
 def recipe_of(network: LabelNetwork) -> ViewRecipe:
     """How views for a label network are drawn. Raises SettingError if its file doesn't say."""
     if network.views is None:

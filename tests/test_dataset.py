@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 import rudcodec
 from rudcodec import DataError, SettingError, SyntheticSet
 from rudcodec.augment import augment
-from rudcodec.nets import NETS
+from rudcodec.nets import NETS, build
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
 from rudcodec.students import StudentSpec, Trainer, TrainingSet, optimizers_for, predict
@@ -451,6 +451,20 @@ def test_the_callers_state_of_torch_stays(data: SyntheticSet, tmp_path: Path) ->
         rudcodec.compress(real, tmp_path / "out.rud", device="cpu", joint=3, tune=2, **short)
         rudcodec.evaluate(data, real, seeds=1, net=small_net, device="cpu")
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_network_is_as_it_was_made_after_it_has_been_tried(data: SyntheticSet) -> None:
+    """Also one that can't be copied, as those of torch's older weight_norm."""
+
+    def net(channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
+        linear = torch.nn.utils.weight_norm(nn.Linear(192, classes))
+        return nn.Sequential(nn.BatchNorm2d(channels), nn.Flatten(), linear)
+
+    made = build(net, (8, 8, 3), 3, torch.Generator().manual_seed(0))
+    (norm,) = (module for module in made.modules() if isinstance(module, nn.BatchNorm2d))
+    assert made.training and norm.num_batches_tracked == 0 and norm.running_var is not None
+    assert norm.running_var.tolist() == [1, 1, 1]
 
 
 def test_real_images_have_the_size_and_the_class_numbers_of_a_file(data: SyntheticSet) -> None:

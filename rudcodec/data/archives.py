@@ -95,24 +95,22 @@ class _Zip(_Archive):
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes | PictureError]]:
         with _open_zip(self._path) as archive:
             for i, name in enumerate(names):
-                entry = self._entries[name]
-                if entry.file_size > MAX_FILE:
-                    yield i, PictureError(_TOO_LARGE)
-                else:
-                    yield i, self._contents(archive, entry)
+                yield i, self._contents(archive, self._entries[name])
 
     def head(self, name: str, most: int) -> bytes | PictureError:
         with _open_zip(self._path) as archive:
             return self._contents(archive, self._entries[name], most)
 
     def _contents(
-        self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int = -1
+        self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int | None = None
     ) -> bytes | PictureError:
         if entry.flag_bits & 1:
             return PictureError("is encrypted")
+        if most is None and entry.file_size > MAX_FILE:
+            return PictureError(_TOO_LARGE)
         try:
             with archive.open(entry) as file:
-                return file.read(most)
+                return file.read(-1 if most is None else most)
         except NotImplementedError:
             return PictureError(_OTHER_METHOD)
         except _DAMAGE as error:
@@ -160,19 +158,20 @@ class _Tar(_Archive):
         with open_unpacked(self._path) as stream:
             # as the entries lie: going back in a compressed archive means to unpack it again from its start
             for i in sorted(range(len(names)), key=lambda i: entries[i].offset):
-                if entries[i].size > MAX_FILE:
-                    yield i, PictureError(_TOO_LARGE)
-                else:
-                    yield i, self._contents(stream, names[i], entries[i].size)
+                yield i, self._contents(stream, names[i], entries[i])
 
     def head(self, name: str, most: int) -> bytes | PictureError:
         with open_unpacked(self._path) as stream:
-            return self._contents(stream, name, min(most, self._resolve(name).size))
+            return self._contents(stream, name, self._resolve(name), most)
 
-    def _contents(self, stream: BinaryIO, name: str, size: int) -> bytes | PictureError:
-        entry = self._resolve(name)
+    def _contents(
+        self, stream: BinaryIO, name: str, entry: _Entry, most: int | None = None
+    ) -> bytes | PictureError:
         if entry.problem:
             return PictureError(entry.problem)
+        if most is None and entry.size > MAX_FILE:
+            return PictureError(_TOO_LARGE)
+        size = entry.size if most is None else min(most, entry.size)
         try:
             stream.seek(entry.offset)
             data = stream.read(size)

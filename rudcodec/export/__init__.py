@@ -11,7 +11,7 @@ from rudcodec.errors import SettingError
 from rudcodec.export import folders, npz, parquet, tensors, webdataset
 from rudcodec.export.contents import Contents
 from rudcodec.export.formats import FileFormat
-from rudcodec.files import replacing
+from rudcodec.files import names_folder, replacing
 
 __all__ = ["FILE_FORMATS", "FOLDER", "Contents", "FileFormat", "choose_format", "format_names", "save"]
 
@@ -62,7 +62,7 @@ def save(
 
 
 def _by_suffix(path: str) -> str:
-    if path.endswith(("/", os.sep)):
+    if names_folder(path):
         return FOLDER
     with suppress(OSError):  # which writing will meet again
         if Path(path).is_dir():

@@ -13,7 +13,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from rudcodec import views
 from rudcodec.bitstream.labels import shapes
-from rudcodec.errors import DataError, SettingError
+from rudcodec.errors import DataError
 from rudcodec.label_network.model import FloatLabelNetwork, to_network_input
 from rudcodec.label_network.rendering import make_renderer, on_device
 from rudcodec.nets.device import pick_device
@@ -59,7 +59,8 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         compile: bool = False,  # noqa: A002  (torch's own word)
     ) -> None:
         super().__init__()
-        network = _checked(network, images)
+        network = views.labelling(network)
+        _check(images, network)
         self.device = pick_device(device)
         self.batch = whole("batch", batch, 1, views.LIMIT - 1)
         self.batches = None if batches is None else whole("batches", batches, 0, sys.maxsize)
@@ -90,14 +91,11 @@ class ViewStream(IterableDataset[tuple[Tensor, Tensor]]):
         return rendered, (logits / self._temperature).softmax(1)
 
 
-def _checked(network: LabelNetwork | None, images: NDArray[np.uint8]) -> LabelNetwork:
-    """A network, if it labels views of these images."""
-    if network is None:
-        raise SettingError("the file has no label network to label views with")
+def _check(images: NDArray[np.uint8], network: LabelNetwork) -> None:
+    """Raise DataError unless a network labels views of these images."""
     if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
         raise DataError(f"images must be uint8 (N, H, W, C), one at least, not {images.dtype} {images.shape}")
     classes = len(network.parameters[-1].weight.values)
     expected = [one.weight for one in shapes(network.layers, ImageShape(*images.shape[1:]), classes)]
     if [layer.weight.values.shape for layer in network.parameters] != expected:
         raise DataError(f"the network labels images of another shape than {images.shape[1:]}")
-    return network

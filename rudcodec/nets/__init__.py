@@ -96,23 +96,29 @@ def _own_network(
     if net in _MADE:
         raise SettingError(f"net: {name} gives a network that it has given before; it must make a new one")
     _MADE.add(net)
-    device = next(net.parameters(), torch.empty(0)).device
-    trained = copy.deepcopy(net).train()  # what a step changes in it, such as statistics, goes with it
-    for tried, images in ((net.eval(), 1), (trained, 2)):
-        try:
-            with torch.no_grad():
-                logits = tried(torch.zeros(images, channels, *size, device=device))
-        except (RuntimeError, ValueError, AssertionError, IndexError) as error:  # of shapes that don't fit
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise SettingError(f"net: {name} can't take images {(channels, *size)}: {reason}") from error
-        if not isinstance(logits, Tensor) or logits.shape != (images, classes):
-            raise SettingError(
-                f"net: {name} doesn't give {classes} logits for an image, and nothing else, when it "
-                f"{'is trained' if tried is trained else 'predicts'}"
-            )
+    _require_logits(net.eval(), name, (1, channels, *size), classes)
+    before = copy.deepcopy(net.state_dict())  # with statistics, which change in training
+    _require_logits(net.train(), name, (2, channels, *size), classes)
+    net.load_state_dict(before)
     if not any(weight.requires_grad for weight in net.parameters()):
         raise SettingError(f"net: {name} makes a network without weights that can be trained")
-    return net.train()
+    return net
+
+
+def _require_logits(net: nn.Module, name: str, shape: tuple[int, ...], classes: int) -> None:
+    """Raise SettingError unless a network makes logits, and nothing else, of blank images of this shape."""
+    try:
+        with torch.no_grad():
+            device = next(net.parameters(), torch.empty(0)).device
+            logits = net(torch.zeros(shape, device=device))
+    except (RuntimeError, ValueError, AssertionError, IndexError) as error:  # of shapes that don't fit
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SettingError(f"net: {name} can't take images {shape[1:]}: {reason}") from error
+    if not isinstance(logits, Tensor) or logits.shape != (shape[0], classes):
+        when = "is trained" if net.training else "predicts"
+        raise SettingError(
+            f"net: {name} doesn't give {classes} logits for an image, and nothing else, when it {when}"
+        )
 
 
 def title(net: str | StudentFactory, size: tuple[int, int]) -> str:

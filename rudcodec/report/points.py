@@ -115,8 +115,7 @@ _RESULT = {
 def _result(result: EvalResult) -> dict[str, Any]:
     facts = {name: value for name, value in asdict(result).items() if name in _RESULT}
     facts["per_class"] = [None if math.isnan(value) else value for value in result.per_class]
-    if len(result.seeds) == 1:
-        facts["std"] = None  # one student has none
+    facts["std"] = result.deviation
     if len(result.per_class) > MOST_CLASSES:
         facts["confusion"] = ()
     return facts

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -209,16 +209,19 @@ class Experts:
         """An expert's weights at the end of an epoch (0: the initial ones), in the order of the network's
         parameters, with the device and dtype of ``like``."""
         tensors = self._load(expert)
-        names = [name for name, _ in self.network().named_parameters()]
-        return [tensors[f"{epoch}/{name}"].to(like.device, like.dtype) for name in names]
+        return [tensors[f"{epoch}/{name}"].to(like.device, like.dtype) for name in self._names]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Of the network's parameters, in their order."""
+        return [name for name, _ in self.network().named_parameters()]
 
     def _read(self, expert: int) -> dict[str, Tensor]:
         try:
             tensors = load_file(self.files[expert])
         except (SafetensorError, OSError) as error:
             raise DataError(f"{self.files[expert]}: can't be read ({error})") from None
-        names = [name for name, _ in self.network().named_parameters()]
-        if any(f"{epoch}/{name}" not in tensors for epoch in range(self.epochs + 1) for name in names):
+        if any(f"{epoch}/{name}" not in tensors for epoch in range(self.epochs + 1) for name in self._names):
             raise DataError(f"{self.files[expert]}: lacks weights of an expert of {self.epochs} epochs")
         return tensors
 
