@@ -49,6 +49,7 @@ ALTERNATIVES = {
     "gradients": "utility_alternatives:WeightGradients",
     "two_networks": "moment_variants:TwoNetworks",
     "covariances": "moment_variants:Covariances",
+    "regression": "regression_utility:Regression",
 }
 for _name, _attribute in ALTERNATIVES.items():
     UTILITIES.add(_name, _attribute)
