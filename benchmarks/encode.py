@@ -36,6 +36,7 @@ from rudcodec.cli.values import amount
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import Settings
 from rudcodec.distill.chunks import default_chunk_size
+from rudcodec.distill.encoding import Encoding
 from rudcodec.distill.estimate import TimingJournal, timed_stages
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.label_network import training as label_training
@@ -134,7 +135,7 @@ class Measurement:
         for labels in ("network", "hard"):
             inputs = self._inputs(train, labels)
             journal = kind()
-            for name in timed_stages(inputs, RunContext(self.device, journal=journal)):
+            for name in timed_stages(Encoding(inputs, RunContext(self.device, journal=journal))):
                 yield inputs, name, journal
                 if labels == "network":
                     break  # the stages of images come with hard labels

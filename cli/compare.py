@@ -25,7 +25,7 @@ from .commands import command, is_quiet
 from .judging import Judging, RealImages, judging_flags, recipe_flag
 from .outputs import check_standard_output
 from .tables import print_table
-from .values import finite, naming, read_input, shown_input
+from .values import Input, finite, naming, read_input, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.comparison import Entry
@@ -61,9 +61,15 @@ class Row(NamedTuple):
 
 
 @command("compare", "Show two files side by side.")
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
-@click.option("--real", "source", metavar="SRC", help="Train students on both, judge them on these images.")
+@click.argument("first", metavar="A", type=Input())
+@click.argument("second", metavar="B", type=Input())
+@click.option(
+    "--real",
+    "source",
+    type=Input(),
+    metavar="SRC",
+    help="Train students on both, judge them on these images.",
+)
 @recipe_flag("the files' recipes")
 @judging_flags(rare=True)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")

@@ -34,7 +34,7 @@ from .outputs import (
 from .preview import preview_png
 from .reading import READING_SECTION, SPLIT, reading_flags, size_flag
 from .setting_flags import setting_flags
-from .values import FiniteRange
+from .values import FiniteRange, Input
 
 if TYPE_CHECKING:
     from rudcodec.distill import CompressResult, Estimate
@@ -44,7 +44,7 @@ _SET = "A set that is distilled already"
 
 
 @command("compress", "Distill an image set into a .rud file.")
-@click.argument("source", metavar="SRC")
+@click.argument("source", metavar="SRC", type=Input())
 @click.argument("out", metavar="OUT", type=Destination())
 @size_flag
 @reading_flags
@@ -57,6 +57,15 @@ _SET = "A set that is distilled already"
     help="Which part: train, val, test or all (train).",
 )
 @click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="NAME",
+    cls=RareOption,
+    section=READING_SECTION,
+    help="Only this class; may be repeated.",
+)
+@click.option(
     "--from-tensors",
     "distilled",
     is_flag=True,
@@ -64,7 +73,9 @@ _SET = "A set that is distilled already"
     section=_SET,
     help="SRC is one: code it as it is.",
 )
-@click.option("--real", metavar="SRC", cls=RareOption, section=_SET, help="The set that it stands for.")
+@click.option(
+    "--real", type=Input(), metavar="SRC", cls=RareOption, section=_SET, help="The set that it stands for."
+)
 @setting_flags
 @click.option("--dry-run", is_flag=True, help="Only say what it would take.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
@@ -139,8 +150,8 @@ def _say_beforehand(view: ProgressView, inputs: Inputs, asked: Settings) -> None
         view.say(_software(settings))
     if asked.bpc == math.inf and asked.lmbda is None:
         view.say(_default_budget(settings.bpc, inputs.num_classes))
-    if inputs.limit_note is not None:
-        view.say(f"note: {inputs.limit_note}")
+    for note in inputs.notes:
+        view.say(f"note: {note}")
     view.say(f"settings: {settings}")
 
 

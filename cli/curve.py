@@ -28,11 +28,12 @@ from .reading import read_images, size_flag
 from .report_outputs import ReportOutputs
 from .tables import print_table
 from .values import (
+    Input,
+    Output,
     amounts,
     is_recipe_field,
     key_value,
     naming,
-    output_name,
     read_input,
     recipe_change,
     shown_input,
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 
 
 @command("curve", "Draw accuracy by size, beside real images: a report.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--real", "source", metavar="SRC", help="Real images, as for compress.")
+@click.argument("files", metavar="FILE...", type=Input(), nargs=-1, required=True)
+@click.option("--real", "source", type=Input(), metavar="SRC", help="Real images, as for compress.")
 @click.option(
     "--bpc",
     "sizes",
@@ -83,7 +84,7 @@ if TYPE_CHECKING:
     "-o",
     "--out",
     "outs",
-    type=output_name,
+    type=Output(),
     multiple=True,
     default=("curve",),
     metavar="OUT",

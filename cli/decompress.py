@@ -16,14 +16,14 @@ from rudcodec.text import counted, listed, short
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, check_outputs, destination, send, shown_output, staged
-from .values import naming, output_name, read_input
+from .values import Input, Output, naming, read_input
 
 _NAMED = 10
 
 
 @command("decompress", "Write a file's images as class folders of PNG.")
-@click.argument("file", metavar="FILE")
-@click.argument("out", metavar="OUT", type=output_name)
+@click.argument("file", metavar="FILE", type=Input())
+@click.argument("out", metavar="OUT", type=Output())
 @click.option(
     "--format",
     "format_name",

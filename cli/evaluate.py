@@ -17,14 +17,14 @@ from rudcodec.errors import BudgetError
 from rudcodec.optional import TRAINING, require
 from rudcodec.pace import PacedView
 from rudcodec.report import JudgedFile
-from rudcodec.text import average, counted, percent
+from rudcodec.text import average, counted, percent, points_above
 from rudcodec.threads import prepare_for_images
 
 from .commands import command, is_quiet
 from .judging import CODEC, Judging, judging_flags, recipe_flag
 from .outputs import check_standard_output
 from .tables import print_table
-from .values import finite, naming, read_input, shown_input
+from .values import Input, finite, naming, read_input, shown_input
 
 if TYPE_CHECKING:
     from rudcodec.baselines import Baseline, Codec
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 
 @command("eval", "Train students on a file, judge them on real images.")
-@click.argument("file", metavar="FILE")
-@click.option("--real", "source", required=True, metavar="SRC", help="Real images, as for compress.")
+@click.argument("file", metavar="FILE", type=Input())
+@click.option(
+    "--real", "source", type=Input(), required=True, metavar="SRC", help="Real images, as for compress."
+)
 @click.option(
     "--baseline",
     type=CODEC,
@@ -144,7 +146,7 @@ def _print_entries(entries: list[Entry], split: Split) -> None:
         if entry.baseline is not None:
             names = [f" ({title})" for title in titles] if len(titles) > 1 else [""]
             each = [
-                f"{100 * (ours.mean - theirs.mean):+.1f}{name}"
+                f"{points_above(ours.mean, theirs.mean):+.1f}{name}"
                 for ours, theirs, name in zip(students, entry.results, names, strict=True)
             ]
             click.echo(f"{', '.join(each)} points over {entry.name}")

@@ -16,15 +16,15 @@ from rudcodec.threads import prepare_for_images
 
 from .commands import closing, command, device_flag, is_quiet
 from .reading import read_images, reading_flags, size_flag
-from .values import FiniteRange, output_folder
+from .values import FiniteRange, Input, Output
 
 if TYPE_CHECKING:
     from rudcodec.data.reading import Mode
 
 
 @command("experts", "Train the networks that --utility tm matches.")
-@click.argument("source", metavar="SRC")
-@click.argument("folder", metavar="DIR", type=output_folder)
+@click.argument("source", metavar="SRC", type=Input())
+@click.argument("folder", metavar="DIR", type=Output(path_type=Path))
 @click.option(
     "--count", type=click.IntRange(1), default=10, metavar="N", help="How many (10; published: 100)."
 )

@@ -8,11 +8,11 @@ import click
 
 from .commands import command
 from .outputs import Destination, check_outputs, force_flag, write_file
-from .values import naming, read_input
+from .values import Input, naming, read_input
 
 
 @command("extract", "Write some of the images of a .rud file as another.")
-@click.argument("file", metavar="IN")
+@click.argument("file", metavar="IN", type=Input())
 @click.argument("out", metavar="OUT", type=Destination())
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Keep this class; may be repeated.")
 @click.option("--ipc", type=click.IntRange(1), metavar="N", help="Keep the first N images of each class.")

@@ -14,7 +14,7 @@ from rudcodec.text import average, counted, listed, short, shown
 
 from .commands import command
 from .tables import print_table
-from .values import naming, read_input
+from .values import Input, naming, read_input
 
 if TYPE_CHECKING:
     from rudcodec.bitstream import Outline, Part
@@ -25,7 +25,7 @@ _LABELS = {"hard": "hard labels", "soft": "soft labels", "network": "labels from
 
 
 @command("info", "Explain every byte of a file.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", type=Input())
 @click.option("--bits", is_flag=True, help="Decode, too: which network and which latents take how many bits.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def info(file: str, bits: bool, as_json: bool) -> None:

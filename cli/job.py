@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 from click.core import ParameterSource
 
 from rudcodec.data.reading import Reading
@@ -44,7 +45,7 @@ class Sets:
 
     @property
     def num_classes(self) -> int:
-        return len(self._some.classes)
+        return len(np.unique(self._some.labels))  # a file has those of which there are images
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -80,6 +81,7 @@ class Job:
     background: str | None
     skip_bad: bool
     split: Split | None
+    classes: tuple[str, ...]
     distilled: bool
     real: str | None
     dry_run: bool
@@ -159,7 +161,7 @@ class Job:
 
     def read(self, view: ProgressView) -> Sets:
         """The sets. Raises RudError."""
-        reading = Reading(self.size, self.mode, self.background, self.skip_bad)
+        reading = Reading(self.size, self.mode, self.background, self.skip_bad, classes=self.classes or None)
         real, distilled = (self.real, self.source) if self.distilled else (self.source, None)
         return Sets(
             None if real is None else read_images(real, self.split or "train", reading, view),

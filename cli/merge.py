@@ -12,11 +12,11 @@ from rudcodec.text import counted, shown
 
 from .commands import command
 from .outputs import Destination, check_outputs, force_flag, write_file
-from .values import naming, read_input
+from .values import Input, naming, read_input
 
 
 @command("merge", "Put the images of several .rud files into one.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=Input(), nargs=-1, required=True)
 @click.option("-o", "--out", metavar="OUT", type=Destination(), required=True, help="The new file.")
 @force_flag
 def merge(files: tuple[str, ...], out: Path, force: bool) -> None:

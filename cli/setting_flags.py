@@ -17,7 +17,7 @@ from rudcodec.settings import PRESETS, RUN_SECTION, Settings, parse_settings
 from rudcodec.settings_file import parse_settings_file
 
 from .commands import RareOption
-from .values import byte_amount, key_value, naming, read_text
+from .values import Input, byte_amount, key_value, naming, read_text
 
 
 class _Value(click.ParamType):  # type: ignore[type-arg]  # only new versions of click have arguments there
@@ -137,7 +137,9 @@ _OTHERS = (
         metavar="NAME",
         help="Training time: fast, balanced, best (balanced).",
     ),
-    click.option("--config", metavar="FILE", help="Take settings from FILE: TOML, or what --log wrote."),
+    click.option(
+        "--config", type=Input(), metavar="FILE", help="Take settings from FILE: TOML, or what --log wrote."
+    ),
     click.option(
         "--set",
         "overrides",

@@ -10,11 +10,11 @@ from rudcodec.text import counted, listed, per_class, short
 
 from .commands import closing, command
 from .outputs import STANDARD_OUTPUT, Destination, check_outputs, force_flag, shown_output, write_output
-from .values import amount, naming, read_input
+from .values import Input, amount, naming, read_input
 
 
 @command("truncate", "Make a smaller file by leaving out segments.")
-@click.argument("file", metavar="IN")
+@click.argument("file", metavar="IN", type=Input())
 @click.argument("out", metavar="OUT", type=Destination())
 @click.option("--ipc", type=amount, metavar="N", help="At most N images per class, on average.")
 @click.option("--bpc", type=amount, metavar="N", help="At most N bits per class, such as 20k.")

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+from click.types import StringParamType
 
 from rudcodec.errors import (
     BudgetError,
@@ -135,7 +137,26 @@ def shown_input(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-class OutputFile(click.Path):
+class Input(StringParamType):
+    """The name of a file, folder or set that is read, as it was given."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Shells complete the names of files."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Output(click.Path):
+    """The name of a file or folder to write."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        return super().convert(output_name(str(value)), param, ctx)
+
+
+class OutputFile(Output):
     """The path of a file to write, as a :class:`pathlib.Path`."""
 
     def __init__(self) -> None:
@@ -146,7 +167,7 @@ class OutputFile(click.Path):
     ) -> str | bytes | os.PathLike[str]:
         if names_folder(str(value)):
             self.fail(f"{value}: names a folder; give a file.", param, ctx)
-        return super().convert(output_name(str(value)), param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def output_name(text: str) -> str:
@@ -154,11 +175,6 @@ def output_name(text: str) -> str:
     if not text:
         raise click.BadParameter("the name is empty; is a variable of the shell not set?")
     return text
-
-
-def output_folder(text: str) -> Path:
-    """The same as a path."""
-    return Path(output_name(text))
 
 
 class FiniteRange(click.FloatRange):

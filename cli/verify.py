@@ -10,11 +10,11 @@ from rudcodec.errors import RudError
 from rudcodec.text import shown
 
 from .commands import command, is_quiet
-from .values import naming, read_input
+from .values import Input, naming, read_input
 
 
 @command("verify", "Check a file's checksums and decoded pixels.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=Input(), nargs=-1, required=True)
 @click.option("--strict", is_flag=True, help="Refuse what may take more than seconds to decode.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def verify(files: tuple[str, ...], strict: bool, as_json: bool) -> None:

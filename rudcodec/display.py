@@ -53,7 +53,7 @@ class ProgressView:
             from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-            console = Console(stderr=True)
+            console = Console(stderr=True, emoji=False)  # names may have colons
             self._stages = Progress(
                 TextColumn("{task.description:<12}", markup=False),  # names may have brackets
                 BarColumn(bar_width=24),

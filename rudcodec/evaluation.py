@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from rudcodec.students import (
     students_within,
 )
 from rudcodec.synthetic import SyntheticSet
+from rudcodec.text import listed
 from rudcodec.watching import watched_stages
 from rudcodec.whole_numbers import MAX_SEED, MAX_STUDENTS, whole
 
@@ -124,7 +126,7 @@ class EvalResult:
 
 @usual_torch()
 def evaluate(
-    synthetic: SyntheticSet | LabelledImages | RudFile | list[Any] | tuple[RudFile, ...],
+    synthetic: SyntheticSet | LabelledImages | RudFile | Iterable[RudFile],
     real: LabelledImages | SourceLike,
     *,
     split: Split = "val",
@@ -144,7 +146,7 @@ def evaluate(
 
     Args:
         synthetic: the set to train on: a decoded one, what :func:`rudcodec.load` takes, such as a ``.rud``
-            file or a list of these, or any labelled images (then with ``recipe``).
+            file or several of these, or any labelled images (then with ``recipe``).
         real: images to judge on, or a source as in :func:`rudcodec.data.load`, of which ``split`` is read, in
             the set's size; the logger ``rudcodec`` says what becomes of others. Those of classes that the set
             doesn't have are left out, and a warning says so.
@@ -187,6 +189,7 @@ def evaluate(
     whose = "the file" if isinstance(synthetic, SyntheticSet) else "the set"
     shape = synthetic.images.shape[1:]
     real = matching(real, split, shape, synthetic.classes, has_all=False, whose=whose, reading=reading)
+    _warn_of_unknown_classes(synthetic, real)
     with ExitStack() as stack:
         watched = stack.enter_context(watched_stages(progress))
         keeper = None
@@ -228,6 +231,18 @@ def label_accuracy(network: LabelNetwork, real: LabelledImages, progress: Progre
             if progress is not None:
                 progress(end, len(real))
     return right / len(real)
+
+
+def _warn_of_unknown_classes(synthetic: SyntheticSet | LabelledImages, real: LabelledImages) -> None:
+    """Warn if students are judged on classes of which they have seen no image, as of a part of a file."""
+    unknown = np.setdiff1d(real.labels, synthetic.labels)
+    if len(unknown):
+        warnings.warn(
+            f"students see no image of {listed(real.classes[number] for number in unknown)}, but are judged "
+            "on these, too; a file of some classes, as rudcodec.extract makes it, is judged on those it has",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _confusion(

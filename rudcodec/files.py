@@ -29,8 +29,12 @@ _DRAWN = 8  # characters of a temporary name that tempfile draws
 _LONGEST_NAME = 180  # bytes; file systems allow 255, and a temporary file's name is longer than its target's
 
 
-def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Write a file that is complete or not there: see :func:`replacing`. Raises DataError."""
+def write_bytes(data: bytes, path: str | os.PathLike[str] | BinaryIO) -> None:
+    """Write a file that is complete or not there: see :func:`replacing`; or into one that is open. Raises
+    DataError."""
+    if not isinstance(path, str | os.PathLike):
+        path.write(data)
+        return
     with replacing(path) as file:
         file.write(data)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def load(
-    path: File | list[File] | tuple[File, ...],
+    path: File | Iterable[File],
     *,
     classes: Iterable[str] | None = None,
     segments: Iterable[int] | None = None,
@@ -38,19 +38,26 @@ def load(
     be slow. What asks for more raises FormatError before anything is decoded, as large sets do: about 3,000
     images of 32 x 32 pixels pass, where classes are few and share their networks.
 
-    ``path`` may also be an open binary file, or a whole file's contents; or a list of these, whose images
-    become one set as :func:`rudcodec.merge` has it. Raises DataError (no such file), FormatError (bad
-    contents) or SettingError (no such class or segment, or files that don't go together).
+    ``path`` may also be an open binary file, or a whole file's contents; or several of these, whose images
+    become one set as :func:`rudcodec.merge` has it: classes are numbered as they first occur, so that those
+    of the first file keep their numbers. Raises DataError (no such file), FormatError (bad contents) or
+    SettingError (no such class or segment, or files that don't go together).
     """
     from rudcodec import bitstream
 
-    if isinstance(path, list | tuple):
+    if _are_several(path):
         contents, size = merged(path)
         payload, images = bitstream.decode_images(contents, segments, classes, strict)
         return _wrap(payload, images, size)
-    with bitstream.opened(path) as data:
+    with bitstream.opened(cast("File", path)) as data:
         payload, images = bitstream.decode_images(data, segments, classes, strict)
         return _wrap(payload, images, len(data))
+
+
+def _are_several(path: File | Iterable[File]) -> TypeGuard[Iterable[File]]:
+    """Whether these are files, rather than one, which can be iterated over, too."""
+    is_one = isinstance(path, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(path, "read")
+    return isinstance(path, Iterable) and not (is_one or isinstance(path, Mapping))
 
 
 def stream(
@@ -103,7 +110,7 @@ def decompress(
     """
     from rudcodec import bitstream
     from rudcodec.export.targets import check_folder
-    from rudcodec.files import check_writable
+    from rudcodec.files import check_not_read, check_writable
     from rudcodec.output import of_saving
 
     chosen = choose_format(out, format)
@@ -111,6 +118,7 @@ def decompress(
         check_folder(out)
     else:
         check_writable(out)
+        check_not_read(out, [path])
     with bitstream.opened(path) as data:
         if not force:
             of_saving(bitstream.parse(data, strict=strict), chosen).check()

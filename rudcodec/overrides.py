@@ -43,5 +43,7 @@ def check_names(overrides: Iterable[str], other_arguments: Iterable[str]) -> Non
             raise SettingError(
                 "a preset is an argument of its own: compress(..., Settings.preset('fast', ...))"
             )
+        if name == "bytes":
+            raise SettingError("there is no setting 'bytes': bpc is 8 * bytes / number of classes")
         if name not in settings:
             raise SettingError(f"there is no setting {name!r}{guess(name, (*settings, *other_arguments))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from rudcodec.errors import SettingError
 from rudcodec.files import write_bytes
@@ -13,17 +13,19 @@ from rudcodec.text import shown
 if TYPE_CHECKING:
     from rudcodec.bitstream import File, Truncation
 
-AnyPath = str | os.PathLike[str]
+Target = str | os.PathLike[str] | BinaryIO
+"""Where a new file goes: a path, or an open binary file."""
 
 
 def truncate(
     file: File,
-    out: AnyPath,
+    out: Target,
     *,
     ipc: float | None = None,
     bpc: float | None = None,
 ) -> Truncation:
-    """Write the first segments of a ``.rud`` file as a file of their own; no image is decoded or encoded.
+    """Write the first segments of a ``.rud`` file as a file of their own, to a path or an open file; no image
+    is decoded or encoded.
 
     Of ``file``, a path, an open binary file or a file's contents, as many segments as have at most ``ipc``
     images per class, on average, or ``bpc`` bits per class (or both): the result says how many that were, and
@@ -37,9 +39,9 @@ def truncate(
     return result
 
 
-def merge(files: Iterable[File], out: AnyPath) -> int:
-    """Write the images of several ``.rud`` files (paths, open files, contents) as one file; classes of the
-    same name are one class.
+def merge(files: Iterable[File], out: Target) -> int:
+    """Write the images of several ``.rud`` files (paths, open files, contents) as one file, to a path or an
+    open file; classes of the same name are one class, and are numbered as they first occur.
 
     Nothing is decoded or encoded: the file takes about the sum of the others. It has the first one's recipe.
     Returns its size in bytes.
@@ -71,7 +73,7 @@ def merged(files: Iterable[File]) -> tuple[bytes, int]:
 
 def extract(
     file: File,
-    out: AnyPath,
+    out: Target,
     *,
     classes: Iterable[str] | None = None,
     ipc: int | None = None,
@@ -81,7 +83,7 @@ def extract(
 
     Args:
         file: a path, an open binary file, or a file's contents.
-        out: where the new one goes.
+        out: where the new one goes: a path, or an open binary file.
         classes: names of the classes that are kept; None: all.
         ipc: the first so many images of each class; None: all.
         hard: leave out soft labels or a label network.

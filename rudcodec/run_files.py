@@ -53,6 +53,8 @@ class RunFiles:
         """Raise, before anything is read, what the run would raise of its folders. Raises DataError."""
         if not is_first_process():  # the folders are the first one's affair, which may have begun
             return
+        if self.checkpoints is not None and self.checkpoints == self.learnt:
+            raise SettingError(f"checkpoints and learnt are one folder, {self.checkpoints}; name two")
         for folder in (self.checkpoints, self.learnt):
             if folder is not None:
                 check_folder(folder)

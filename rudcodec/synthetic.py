@@ -21,7 +21,7 @@ from rudcodec.views import checked_numbers, labelling
 if TYPE_CHECKING:
     from torch import Tensor, device
 
-    from rudcodec.data import LabelledImages, SourceLike, Split
+    from rudcodec.data import LabelledImages, Reading, SourceLike, Split
     from rudcodec.students import Batches
     from rudcodec.torch_dataset import TensorImages
     from rudcodec.viewset import ViewMaker, Views
@@ -243,17 +243,23 @@ class SyntheticSet:
 
         return loss_of(self, logits, targets)
 
-    def real_images(self, source: LabelledImages | SourceLike, split: Split = "val") -> LabelledImages:
+    def real_images(
+        self,
+        source: LabelledImages | SourceLike,
+        split: Split = "val",
+        *,
+        reading: Reading | None = None,
+    ) -> LabelledImages:
         """Real images to judge students of this set on: in its size and with its class numbers.
 
         Those of classes that the set lacks are left out, and a warning says so. Images, or a ``source`` of
-        which ``split`` is read as by :func:`rudcodec.data.load`. Raises DataError if they have another size
-        or other classes.
+        which ``split`` is read as by :func:`rudcodec.data.load`, as ``reading`` says, the size apart. Raises
+        DataError if they have another size or other classes.
         """
         from rudcodec.data.matching import matching
 
         shape = self.images.shape[1:]
-        return matching(source, split, shape, self.classes, has_all=False, whose="the file")
+        return matching(source, split, shape, self.classes, has_all=False, whose="the file", reading=reading)
 
     def hf(self) -> Any:
         """A Hugging Face ``datasets.Dataset`` with the columns ``image``, ``label`` (with class names) and,

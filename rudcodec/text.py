@@ -60,6 +60,11 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+def points_above(ours: float, theirs: float) -> float:
+    """How many points an accuracy, 0..1, is above another one, to the tenth that is shown."""
+    return round(100 * (ours - theirs), 1) + 0.0  # no negative zero
+
+
 def percent(mean: float, std: float = 0.0, count: int = 1) -> str:
     """A fraction, with its standard deviation if it is the mean of several: 74.8 %, 67.3 ± 0.2 %."""
     return f"{100 * mean:.1f} %" if count < 2 else f"{100 * mean:.1f} ± {100 * std:.1f} %"

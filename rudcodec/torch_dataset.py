@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -43,6 +44,16 @@ class TensorImages(Dataset[tuple[Any, Any]]):
 
     def __len__(self) -> int:
         return len(self.data)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of classes, as torchvision's sets have them."""
+        return self.data.classes
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The class number of each image, int64 (N,), as torchvision's sets have them."""
+        return self.data.labels
 
     @usual_torch()
     def __getitem__(self, index: int) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ memory than small ones.
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,14 +14,15 @@ import numpy as np
 from rudcodec import views
 from rudcodec.bitstream import probabilities
 from rudcodec.export import Contents, choose_format, save
-from rudcodec.payload import LabelNetwork, Recipe
+from rudcodec.payload import ImageShape, LabelNetwork, Recipe
 
 _PIXELS = 1 << 18  # of the views that are rendered at once
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Labelled views of a set.
+    """Labelled views of a set: a map-style dataset of uint8 images (H, W, C) and probabilities, float32
+    (classes,).
 
     Attributes:
         images: uint8 (n, H, W, C).
@@ -35,6 +37,18 @@ class Views:
     classes: tuple[str, ...]
     recipe: Recipe | None
     temperature: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        number = operator.index(index)
+        return self.images[number], self.probs[number]
+
+    def __repr__(self) -> str:
+        height, width, channels = self.images.shape[1:]
+        shape = ImageShape(height, width, channels)
+        return f"Views({len(self):,} images {shape.text}, {len(self.classes):,} classes)"
 
     @property
     def labels(self) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ from rudcodec.payload import (
     hard_recipe,
 )
 from rudcodec.rearrange import merge
+
+pytestmark = pytest.mark.filterwarnings("ignore:metadata differ")  # as drawn metadata may
 
 FLAT = Architecture(2, 3, 1, (1,), (), (layer(1, relu=False),))
 
@@ -274,6 +277,21 @@ def test_files_on_disk(tmp_path: Path) -> None:
     assert whole.recipe == recipe
     found = bitstream.decode((tmp_path / "out.rud").read_bytes()).metadata
     assert found == {"name": "first", "licence": "CC0", "source": "nowhere"}
+
+
+def test_files_in_memory(tmp_path: Path) -> None:
+    contents = [bitstream.encode(flat(("a", "b"))), bitstream.encode(flat(("c", "b"), 1))]
+    merge(contents, tmp_path / "out.rud")
+    out = BytesIO()
+    assert merge(iter(contents), out) == len(out.getvalue())
+    assert out.getvalue() == (tmp_path / "out.rud").read_bytes()
+    loaded = rudcodec.load(iter(contents))
+    assert loaded.classes == ("a", "b", "c") and loaded.labels.tolist() == [0, 1, 2, 1]
+    part = BytesIO()
+    assert rudcodec.extract(out.getvalue(), part, classes=["c", "a"]) == len(part.getvalue())
+    assert rudcodec.load(part.getvalue()).classes == ("a", "c")
+    with pytest.raises(FormatError, match="file begins here"):
+        rudcodec.load(b"".join(contents))
 
 
 @settings(max_examples=30)

@@ -39,6 +39,14 @@ def assert_one_line(result: Result, *words: str) -> None:
         assert word in result.stderr
 
 
+FILES_OF = (
+    "info", "verify", "truncate", "merge", "extract", "compress", "eval", "decompress", "decompress x",
+    "curve", "eval x --real", "compress --config", "compress x", "experts", "experts x", "curve -o",
+    "compare x",
+)  # fmt: skip
+"""What shells complete by names of files, after the command."""
+
+
 class TestErrors:
     @pytest.mark.parametrize("command", ["info", "verify", "decompress"])
     @pytest.mark.parametrize("cut", ["empty", "garbage", "half", "one byte short", "one byte more"])
@@ -223,9 +231,10 @@ class TestHelp:
             ("rudcodec compress --pres", ["--preset"]),
             ("rudcodec compress --preset b", ["balanced", "best"]),
             ("rudcodec compress --labels h", ["hard"]),
+            *((f"rudcodec {words} d", None) for words in FILES_OF),
         ],
     )
-    def test_a_shell_completes(self, words: str, completed: list[str]) -> None:
+    def test_a_shell_completes(self, words: str, completed: list[str] | None) -> None:
         result = subprocess.run(
             [sys.executable, "-c", "from rudcodec.cli.main import main; main(prog_name='rudcodec')"],
             check=False,
@@ -239,7 +248,8 @@ class TestHelp:
                 "COMP_CWORD": str(len(words.split()) - 1),
             },
         )
-        assert result.stdout.splitlines() == [f"plain,{word}" for word in completed]
+        expected = ["file,d"] if completed is None else [f"plain,{word}" for word in completed]
+        assert result.stdout.splitlines() == expected
 
     def test_both_modules_are_the_command(self) -> None:
         for module in ("rudcodec", "rudcodec.cli"):

@@ -126,6 +126,8 @@ class TestForce:
         command: list[str | Path] = ["decompress", rud, rud, "--format", "npz"]
         assert "is what is read" in one_line(run(*command, "--force"))
         assert "exists already" in one_line(run(*command))
+        with pytest.raises(rudcodec.DataError, match="is what is read"):
+            rudcodec.decompress(rud, rud, format="npz")
         assert rud.read_bytes() == before
 
     @pytest.mark.parametrize("option", ["", "--log", "--preview"])
@@ -374,6 +376,32 @@ class TestNames:
         monkeypatch.chdir(tmp_path / "empty")
         assert run("decompress", rud, ".").exit_code == 0
         assert (tmp_path / "empty" / "labels.json").is_file()
+
+    @pytest.mark.parametrize("fails", [None, "ant", "labels.json"])
+    def test_the_working_directory_stays_where_it_is(
+        self, fails: str | None, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out, rename = tmp_path / "out", Path.rename
+        out.mkdir()
+        monkeypatch.chdir(out)
+        small = tmp_path / "small-1.rud"
+        small.write_bytes(bitstream.truncate(rud.read_bytes(), ipc=2).data)
+        assert run("decompress", rud, ".").exit_code == 0
+        before = sorted(out.rglob("*"))
+
+        def fails_at_a_new_one(path: Path, target: Path) -> Path:
+            if path.name == fails and path.parent.name.endswith("-tmp"):
+                raise OSError(5, "Input/output error")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", fails_at_a_new_one)
+        result = run("decompress", small, ".", "--force")
+        assert Path.cwd() == out.resolve()
+        if fails is None:
+            assert result.exit_code == 0 and len(list(out.rglob("*.png"))) == 6
+            assert {path.name for path in out.iterdir()} == {"ant", "bee", "cicada", "labels.json"}
+        else:
+            assert result.exit_code == 2 and sorted(out.rglob("*")) == before
 
     def test_a_folder_that_cannot_be_replaced_stays(
         self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

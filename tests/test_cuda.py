@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 import rudcodec  # noqa: E402
 from rudcodec.distill import Settings  # noqa: E402
+from rudcodec.distill.encoding import Encoding  # noqa: E402
 from rudcodec.distill.estimate import TimingJournal, timed_stages  # noqa: E402
 from rudcodec.distill.inputs import resolve_inputs  # noqa: E402
 from rudcodec.evaluation import evaluate  # noqa: E402
@@ -123,7 +124,7 @@ def test_no_loop_waits_for_the_gpu(changes: dict[str, Any], stages: list[str]) -
     settings = Settings(**{"bpc": 4000, "ipc": 4, "chunk": 3, "joint": 9, **changes})
     inputs = resolve_inputs(stripes(3), None, settings)
     run = RunContext("cuda", journal=NonWaitingJournal())
-    assert list(timed_stages(inputs, run)) == stages
+    assert list(timed_stages(Encoding(inputs, run))) == stages
 
 
 def test_views_are_the_cpus(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 import rudcodec
 from rudcodec import DataError, SettingError, SyntheticSet
 from rudcodec.augment import augment
+from rudcodec.data import Reading
 from rudcodec.nets import NETS, build
 from rudcodec.nets.normalise import normalise
 from rudcodec.payload import Recipe
@@ -145,6 +146,16 @@ def test_torch_gives_normalised_tensors(data: SyntheticSet) -> None:
     assert labels.tolist() == data.labels.tolist()
 
 
+def test_names_of_classes_go_with_tensors(data: SyntheticSet) -> None:
+    swapped = replace(data, classes=("c", "a", "b"))
+    tensors = swapped.torch(normalise=False)
+    assert tensors.classes == swapped.classes and tensors.targets.tolist() == data.labels.tolist()
+    found = rudcodec.data.load(tensors, "all")
+    names = [found.classes[label] for label in found.labels]
+    assert sorted(names) == sorted(swapped.classes[label] for label in data.labels)
+    assert found.classes == swapped.classes
+
+
 def test_torch_gives_soft_labels(soft: SyntheticSet, data: SyntheticSet) -> None:
     assert soft.probs is not None
     assert soft.torch()[7][1] == 7
@@ -161,6 +172,11 @@ def test_train_transform_augments_what_it_normalises(data: SyntheticSet) -> None
     torch.testing.assert_close(test(data.images[2]), expected[2])
     torch.testing.assert_close(test(Image.fromarray(data.images[2])), expected[2])
     torch.testing.assert_close(test(expected), expected)
+    loader: Any = DataLoader(data, len(data))  # type: ignore[arg-type]
+    (loaded, _), *_ = loader
+    for pixels in (loaded, loaded.permute(0, 3, 1, 2)):
+        torch.testing.assert_close(test(pixels), expected)
+        torch.testing.assert_close(test(pixels[2]), expected[2])
     torch.manual_seed(3)
     augmented = train(data.images)
     generator = torch.Generator().manual_seed(3)
@@ -185,7 +201,8 @@ def test_transforms_of_grey_sets_take_any_pil_image() -> None:
     "images",
     [
         np.zeros((8, 8, 1), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8),
-        torch.zeros(3, 8, 8, dtype=torch.uint8), torch.zeros(1, 8, 8), torch.zeros(8, 8),
+        torch.zeros(4, 8, 8, dtype=torch.uint8), torch.zeros(3, 8, 8, dtype=torch.int64),
+        torch.zeros(1, 8, 8), torch.zeros(8, 8), torch.zeros(8, 8, dtype=torch.uint8),
     ],
 )  # fmt: skip
 def test_transforms_refuse_what_is_no_image_of_theirs(images: Any, data: SyntheticSet) -> None:
@@ -337,7 +354,7 @@ def test_batches_of_a_label_network_are_views(tmp_path: Path) -> None:
 def test_workers_of_a_loader_take_turns(labels: str, data: SyntheticSet, tmp_path: Path) -> None:
     if labels == "network":
         data = rudcodec.load(labelled_file(tmp_path))
-    data = data.with_recipe(steps=5, batch=3)
+    data = data.with_recipe(steps=5, batch=3, cutmix=128)
     for workers in (0, 2):
         loader: Any = DataLoader(
             data.batches(seed=1),
@@ -476,5 +493,8 @@ def test_real_images_have_the_size_and_the_class_numbers_of_a_file(data: Synthet
         found = mine.real_images(real)
     assert found.classes == mine.classes and found.labels.tolist() == [0, 2, 1, 0, 2, 1]
     assert found.images[:, 0, 0, 0].tolist() == [1, 2, 3, 5, 6, 7]
+    grey = replace(mine, images=mine.images[..., :1], classes=names)
+    named = (numbered, np.array(names)[real.labels])
+    assert grey.real_images(named, "all", reading=Reading(mode="grey")).channels == 1
     with pytest.raises(DataError, match="images are 8x8 colour, the file's are 8x4 colour"):
         replace(data, images=data.images[:, :4]).real_images(real)

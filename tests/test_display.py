@@ -66,6 +66,8 @@ def test_names_with_brackets_are_shown_as_they_are(monkeypatch: pytest.MonkeyPat
         view("1 of 2, ant[best].rud", 1, 2, "[/b]")
         terminal.wait_for("ant[best].rud")
         terminal.wait_for("[/b]")
+        view.say("sets/:cat:/x")
+        terminal.wait_for("sets/:cat:/x")
 
 
 def test_the_stage_under_way_is_seen_of_more_than_the_screen_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -303,12 +303,24 @@ def test_a_utility_needs_real_images_of_every_class(colour: LabelledImages) -> N
         resolve_inputs(some, colour, Settings(bpc=90_000, utility="mm"))
 
 
-@pytest.mark.parametrize("labels", ["auto", "hard", "network"])
-@pytest.mark.parametrize("bpc", [math.inf, 9000.0])
-def test_a_class_without_images_is_named_at_once(colour: LabelledImages, labels: str, bpc: float) -> None:
+@pytest.mark.parametrize("labels", ["soft", "network"])
+def test_labels_need_real_images_of_every_class(colour: LabelledImages, labels: str) -> None:
     some = colour.take(np.flatnonzero(colour.labels != 1))
-    with pytest.raises(DataError, match="class b has no image that could stand for it: leave that class out"):
-        resolve_inputs(some, None, Settings(labels=labels, utility="none", bpc=bpc))
+    with pytest.raises(DataError, match="class b has no image that labels could be learned from"):
+        resolve_inputs(some, colour, Settings(bpc=90_000, labels=labels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "bpc"), [("auto", math.inf), ("hard", math.inf), ("auto", 9000.0), ("network", 9000.0)]
+)
+def test_a_class_without_images_is_none_of_the_file(colour: LabelledImages, labels: str, bpc: float) -> None:
+    some = colour.take(np.flatnonzero(colour.labels != 1))
+    inputs = resolve_inputs(some, None, Settings(labels=labels, utility="none", bpc=bpc))
+    assert inputs.real.classes == ("a", "c") and inputs.num_classes == 2
+    np.testing.assert_array_equal(inputs.real.labels, some.labels // 2)
+    assert inputs.notes == ("the file lacks b, of which the set has no image",)
+    with pytest.raises(DataError, match="needs two classes or more, has only a"):
+        resolve_inputs(colour.take(np.flatnonzero(colour.labels == 0)), None, Settings())
 
 
 def test_a_class_of_few_images_limits_all(colour: LabelledImages) -> None:

@@ -102,6 +102,11 @@ def test_classes_are_matched_by_name(small: SyntheticSet, real: LabelledImages, 
     assert evaluate(small, turned, seeds=2, width=16).accuracies == result.accuracies
 
 
+def test_classes_without_images_are_warned_of(small: SyntheticSet, real: LabelledImages) -> None:
+    with pytest.warns(RuntimeWarning, match="students see no image of 0, 1, 2, but are judged"):
+        evaluate(small[small.labels > 2], real, seeds=1, width=4, steps=1)
+
+
 def test_numbers_for_names_stand_for_any_names(
     small: SyntheticSet, real: LabelledImages, result: EvalResult
 ) -> None:

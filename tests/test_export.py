@@ -210,6 +210,8 @@ def test_a_form_is_named_or_has_a_suffix(rud: Path, tmp_path: Path) -> None:
     assert "needs --format" in one_line(run("decompress", rud, "-"))
     assert "standard output" in one_line(run("decompress", rud, "-", "--format", "folder"))
     assert "format" in one_line(run("decompress", rud, tmp_path / "out", "--format", "png"))
+    with pytest.raises(SettingError, match="out/: names a folder, and npz is one file"):
+        data.save(f"{tmp_path}/out/", "npz")
     assert not list(tmp_path.glob("out*"))
     assert choose_format("set-0.5") is None and choose_format("out.h5/") is None
     assert choose_format("A.NPZ") is FILE_FORMATS["npz"]

@@ -272,7 +272,7 @@ def test_a_split_without_the_classes_of_a_file_is_refused(tmp_path: Path, labell
     part = tmp_path / "part.rud"
     assert run("extract", labelled, part, "--class", "ant", "--class", "bee").exit_code == 0
     result = run("eval", part, "--real", real, "--split", "all", *QUICK, "--baseline", "none")
-    assert mistake(result).endswith("has no image of the file's classes, ant, bee")
+    assert mistake(result).endswith("has no image of the classes ant, bee")
 
 
 def test_files_of_other_classes_are_not_compared_by_students(

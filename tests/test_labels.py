@@ -82,8 +82,8 @@ def labelled_payload() -> Payload:
 def test_a_rare_class_is_learnt(digits: data.LabelledImages) -> None:
     """A file has as many images of it as of others."""
     threes, eights = (np.flatnonzero(digits.labels == label) for label in (3, 8))
-    rows = np.concatenate([threes, eights[:6]])
-    labels = np.repeat([0, 1], [len(threes), 6])
+    rows = np.random.default_rng(0).permutation(np.concatenate([threes, eights[:6]]))
+    labels = np.isin(rows, eights).astype(np.int64)
     real = data.LabelledImages(digits.images[rows], labels, ("3", "8"), "unbalanced")
     network = trained_network(real, 4000.0, 30_000, RunContext("cpu"))
     unseen = data.LabelledImages(

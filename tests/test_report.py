@@ -32,7 +32,7 @@ from rudcodec.data import load
 from rudcodec.display import ProgressView
 from rudcodec.payload import LabelLayer
 from rudcodec.report import JudgedFile, Ledger, Point, as_tsv
-from rudcodec.report.curves import curves_of, verdicts
+from rudcodec.report.curves import curves_of, is_beaten, verdicts
 from rudcodec.run_files import MARKER
 from rudcodec.settings import Settings
 
@@ -557,6 +557,9 @@ class TestPieces:
         assert verdicts(points) == [f"Better than the files are {named}."]
         better = [points[0], point("pictures", 700, 0.5, sha256="800")]
         assert verdicts(better) == ["The files are 10.0 points above real images as avif, hard labels."]
+        nearly = [points[0], point("pictures", 700, 0.6004, sha256="800")]
+        assert verdicts(nearly) == ["The files are worth as much as real images as avif, hard labels."]
+        assert is_beaten(points[0], points) and not is_beaten(points[0], nearly)
         learned = [
             points[0],
             point("pictures", 700, 0.5, sha256="800", codec="mbt2018", quality=3, uncounted=4000),

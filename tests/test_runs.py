@@ -349,6 +349,8 @@ def test_runs_and_what_they_have_learnt_have_folders_of_their_own(tmp_path: Path
         Learnt(folder).once({"kind": "a"}, journal, lambda: 1)
         with pytest.raises(DataError, match="holds no run, but what runs have learnt"):
             Journal(folder, {"seed": 0}, resume=True)
+    with pytest.raises(SettingError, match="checkpoints and learnt are one folder"):
+        rudcodec.compress("digits", tmp_path / "x.rud", checkpoints="one", learnt=Path("one"))
 
 
 @pytest.mark.slow
@@ -532,5 +534,6 @@ def test_processes_that_torchrun_has_not_started(
     for name in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORLD_SIZE", processes)
-    with pytest.raises(SettingError, match=text), joined_ranks("cpu"):
-        pass
+    for device in ("cpu", "cuda"):
+        with pytest.raises(SettingError, match=text), joined_ranks(device):
+            pass

@@ -145,12 +145,28 @@ def test_a_class_of_unreadable_pictures_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "values",
     [{"size": 0}, {"size": 10**6}, {"mode": "L"}, {"background": "#fff0"}, {"background": "none"},
-     {"background": "rgb(1,2,3)"}, {"background": "\x1b[1m"}],
+     {"background": "rgb(1,2,3)"}, {"background": "\x1b[1m"}, {"classes": "cat"}, {"classes": [1]}],
 )  # fmt: skip
 def test_reading_checks_itself(values: dict[str, object]) -> None:
     with pytest.raises(SettingError) as caught:
         Reading(**values)  # type: ignore[arg-type]
     assert next(iter(values)) in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_some_classes_of_a_source() -> None:
+    images = np.arange(60, dtype=np.uint8)[:, None, None, None] + np.zeros((60, 4, 4, 3), np.uint8)
+    labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
+    source = {"train": (images, labels), "test": (images[:5], ["a", "c", "a", "a", "c"])}
+    whole = load(source)
+    for classes in (["c", "a"], {"a", "c"}, ("a", "c", "a")):
+        some = load(source, reading=Reading(classes=classes))
+        assert some.classes == ("a", "c") and some.ipc_counts() == (18, 18)
+        np.testing.assert_array_equal(some.images, whole.images[whole.labels != 1])
+    assert load(source, "test", reading=Reading(classes=["c", "a"])).ipc_counts() == (3, 2)
+    with pytest.raises(DataError, match="has no class d; its classes are a, b, c"):
+        load(source, reading=Reading(classes=["a", "d"]))
+    with pytest.raises(DataError, match="class 'b' has no image in test"):
+        load(source, "test", reading=Reading(classes=["a", "b"]))
 
 
 def test_size_may_be_given_either_way(tmp_path: Path) -> None:

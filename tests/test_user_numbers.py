@@ -86,7 +86,7 @@ def test_contents_are_taken_wherever_a_file_is(rud: Path, tmp_path: Path) -> Non
 
         assert np.array_equal(rudcodec.load(Pieces(contents)).images, expected)
     with (tmp_path / "text").open("w+", encoding="utf-8") as text, pytest.raises(DataError, match="binary"):
-        rudcodec.load(text)  # type: ignore[arg-type]
+        rudcodec.load(text)
     for read in (rudcodec.load, rudcodec.salvage, lambda name: rudcodec.merge([name], tmp_path / "none.rud")):
         with pytest.raises(DataError, match="no file can have that name"):
             read("a\0b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -193,6 +194,20 @@ def test_losses_that_can_not_be_minimised(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_loss_that_ends_as_no_number_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = itertools.count()
+
+    def value(images: torch.Tensor) -> torch.Tensor:
+        return images.square().mean() * (1.0 if next(calls) < 3 else math.nan)
+
+    monkeypatch.setattr(OfOthers, "value", staticmethod(value), raising=False)
+    monkeypatch.setitem(UTILITIES._added, "of others", "test_utility:OfOthers")  # noqa: SLF001  (only here)
+    short: dict[str, Any] = {"bpc": 3000, "ipc": 2, "labels": "hard", "warmup": 4, "joint": 100, "tune": 2}
+    with pytest.raises(SettingError, match="joint: the latents are no numbers any more"):
+        rudcodec.compress(stripes(), tmp_path / "out.rud", utility="of others", device="cpu", **short)
+    assert not list(tmp_path.iterdir()) and next(calls) < 50
+
+
 def test_names_that_are_no_utilities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, target in (("abstract", "rudcodec.utility:Utility"), ("number", "math:pi")):
         monkeypatch.setitem(UTILITIES._added, name, target)  # noqa: SLF001  (only here)
@@ -205,3 +220,13 @@ def test_options_are_finite() -> None:
         Settings(balance=math.inf)
     with pytest.raises(SettingError, match="classification: inf; it must be finite"):
         Settings(bpc=1000, utility="mm", utility_options={"mm.classification": math.inf})
+
+
+def test_a_dry_run_counts_the_moments_of_all_networks() -> None:
+    data = stripes()
+    utility = MomentMatching(default_recipe(data), MMOptions(runs=3, snapshots=2, steps=4, width=8))
+    whole = utility.memory(data)
+    utility.nets = [ConvNet(3, len(data.classes), 8, depth=1, width=8)]
+    assert utility.further_memory(data) == round(whole * 5 / 6)
+    utility.nets *= 6
+    assert utility.further_memory(data) == 0

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from rudcodec.bitstream import container, limits
 from rudcodec.bitstream.ancillary import NAMES, Ancillary
-from rudcodec.bitstream.container import ANCILLARY, HEAD, LABELS, MODEL, SEGMENT, Reader, Section
+from rudcodec.bitstream.container import ANCILLARY, HEAD, LABELS, MAGIC, MODEL, SEGMENT, Reader, Section
 from rudcodec.bitstream.files import Source
 from rudcodec.bitstream.header import Head, code_head
 from rudcodec.bitstream.labels import code_labels, network_excess
@@ -165,7 +165,9 @@ def next_section(data: Source, outline: Outline, offset: int, segments: int) -> 
     expected = _expected(outline, segments)
     tag = container.tag_at(data, offset, expected)
     if not _is_allowed(tag, outline, segments):
-        raise FormatError(expected, offset, f"unexpected section with tag {tag}")
+        another = bytes(data[offset : offset + len(MAGIC)]) == MAGIC
+        what = "another .rud file begins here" if another else f"unexpected section with tag {tag}"
+        raise FormatError(expected, offset, what)
     name = _name(tag, outline, segments)
     section = container.frame(data, offset, name)
     if tag != SEGMENT:

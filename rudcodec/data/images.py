@@ -6,8 +6,8 @@ import hashlib
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -91,6 +91,10 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        size = f"{len(self):,} images {self.image_shape.text}, {len(self.classes):,} classes"
+        return f"LabelledImages({size}, name={self.name!r})"
+
     def take(self, rows: NDArray[np.intp]) -> LabelledImages:
         """The images of these rows, in that order; so many that they are a large set are mapped, too."""
         images = new_array((len(rows), *self.images.shape[1:]))
@@ -99,6 +103,25 @@ class LabelledImages:
             images[start : start + step] = take(self.images, rows[start : start + step])
             release_pages(images)
         return LabelledImages(images, self.labels[rows], self.classes, self.name)
+
+    def of_classes(self, classes: Sequence[str]) -> LabelledImages:
+        """The images of some of the classes, which are numbered in this order. Raises DataError if there are
+        none."""
+        numbers = {name: number for number, name in enumerate(classes)}
+        number = np.array([numbers.get(name, -1) for name in self.classes], dtype=np.int64)
+        rows = np.flatnonzero(number[self.labels] >= 0)
+        if not len(rows):
+            raise DataError(f"{self.name}: has no image of the classes {listed(classes)}")
+        some = self.take(rows)
+        return replace(some, labels=number[some.labels], classes=tuple(classes))
+
+    def without_empty_classes(self) -> LabelledImages:
+        """The same images, of those classes that have some."""
+        present = np.unique(self.labels)
+        if len(present) == len(self.classes):
+            return self
+        classes = tuple(self.classes[number] for number in present)
+        return replace(self, labels=np.searchsorted(present, self.labels), classes=classes)
 
     def ipc_counts(self) -> tuple[int, ...]:
         """Images of each class, in the order of ``classes``; a class may have none."""

@@ -63,7 +63,8 @@ def matching(
     if not has_all and len(classes) < 2:
         raise DataError(f"{whose} has one class, {listed(classes)}: a classifier needs at least two classes")
     if not has_all and set(classes) < set(real.classes):
-        return _of_classes(real, classes, whose)
+        _warn_of_others(f"{whose} has only {listed(classes)}: {len(classes)} of {len(real.classes)} classes")
+        return real.of_classes(classes)
     missing, more = {*classes} - {*real.classes}, {*real.classes} - {*classes}
     if missing:
         name = min(missing)
@@ -109,17 +110,6 @@ def _hint(name: str, others: Collection[str], count: int) -> str:
     return f" (nearest is {shown(plain_names[close[0]])}: names must be equal)" if close else ""
 
 
-def _of_classes(real: LabelledImages, classes: tuple[str, ...], whose: str) -> LabelledImages:
-    """The real images of some classes alone."""
-    _warn_of_others(f"{whose} has only {listed(classes)}: {len(classes)} of {len(real.classes)} classes")
-    number = np.array([classes.index(name) if name in classes else -1 for name in real.classes])
-    rows = np.flatnonzero(number[real.labels] >= 0)
-    if not len(rows):
-        raise DataError(f"{real.name}: has no image of {whose}'s classes, {listed(classes)}")
-    some = real.take(rows)
-    return replace(some, labels=number[some.labels], classes=classes)
-
-
 @lru_cache
 def _warn_of_others(what: str) -> None:
-    warnings.warn(f"{what}; other real images are left out", RuntimeWarning, stacklevel=4)
+    warnings.warn(f"{what}; other real images are left out", RuntimeWarning, stacklevel=3)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
 from rudcodec.data.normalisation import parse_normalisation
 from rudcodec.data.sizes import Sizes
-from rudcodec.errors import SettingError
-from rudcodec.text import shown
+from rudcodec.errors import DataError, SettingError
+from rudcodec.options import guess
+from rudcodec.text import listed, shown
 from rudcodec.whole_numbers import whole
 
 Mode = Literal["auto", "rgb", "grey"]
@@ -49,6 +51,7 @@ class Reading:
             that hold images and labels, where the source leaves that open.
         normalised: how floats beyond 0..1 were normalised: the name of a set (``cifar10``) or numbers for
             each channel (``.49,.48,.45/.2,.2,.2``), see :mod:`rudcodec.data.normalisation`.
+        classes: names of those classes that are read alone; they keep the source's order. None: all.
         sizes: of the pictures that were read so.
 
     Raises:
@@ -62,6 +65,7 @@ class Reading:
     image_column: str | None = None
     label_column: str | None = None
     normalised: str | None = None
+    classes: Collection[str] | None = None
     sizes: Sizes = field(default_factory=Sizes, init=False, compare=False, repr=False)
     _taken: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
     _remarks: dict[str, None] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -73,6 +77,12 @@ class Reading:
             value = getattr(self, name)
             if not isinstance(value, str) and (value is not None or name == "mode"):
                 raise SettingError(f"{name} is {shown(repr(value))}, must be a text")
+        if self.classes is not None:
+            if isinstance(self.classes, str) or not all(isinstance(name, str) for name in self.classes):
+                raise SettingError(
+                    f"classes is {shown(repr(self.classes))}, must be the names of some classes"
+                )
+            object.__setattr__(self, "classes", tuple(self.classes))
         if self.mode not in get_args(Mode):
             raise SettingError(f"mode must be one of {', '.join(get_args(Mode))}, not {shown(self.mode)}")
         if self.background is not None and not (
@@ -113,6 +123,18 @@ class Reading:
         chosen = [name for name in _LEFT_OPEN if getattr(self, name) is not None and name not in self._taken]
         idle = [f"--{name.replace('_', '-')} changes nothing: {_LEFT_OPEN[name]}" for name in chosen]
         return (*self._remarks, *idle)
+
+    def chosen_classes(self, classes: tuple[str, ...], where: str) -> NDArray[np.int64]:
+        """The numbers of those of a source's classes that are wanted, ascending. Raises DataError if it lacks
+        one."""
+        if self.classes is None:
+            return np.arange(len(classes))
+        numbers = {name: number for number, name in enumerate(classes)}
+        for name in self.classes:
+            if name not in numbers:
+                hint = guess(name, classes) or f"; its classes are {listed(classes)}"
+                raise DataError(f"{where}: has no class {shown(name)}{hint}")
+        return np.unique([numbers[name] for name in self.classes])
 
     @property
     def background_rgb(self) -> tuple[int, ...] | None:

@@ -105,12 +105,17 @@ def load_silently(
         )
     selection: list[SplitRows] = []
     labels_by_split: list[NDArray[np.int64]] = []
+    chosen = reading.chosen_classes(classes, image_source.where)
     for source_split in required:
         split_labels = image_source.labels(source_split)
         rows = split_rows(split, split_labels, image_source.splits, classes, image_source.where)
+        rows = rows[np.isin(split_labels[rows], chosen)]
         selection.append((source_split, rows))
-        labels_by_split.append(split_labels[rows])
+        labels_by_split.append(np.searchsorted(chosen, split_labels[rows]))
     all_labels = np.concatenate(labels_by_split)
+    if reading.classes is not None:
+        classes = tuple(classes[number] for number in chosen)
+        _require_images(all_labels, classes, split, image_source.where)
     order = np.argsort(all_labels, kind="stable")
     places = np.empty_like(order)
     places[order] = np.arange(len(order))
@@ -168,6 +173,13 @@ def _open(source: SourceLike, reading: Reading) -> ImageSource:
 def _name(folder: Path) -> str:
     full_path = folder.resolve() if ".." in folder.parts else folder.absolute()
     return full_path.name or str(folder)
+
+
+def _require_images(labels: NDArray[np.int64], classes: tuple[str, ...], split: Split, where: str) -> None:
+    """Raise DataError unless each of the classes that were chosen has an image."""
+    for name, count in zip(classes, np.bincount(labels, minlength=len(classes)), strict=True):
+        if not count:
+            raise DataError(f"{where}: class {name!r} has no image in {split}")
 
 
 def _readable_labels(

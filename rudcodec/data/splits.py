@@ -80,7 +80,7 @@ def split_rows(
         if count == 1:
             raise DataError(
                 f"{where}: class {name!r} has one image, too few to hold one out for validation; "
-                "take all images of the set (--split all), or give the class another one"
+                "take all images of the set (--split all, in Python split='all'), or give the class another"
             )
         if count:
             held_out[stop - max(1, count // 10) : stop] = True

@@ -73,6 +73,7 @@ def compress(
     path: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
+    split: Split = "train",
     distilled: LabelledImages | SourceLike | None = None,
     report: Reporter | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
@@ -84,16 +85,19 @@ def compress(
     """Distill a labelled image set into a ``.rud`` file of at most ``settings.bpc`` bits per class.
 
     Without a budget :func:`rudcodec.distill.default_budget.default_bpc` finds one that suits the set. A class
-    of few images that limits all is logged (logger ``rudcodec``, level WARNING).
+    of few images that limits all is logged (logger ``rudcodec``, level WARNING), and so are classes of which
+    the set has no image: these are no classes of the file.
 
     In processes that ``torchrun`` has started, all of them call it alike; the first one writes and reports.
 
     Args:
         source: a set, or what :func:`rudcodec.data.load` reads, such as a path or a ``datasets.Dataset`` (its
-            training split is used). None: there is only the distilled set, which is coded by rate and
-            distortion alone, with hard labels.
+            ``split`` is read). None: there is only the distilled set, which is coded by rate and distortion
+            alone, with hard labels.
         path: of the file; it appears when it is complete, and replaces one that is there.
         settings: by default ``Settings(**overrides)``.
+        split: of a source that isn't read yet: "train", from which the last tenth of each class is held out
+            for validation where the source has no part for that, or "all", "val", "test".
         distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
             some of ``source``; as they are, unless ``utility`` says what they are to match.
         report: called with a :class:`rudcodec.runs.ProgressReport` about once a second. None: progress is
@@ -123,9 +127,9 @@ def compress(
         settings = Settings.preset("balanced", distilled is not None, **overrides)
     else:
         settings = replace(settings, **overrides)
-    inputs = resolve_inputs(_loaded(source, "train"), _loaded(distilled, "all"), settings)
-    if inputs.limit_note is not None and is_first_process():
-        _LOGGER.warning("%s: %s", shown(inputs.real.name), inputs.limit_note)
+    inputs = resolve_inputs(_loaded(source, split), _loaded(distilled, "all"), settings)
+    for note in inputs.notes if is_first_process() else ():
+        _LOGGER.warning("%s: %s", shown(inputs.real.name), note)
     return encode(inputs, path, files, report)
 
 

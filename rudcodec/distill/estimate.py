@@ -73,12 +73,12 @@ def _synchronized_time() -> float:
     return time.monotonic()
 
 
-def timed_stages(inputs: Inputs, run: RunContext) -> Iterator[str]:
-    """Run a few steps of each stage that is timed, in a run whose journal is a :class:`TimingJournal`.
+def timed_stages(encoding: Encoding) -> Iterator[str]:
+    """Run a few steps of each stage that is timed, of an encode whose journal is a :class:`TimingJournal`.
 
     Gives the name of each stage when its loop has been timed.
     """
-    encoding = Encoding(inputs, run)
+    inputs = encoding.inputs
     # a stand-in: it would take its whole time, and is none of what is timed
     rows = torch.from_numpy(first_rows(inputs.real, encoding.allocation.ipc))
     by_class = torch.from_numpy(inputs.real.labels).argsort(stable=True)
@@ -97,11 +97,15 @@ def estimate(inputs: Inputs, report: Reporter = ignore_report) -> Estimate:
     """Time a few steps of each stage of an encode; nothing is written."""
     journal = TimingJournal()
     run = RunContext(inputs.settings.device, inputs.settings.seed, report, journal)
+    encoding = Encoding(inputs, run)
     seconds = {}
-    for stage in timed_stages(inputs, run):
+    for stage in timed_stages(encoding):
         seconds[stage] = journal.seconds_expected
         journal.seconds_expected = 0.0
     seconds["rest"] = _rest(seconds, expected_seconds(inputs))
+    memory, term = _peak_memory(run.device), encoding.utility_term
+    if term is not None:
+        memory += term.utility.further_memory(inputs.real)
     allocation = inputs.allocate(inputs.label_mode.shared_bits({}))
     architecture = allocation.architecture
     images = allocation.ipc * inputs.num_classes
@@ -113,7 +117,7 @@ def estimate(inputs: Inputs, report: Reporter = ignore_report) -> Estimate:
         label_weights=inputs.label_mode.num_weights,
         bpc=inputs.settings.bpc,
         smallest_bpc=inputs.smallest_bpc(allocation.ipc),
-        memory=_peak_memory(run.device),
+        memory=memory,
         seconds={stage: value for stage, value in seconds.items() if value},
     )
 

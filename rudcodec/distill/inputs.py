@@ -32,8 +32,11 @@ from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
 from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
 from rudcodec.students.recipes import default_recipe
-from rudcodec.text import counted, per_class, shown
+from rudcodec.text import counted, listed, per_class, shown
 from rudcodec.utility import make_utility
+
+_NAMED = 10
+"""Classes that a note names."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Inputs:
         recipe: for students with hard labels.
         label_mode: what labels the file carries; where images would lack what they need, its settings have a
             smaller label fraction.
+        empty_classes: of the source, which have no image, and are no classes of the file.
     """
 
     real: LabelledImages
@@ -55,6 +59,7 @@ class Inputs:
     settings: Settings
     recipe: Recipe
     label_mode: LabelMode
+    empty_classes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -78,14 +83,18 @@ class Inputs:
         return name, fewest
 
     @property
-    def limit_note(self) -> str | None:
-        """What a user should know of that class; None if there is none."""
-        if self.limiting_class is None:
-            return None
-        name, fewest = self.limiting_class
-        is_training_part = self.real.report is not None and self.real.report.split == "train"
-        reason = f"{fewest:,} for training, those for validation apart" if is_training_part else "no more"
-        return f"{per_class(fewest)}, since class {shown(name)} has {reason}"
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the set's classes."""
+        notes = []
+        if self.empty_classes:
+            named = listed(self.empty_classes, _NAMED)
+            notes.append(f"the file lacks {named}, of which the set has no image")
+        if self.limiting_class is not None:
+            name, fewest = self.limiting_class
+            is_training_part = self.real.report is not None and self.real.report.split == "train"
+            reason = f"{fewest:,} for training, those for validation apart" if is_training_part else "no more"
+            notes.append(f"{per_class(fewest)}, since class {shown(name)} has {reason}")
+        return tuple(notes)
 
     @property
     def maximum_label_bits(self) -> float:
@@ -128,6 +137,7 @@ def resolve_inputs(
         raise SettingError("nothing to compress: neither real nor distilled images")
     if settings.lmbda is not None and settings.bpc < math.inf:
         raise SettingError("lmbda: there is a budget, bpc, too; give one of the two")
+    empty_classes: tuple[str, ...] = ()
     if real is None:
         settings = _without_real_set(settings)
     if distilled is not None:
@@ -137,7 +147,8 @@ def resolve_inputs(
             raise SettingError(f"ipc: {settings.ipc}, but each class has {counted(count, 'distilled image')}")
         settings = replace(settings, ipc=count)
     elif real is not None:
-        real.require_every_class("could stand for it: leave that class out, or give images of it")
+        given, real = real.classes, real.without_empty_classes()
+        empty_classes = tuple(name for name in given if name not in {*real.classes})
         _require_images(real, settings.ipc or 1)
     are_distilled = real is None
     if real is None:
@@ -157,7 +168,9 @@ def resolve_inputs(
         real.require_every_class("a utility could match")
     elif settings.utility_options:
         raise SettingError(f"{next(iter(settings.utility_options))}: there is no joint phase to use it")
-    inputs = Inputs(real, distilled, settings, recipe, mode)
+    if mode.needs_real:
+        real.require_every_class("labels could be learned from")
+    inputs = Inputs(real, distilled, settings, recipe, mode, empty_classes)
     smallest = inputs.smallest_bpc(settings.ipc or 1)
     if settings.lmbda is None and settings.bpc < smallest:
         raise too_small(settings.bpc, smallest, settings.ipc)

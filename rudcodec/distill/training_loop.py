@@ -6,6 +6,7 @@ utility, tuning leaves the networks alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from rudcodec.distill.encoder_state import NETWORK_LR, EncoderState
 from rudcodec.distill.learning_rates import cosine_decay, set_learning_rate
 from rudcodec.distill.schedules import TrainingSchedule
 from rudcodec.distill.utility_term import UtilityTerm
+from rudcodec.errors import SettingError
 from rudcodec.model.quantization import SoftRounding
 from rudcodec.nets.transfer import LateNumber
 from rudcodec.runs import State, restore_optimizer
@@ -127,9 +129,14 @@ class _Loop:
 
     def observe_rate(self, index: int, epochs: float) -> None:
         """Tell the rate control what a chunk costs: noise has a price of its own, the file's rate is that of
-        rounded latents."""
+        rounded latents. Raises SettingError if that is no number any more."""
         encoder = self._encoder
         chunk = encoder.chunks[index]
         rate = self._rate.follow(encoder.coded_bits(chunk) / encoder.pixels_in(chunk))
         if rate is not None:
+            if not math.isfinite(rate):
+                raise SettingError(
+                    f"{self._schedule.name}: the latents are no numbers any more; a utility may have no "
+                    "finite gradient of some images, other options or networks of it may"
+                )
             encoder.control.observe(rate, epochs, self._schedule.update_lmbda)

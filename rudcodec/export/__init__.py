@@ -33,7 +33,8 @@ def choose_format(path: str | os.PathLike[str], name: str | None = None) -> File
     """The format called ``name``, or else the one of the path's suffix; None stands for class folders.
 
     Raises:
-        SettingError: there is no such format, or no name and a suffix that says nothing.
+        SettingError: there is no such format, or no name and a suffix that says nothing; or the path ends
+            with a slash, and the format is one file.
         MissingPackageError: the format needs a package that isn't installed.
     """
     if name is None:
@@ -42,6 +43,8 @@ def choose_format(path: str | os.PathLike[str], name: str | None = None) -> File
         return None
     if name not in FILE_FORMATS:
         raise SettingError(f"no format is called {name!r}: choose from {', '.join(format_names())}")
+    if names_folder(os.fspath(path)):
+        raise SettingError(f"{os.fspath(path)}: names a folder, and {name} is one file; give a file's name")
     chosen = FILE_FORMATS[name]
     chosen.check_installed()
     return chosen

@@ -14,7 +14,7 @@ from rudcodec.errors import DataError
 from rudcodec.export.contents import Contents, rounded
 from rudcodec.export.png import png
 from rudcodec.export.targets import check_folder, check_replaceable, is_free
-from rudcodec.files import TEMPORARY_SUFFIX, temporary_folder, temporary_prefix
+from rudcodec.files import TEMPORARY_SUFFIX, is_temporary, temporary_folder, temporary_prefix
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
 
 
@@ -27,22 +27,27 @@ def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = Fal
     probabilities.
 
     The folder appears only when complete, with ``replace`` in place of one that this has written, which stays
-    until then; an empty one that is there is filled, labels.json last. What killed processes have left beside
+    until then; an empty one that is there is filled, labels.json last. The working directory and a mount stay
+    what they are, and get another content. What killed processes have left beside
     it is removed. Raises DataError if it exists and is neither such a folder nor empty, or can't be written.
     """
     given = Path(folder)
     check = check_replaceable if replace else check_folder
     check(given)
     target = _real_place(given)
-    is_there = is_free(target) and target.exists()
+    is_there = target.exists()
+    is_filled = is_there and is_free(target)
     try:
-        where = target if is_there else target.parent
+        stays = is_filled or (is_there and _is_in_use(target))
+        where = target if stays else target.parent
         where.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target, where) as temporary:
             _write(contents, temporary)
             check(target)  # again: writing may have taken long
-            if is_there:
+            if is_filled:
                 _move_out(temporary, target)
+            elif stays:
+                _exchange(temporary, target)
             else:
                 _put(temporary, target)
     except OSError as error:
@@ -64,6 +69,35 @@ def _move_out(folder: Path, target: Path) -> None:
         path.rename(target / path.name)
 
 
+def _is_in_use(folder: Path) -> bool:
+    """Whether a folder is a mount, or the working directory: it had better not be another one suddenly."""
+    with suppress(OSError):  # no working directory
+        return os.path.ismount(folder) or folder.samefile(os.curdir)
+    return False
+
+
+def _exchange(folder: Path, target: Path) -> None:
+    """Put what is in a folder within ``target`` in the place of what ``target`` holds, which is removed then;
+    an error puts this back. Raises OSError."""
+    names = [path.name for path in folder.iterdir()]
+    replaced = [path for path in target.iterdir() if not is_temporary(path, target)]
+    aside = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), dir=target))
+    try:
+        for path in replaced:
+            path.rename(aside / path.name)
+        _move_out(folder, target)
+    except BaseException:
+        for name in names:
+            if not (folder / name).exists():
+                (target / name).rename(folder / name)
+        for path in aside.iterdir():
+            path.rename(target / path.name)
+        with suppress(OSError):
+            aside.rmdir()
+        raise
+    _discard(aside)
+
+
 def _put(folder: Path, target: Path) -> None:
     """Rename a folder, and then remove what was in its place; an error puts this back. Raises OSError."""
     if not target.exists():
@@ -80,7 +114,11 @@ def _put(folder: Path, target: Path) -> None:
         with suppress(OSError):
             aside.rmdir()
         raise
-    # from here on it is a leftover: after a kill the next save removes it
+    _discard(aside)
+
+
+def _discard(aside: Path) -> None:
+    """Remove what was replaced; after a kill the next save does, since it is a leftover from here on."""
     leftover = aside.rename(f"{aside}{TEMPORARY_SUFFIX}")
     shutil.rmtree(leftover, ignore_errors=True)
 

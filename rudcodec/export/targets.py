@@ -69,10 +69,13 @@ def _foreign_file(folder: Path) -> str | None:
     if not folder.is_dir():
         return folder.name
     ours = _written_files(folder)
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or not (path.is_dir() or name in ours):
-            return shown(name)
+    for child in folder.iterdir():
+        if is_temporary(child, folder):
+            continue
+        for path in (child, *child.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not (path.is_dir() or name in ours):
+                return shown(name)
     return None
 
 

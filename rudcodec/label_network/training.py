@@ -177,6 +177,7 @@ class _ViewBatches:
         if self._images.are_on_device and not is_large(real.images.nbytes):
             self._shown = views.sharpened(self._images.images, recipe, torch)
         self._labels = torch.from_numpy(real.labels).to(device)
+        self._order = np.argsort(real.labels, kind="stable")
         self._counts = np.array(real.ipc_counts())
         self._starts = np.cumsum(self._counts) - self._counts
         self._recipe, self._seed, self._render = recipe, seed, render
@@ -209,7 +210,7 @@ class _ViewBatches:
     def _rows(self, drawn: NDArray[np.int64], most: int) -> NDArray[np.int64]:
         """The images that are meant, where each class counts for ``most``."""
         label, number = drawn // most, drawn % most
-        return np.asarray(self._starts[label] + number % self._counts[label], dtype=np.int64)
+        return np.asarray(self._order[self._starts[label] + number % self._counts[label]], dtype=np.int64)
 
     def _rendered(self, parameters: views.ViewParameters, tensors: views.ViewParameters) -> Tensor:
         if self._shown is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rudcodec.report.points import Point
-from rudcodec.text import short
+from rudcodec.text import points_above, short
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def replacements(point: Point, points: Sequence[Point]) -> list[Point]:
 
 def is_beaten(point: Point, points: Sequence[Point]) -> bool:
     """Whether real images of a file's size are worth more than the file."""
-    return any(other.mean > point.mean for other in replacements(point, points))
+    return any(points_above(point.mean, other.mean) < 0 for other in replacements(point, points))
 
 
 def verdicts(points: Sequence[Point]) -> list[str]:
@@ -68,8 +68,9 @@ def verdicts(points: Sequence[Point]) -> list[str]:
         if point.kind == "set":
             whose = f", by students {point.student}" if len(students) > 1 else ""
             for other in replacements(point, points):
-                gain = 100 * (point.mean - other.mean)
-                gains.setdefault(curve_name(other) + whose, []).append((point.bpc, gain))
+                gains.setdefault(curve_name(other) + whose, []).append(
+                    (point.bpc, points_above(point.mean, other.mean))
+                )
     weights = {f"{point.codec} q{point.quality}": point.uncounted for point in points if point.uncounted}
     free = [f"Not counted: the weights of {codec}, {size:,} bytes." for codec, size in weights.items()]
     return [_verdict(name, pairs) for name, pairs in gains.items()] + free
@@ -80,9 +81,9 @@ def _verdict(name: str, gains: list[tuple[float, float]]) -> str:
     if lost:
         return f"Better than the files are {name} at {', '.join(lost)}."
     low, high = min(gain for _, gain in gains), max(gain for _, gain in gains)
-    if high < 0.05:
+    if high == 0:
         return f"The files are worth as much as {name}."
-    span = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
+    span = f"{low:.1f}" if high == low else f"{low:.1f} to {high:.1f}"
     return f"The files are {span} points above {name}."
 
 

@@ -11,7 +11,7 @@ from rudcodec.report.judged import JudgedFile
 from rudcodec.report.markup import data_url, name, sentence, table, text
 from rudcodec.report.points import Point
 from rudcodec.report.style import STYLE
-from rudcodec.text import average, escaped, percent, short
+from rudcodec.text import average, escaped, percent, points_above, short
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ def _other(point: Point, other: Point | None) -> str:
         return ""
     if other not in replacements(point, [other]):
         return _percent(other)
-    gain = 100 * (point.mean - other.mean)
+    gain = points_above(point.mean, other.mean)
     kind = "better" if gain >= 0 else "worse"
     return f'{_percent(other)} <span class="{kind}">({gain:+.1f})</span>'
 

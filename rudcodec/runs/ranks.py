@@ -127,7 +127,7 @@ def joined_ranks(device: str | torch.device = AUTO) -> Iterator[Ranks]:
     import_module("torch.distributed.nn.functional")
     try:
         dist.init_process_group(_take_gpu(device) if is_cuda(device) else "gloo")
-    except ValueError as error:  # something that torchrun sets is missing
+    except (ValueError, KeyError) as error:  # something that torchrun sets is missing
         raise SettingError(
             f"WORLD_SIZE: {world_size()} processes must be started with torchrun ({error})"
         ) from None

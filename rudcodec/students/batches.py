@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Protocol
 
 import torch
@@ -84,10 +83,11 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         drawing = self.drawing(self.seed, torch.Generator().manual_seed(self.seed))
-        if self._stream is not None:
-            return (drawing.batch(step) for step in range(first, self.recipe.steps, stride))
-        # each follows from those before it
-        return islice((drawing.batch(step) for step in range(self.recipe.steps)), first, None, stride)
+        for step in range(self.recipe.steps):
+            if step % stride == first:
+                yield drawing.batch(step)
+            else:
+                drawing.skip(step)
 
     @usual_torch()
     def drawing(self, seed: int, generator: torch.Generator) -> Drawing:
@@ -103,6 +103,9 @@ class Drawing(Stateful, Protocol):
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """That of a step, which begin with 0."""
 
+    def skip(self, step: int) -> None:
+        """Go on to the next step without the batch of this one, for less."""
+
 
 class _DrawingViews:
     def __init__(self, stream: ViewStream, recipe: Recipe, seed: int) -> None:
@@ -112,6 +115,9 @@ class _DrawingViews:
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         rendered, target = self._stream.at(self._first + step)
         return normalise(rendered, self._recipe.mean, self._recipe.std), target
+
+    def skip(self, step: int) -> None:
+        """Nothing is to be done: each view has a number of its own."""
 
     def state(self) -> State:
         return None
@@ -130,14 +136,25 @@ class _DrawingImages:
 
     @usual_torch()
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        recipe, generator = self._recipe, self._generator
+        rows = self._next_rows()
+        x = normalise(self._images.take(rows), self._recipe.mean, self._recipe.std)
+        return self._varied(x, self._labels[to_device(rows, self._images.device)])
+
+    @usual_torch()
+    def skip(self, step: int) -> None:
+        count = len(self._next_rows())
+        self._varied(torch.zeros(count, 1, 1, 1), torch.zeros(count, 1))  # draws as many numbers as a batch
+
+    def _next_rows(self) -> Tensor:
         while len(self._rows) < self._size:
-            pass_rows = torch.randperm(len(self._images.images), generator=generator)
+            pass_rows = torch.randperm(len(self._images.images), generator=self._generator)
             self._rows = torch.cat((self._rows, pass_rows))
         rows, self._rows = self._rows[: self._size], self._rows[self._size :]
-        x = normalise(self._images.take(rows), recipe.mean, recipe.std)
+        return rows
+
+    def _varied(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        recipe, generator = self._recipe, self._generator
         x = augment(x, recipe.augment, generator)
-        target = self._labels[to_device(rows, self._images.device)]
         return cutmix(x, target, recipe.cutmix, generator) if recipe.cutmix else (x, target)
 
     def state(self) -> State:

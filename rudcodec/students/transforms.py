@@ -21,10 +21,11 @@ from rudcodec.recipe_checks import check_recipe
 class RecipeTransform:
     """Normalises images as a recipe says, and augments them if they are to be trained on.
 
-    Call it with a PIL image or a uint8 array (H, W, C) or (N, H, W, C); it returns float32 (C, H, W) or
-    (N, C, H, W). A float tensor of one of these shapes is normalised already, and only augmented. A batch is
-    augmented by one operation with parameters of each image's own, as in the published DSA code. Random
-    numbers come from torch's global generator, which each worker of a ``DataLoader`` has its own of.
+    Call it with a PIL image or a uint8 array or tensor (H, W, C) or (N, H, W, C), a tensor's channels also
+    before H; it returns float32 (C, H, W) or (N, C, H, W). A float tensor of one of these shapes is
+    normalised already, and only augmented. A batch is augmented by one operation with parameters of each
+    image's own, as in the published DSA code. Random numbers come from torch's global generator, which each
+    worker of a ``DataLoader`` has its own of.
 
     Args:
         recipe: has mean, standard deviation and augmentations.
@@ -40,11 +41,14 @@ class RecipeTransform:
 
     @usual_torch()
     def __call__(self, images: Any) -> Tensor:
-        tensors = images if isinstance(images, Tensor) else self._normalised(images)
         channels = len(self.recipe.mean)
+        if isinstance(images, Tensor):
+            tensors = self._of_pixels(images) if images.dtype == torch.uint8 else images
+        else:
+            tensors = self._normalised(images)
         if not tensors.is_floating_point() or tensors.ndim not in (3, 4) or tensors.shape[-3] != channels:
             raise SettingError(
-                f"images must be float tensors ({channels}, H, W) or (N, {channels}, H, W), "
+                f"images must be tensors of floats or uint8, ({channels}, H, W) or (N, {channels}, H, W), "
                 f"not {tensors.dtype} {tuple(tensors.shape)}"
             )
         if not self.train:
@@ -56,6 +60,17 @@ class RecipeTransform:
     def __repr__(self) -> str:
         augmentations = ", ".join(self.recipe.augment) if self.train else ""
         return f"RecipeTransform(mean={self.recipe.mean}, std={self.recipe.std}, augment=({augmentations}))"
+
+    def _of_pixels(self, images: Tensor) -> Tensor:
+        """Normalised, of uint8 whose channels come last or first; as they are if these are neither."""
+        channels = len(self.recipe.mean)
+        if images.ndim not in (3, 4) or channels not in (images.shape[-1], images.shape[-3]):
+            return images
+        if images.shape[-1] != channels:
+            images = images.movedim(-3, -1)
+        batch = images if images.ndim == 4 else images[None]
+        tensors = normalise(batch, self.recipe.mean, self.recipe.std)
+        return tensors if images.ndim == 4 else tensors[0]
 
     def _normalised(self, images: Any) -> Tensor:
         channels = len(self.recipe.mean)

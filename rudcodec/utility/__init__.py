@@ -35,7 +35,8 @@ class Utility(ABC):
 
     Attributes:
         sums_over_classes: whether the loss is a sum over independent classes, so that processes can divide
-            the classes among them, and a call needn't see all of them.
+            the classes among them, and a call needn't see all of them. All of them must draw as many numbers
+            from a call's generator, whatever its images.
         matches_clusters: whether it can compare clusters of a class rather than all of it: then ``clusters``
             may be set, before :meth:`learn` and :meth:`prepare`.
         clusters: where they are, labels of a call are clusters: class * clusters.count + cluster.
@@ -77,6 +78,10 @@ class Utility(ABC):
     def classes_of(self, labels: Tensor) -> Tensor:
         """The classes, int64 (n,), of the labels of a call."""
         return labels if self.clusters is None else labels // self.clusters.count
+
+    def further_memory(self, real: LabelledImages) -> int:
+        """Bytes that a whole run keeps beyond what this one does, whose learning a dry run has cut short."""
+        return 0
 
     def state(self) -> State:
         """What a checkpoint must hold of the utility, apart from the state of random generators."""

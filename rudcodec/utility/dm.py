@@ -37,7 +37,7 @@ class DistributionMatching(Utility):
         net = ConvNet.as_published(real.channels, len(real.classes), size, self.options.width, weights)
         net = net.to(device, images.dtype).requires_grad_(False)
         present_classes = labels.unique().tolist()
-        real_images, counts = self.real.sample(present_classes, self.options.real_batch, seed)
+        at_once = images_at_once(*size)
 
         def features(x: Tensor) -> Tensor:
             generator = torch.Generator().manual_seed(seed)
@@ -45,10 +45,16 @@ class DistributionMatching(Utility):
             with autocast(device):
                 return net.features(x).to(x.dtype)
 
-        pieces = real_images.split(images_at_once(*size))  # all see the same augmentation
+        means_of_classes: list[Tensor] = []
+        classes_at_once = max(1, at_once // self.options.real_batch)
         with torch.no_grad():
-            real_features = torch.cat([features(piece.to(images.dtype)) for piece in pieces])
-            real_means = torch.stack([f.mean(0) for f in real_features.split(counts)])
+            for first in range(0, len(present_classes), classes_at_once):
+                some = present_classes[first : first + classes_at_once]
+                sample, counts = self.real.sample(some, self.options.real_batch, seed)
+                pieces = sample.split(at_once)  # all see the same augmentation
+                real_features = torch.cat([features(piece.to(images.dtype)) for piece in pieces])
+                means_of_classes += [f.mean(0) for f in real_features.split(counts)]
+        real_means = torch.stack(means_of_classes)
         synthetic = features(images)
         one_hot = torch.zeros(len(present_classes), len(labels), device=device, dtype=images.dtype)
         for row, label in enumerate(present_classes):

@@ -92,6 +92,10 @@ class MomentMatching(Utility):
         labels = len(real.classes) * (1 if self.clusters is None else self.clusters.count)
         return 4 * 2 * pool.runs * pool.snapshots * labels * features
 
+    def further_memory(self, real: LabelledImages) -> int:
+        pool = self.pool(real)
+        return round(self.memory(real) * (1 - len(self.nets) / (pool.runs * pool.snapshots)))
+
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)
         if real.height * real.width >= COMPILE_FROM and has_compiler(device):
