@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 from click.core import ParameterSource
 
 from rudcodec.data.reading import Reading
@@ -45,7 +44,9 @@ class Sets:
 
     @property
     def num_classes(self) -> int:
-        return len(np.unique(self._some.labels))  # a file has those of which there are images
+        if self.distilled is not None:
+            return len(self.distilled.classes)
+        return len(self._some.without_empty_classes().classes)  # which alone the file has
 
     @property
     def image_size(self) -> tuple[int, int]:

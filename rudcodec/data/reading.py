@@ -78,11 +78,12 @@ class Reading:
             if not isinstance(value, str) and (value is not None or name == "mode"):
                 raise SettingError(f"{name} is {shown(repr(value))}, must be a text")
         if self.classes is not None:
-            if isinstance(self.classes, str) or not all(isinstance(name, str) for name in self.classes):
+            names = () if isinstance(self.classes, str) else tuple(self.classes)
+            if not names or not all(isinstance(name, str) for name in names):
                 raise SettingError(
                     f"classes is {shown(repr(self.classes))}, must be the names of some classes"
                 )
-            object.__setattr__(self, "classes", tuple(self.classes))
+            object.__setattr__(self, "classes", names)
         if self.mode not in get_args(Mode):
             raise SettingError(f"mode must be one of {', '.join(get_args(Mode))}, not {shown(self.mode)}")
         if self.background is not None and not (
