@@ -145,7 +145,8 @@ def test_a_class_of_unreadable_pictures_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "values",
     [{"size": 0}, {"size": 10**6}, {"mode": "L"}, {"background": "#fff0"}, {"background": "none"},
-     {"background": "rgb(1,2,3)"}, {"background": "\x1b[1m"}, {"classes": "cat"}, {"classes": [1]}, {"classes": []}],
+     {"background": "rgb(1,2,3)"}, {"background": "\x1b[1m"}, {"classes": "cat"},
+     {"classes": [1]}, {"classes": []}],
 )  # fmt: skip
 def test_reading_checks_itself(values: dict[str, object]) -> None:
     with pytest.raises(SettingError) as caught:
