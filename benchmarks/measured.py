@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "results"
 UNKNOWN = "unknown"
 COLUMNS = (
     *("date", "commit", "machine", "command", "what", "set", "split", "bpc", "bytes", "labels", "ipc"),
-    *("label_network", "net", "width", "steps", "seeds", "mean", "std"),
+    *("label_network", "net", "width", "steps", "batch", "seeds", "mean", "std"),
     *("encode_seconds", "eval_seconds", "sha256", "note"),
 )
 

@@ -143,6 +143,7 @@ def _row(point: Point, network: list[float]) -> dict[str, str]:
         "net": point.net,
         "width": "" if point.width is None else str(point.width),
         "steps": str(point.steps),
+        "batch": str(point.batch),
         "seeds": str(len(point.seeds)),
         "mean": f"{100 * point.mean:.1f}",
         "std": f"{100 * point.std:.1f}" if len(point.seeds) > 1 else "",

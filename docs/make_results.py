@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from measured import FOLDER, UNKNOWN, read_rows
 
 from rudcodec.payload.recipes import Recipe, hard_recipe
-from rudcodec.students.recipes import VIEW_STEPS
+from rudcodec.students.recipes import VIEW_BATCH, VIEW_STEPS
 
 DOCS = Path(__file__).parent
 TABLE = FOLDER / "accuracy.tsv"
@@ -111,7 +111,7 @@ def _cells_of(headline: Headline) -> dict[str, str]:
         "labels": file["labels"],
         "images per class": _number(file["ipc"]),
         "label network": _network(file),
-        "accuracy of a student": f"**{_accuracy(file)}**{_fewer_steps(file, budget)}",
+        "accuracy of a student": f"**{_accuracy(file)}**{_part_of_recipe(file, budget)}",
         "real images as AVIF": _reached(avif, budget) if avif else "not measured",
         "time to compress": _minutes(file["encode_seconds"]),
     }
@@ -123,15 +123,16 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _reached(row: Row, budget: int) -> str:
-    return _accuracy(row) + _fewer_steps(row, budget)
+    return _accuracy(row) + _part_of_recipe(row, budget)
 
 
-def _fewer_steps(file: Row, budget: int) -> str:
-    """Of students that trained for less long than the recipe of such a file says today."""
-    num_images = round(8 * int(file["bytes"]) / float(file["bpc"]) * float(file["ipc"]))
-    hard = hard_recipe(Recipe(mean=(0,), std=(1,)), budget, num_images)
-    steps = hard.steps if file["labels"] == "hard" else VIEW_STEPS
-    return f", after {_number(file['steps'])} of {steps:,} steps" if int(file["steps"]) < steps else ""
+def _part_of_recipe(row: Row, budget: int) -> str:
+    """Of students that saw fewer images, or views, than the recipe of such a file shows today."""
+    num_images = round(8 * int(row["bytes"]) / float(row["bpc"]) * float(row["ipc"]))
+    recipe = hard_recipe(Recipe(mean=(0,), std=(1,)), budget, num_images)
+    seen = int(row["steps"]) * int(row["batch"])
+    shown = recipe.steps * recipe.batch if row["labels"] == "hard" else VIEW_STEPS * VIEW_BATCH
+    return f", after {100 * seen / shown:.0f} % of the recipe" if seen < shown else ""
 
 
 def commands(best: list[Headline]) -> str:
@@ -139,7 +140,8 @@ def commands(best: list[Headline]) -> str:
     lines = [
         "### Commands",
         "",
-        "These commands made the rows of the table, in its order; `SRC` is the set.",
+        "These commands made the rows of the table, in its order; `SRC` is the set. At commits other than",
+        "those named they may make other files: [what has changed](../results/README.md).",
         "",
     ]
     for number, (file, avif, _) in enumerate(best, start=1):
@@ -202,7 +204,7 @@ def tables(rows: list[Row]) -> str:
     notes = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
     names = (
         *("trained on", "labels", "bits per class", "bytes", "images per class", "label network"),
-        *("student", "steps", "accuracy", "time to compress"),
+        *("student", "steps of images", "accuracy", "time to compress"),
     )
     lines = []
     for name, split in dict.fromkeys((row["set"], row["split"]) for row in rows):
@@ -226,10 +228,15 @@ def _cells(row: Row, notes: list[str]) -> Sequence[str]:
         _number(row["ipc"]),
         _network(row),
         row["net"] + width,
-        _number(row["steps"]),
+        _steps(row),
         f"**{accuracy}**{students}" if row["what"] == "file" else accuracy + students,
         _minutes(row["encode_seconds"]) if row["what"] == "file" else "",
     )
+
+
+def _steps(row: Row) -> str:
+    batch = "" if row["batch"] == UNKNOWN else f" of {row['batch']}"
+    return _number(row["steps"]) + batch
 
 
 def _network(row: Row) -> str:

@@ -38,9 +38,10 @@ def test_best_rows_say_what_they_were_made_by() -> None:
     for (file, avif, budget), line in zip(best, table[2:], strict=True):
         assert avif is None or "avif" in avif["what"].lower()
         assert f" {int(file['bytes']):,} |" in line
-        recipe = 32_000 if file["labels"] == "network" else 4000 if budget >= 50_000 else 1000
-        assert ("steps" in line) == (int(file["steps"]) < recipe)
-        assert "steps" not in line or f", after {int(file['steps']):,} of {recipe:,} steps" in line
+        hard = 4000 * 256 if budget >= 50_000 else 1000 * 64
+        part = int(file["steps"]) * int(file["batch"]) / (hard if file["labels"] == "hard" else 32_000 * 32)
+        said = f"%**, after {100 * part:.0f} % of the recipe"
+        assert (said in line) == (part < 1) and ("%**, after" in line) == (part < 1)
         for command in file["command"].split("; "):
             assert f"`{command}`" in commands
     images = [line for line in made["tables"](rows).splitlines() if line.startswith("| real images")]
@@ -79,7 +80,7 @@ def test_every_row_makes_sense() -> None:
         for row in read_rows(path):
             assert 0 < float(row["mean"]) <= 100 and int(row["seeds"]) > 0
             assert bool(row["std"]) == (int(row["seeds"]) > 1)
-            for name in ("bpc", "bytes", "ipc", "steps"):
+            for name in ("bpc", "bytes", "ipc", "steps", "batch"):
                 assert row[name] == UNKNOWN or float(row[name]) > 0, (name, row)
             assert row["command"] and row["labels"] in ("hard", "soft", "network")
 
