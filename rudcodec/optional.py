@@ -29,9 +29,9 @@ def require(*modules: str, what: str = "this") -> None:
             raise missing(module, what)
 
 
-def load_optional(module: str, what: str = "this") -> Any:
+def load_optional(module: str) -> Any:
     """Import a module of a package that may be missing. Raises MissingPackageError, as :func:`require`."""
-    require(module, what=what)
+    require(module)
     return import_module(module)
 
 

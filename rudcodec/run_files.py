@@ -50,7 +50,8 @@ class RunFiles:
         return self.resume and self.checkpoints is not None and bool(checkpoints_in(self.checkpoints))
 
     def check(self) -> None:
-        """Raise, before anything is read, what the run would raise of its folders. Raises DataError."""
+        """Raise, before anything is read, what the run would raise of its folders. Raises DataError,
+        SettingError."""
         if not is_first_process():  # the folders are the first one's affair, which may have begun
             return
         if self.checkpoints is not None and self.checkpoints == self.learnt:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import islice
 
 LONGEST = 320
 """Characters of one name in a message; of a longer one both ends are shown."""
+_LISTED = 10
+"""Names in one message."""
 
 
 def shown(text: str) -> str:
@@ -24,10 +27,10 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def listed(texts: Iterable[str], most: int = 10) -> str:
-    """Some foreign texts, separated by commas."""
-    some = [shown(text) for _, text in zip(range(most + 1), texts, strict=False)]
-    return ", ".join(some[:most] + ["..."] * (len(some) > most)) or "nothing"
+def listed(texts: Iterable[str]) -> str:
+    """Some foreign texts, separated by commas; of many the first ones."""
+    some = [shown(text) for text in islice(texts, _LISTED + 1)]
+    return ", ".join(some[:_LISTED] + ["..."] * (len(some) > _LISTED)) or "nothing"
 
 
 def counted(count: int, noun: str) -> str:

@@ -124,7 +124,7 @@ def model_section(number: int, fields: ModelFields, groups: Sequence[Group], cla
     place, coder, a = Place(f"model {number}"), Encoder(), fields.architecture
     for group in groups:
         code_group(coder, a, group, place)
-    shape = ImageShape(a.height, a.width, a.channels)
+    shape = a.image_shape
     return container.pack_fields(
         container.MODEL,
         place.section,
@@ -233,8 +233,7 @@ def _check_consistent(payload: Payload) -> None:
     if not payload.models:
         raise FormatError("model 0", -1, "missing")
     for i, model in enumerate(payload.models):
-        a = model.architecture
-        if ImageShape(a.height, a.width, a.channels) != payload.image_shape:
+        if model.architecture.image_shape != payload.image_shape:
             raise FormatError(f"model {i}", -1, "makes images of another shape than the first model")
     if payload.soft is not None and payload.network is not None:
         raise FormatError("labels", -1, "there can't be both soft labels and a label network")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -176,7 +177,7 @@ def _weight_lengths(prefix: str, model: Model) -> list[Part]:
         for group in model.groups:
             layers = group.context if kind == "context" else group.synthesis
             code_layers(meter, shapes, layers, kind, Place("model"))
-        count = sum(limits.product(shape.weight) + limits.product(shape.bias) for shape in shapes)
+        count = sum(math.prod(shape.weight) + math.prod(shape.bias) for shape in shapes)
         lengths.append(Part(f"{prefix}weights: {kind} network", count * len(model.groups), meter.bits))
     return lengths
 

@@ -5,6 +5,7 @@ As elsewhere, one description serves both directions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, get_args
 
@@ -43,7 +44,7 @@ class Shapes(NamedTuple):
     @property
     def parameters(self) -> int:
         """Values of all tensors."""
-        return limits.product(self.weight) + self.bias[0] * (1 if self.scale is None else 2)
+        return math.prod(self.weight) + self.bias[0] * (1 if self.scale is None else 2)
 
 
 def code_labels(
@@ -87,7 +88,7 @@ def _code_layer(fields: Fields, layer: LabelLayer | None, index: int, input_size
     kernel, pool = _KERNELS[shape & 3], _POOLS[shape >> 4 & 3]
     if shape & 64 and not index:
         raise fields.fail(f"{name} can't be residual, it is the first")
-    if not limits.product(_pooled(input_size, pool)):
+    if not math.prod(_pooled(input_size, pool)):
         raise fields.fail(f"{name} pools images to nothing")
     out_channels = in_channels
     if kernel != "depthwise":
@@ -133,7 +134,7 @@ def shapes(layers: Sequence[LabelLayer], size: ImageShape, classes: int) -> list
         outs = (layer.out_channels,)
         weight = (layer.out_channels, fan_in, side, side)
         result.append(Shapes(weight, outs, outs if layer.norm == "scale" else None))
-    return [*result, Shapes((classes, limits.product(linear_input)), (classes,))]
+    return [*result, Shapes((classes, math.prod(linear_input)), (classes,))]
 
 
 def label_parameters(layers: Sequence[LabelLayer], size: ImageShape, classes: int) -> int:
@@ -150,7 +151,7 @@ def layers_excess(layers: Sequence[LabelLayer], mirror: bool, size: ImageShape, 
     """What a label network of these layers asks for beyond a limit; None if nothing."""
     layer_shapes, work, largest = shapes(layers, size, classes), 0, 0
     for shape, (height, width, _) in zip(layer_shapes[:-1], inputs(layers, size), strict=False):
-        work += limits.product(shape.weight) * height * width
+        work += math.prod(shape.weight) * height * width
         largest = max(largest, shape.bias[0] * height * width)
     return limits.beyond(
         (

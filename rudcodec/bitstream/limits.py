@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -87,16 +88,9 @@ def network_shapes(architecture: Architecture) -> tuple[list[LayerShape], list[L
     return shapes[:depth], shapes[depth:]
 
 
-def product(shape: tuple[int, ...]) -> int:
-    result = 1
-    for size in shape:
-        result *= size
-    return result
-
-
 def parameters(architecture: Architecture) -> int:
     """Weights and biases of one group."""
-    return sum(product(shape.weight) + product(shape.bias) for shape in layer_shapes(architecture))
+    return sum(math.prod(shape.weight) + math.prod(shape.bias) for shape in layer_shapes(architecture))
 
 
 def latents_per_image(architecture: Architecture) -> int:
@@ -116,11 +110,11 @@ def batches(architecture: Architecture) -> int:
 def image_work(architecture: Architecture) -> int:
     """What an image adds to the work of its segment, soft labels apart."""
     context, synthesis = network_shapes(architecture)
-    latent = (1 << 11) + sum(product(shape.weight) for shape in context)
+    latent = (1 << 11) + sum(math.prod(shape.weight) for shape in context)
     pixel = (1 << 10) + 64 * sum(architecture.grids)
     for shape in synthesis:
         out_channels, in_channels, kernel, _ = shape.weight
-        pixel += product(shape.weight) + 32 * kernel * (in_channels + out_channels)
+        pixel += math.prod(shape.weight) + 32 * kernel * (in_channels + out_channels)
     area = architecture.height * architecture.width
     return (1 << 15) + latents_per_image(architecture) * latent + area * pixel
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from rudcodec.bitstream import limits
 from rudcodec.bitstream.ancillary import pack_metadata
 from rudcodec.bitstream.codec import file_start
-from rudcodec.bitstream.container import METADATA, MODEL, SEGMENT, Writer, copied, pack
+from rudcodec.bitstream.container import METADATA, MODEL, SEGMENT, copied, pack_fields
 from rudcodec.bitstream.header import Head
 from rudcodec.bitstream.layout import ModelOutline, Outline, parse
 from rudcodec.bitstream.models import ModelFields, code_model
@@ -62,15 +63,13 @@ class _Merged:
         """The models, then the section of labels, then the segments. Raises FormatError."""
         shape, classes = self.head.image_shape, len(self.head.classes)
         for fields, stream in self.models:
-            writer = Writer("model")
-            code_model(writer, shape, classes, fields)
-            yield pack(MODEL, bytes(writer.data) + stream)
+            code = partial(code_model, shape=shape, classes=classes, model=fields)
+            yield pack_fields(MODEL, "model", code, stream)
         yield labels
         models = tuple(fields for fields, _ in self.models)
         for segment, rest in self.segments:
-            writer = Writer("segment")
-            code_segment(writer, classes, models, segment)
-            yield pack(SEGMENT, bytes(writer.data) + rest)
+            code_fields = partial(code_segment, classes=classes, models=models, segment=segment)
+            yield pack_fields(SEGMENT, "segment", code_fields, rest)
 
 
 def _key(data: bytes, model: ModelOutline, class_numbers: list[int]) -> tuple[ModelFields, bytes]:

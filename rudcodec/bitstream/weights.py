@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rudcodec.bitstream import limits, tables
@@ -61,7 +63,7 @@ def code_tensor(
         _check_range(values, name, place)
         values = values.astype(np.int32)
     exponent = coder.number(4, tensor.exponent if tensor else None)
-    values = code_scaled(coder, limits.product(shape), values)
+    values = code_scaled(coder, math.prod(shape), values)
     _check_range(values, name, place)
     return QTensor(values.reshape(shape).astype(np.int32), exponent)
 

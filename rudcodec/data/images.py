@@ -21,8 +21,6 @@ from rudcodec.text import listed, shown
 
 _NUMBER = re.compile(r"(new|class_?)?([0-9]{1,9})")
 """A class name that says its number only."""
-_NAMED = 10
-"""Classes that a warning names."""
 _BLOCK = 1 << 22
 """How many pixels are looked at in one go, since a mapped set may be larger than memory."""
 
@@ -199,7 +197,7 @@ def numbers_of(numbers: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.i
     values = np.array([int(match[2]) for match in matches if match], dtype=np.int64)
     if sorted(values.tolist()) != [*range(len(names))]:
         return None
-    _warn_of_numbers(listed((f"{numbers[i]}: {names[values[i]]}" for i in np.argsort(values)), _NAMED))
+    _warn_of_numbers(listed(f"{numbers[i]}: {names[values[i]]}" for i in np.argsort(values)))
     return values
 
 

@@ -17,18 +17,18 @@ def default_chunk_size(num_images: int, device: torch.device) -> int:
     return min(MAX_CHUNK, max(CPU_CHUNK, num_images // MIN_CHUNKS))
 
 
-def turn_of_image(labels: Tensor, parts: Tensor, images_in_call: int) -> Tensor:
+def turn_of_image(labels: Tensor, clusters: Tensor, images_in_call: int) -> Tensor:
     """In which turn each image is seen by a utility that needn't see all at once, int64 (N,).
 
-    A call of it sees so many images, of as many parts of classes as it can see whole: the first one of every
-    class, then the second ones. Parts that are larger than a call take a turn each.
+    A call of it sees so many images, of as many clusters as it can see whole: the first one of every class,
+    then the second ones. Clusters that are larger than a call take a turn each.
 
     Args:
         labels: int64 (N,), the class of each image.
-        parts: int64 (N,), its part of the class, such as a cluster: 0, 1, ...
+        clusters: int64 (N,), its cluster in the class: 0, 1, ...
     """
     _, order, counts = torch.unique(
-        parts * (labels.max() + 1) + labels, return_inverse=True, return_counts=True
+        clusters * (labels.max() + 1) + labels, return_inverse=True, return_counts=True
     )
     seen_whole = max(1, images_in_call // int(counts.max()))
     num_turns = -(-len(counts) // seen_whole)

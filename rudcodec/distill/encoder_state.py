@@ -1,4 +1,4 @@
-"""The state that every training stage works on: model, targets, optimizers, rate control."""
+"""The state that every training stage works on: model, targets, rate control."""
 
 from __future__ import annotations
 

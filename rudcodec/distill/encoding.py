@@ -103,9 +103,9 @@ class Encoding:
         return classes if self.inputs.settings.share == "class" else torch.zeros_like(classes)
 
     @cached_property
-    def _part_of_image(self) -> Tensor:
-        """The part of its class that each image is in, int64 (N,): its cluster, where there are clusters; the
-        utility sees parts whole in any case."""
+    def _cluster_of_image(self) -> Tensor:
+        """The cluster of its class that each image is in, int64 (N,); a utility that matches whole classes
+        sees as many images of a class together."""
         ipc = self.allocation.ipc
         return torch.from_numpy(cluster_of_each(ipc, clusters_per_class(ipc))).repeat(self.inputs.num_classes)
 
@@ -115,7 +115,7 @@ class Encoding:
         if not self.has_utility or not self._make_utility().sums_over_classes:
             return torch.zeros_like(self._class_of_image)
         in_call = self.inputs.settings.utility_images
-        return turn_of_image(self._class_of_image, self._part_of_image, in_call)
+        return turn_of_image(self._class_of_image, self._cluster_of_image, in_call)
 
     @cached_property
     def _chunk_of_image(self) -> Tensor:
@@ -171,7 +171,7 @@ class Encoding:
         utility.prepare(self.inputs.real, self.run.device, self.results["utility networks"])
         labels = self.initial_images.labels
         if utility.clusters is not None:
-            labels = utility.clusters.labels(labels, self._part_of_image.numpy())
+            labels = utility.clusters.labels(labels, self._cluster_of_image.numpy())
         seen = calls(self._chunk_of_image, self.turns, settings.utility_images)
         term = UtilityTerm(utility, torch.from_numpy(labels).to(self.run.device), seen, settings.balance)
         self.run.journal.register("utility", term)

@@ -106,7 +106,7 @@ def estimate(inputs: Inputs, report: Reporter = ignore_report) -> Estimate:
     memory, term = _peak_memory(run.device), encoding.utility_term
     if term is not None:
         memory += term.utility.further_memory(inputs.real)
-    allocation = inputs.allocate(inputs.label_mode.shared_bits({}))
+    allocation = inputs.planned_allocation
     architecture = allocation.architecture
     images = allocation.ipc * inputs.num_classes
     return Estimate(

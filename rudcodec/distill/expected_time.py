@@ -28,7 +28,7 @@ def expected_seconds(inputs: Inputs, processes: int = 1) -> dict[str, float]:
     several ``processes`` does alone takes so many times as long beside what they share.
     """
     settings = inputs.settings
-    images = inputs.num_classes * inputs.allocate(inputs.label_mode.shared_bits({})).ipc
+    images = inputs.num_classes * inputs.planned_allocation.ipc
     first_warmup, second_warmup = warmup_schedules(settings.warmup)
     label_stages = {stage.name: _VIEW * settings.label_views for stage in inputs.label_mode.stages()}
     integers = processes * _integers(images, inputs.demand().num_groups)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,6 @@ from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, witho
 from rudcodec.students.recipes import default_recipe
 from rudcodec.text import counted, listed, per_class, shown
 from rudcodec.utility import make_utility
-
-_NAMED = 10
-"""Classes that a note names."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Inputs:
         """The class whose images are so few that there can't be more of the others; None if there is none."""
         name, fewest = self.real.rarest_class()
         free = self.distilled is None and self.settings.ipc is None and fewest < max(self.real.ipc_counts())
-        if not free or self.allocate(self.label_mode.shared_bits({})).ipc < fewest:
+        if not free or self.planned_allocation.ipc < fewest:
             return None
         return name, fewest
 
@@ -87,10 +85,9 @@ class Inputs:
         """What a user should know of the set's classes."""
         notes = []
         if self.empty_classes:
-            named = listed(self.empty_classes, _NAMED)
-            notes.append(f"the file lacks {named}, of which the set has no image")
-        if self.limiting_class is not None:
-            name, fewest = self.limiting_class
+            notes.append(f"the file lacks {listed(self.empty_classes)}, of which the set has no image")
+        if (limiting := self.limiting_class) is not None:
+            name, fewest = limiting
             is_training_part = self.real.report is not None and self.real.report.split == "train"
             reason = f"{fewest:,} for training, those for validation apart" if is_training_part else "no more"
             notes.append(f"{per_class(fewest)}, since class {shown(name)} has {reason}")
@@ -101,6 +98,11 @@ class Inputs:
         """What the images leave of the budget, at most."""
         bpc = self.settings.bpc - smallest_images_bpc(self.demand(), self.settings.ipc or 1)
         return bpc * self.num_classes
+
+    @cached_property
+    def planned_allocation(self) -> ImageAllocation:
+        """How the budget is spent on images, if labels take what was planned. Raises as :meth:`allocate`."""
+        return self.allocate(self.label_mode.shared_bits({}))
 
     def allocate(self, shared_label_bits: float) -> ImageAllocation:
         """How the budget is spent on images, if ``shared_label_bits`` of it go to a label network.
@@ -174,7 +176,7 @@ def resolve_inputs(
     smallest = inputs.smallest_bpc(settings.ipc or 1)
     if settings.lmbda is None and settings.bpc < smallest:
         raise too_small(settings.bpc, smallest, settings.ipc)
-    inputs.allocate(inputs.label_mode.shared_bits({}))  # what doesn't fit fails at once
+    _ = inputs.planned_allocation  # what doesn't fit fails at once
     return inputs
 
 

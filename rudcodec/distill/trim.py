@@ -1,4 +1,4 @@
-"""The last stage: latents are moved by one where that saves bits, until the file fits its budget exactly."""
+"""Near the end: latents are moved by one where that saves bits, until the file fits its budget exactly."""
 
 from __future__ import annotations
 

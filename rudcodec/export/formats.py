@@ -17,7 +17,6 @@ class FileFormat:
     Attributes:
         name: of the form.
         suffix: of its files' names.
-        title: what it is, for ``--help`` and messages.
         write: writes a set into an open file.
         image_bytes: bytes of an image, at most, besides its pixels and probabilities.
         number_bytes: bytes of a probability, at most.
@@ -26,7 +25,6 @@ class FileFormat:
 
     name: str
     suffix: str
-    title: str
     write: Callable[[Contents, BinaryIO], None]
     image_bytes: int
     number_bytes: int

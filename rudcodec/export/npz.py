@@ -35,4 +35,4 @@ def write(contents: Contents, file: BinaryIO) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-FORMAT = FileFormat("npz", ".npz", "numpy arrays", write, image_bytes=8, number_bytes=4)
+FORMAT = FileFormat("npz", ".npz", write, image_bytes=8, number_bytes=4)

@@ -52,5 +52,5 @@ def _schema(contents: Contents, arrow: Any) -> Any:
 
 
 FORMAT = FileFormat(
-    "parquet", ".parquet", "a table for Hugging Face datasets", write, 256, 6, packages=("pyarrow.parquet",)
+    "parquet", ".parquet", write, 256, 6, packages=("pyarrow.parquet",)
 )  # fmt: skip

@@ -26,5 +26,5 @@ def write(contents: Contents, file: BinaryIO) -> None:
 
 
 FORMAT = FileFormat(
-    "safetensors", ".safetensors", "tensors", write, 8, 4, packages=("safetensors.numpy",)
+    "safetensors", ".safetensors", write, 8, 4, packages=("safetensors.numpy",)
 )  # fmt: skip

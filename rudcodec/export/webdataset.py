@@ -40,4 +40,4 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 # an entry takes 512 bytes, and as many times 512 as its contents need
-FORMAT = FileFormat("webdataset", ".tar", "a WebDataset shard", write, image_bytes=3072, number_bytes=12)
+FORMAT = FileFormat("webdataset", ".tar", write, image_bytes=3072, number_bytes=12)

@@ -28,13 +28,13 @@ class SoftRounding:
     noise: float
 
     @classmethod
-    def at(cls, progress: float) -> SoftRounding:
-        """The schedule: temperature .3 -> .1 and noise .25 -> .2 as ``progress`` goes 0 -> 1.
+    def at(cls, fraction_done: float) -> SoftRounding:
+        """The schedule: temperature .3 -> .1 and noise .25 -> .2 as ``fraction_done`` goes 0 -> 1.
 
         Noise has to stay: with less of it latents come to rest between the integers, where they tell the
         networks more than a file can (experiments/2026-11-image-coder.md).
         """
-        return cls(temperature=0.3 - 0.2 * progress, noise=0.25 - 0.05 * progress)
+        return cls(temperature=0.3 - 0.2 * fraction_done, noise=0.25 - 0.05 * fraction_done)
 
 
 def soft_round(y: Tensor, temperature: float) -> Tensor:

@@ -82,6 +82,11 @@ class Architecture:
     context_hidden: tuple[int, ...]
     synthesis: tuple[SynthesisLayer, ...]
 
+    @property
+    def image_shape(self) -> ImageShape:
+        """Of a decoded image."""
+        return ImageShape(self.height, self.width, self.channels)
+
 
 @dataclass(frozen=True, eq=False)
 class Group:

@@ -80,5 +80,4 @@ class Payload:
     @cached_property
     def image_shape(self) -> ImageShape:
         """Of every image."""
-        architecture = self.models[0].architecture
-        return ImageShape(architecture.height, architecture.width, architecture.channels)
+        return self.models[0].architecture.image_shape

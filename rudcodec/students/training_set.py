@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from rudcodec.data import LabelledImages
 from rudcodec.errors import DataError
 from rudcodec.payload import LabelNetwork, Recipe
-from rudcodec.synthetic import SyntheticSet
+
+if TYPE_CHECKING:
+    from rudcodec.synthetic import SyntheticSet
 
 
 @dataclass(frozen=True, eq=False)
