@@ -199,7 +199,7 @@ def _encoded(inputs: Inputs, target: Path, job: Job, metrics: Metrics) -> Compre
     from rudcodec.distill.encode import encode
 
     try:
-        return encode(inputs, target, job.files, metrics)
+        return encode(inputs, target, job.files, metrics, replaces=job.force)
     except KeyboardInterrupt as error:
         if job.files.checkpoints is not None:
             is_kept = bool(checkpoints_in(job.files.checkpoints))

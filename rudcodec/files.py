@@ -122,6 +122,8 @@ def _are_same(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bo
 def temporary_prefix(target: Path) -> str:
     """What the names of temporary files and folders beside ``target`` begin with."""
     name = target.name
+    if name in ("", ".."):  # the working directory, say
+        name = Path(os.path.realpath(target)).name
     if len(os.fsencode(name)) > _LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
     return f".{name}."

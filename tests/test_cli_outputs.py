@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -210,7 +212,7 @@ class TestForce:
     ) -> None:
         out = tmp_path / "synth"
         with monkeypatch.context() as killed:
-            killed.setattr("rudcodec.export.folders.shutil.rmtree", lambda path, **_: None)
+            killed.setattr("rudcodec.files.shutil.rmtree", lambda path, **_: None)
             for _ in range(2):
                 assert run("decompress", rud, out, "--force").exit_code == 0
             assert len([path for path in tmp_path.iterdir() if path.is_dir()]) > 1
@@ -356,6 +358,25 @@ class TestQuiet:
         assert result.stderr.splitlines()[-1].startswith("rudcodec: ")
 
 
+def killed_at_a_move(number: int, *command: str | Path) -> bool:
+    """Run a command in a process that dies instead of renaming for the ``number``th time; whether it has."""
+    process = os.fork()
+    if process:
+        return os.waitpid(process, 0)[1] != 0
+    calls, rename = itertools.count(), Path.rename
+
+    def dies(path: Path, target: Path) -> Path:
+        if next(calls) == number:
+            os._exit(9)
+        return rename(path, target)
+
+    setattr(Path, "rename", dies)  # noqa: B010  (mypy)
+    try:
+        run(*command)
+    finally:
+        os._exit(0)
+
+
 class TestNames:
     """Of outputs, that lead elsewhere, or nowhere."""
 
@@ -389,8 +410,11 @@ class TestNames:
         assert run("decompress", rud, ".").exit_code == 0
         before = sorted(out.rglob("*"))
 
+        failures: list[Path] = []
+
         def fails_at_a_new_one(path: Path, target: Path) -> Path:
-            if path.name == fails and path.parent.name.endswith("-tmp"):
+            if path.name == fails and path.parent.name.endswith("-tmp") and not failures:
+                failures.append(path)
                 raise OSError(5, "Input/output error")
             return rename(path, target)
 
@@ -402,6 +426,48 @@ class TestNames:
             assert {path.name for path in out.iterdir()} == {"ant", "bee", "cicada", "labels.json"}
         else:
             assert result.exit_code == 2 and sorted(out.rglob("*")) == before
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+    @pytest.mark.parametrize("way", ["new", "empty", "replaced", "working directory"])
+    def test_a_killed_save_is_mended_by_the_next(
+        self, way: str, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        small = tmp_path / "small-1.rud"
+        small.write_bytes(bitstream.truncate(rud.read_bytes(), ipc=2).data)
+        moves = 0
+        while True:
+            parent = tmp_path / str(moves)
+            out = parent / "out"
+            out.mkdir(parents=True) if way == "empty" else parent.mkdir()
+            if way in ("replaced", "working directory"):
+                assert run("decompress", small, out).exit_code == 0
+            monkeypatch.chdir(out if way == "working directory" else parent)
+            name = "." if way == "working directory" else "out"
+            was_killed = killed_at_a_move(moves, "decompress", rud, name, "--force")
+            assert run("decompress", rud, name, "--force").exit_code == 0, moves
+            assert len(list(out.rglob("*.png"))) == 12
+            assert {path.name for path in out.iterdir()} == {"ant", "bee", "cicada", "labels.json"}
+            assert [path.name for path in parent.iterdir()] == ["out"]
+            moves += 1
+            if not was_killed:
+                break
+        assert moves > 1
+
+    @pytest.mark.parametrize("fails", ["bee", "labels.json"])
+    def test_an_empty_folder_that_cannot_be_filled_stays_empty(
+        self, fails: str, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out, rename = tmp_path / "out", Path.rename
+        out.mkdir()
+
+        def is_interrupted(path: Path, target: Path) -> Path:
+            if path.name == fails and target.parent == out:
+                raise OSError(5, "Input/output error")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", is_interrupted)
+        assert run("decompress", rud, out).exit_code == 2
+        assert list(out.iterdir()) == []
 
     def test_a_folder_that_cannot_be_replaced_stays(
         self, rud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

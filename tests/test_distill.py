@@ -18,6 +18,7 @@ from rudcodec.bitstream import check_limits
 from rudcodec.data import LabelledImages, load
 from rudcodec.distill import ProgressReport, Settings, distill
 from rudcodec.distill.allocation import Demand, allocate, smallest_images_bpc
+from rudcodec.distill.encode import encode
 from rudcodec.distill.estimate import estimate
 from rudcodec.distill.inputs import resolve_inputs
 from rudcodec.distill.payload_builder import segment_sizes
@@ -26,6 +27,7 @@ from rudcodec.distill.schedules import joint_schedule, tuning_schedule
 from rudcodec.distill.selection import select_images
 from rudcodec.errors import BudgetError, DataError, FormatError, RudError, SettingError
 from rudcodec.payload import ImageShape, Payload
+from rudcodec.run_files import RunFiles
 from rudcodec.runs import RunContext
 from rudcodec.students import default_recipe
 from rudcodec.utility.mm import MomentMatching
@@ -401,12 +403,20 @@ def test_a_file_that_is_made_meanwhile_is_kept(colour: LabelledImages, tmp_path:
     def use_its_name(_: ProgressReport) -> None:
         out.write_text("precious")
 
-    with pytest.raises(DataError, match=r"out\.rud: has been made by somebody else"):
+    with pytest.raises(DataError, match=r"out\.rud: is there, and isn't what this run has made"):
         rudcodec.compress(colour, out, report=use_its_name, checkpoints=run, **settings)
     assert out.read_text() == "precious"
     out.unlink()
     assert rudcodec.compress(colour, out, checkpoints=run, resume=True, **settings).ipc == 2
     assert not run.exists()
+    inputs, made = resolve_inputs(colour, None, Settings(**settings)), out.read_bytes()
+    encode(inputs, out, replaces=False)  # is its own
+    out.write_text("precious")
+    with pytest.raises(DataError, match=r"out\.rud: is there"):
+        encode(inputs, out, RunFiles(run), replaces=False)
+    assert out.read_text() == "precious"
+    encode(inputs, out, RunFiles(run, resume=True))
+    assert out.read_bytes() == made and not run.exists()
 
 
 def test_selection_takes_different_images_of_every_class(colour: LabelledImages) -> None:

@@ -66,7 +66,7 @@ def test_trajectories_that_do_not_fit_are_refused(
 ) -> None:
     utility = TrajectoryMatching(default_recipe(data), TMOptions(experts=str(folder)))
     assert 1e5 < utility.memory() < 1e8
-    assert utility.learn(data, RunContext("cpu")) == 2
+    assert utility.learn(data, RunContext("cpu"))[0] == 2
     monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 10**5)
     with pytest.raises(SettingError, match=r"trajectory matching takes 0\.\d GB, and cpu has 0\.0 GB"):
         utility.learn(data, RunContext("cpu"))
@@ -155,7 +155,7 @@ def test_a_student_that_stands_still_is_as_far_as_the_expert_went(data: Labelled
     utility = TrajectoryMatching(
         default_recipe(data), TMOptions(experts=str(folder), steps=3, epochs_ahead=1, batch=4)
     )
-    utility.prepare(data, CPU, 2)
+    utility.prepare(data, CPU, utility.learn(data, RunContext("cpu")))
     images, labels = synthetic()
     utility.lr = 1e-9
     assert float(utility(images, labels, torch.Generator().manual_seed(0)).detach()) == pytest.approx(1)
@@ -238,7 +238,23 @@ def test_experts_that_come_later_change_no_run_under_way(data: LabelledImages, t
     assert [file.stem for file in resumed.experts.files] == ["0", "1"]
     assert [file.stem for file in utility().experts.files] == ["0", "1", "2", "10"]
     with pytest.raises(DataError, match="holds 4 experts; the run began with 5"):
-        utility().prepare(data, CPU, 5)
+        utility().prepare(data, CPU, [5, learned[1]])
+    others = tmp_path / "others"
+    ExpertTrainer(data, replace(SHORT, seed=7), CPU).fill(others, 2)
+    (tmp_path / "manifest.json").write_bytes((others / "manifest.json").read_bytes())
+    with pytest.raises(SettingError, match="these aren't the experts that the run began with"):
+        utility().prepare(data, CPU, learned)
+
+
+def test_experts_of_two_commands_do_not_mix(data: LabelledImages, tmp_path: Path) -> None:
+    def others_come(*_: Any) -> None:
+        if not list(tmp_path.glob("*.safetensors")):
+            ExpertTrainer(data, replace(SHORT, seed=7), CPU).fill(tmp_path, 1)
+
+    with pytest.raises(SettingError, match="the experts there have"):
+        ExpertTrainer(data, SHORT, CPU, others_come).fill(tmp_path, 2)
+    assert [file.name for file in tmp_path.glob("*.safetensors")] == ["0.safetensors"]
+    ExpertTrainer(data, replace(SHORT, seed=7), CPU).fill(tmp_path, 2)
 
 
 def test_other_tensors_are_no_experts(data: LabelledImages, tmp_path: Path) -> None:

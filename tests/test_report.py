@@ -455,6 +455,13 @@ class TestPieces:
         assert Ledger(path).get({"a": [2, None], "b": 1}) == {"x": 0.5}
         assert Ledger(path).get({"a": 3}) == "begun" and Ledger(path).get({"a": 4}) is None
 
+    def test_results_outlast_their_file(self, tmp_path: Path) -> None:
+        ledger = Ledger(tmp_path / "measured.jsonl")
+        ledger.add({"a": 1}, 10)
+        ledger.path.unlink()
+        ledger.add({"a": 2}, 20)
+        assert (ledger.get({"a": 1}), Ledger(ledger.path).get({"a": 1})) == (10, 10)
+
     def test_processes_that_add_at_once_lose_nothing(self, tmp_path: Path) -> None:
         path = tmp_path / "kept.jsonl"
 

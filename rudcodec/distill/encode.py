@@ -20,6 +20,7 @@ from rudcodec.distill.pipeline import pipeline, run_pipeline
 from rudcodec.errors import BudgetError, DataError, RudError, SettingError
 from rudcodec.files import check_not_read, check_writable, write_bytes
 from rudcodec.nets.device import pick_device
+from rudcodec.nets.speed import computes_on
 from rudcodec.nets.state import usual_torch
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.payload import Payload
@@ -118,6 +119,7 @@ def compress(
     check_names(overrides, inspect.signature(compress).parameters)
     check_writable(path)
     check_not_read(path, [source, distilled])
+    replaces = os.path.lexists(path)
     run_path, learnt_path = (None if folder is None else Path(folder) for folder in (checkpoints, learnt))
     files = RunFiles(run_path, resume, checkpoint_seconds, learnt_path)
     files.check()
@@ -130,7 +132,7 @@ def compress(
     inputs = resolve_inputs(_loaded(source, split), _loaded(distilled, "all"), settings)
     for note in inputs.notes if is_first_process() else ():
         _LOGGER.warning("%s: %s", shown(inputs.real.name), note)
-    return encode(inputs, path, files, report)
+    return encode(inputs, path, files, report, replaces)
 
 
 def encode(
@@ -138,10 +140,11 @@ def encode(
     path: str | os.PathLike[str],
     files: RunFiles = RunFiles(),  # noqa: B008  (frozen)
     report: Reporter | None = None,
+    replaces: bool = True,
 ) -> CompressResult:
     """Write the file of inputs that are resolved; what is raised then, and the arguments, are those of
-    :func:`compress`."""
-    settings, was_there = inputs.settings, os.path.lexists(path)
+    :func:`compress`; ``replaces``: whether a file that is there may be another one."""
+    settings = inputs.settings
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         # the caller's: networks that are made draw from torch's own generator
         stack.enter_context(torch.random.fork_rng(devices=[]))
@@ -165,7 +168,7 @@ def encode(
                     folder.clear()
                 raise
             try:
-                size = ranks.broadcast(_written(payload, path, was_there) if ranks.is_first else 0)
+                size = ranks.broadcast(_written(payload, path, replaces) if ranks.is_first else 0)
             except DataError:  # of the disk, say: hours of work needn't be done again
                 journal.keep()
                 raise
@@ -184,15 +187,15 @@ def check_goes_on(inputs: Inputs, folder: CheckpointFolder) -> None:
     Journal(folder, _fingerprint(inputs, _machine(inputs, world_size())), resume=True)
 
 
-def _written(payload: Payload, path: str | os.PathLike[str], was_there: bool) -> int:
+def _written(payload: Payload, path: str | os.PathLike[str], replaces: bool) -> int:
     """Write the file, once it has been read back; its size in bytes. Hours after a run's begin somebody else
     may have used its name."""
-    if not was_there and os.path.lexists(path):
-        raise DataError(
-            f"{path}: has been made by somebody else since this run began; move it away, then --resume (in "
-            "Python resume=True) goes on, and replaces what is there"
-        )
     data = bitstream.encode(payload)
+    if not replaces and Path(path).is_file() and Path(path).read_bytes() != data:
+        raise DataError(
+            f"{path}: is there, and isn't what this run has made; move it away, then --resume (in Python "
+            "resume=True) goes on"
+        )
     if bitstream.encode(bitstream.decode(data)) != data:  # which has the digests of decoded images, too
         raise RudError(
             f"{path}: isn't written, since it wouldn't decode to what was made; this is a fault of rudcodec, "
@@ -235,10 +238,9 @@ def distill(
 def _machine(inputs: Inputs, num_processes: int) -> dict[str, str]:
     """What computes: with another software or device the same settings make another file."""
     processes = f"{num_processes} processes of {torch.get_num_threads()} threads"
-    device = pick_device(inputs.settings.device)
     return {
         "software": f"{software()}, {processes}",
-        "computes on": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "computes on": computes_on(pick_device(inputs.settings.device)),
     }
 
 

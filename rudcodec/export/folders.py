@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from rudcodec.errors import DataError
 from rudcodec.export.contents import Contents, rounded
 from rudcodec.export.png import png
 from rudcodec.export.targets import check_folder, check_replaceable, is_free
-from rudcodec.files import TEMPORARY_SUFFIX, is_temporary, temporary_folder, temporary_prefix
+from rudcodec.files import is_temporary, temporary_folder
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
 
 
@@ -63,10 +61,18 @@ def _real_place(folder: Path) -> Path:
 
 
 def _move_out(folder: Path, target: Path) -> None:
-    """Fill an empty folder, which may be the working directory, a link or a mount. Raises OSError."""
+    """Move what is in a folder into another one, which may be the working directory, a link or a mount; an
+    error moves it back. Raises OSError."""
     # labels.json last: it says that all is there
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == LABELS_FILE):
-        path.rename(target / path.name)
+    names = sorted((path.name for path in folder.iterdir()), key=lambda name: name == LABELS_FILE)
+    try:
+        for name in names:
+            (folder / name).rename(target / name)
+    except BaseException:
+        for name in names:
+            if not (folder / name).exists():
+                (target / name).rename(folder / name)
+        raise
 
 
 def _is_in_use(folder: Path) -> bool:
@@ -79,23 +85,16 @@ def _is_in_use(folder: Path) -> bool:
 def _exchange(folder: Path, target: Path) -> None:
     """Put what is in a folder within ``target`` in the place of what ``target`` holds, which is removed then;
     an error puts this back. Raises OSError."""
-    names = [path.name for path in folder.iterdir()]
     replaced = [path for path in target.iterdir() if not is_temporary(path, target)]
-    aside = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), dir=target))
-    try:
-        for path in replaced:
-            path.rename(aside / path.name)
-        _move_out(folder, target)
-    except BaseException:
-        for name in names:
-            if not (folder / name).exists():
-                (target / name).rename(folder / name)
-        for path in aside.iterdir():
-            path.rename(target / path.name)
-        with suppress(OSError):
-            aside.rmdir()
-        raise
-    _discard(aside)
+    with temporary_folder(target, target) as aside:
+        try:
+            for path in replaced:
+                path.rename(aside / path.name)
+            _move_out(folder, target)
+        except BaseException:
+            for path in aside.iterdir():
+                path.rename(target / path.name)
+            raise
 
 
 def _put(folder: Path, target: Path) -> None:
@@ -103,24 +102,15 @@ def _put(folder: Path, target: Path) -> None:
     if not target.exists():
         folder.rename(target)
         return
-    aside = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), dir=target.parent))
-    replaced = aside / target.name
-    try:
-        target.rename(replaced)
-        folder.rename(target)
-    except BaseException:
-        if replaced.exists() and not target.exists():
-            replaced.rename(target)
-        with suppress(OSError):
-            aside.rmdir()
-        raise
-    _discard(aside)
-
-
-def _discard(aside: Path) -> None:
-    """Remove what was replaced; after a kill the next save does, since it is a leftover from here on."""
-    leftover = aside.rename(f"{aside}{TEMPORARY_SUFFIX}")
-    shutil.rmtree(leftover, ignore_errors=True)
+    with temporary_folder(target, target.parent) as aside:
+        replaced = aside / target.name
+        try:
+            target.rename(replaced)
+            folder.rename(target)
+        except BaseException:
+            if replaced.exists() and not target.exists():
+                replaced.rename(target)
+            raise
 
 
 def _write(contents: Contents, folder: Path) -> None:

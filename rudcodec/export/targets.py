@@ -80,10 +80,16 @@ def _foreign_file(folder: Path) -> str | None:
 
 
 def _written_files(folder: Path) -> set[str]:
-    """The files that a labels.json like ours says were written, itself among them; none if it isn't like
-    ours."""
+    """The files that a labels.json like ours says were written, itself among them: the folder's own, or, of a
+    folder that a killed process was filling, that of what it has left there; none if there is none."""
+    unfinished = [path / LABELS_FILE for path in folder.iterdir() if is_temporary(path, folder)]
+    return set().union(*map(_listed_files, (folder / LABELS_FILE, *unfinished)))
+
+
+def _listed_files(labels: Path) -> set[str]:
+    """The files that a labels.json like ours lists, and itself."""
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-        said = json.loads((folder / LABELS_FILE).read_bytes())
+        said = json.loads(labels.read_bytes())
         names = dict(zip(said["folders"], said["classes"], strict=True))
         patterns = [re.compile(rf"{re.escape(name)}/\d{{5,}}\.png") for name in said["folders"]]
         are_ours = all(patterns[label].fullmatch(file) for file, label in said["labels"].items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
+import platform
 import shutil
 import sys
 import warnings
@@ -33,6 +34,16 @@ def has_fast_bf16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     probes = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile"))
     return device.type == "cpu" and any(probe is not None and probe() for probe in probes)
+
+
+def computes_on(device: torch.device) -> str:
+    """What a device is, as far as results depend on it: with another one they are others."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
+    numbers = "bfloat16" if has_fast_bf16(device) else "float32"
+    return f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {numbers})"
 
 
 @contextmanager

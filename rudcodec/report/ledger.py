@@ -35,8 +35,8 @@ class Ledger:
     def add(self, key: Key, result: Any) -> None:
         """Keep a result, which is JSON and not None. Raises DataError where it can't be written."""
         with one_at_a_time(self.path.parent):
-            # what another process has added in the meantime stays
-            self._results = self._read() | {_text(key): result}
+            # what another process has added in the meantime stays, and what is known if the file is gone
+            self._results = self._results | self._read() | {_text(key): result}
             lines = [f'{{"key": {key}, "result": {json.dumps(one)}}}\n' for key, one in self._results.items()]
             write_bytes("".join(lines).encode(), self.path)
 

@@ -19,6 +19,7 @@ from rudcodec.checksums import checksum_of
 from rudcodec.data import LabelledImages, digest
 from rudcodec.data.cache_place import STUDENTS, cache_folder
 from rudcodec.errors import DataError, MissingPackageError, SettingError
+from rudcodec.nets.speed import computes_on
 from rudcodec.payload import ImageShape
 from rudcodec.progress import Progress
 from rudcodec.run_files import BusyError, is_of_a_run
@@ -193,7 +194,7 @@ def facts_of_students(trainer: Trainer, real: LabelledImages) -> dict[str, Any]:
     name = f"{net} {trainer.spec.origin}".rstrip() if isinstance(net, str) else "a function"
     return {
         "software": software(),
-        "device": str(trainer.device),
+        "device": [str(trainer.device), computes_on(trainer.device)],
         "layout": [trainer.channels_last, trainer.compiled],
         "network": f"{name} of width {trainer.spec.width}",
         "recipe": str(trainer.recipe),

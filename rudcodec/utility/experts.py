@@ -25,7 +25,7 @@ from rudcodec.augment import augment
 from rudcodec.data import LabelledImages, digest
 from rudcodec.data.mapped import take
 from rudcodec.errors import DataError, SettingError
-from rudcodec.files import check_writable, write_bytes
+from rudcodec.files import check_writable, one_at_a_time, write_bytes
 from rudcodec.names import is_hidden
 from rudcodec.nets import ConvNet
 from rudcodec.nets.normalise import normalise
@@ -105,8 +105,11 @@ class ExpertTrainer:
                     raise SettingError(
                         f"lr: by {self._recipe.lr:g} the experts' training runs away; give a smaller one"
                     )
-                write_bytes(json.dumps(manifest, indent=1).encode(), folder / MANIFEST)
-                write_bytes(save(trajectory), file)
+                with one_at_a_time(folder):
+                    self._prepare(folder)  # others may have come meanwhile
+                    if not file.exists():
+                        write_bytes(json.dumps(manifest, indent=1).encode(), folder / MANIFEST)
+                        write_bytes(save(trajectory), file)
 
     def _prepare(self, folder: Path) -> dict[str, Any]:
         """Make the folder, or check that what is in it goes with this set and recipe: with the manifest."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from rudcodec.augment import augment
+from rudcodec.checksums import checksum_of
 from rudcodec.data import LabelledImages
 from rudcodec.errors import SettingError
 from rudcodec.payload import Recipe
@@ -59,7 +60,8 @@ class TrajectoryMatching(Utility):
         self.lr = INITIAL_LR
 
     def learn(self, real: LabelledImages, run: RunContext) -> State:
-        """How many experts there are: a run that goes on has no more, though their folder may have grown.
+        """How many experts there are, and a checksum of what they say of themselves: a run that goes on has
+        the same ones and no more, though their folder may have grown.
 
         Raises SettingError if these are experts of other data, or for a shorter way, or if the device has too
         little memory for a step.
@@ -71,10 +73,13 @@ class TrajectoryMatching(Utility):
             "a step of trajectory matching",
             "experts of a smaller width take less",
         )
-        return len(self.experts)
+        return [len(self.experts), checksum_of(self.experts.manifest)]
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
-        self.experts.keep_first(learned)
+        count, checksum = learned
+        if checksum != checksum_of(self.experts.manifest):
+            raise SettingError(f"{self.experts.folder}: these aren't the experts that the run began with")
+        self.experts.keep_first(count)
 
     def memory(self) -> int:
         """About how many bytes the peak takes: the weights of all steps, and one step's graph with that of
