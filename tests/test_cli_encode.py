@@ -54,7 +54,9 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """In place of the encoder, which takes minutes: writes a small file; the settings it got are listed."""
     calls: list[dict[str, Any]] = []
 
-    def encode(inputs: Inputs, path: Path, files: RunFiles, report: Reporter) -> CompressResult:
+    def encode(
+        inputs: Inputs, path: Path, files: RunFiles, report: Reporter, replaces: bool
+    ) -> CompressResult:
         usual = asdict(Settings(bpc=1))
         changed = {name: value for name, value in asdict(inputs.settings).items() if value != usual[name]}
         sets = {"images": None if inputs.real is inputs.distilled else inputs.real}
