@@ -83,12 +83,19 @@ class ReportOutputs:
             raise DataError(f"{self.folder}: can't be made ({error.strerror})") from None
 
     def write(self, report: Report) -> None:
-        """Write all files, once all of them are made."""
+        """Write all files, once all of them are made; if one can't be written, no new one is left, so that
+        the same command can write them when there is room. Raises DataError."""
         from rudcodec.files import write_bytes
 
         made = [(path, _made(report, path.suffix.lower())) for path in self.files]
-        for path, contents in made:
-            write_bytes(contents, path)
+        new = [path for path in self.files if not path.exists()]
+        try:
+            for path, contents in made:
+                write_bytes(contents, path)
+        except BaseException:
+            for path in new:
+                path.unlink(missing_ok=True)
+            raise
 
 
 def _made(report: Report, suffix: str) -> bytes:

@@ -30,6 +30,7 @@ from rudcodec import DataError, SettingError, bitstream
 from rudcodec.cli.budgets import Budgets
 from rudcodec.data import load
 from rudcodec.display import ProgressView
+from rudcodec.files import write_bytes
 from rudcodec.payload import LabelLayer
 from rudcodec.report import JudgedFile, Ledger, Point, as_tsv
 from rudcodec.report.curves import curves_of, is_beaten, verdicts
@@ -145,6 +146,27 @@ class TestCurve:
             "prefers-color-scheme",
         ):
             assert word in page
+
+    def test_a_report_is_written_when_there_is_room(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = folder / "out"
+        command: list[str | Path] = ["curve", folder / "1.rud", "--real", folder / "real.npz"]
+        command += ["--baseline", "none", "-o", out, *QUICK]
+        with monkeypatch.context() as full:
+
+            def no_room(data: bytes, path: Path) -> None:
+                if path.suffix == ".png":
+                    raise DataError(f"{path}: can't be written (No space left on device)")
+                write_bytes(data, path)
+
+            full.setattr("rudcodec.files.write_bytes", no_room)
+            result = run(*command)
+            assert result.exit_code == 2 and "No space left" in result.stderr.splitlines()[-1]
+        assert {path.name for path in out.iterdir()} == {"measured.jsonl"}
+        result = run(*command)
+        assert result.exit_code == 0 and "has 1 of 1 results already" in result.stderr
+        assert (out / "report.html").exists() and (out / "curve.png").exists()
 
     def test_what_is_kept_is_not_measured_again(self, folder: Path) -> None:
         options: list[str | Path] = ["--real", folder / "real.npz", "--baseline", "none", *QUICK]
