@@ -46,7 +46,7 @@ class Sets:
     def num_classes(self) -> int:
         if self.distilled is not None:
             return len(self.distilled.classes)
-        return len(self._some.without_empty_classes().classes)  # which alone the file has
+        return len(self._some.classes) - len(self._some.empty_classes())  # which the file lacks
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -119,11 +119,17 @@ def _are_same(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bo
         return False
 
 
+def real_place(folder: Path) -> Path:
+    """The same folder, or link, with a name of its own in a real folder: renaming moves what ``..`` leads
+    through."""
+    if folder.name in ("", ".."):
+        return Path(os.path.realpath(folder))
+    return Path(os.path.realpath(folder.parent), folder.name)
+
+
 def temporary_prefix(target: Path) -> str:
-    """What the names of temporary files and folders beside ``target`` begin with."""
+    """What the names of temporary files and folders beside ``target``, which has a name, begin with."""
     name = target.name
-    if name in ("", ".."):  # the working directory, say
-        name = Path(os.path.realpath(target)).name
     if len(os.fsencode(name)) > _LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
     return f".{name}."

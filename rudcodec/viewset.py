@@ -46,8 +46,7 @@ class Views:
         return self.images[number], self.probs[number]
 
     def __repr__(self) -> str:
-        height, width, channels = self.images.shape[1:]
-        shape = ImageShape(height, width, channels)
+        shape = ImageShape(*self.images.shape[1:])
         return f"Views({len(self):,} images {shape.text}, {len(self.classes):,} classes)"
 
     @property

@@ -113,6 +113,10 @@ class LabelledImages:
         some = self.take(rows)
         return replace(some, labels=number[some.labels], classes=tuple(classes))
 
+    def empty_classes(self) -> tuple[str, ...]:
+        """The classes that have no image."""
+        return tuple(name for name, count in zip(self.classes, self.ipc_counts(), strict=True) if not count)
+
     def without_empty_classes(self) -> LabelledImages:
         """The same images, of those classes that have some."""
         present = np.unique(self.labels)
@@ -133,9 +137,8 @@ class LabelledImages:
 
     def require_every_class(self, use: str) -> None:
         """Raise DataError if a class has no image; ``use`` ends its message: "has no image that ..."."""
-        for name, count in zip(self.classes, self.ipc_counts(), strict=True):
-            if not count:
-                raise DataError(f"{self.name}: class {name} has no image that {use}")
+        if empty := self.empty_classes():
+            raise DataError(f"{self.name}: class {empty[0]} has no image that {use}")
 
 
 def digest(data: LabelledImages) -> str:

@@ -191,7 +191,7 @@ def _written(payload: Payload, path: str | os.PathLike[str], replaces: bool) -> 
     """Write the file, once it has been read back; its size in bytes. Hours after a run's begin somebody else
     may have used its name."""
     data = bitstream.encode(payload)
-    if not replaces and Path(path).is_file() and Path(path).read_bytes() != data:
+    if not replaces and _is_another(Path(path), data):
         raise DataError(
             f"{path}: is there, and isn't what this run has made; move it away, then --resume (in Python "
             "resume=True) goes on"
@@ -203,6 +203,14 @@ def _written(payload: Payload, path: str | os.PathLike[str], replaces: bool) -> 
         )
     write_bytes(data, path)
     return len(data)
+
+
+def _is_another(path: Path, data: bytes) -> bool:
+    """Whether there is a file with other contents, or with contents that can't be read."""
+    try:
+        return path.is_file() and path.read_bytes() != data
+    except OSError:
+        return True
 
 
 def _loaded(source: LabelledImages | SourceLike | None, split: Split) -> LabelledImages | None:

@@ -149,8 +149,8 @@ def resolve_inputs(
             raise SettingError(f"ipc: {settings.ipc}, but each class has {counted(count, 'distilled image')}")
         settings = replace(settings, ipc=count)
     elif real is not None:
-        given, real = real.classes, real.without_empty_classes()
-        empty_classes = tuple(name for name in given if name not in {*real.classes})
+        empty_classes = real.empty_classes()
+        real = real.without_empty_classes()
         _require_images(real, settings.ipc or 1)
     are_distilled = real is None
     if real is None:

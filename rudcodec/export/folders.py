@@ -12,7 +12,7 @@ from rudcodec.errors import DataError
 from rudcodec.export.contents import Contents, rounded
 from rudcodec.export.png import png
 from rudcodec.export.targets import check_folder, check_replaceable, is_free
-from rudcodec.files import is_temporary, temporary_folder
+from rudcodec.files import is_temporary, real_place, temporary_folder
 from rudcodec.names import LABELS_FILE, folder_names, on_disk
 
 
@@ -26,25 +26,21 @@ def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = Fal
 
     The folder appears only when complete, with ``replace`` in place of one that this has written, which stays
     until then; an empty one that is there is filled, labels.json last. The working directory and a mount stay
-    what they are, and get another content. What killed processes have left beside
-    it is removed. Raises DataError if it exists and is neither such a folder nor empty, or can't be written.
+    what they are, and get another content. What killed processes have left beside it is removed. Raises
+    DataError if it exists and is neither such a folder nor empty, or can't be written.
     """
     given = Path(folder)
     check = check_replaceable if replace else check_folder
     check(given)
-    target = _real_place(given)
-    is_there = target.exists()
-    is_filled = is_there and is_free(target)
+    target = real_place(given)
     try:
-        stays = is_filled or (is_there and _is_in_use(target))
+        stays = target.exists() and (is_free(target) or _is_in_use(target))
         where = target if stays else target.parent
         where.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target, where) as temporary:
             _write(contents, temporary)
             check(target)  # again: writing may have taken long
-            if is_filled:
-                _move_out(temporary, target)
-            elif stays:
+            if stays:
                 _exchange(temporary, target)
             else:
                 _put(temporary, target)
@@ -52,17 +48,8 @@ def save(contents: Contents, folder: str | os.PathLike[str], replace: bool = Fal
         raise DataError(f"{given}: can't be written ({error.strerror})") from None
 
 
-def _real_place(folder: Path) -> Path:
-    """The same folder, or link, with a name of its own in a real folder: renaming moves what ``..`` leads
-    through."""
-    if folder.name in ("", ".."):
-        return Path(os.path.realpath(folder))
-    return Path(os.path.realpath(folder.parent), folder.name)
-
-
 def _move_out(folder: Path, target: Path) -> None:
-    """Move what is in a folder into another one, which may be the working directory, a link or a mount; an
-    error moves it back. Raises OSError."""
+    """Move what is in a folder into another one; an error moves it back. Raises OSError."""
     # labels.json last: it says that all is there
     names = sorted((path.name for path in folder.iterdir()), key=lambda name: name == LABELS_FILE)
     try:
@@ -83,8 +70,8 @@ def _is_in_use(folder: Path) -> bool:
 
 
 def _exchange(folder: Path, target: Path) -> None:
-    """Put what is in a folder within ``target`` in the place of what ``target`` holds, which is removed then;
-    an error puts this back. Raises OSError."""
+    """Put what is in a folder within ``target`` in the place of what ``target`` holds, if anything, which is
+    removed then; an error puts this back. Raises OSError."""
     replaced = [path for path in target.iterdir() if not is_temporary(path, target)]
     with temporary_folder(target, target) as aside:
         try:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rudcodec.errors import DataError
-from rudcodec.files import is_temporary
+from rudcodec.files import is_temporary, real_place
 from rudcodec.names import LABELS_FILE, on_disk
 from rudcodec.text import shown
 
@@ -20,7 +20,7 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     there."""
     target = Path(folder)
     with _looking_at(target):
-        if not is_free(target):
+        if not is_free(real_place(target)):
             raise DataError(
                 f"{target}: exists already and is not an empty folder; the command decompress --force "
                 "replaces one that it wrote"
@@ -32,13 +32,14 @@ def check_replaceable(folder: str | os.PathLike[str]) -> None:
     writes it: with its labels.json, and the files that this lists, and no other."""
     target = Path(folder)
     with _looking_at(target):
-        if is_free(target):
+        real = real_place(target)
+        if is_free(real):
             return
         if target.is_symlink():
             raise DataError(
                 f"{target}: is a link, which --force doesn't replace; name {target.resolve()} instead"
             )
-        foreign = _foreign_file(target)
+        foreign = _foreign_file(real)
     if foreign is not None:
         raise DataError(
             f"{target}: holds {foreign}, which decompress hasn't written; not even --force removes it"

@@ -86,6 +86,4 @@ class RecipeTransform:
                 f"images must be uint8 (H, W, {channels}) or (N, H, W, {channels}), "
                 f"not {array.dtype} {array.shape}"
             )
-        batch = from_array(array if array.ndim == 4 else array[None])
-        tensors = normalise(batch, self.recipe.mean, self.recipe.std)
-        return tensors if array.ndim == 4 else tensors[0]
+        return self._of_pixels(from_array(array))
