@@ -29,7 +29,7 @@ from rudcodec.run_files import (
 )
 
 KEPT = 2
-_LAYOUT = "5"
+_LAYOUT = "6"
 """Changes with what stages keep: older runs can't go on then."""
 
 State = Any
@@ -83,7 +83,7 @@ class CheckpointFolder:
         tensors = [tensor.contiguous() for tensor in tensors]
         files = checkpoints_in(self.path)
         number = number_of(files[-1]) + 1 if files else 1
-        metadata = {"state": tree, "layout": _LAYOUT, "sha256": _digest(tree, tensors)}
+        metadata = {"state": tree, "layout": _LAYOUT, "sha256": _digest(_LAYOUT, tree, tensors)}
         data = save({str(i): tensor for i, tensor in enumerate(tensors)}, metadata)
         write_bytes(data, self.path / f"checkpoint-{number}.safetensors")
         for old in files[: 1 - KEPT]:
@@ -100,12 +100,12 @@ class CheckpointFolder:
                 with safe_open(path, "pt") as file:
                     metadata = file.metadata()
                     tensors = [file.get_tensor(str(i)) for i in range(len(file.keys()))]
-                if metadata["sha256"] != _digest(metadata["state"], tensors):
+                if metadata["sha256"] != _digest(metadata["layout"], metadata["state"], tensors):
                     continue
                 state = _rebuilt(json.loads(metadata["state"]), tensors)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError):
                 continue
-            if metadata.get("layout") != _LAYOUT:
+            if metadata["layout"] != _LAYOUT:
                 raise DataError(
                     f"{path}: is of another version of rudcodec, which can finish this run; else remove "
                     f"{self.path} and start anew"
@@ -145,9 +145,9 @@ class CheckpointFolder:
             return False
 
 
-def _digest(tree: str, tensors: list[Tensor]) -> str:
+def _digest(layout: str, tree: str, tensors: list[Tensor]) -> str:
     """SHA-256 of all that a checkpoint says."""
-    digest = hashlib.sha256(tree.encode())
+    digest = hashlib.sha256(f"{layout} {tree}".encode())
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
