@@ -10,14 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-from rudcodec.baselines import (
-    Baseline,
-    Codec,
-    PictureBudget,
-    StudentTraining,
-    best_baseline,
-    default_counts,
-)
+from rudcodec.baselines import Codec, PictureBudget, default_counts
+from rudcodec.baselines.best import TRIALS_COST, Baseline, StudentTraining, best_baseline
 from rudcodec.data import LabelledImages
 from rudcodec.evaluation import EvalResult, judge, label_accuracy
 from rudcodec.nets import build
@@ -142,13 +136,13 @@ class Comparison:
             # there may be more real images than the set has
             return limited_batch(recipe, own.images[0].nbytes, own.batch_size(recipe))
 
-        work = self._work(own, recipe_of_pictures(round(self.data.ipc)))
+        work = self._work(own, recipe_of_pictures(round(self.data.ipc)), with_trials=True)
         pending = [
             Pending("pictures", work, partial(self._judge_pictures, train, codec, recipe_of_pictures, None))
         ]
         if (network := self.data.network) is not None:
             judge = partial(self._judge_pictures, train, codec, lambda count: self.recipe, network)
-            work = self._work(TrainingSet.with_own_labels(self.data), self.recipe)
+            work = self._work(TrainingSet.with_own_labels(self.data), self.recipe, with_trials=True)
             pending.append(Pending("pictures with label network", work, judge))
         return pending
 
@@ -173,8 +167,9 @@ class Comparison:
         """That of the set's images alone."""
         return self.recipe_of_classes(self.size_without_labels, len(self.data.images))
 
-    def _work(self, labelled: TrainingSet, recipe: Recipe) -> float:
-        students = len(self.panel.specs) * len(self.panel.seeds)
+    def _work(self, labelled: TrainingSet, recipe: Recipe, with_trials: bool = False) -> float:
+        """``with_trials``: smaller students first choose how many images there are."""
+        students = len(self.panel.specs) * len(self.panel.seeds) + TRIALS_COST * with_trials
         return labelled.image_cost * students * recipe.steps * labelled.batch_size(recipe)
 
     def _judge_labelled(self) -> Entry:

@@ -106,7 +106,7 @@ class ProgressView:
         """Show ``step`` of ``steps`` of ``stage``.
 
         ``remaining``: seconds, else guessed from the pace, but not at a stage's first step;
-        ``run_remaining``: of the whole run.
+        ``run_remaining``: of the whole run, at least what remains of the stage.
         """
         if self._quiet:
             return
@@ -116,6 +116,8 @@ class ProgressView:
             self._started, self._first_step = now, step
         elif remaining is None and step > self._first_step:
             remaining = (now - self._started) / (step - self._first_step) * (steps - step)
+        if run_remaining is not None:
+            run_remaining = max(run_remaining, remaining or 0.0)
         self._end = self._end if run_remaining is None else now + run_remaining
         left = [] if remaining is None or step == steps else [f"{clock(remaining)} left"]
         if self._stages is not None:

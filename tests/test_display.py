@@ -60,6 +60,12 @@ def test_a_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
             terminal.wait_for("left in all; compiling for 0:0")
 
 
+def test_time_left_in_all_is_at_least_that_of_the_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressView() as view:
+        view("joint", 1, 2, remaining=61, run_remaining=5)
+    assert capsys.readouterr().err == "joint 1/2  1:01 left  about 1:01 left in all\n"
+
+
 def test_names_with_brackets_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_for(monkeypatch)
     with ProgressView() as view:

@@ -17,6 +17,7 @@ from rudcodec.payload import LabelNetwork, Recipe
 from rudcodec.progress import StageProgress, StageSteps, no_progress
 from rudcodec.students import Panel, Seen, StudentSpec, Trainer, TrainingSet
 
+TRIALS_COST = 0.4  # of the small students, in full ones: half as wide, half the steps, often two counts
 _TRIAL_SEED = 1000  # away from the seeds that the winner is judged with
 
 
