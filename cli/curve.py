@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,6 @@ import click
 
 import rudcodec
 from rudcodec.baselines.codecs import check_codec
-from rudcodec.data.reading import Reading
 from rudcodec.display import ProgressView
 from rudcodec.optional import TRAINING, require
 from rudcodec.report import JudgedFile, Ledger
@@ -171,7 +170,7 @@ class _Curve:
     def encoded(self, encodes: _Encodes) -> list[JudgedFile]:
         """The files of all budgets, made where they aren't there yet."""
         judging = self.judging
-        reading = Reading(encodes.size, judging.mode, judging.background, judging.skip_bad)
+        reading = replace(judging.reading, size=encodes.size)
         train = read_images(encodes.source, "train", reading, self.view)
         prepare_for_images(os.environ, train.height, train.width)
         budgets = Budgets(train, encodes.settings, encodes.budgets, encodes.folder)

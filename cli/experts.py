@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +17,6 @@ from rudcodec.threads import prepare_for_images
 from .commands import closing, command, device_flag, is_quiet
 from .reading import read_images, reading_flags, size_flag
 from .values import FiniteRange, Input, Output
-
-if TYPE_CHECKING:
-    from rudcodec.data.reading import Mode
 
 
 @command("experts", "Train the networks that --utility tm matches.")
@@ -50,9 +47,7 @@ def experts(
     seed: int,
     flip: bool | None,
     size: int | None,
-    mode: Mode,
-    background: str | None,
-    skip_bad: bool,
+    reading: Reading,
     device: str,
 ) -> None:
     """Train networks on the train split of SRC, and keep their weights of every epoch in DIR.
@@ -62,7 +57,7 @@ def experts(
     """
     require(*TRAINING)
     with ProgressView(is_quiet()) as view:
-        images = read_images(source, "train", Reading(size, mode, background, skip_bad), view)
+        images = read_images(source, "train", replace(reading, size=size), view)
 
         prepare_for_images(os.environ, images.height, images.width)
         from rudcodec.nets.device import pick_device

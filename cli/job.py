@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,6 @@ from .setting_flags import GivenSettings
 
 if TYPE_CHECKING:
     from rudcodec.data import LabelledImages, Split
-    from rudcodec.data.reading import Mode
     from rudcodec.distill.inputs import Inputs
 
 
@@ -78,9 +77,7 @@ class Job:
     out: Path
     given: GivenSettings
     size: int | None
-    mode: Mode
-    background: str | None
-    skip_bad: bool
+    reading: Reading
     split: Split | None
     classes: tuple[str, ...]
     distilled: bool
@@ -162,7 +159,7 @@ class Job:
 
     def read(self, view: ProgressView) -> Sets:
         """The sets. Raises RudError."""
-        reading = Reading(self.size, self.mode, self.background, self.skip_bad, classes=self.classes or None)
+        reading = replace(self.reading, size=self.size, classes=self.classes or None)
         real, distilled = (self.real, self.source) if self.distilled else (self.source, None)
         return Sets(
             None if real is None else read_images(real, self.split or "train", reading, view),

@@ -26,7 +26,6 @@ from .values import network_names, recipe_change
 if TYPE_CHECKING:
     from rudcodec.comparison import Comparison
     from rudcodec.data import LabelledImages, Split
-    from rudcodec.data.reading import Mode
     from rudcodec.progress import StageProgress
     from rudcodec.report import JudgedFile
     from rudcodec.students import Panel, StudentSpec
@@ -112,9 +111,7 @@ class Judging:
     nets: tuple[str, ...]
     width: int
     device: str
-    mode: Mode
-    background: str | None
-    skip_bad: bool
+    reading: Reading
     changes: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
@@ -182,8 +179,7 @@ class Judging:
         from rudcodec.data.matching import matching, square_side
 
         shape = data.images.shape[1:]
-        reading = Reading(square_side(shape), self.mode, self.background, self.skip_bad)
-        images = read_images(source, split, reading, view)
+        images = read_images(source, split, replace(self.reading, size=square_side(shape)), view)
         return matching(images, split, shape, data.classes, has_all=False, whose="the file")
 
     def comparison(
