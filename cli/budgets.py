@@ -33,14 +33,14 @@ class Budgets:
     Attributes:
         train: the set.
         settings: of all encodes, the budget apart.
-        sizes: budgets in bits per class.
+        budgets: in bits per class.
         folder: where the files go, called by their budgets: ``30k.rud``, and ``encoded.jsonl``, which says
             what has made them.
     """
 
     train: LabelledImages
     settings: Settings
-    sizes: Sequence[float]
+    budgets: Sequence[float]
     folder: Path
 
     @property
@@ -68,33 +68,33 @@ class Budgets:
         with activity("loading torch"):
             from rudcodec.distill.inputs import resolve_inputs
         check_folder(self._learnt)
-        for size in self.sizes:
-            resolve_inputs(self.train, None, self._settings(size))
+        for bpc in self.budgets:
+            resolve_inputs(self.train, None, self._settings(bpc))
             if not force:
-                self._check_own(size)
+                self._check_own(bpc)
 
-    def _check_own(self, size: float) -> None:
+    def _check_own(self, bpc: float) -> None:
         """Raise SettingError or DataError for a file or a run of a budget that isn't of this job."""
-        path = self._path(size)
-        if path.exists() and not _is_file_of(self._ledger.get(self._key(size)), path):
+        path = self._path(bpc)
+        if path.exists() and not _is_file_of(self._ledger.get(self._key(bpc)), path):
             raise DataError(
                 f"{path}: exists already, and isn't known to be of this set and these settings; "
                 "--force overwrites it"
             )
-        for other in self._new_files_of_others(size):
+        for other in self._new_files_of_others(bpc):
             raise DataError(
                 f"{other}: is of an interrupted job with another set or other settings, whose command goes "
                 "on with it; --force removes it"
             )
-        if (error := self._error_of_run(size)) is not None:
+        if (error := self._error_of_run(bpc)) is not None:
             raise type(error)(f"{error}, or use --force") from error
 
-    def _error_of_run(self, size: float) -> SettingError | DataError | None:
+    def _error_of_run(self, bpc: float) -> SettingError | DataError | None:
         """Why an encode can't go on with what is in its run's folder; None if it can, or nothing is there.
 
         Raises DataError if the folder isn't a run's, BusyError if a process is at work there.
         """
-        folder = run_folder(self._path(size))
+        folder = run_folder(self._path(bpc))
         check_folder(folder)
         if not checkpoints_in(folder):
             return None
@@ -104,18 +104,18 @@ class Budgets:
 
         with CheckpointFolder(folder) as run:
             try:
-                check_goes_on(resolve_inputs(self.train, None, self._settings(size)), run)
+                check_goes_on(resolve_inputs(self.train, None, self._settings(bpc)), run)
             except (SettingError, DataError) as error:
                 return error
         return None
 
     def _remove_others(self) -> None:
         """Remove what interrupted jobs with another set or other settings have left."""
-        for size in self.sizes:
-            for other in self._new_files_of_others(size):
+        for bpc in self.budgets:
+            for other in self._new_files_of_others(bpc):
                 other.unlink(missing_ok=True)
-            if self._error_of_run(size) is not None:
-                _clear(run_folder(self._path(size)))
+            if self._error_of_run(bpc) is not None:
+                _clear(run_folder(self._path(bpc)))
 
     def encode(self, view: ProgressView) -> list[Path]:
         """The files of all budgets; those that are there are left as they are.
@@ -125,23 +125,23 @@ class Budgets:
         """
         self._remove_others()
         paths = []
-        for number, size in enumerate(self.sizes, start=1):
-            path, key = self._path(size), self._key(size)
+        for number, bpc in enumerate(self.budgets, start=1):
+            path, key = self._path(bpc), self._key(bpc)
             paths.append(path)
             if not _is_file_of(self._ledger.get(key), path):
-                view.say(f"{path}: {number} of {counted(len(self.sizes), 'file')}")
-                self._encode_one(size, view)
+                view.say(f"{path}: {number} of {counted(len(self.budgets), 'file')}")
+                self._encode_one(bpc, view)
         _clear(self._learnt)
         return paths
 
-    def _encode_one(self, size: float, view: ProgressView) -> None:
+    def _encode_one(self, bpc: float, view: ProgressView) -> None:
         """Make the file of a budget; it gets its name once the ledger knows it."""
-        path, key, new = self._path(size), self._key(size), self._new_file(size)
+        path, key, new = self._path(bpc), self._key(bpc), self._new_file(bpc)
         if not new.exists():
             result = rudcodec.compress(
                 self.train,
                 new,
-                self._settings(size),
+                self._settings(bpc),
                 report=lambda report: view.show(replace(report, run_remaining=None)),  # more files follow
                 checkpoints=run_folder(path),
                 resume=True,
@@ -156,37 +156,37 @@ class Budgets:
                 self._ledger.add(key, {"sha256": _sha256(new)})
         new.replace(path)
 
-    def _settings(self, size: float) -> Settings:
-        return replace(self.settings, bpc=size)
+    def _settings(self, bpc: float) -> Settings:
+        return replace(self.settings, bpc=bpc)
 
-    def seconds(self, size: float) -> float | None:
+    def seconds(self, bpc: float) -> float | None:
         """How long an encode has taken; None if that isn't known."""
-        known = self._ledger.get(self._key(size))
+        known = self._ledger.get(self._key(bpc))
         return known.get("seconds") if isinstance(known, dict) else None
 
-    def _path(self, size: float) -> Path:
-        name = f"{size / 1000:.12g}k" if size >= 1000 and size % 100 == 0 else f"{size:.12g}"
+    def _path(self, bpc: float) -> Path:
+        name = f"{bpc / 1000:.12g}k" if bpc >= 1000 and bpc % 100 == 0 else f"{bpc:.12g}"
         return self.folder / f"{name}.rud"
 
-    def _new_file(self, size: float) -> Path:
+    def _new_file(self, bpc: float) -> Path:
         """Where a file lies until the ledger knows it."""
-        return self.folder / f".{self._path(size).name}.{checksum_of(self._key(size))[:_KEY_LENGTH]}"
+        return self.folder / f".{self._path(bpc).name}.{checksum_of(self._key(bpc))[:_KEY_LENGTH]}"
 
-    def _new_files_of_others(self, size: float) -> list[Path]:
+    def _new_files_of_others(self, bpc: float) -> list[Path]:
         """The same of other jobs, that were killed before they noted it."""
-        pattern = rf"{re.escape(f'.{self._path(size).name}.')}[0-9a-f]{{{_KEY_LENGTH}}}"
-        own = self._new_file(size).name
+        pattern = rf"{re.escape(f'.{self._path(bpc).name}.')}[0-9a-f]{{{_KEY_LENGTH}}}"
+        own = self._new_file(bpc).name
         return sorted(
             path for path in self.folder.glob(".*") if re.fullmatch(pattern, path.name) and path.name != own
         )
 
-    def _key(self, size: float) -> dict[str, Any]:
+    def _key(self, bpc: float) -> dict[str, Any]:
         """What tells a file of this job from any other."""
         return {
-            "file": self._path(size).name,
+            "file": self._path(bpc).name,
             "rudcodec": rudcodec.__version__,
             "data": self._digest,
-            "settings": {**self.settings.as_dict(), "bpc": size},
+            "settings": {**self.settings.as_dict(), "bpc": bpc},
         }
 
 
@@ -194,10 +194,9 @@ def _clear(folder: Path) -> None:
     """Remove what runs have kept in a folder, if it is one of a run. Raises BusyError if a process is at work
     there."""
     if folder.is_dir() and is_of_a_run(folder):
-        from rudcodec.runs import CheckpointFolder
+        from rudcodec.runs import clear_folder
 
-        with CheckpointFolder(folder) as kept:
-            kept.clear()
+        clear_folder(folder)
 
 
 def _is_file_of(known: Any, path: Path) -> bool:

@@ -32,7 +32,7 @@ from .outputs import (
     write_output,
 )
 from .preview import preview_png
-from .reading import READING_SECTION, SPLIT, reading_flags, size_flag
+from .reading import class_flag, reading_flags, size_flag, split_flag
 from .setting_flags import setting_flags
 from .values import FiniteRange, Input
 
@@ -48,23 +48,8 @@ _SET = "A set that is distilled already"
 @click.argument("out", metavar="OUT", type=Destination())
 @size_flag
 @reading_flags
-@click.option(
-    "--split",
-    type=SPLIT,
-    metavar="NAME",
-    cls=RareOption,
-    section=READING_SECTION,
-    help="Which part: train, val, test or all (train).",
-)
-@click.option(
-    "--class",
-    "classes",
-    multiple=True,
-    metavar="NAME",
-    cls=RareOption,
-    section=READING_SECTION,
-    help="Only this class; may be repeated.",
-)
+@split_flag
+@class_flag
 @click.option(
     "--from-tensors",
     "distilled",

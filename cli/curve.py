@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--real", "source", type=Input(), metavar="SRC", help="Real images, as for compress.")
 @click.option(
     "--bpc",
-    "sizes",
+    "budgets",
     type=amounts,
     metavar="N,N,...",
     help="FILE is a set: compress it first, to 5k,30k,... bits.",
@@ -93,7 +93,7 @@ if TYPE_CHECKING:
 def curve(
     files: tuple[str, ...],
     source: str | None,
-    sizes: tuple[float, ...] | None,
+    budgets: tuple[float, ...] | None,
     preset: str | None,
     baselines: tuple[Codec | Literal["none"], ...],
     changes: tuple[tuple[str, str], ...],
@@ -108,24 +108,26 @@ def curve(
     """
     outputs = ReportOutputs.of(outs)
     codecs = [name for name in dict.fromkeys(baselines) if name != "none"]
-    recipe = [f"{name}={value}" for name, value in changes if is_recipe_field(name) or sizes is None]
+    recipe = [f"{name}={value}" for name, value in changes if is_recipe_field(name) or budgets is None]
     judging = Judging(changes=dict(map(recipe_change, recipe)), **flags)
     encodes = None
-    if sizes is not None:
+    if budgets is not None:
         if len(files) > 1:
             raise click.UsageError("with --bpc one set is compressed: give one SRC, not several FILEs")
         if outputs.folder is None:
             raise click.UsageError("--bpc makes files: give a folder for them, such as -o curve/")
         pairs = [(name, value) for name, value in changes if not is_recipe_field(name)]
         settings = _settings(preset, pairs, judging.device)
-        encodes = _Encodes(files[0], size, settings, sizes, outputs.folder, force)
+        encodes = _Encodes(files[0], size, settings, budgets, outputs.folder, force)
         source = source or files[0]
     elif preset is not None or size is not None:
         raise click.UsageError("--preset and --size go with --bpc, for sets that are to be compressed")
     if source is None:
         raise click.UsageError("Missing option '--real'")
     outputs.check(force, (source, *files))
-    judged = [] if sizes is not None else _decoded([(shown_input(file), read_input(file)) for file in files])
+    judged = (
+        [] if budgets is not None else _decoded([(shown_input(file), read_input(file)) for file in files])
+    )
     require(*TRAINING)
     for codec in codecs:
         check_codec(codec)
@@ -175,7 +177,7 @@ class _Curve:
         prepare_for_images(os.environ, train.height, train.width)
         budgets = Budgets(train, encodes.settings, encodes.budgets, encodes.folder)
         budgets.check(encodes.force)
-        judging.check(train, self.codecs != [], self.real_images)
+        judging.check(train.without_empty_classes(), self.codecs != [], self.real_images)
         self.outputs.make_folder()
         return _decoded([(path.name, path.read_bytes()) for path in budgets.encode(self.view)])
 

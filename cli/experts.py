@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from rudcodec.data.reading import Reading
+from rudcodec.data.splits import Split
 from rudcodec.display import ProgressView
 from rudcodec.optional import TRAINING, require
 from rudcodec.text import counted
 from rudcodec.threads import prepare_for_images
 
 from .commands import closing, command, device_flag, is_quiet
-from .reading import read_images, reading_flags, size_flag
+from .reading import class_flag, read_images, reading_flags, size_flag, split_flag
 from .values import FiniteRange, Input, Output
 
 
@@ -36,6 +37,8 @@ from .values import FiniteRange, Input, Output
 @click.option("--flip/--no-flip", default=None, help="Mirror images? (colour: yes, grey: no)")
 @size_flag
 @reading_flags
+@split_flag
+@class_flag
 @device_flag
 def experts(
     source: str,
@@ -48,16 +51,19 @@ def experts(
     flip: bool | None,
     size: int | None,
     reading: Reading,
+    split: Split | None,
+    classes: tuple[str, ...],
     device: str,
 ) -> None:
-    """Train networks on the train split of SRC, and keep their weights of every epoch in DIR.
+    """Train networks on SRC, and keep their weights of every epoch in DIR.
 
     Experts that are in DIR already are left as they are: an interrupted command goes on, and a larger --count
     adds to them.
     """
     require(*TRAINING)
     with ProgressView(is_quiet()) as view:
-        images = read_images(source, "train", replace(reading, size=size), view)
+        reading = replace(reading, size=size, classes=classes or None)
+        images = read_images(source, split or "train", reading, view)
 
         prepare_for_images(os.environ, images.height, images.width)
         from rudcodec.nets.device import pick_device

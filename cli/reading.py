@@ -30,6 +30,23 @@ _RARE: dict[str, Any] = {"cls": RareOption, "section": READING_SECTION}
 
 size_flag = click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.", **_RARE)
 
+split_flag = click.option(
+    "--split",
+    type=SPLIT,
+    metavar="NAME",
+    help="Which part: train, val, test or all (train).",
+    **_RARE,
+)
+
+class_flag = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="NAME",
+    help="Only this class; may be repeated.",
+    **_RARE,
+)
+
 
 def _use_cache(context: click.Context, _: click.Parameter, folder: str | None) -> None:
     """Make FOLDER that of the cache while the command runs, in the processes that it starts, too."""

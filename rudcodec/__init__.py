@@ -47,6 +47,10 @@ __all__ = [
 _LAZY = {"compress": "rudcodec.distill", "evaluate": "rudcodec.evaluation"}
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         from importlib import import_module

@@ -5,6 +5,7 @@ Needs no torch, so that a folder can be refused at once: before anything is read
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -54,12 +55,12 @@ class RunFiles:
         SettingError."""
         if not is_first_process():  # the folders are the first one's affair, which may have begun
             return
-        if self.checkpoints is not None and self.checkpoints == self.learnt:
+        folders = [folder for folder in (self.checkpoints, self.learnt) if folder is not None]
+        if len({os.path.realpath(folder) for folder in folders}) < len(folders):
             raise SettingError(f"checkpoints and learnt are one folder, {self.checkpoints}; name two")
-        for folder in (self.checkpoints, self.learnt):
-            if folder is not None:
-                check_folder(folder)
-                _check_idle(folder)
+        for folder in folders:
+            check_folder(folder)
+            _check_idle(folder)
         self.check_new()
 
     def check_new(self) -> None:

@@ -169,6 +169,7 @@ class Settings:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "device", str(self.device))  # torch has devices that are no texts
         check_options(self)
         check_device(self.device)
         if not isinstance(self.utility_options, Mapping) or not all(

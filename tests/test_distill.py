@@ -405,6 +405,8 @@ def test_a_file_that_is_made_meanwhile_is_kept(colour: LabelledImages, tmp_path:
 
     with pytest.raises(DataError, match=r"out\.rud: is there, and isn't what this run has made"):
         rudcodec.compress(colour, out, report=use_its_name, checkpoints=run, **settings)
+    with pytest.raises(DataError, match=r"out\.rud: is there"):
+        rudcodec.compress(colour, out, checkpoints=run, resume=True, **settings)
     assert out.read_text() == "precious"
     out.unlink()
     assert rudcodec.compress(colour, out, checkpoints=run, resume=True, **settings).ipc == 2
@@ -417,6 +419,24 @@ def test_a_file_that_is_made_meanwhile_is_kept(colour: LabelledImages, tmp_path:
     assert out.read_text() == "precious"
     encode(inputs, out, RunFiles(run, resume=True))
     assert out.read_bytes() == made and not run.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
+def test_a_run_that_goes_on_may_replace_what_it_might(colour: LabelledImages, tmp_path: Path) -> None:
+    out, run = tmp_path / "out.rud", tmp_path / "run"
+    settings = Settings(bpc=9000, ipc=2, labels="hard", warmup=4, joint=0, tune=2)
+    out.write_text("old")
+
+    def interrupt(report: ProgressReport) -> None:
+        if report.stage == "warm-up 2":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rudcodec.compress(colour, out, settings, report=interrupt, checkpoints=run, checkpoint_seconds=0)
+    assert out.read_text() == "old"
+    encode(resolve_inputs(colour, None, settings), out, RunFiles(run, resume=True), replaces=False)
+    assert rudcodec.load(out).ipc == 2
 
 
 def test_selection_takes_different_images_of_every_class(colour: LabelledImages) -> None:

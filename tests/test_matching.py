@@ -20,11 +20,14 @@ from torch.func import functional_call  # noqa: E402
 
 import rudcodec  # noqa: E402
 from rudcodec.cli.main import main  # noqa: E402
-from rudcodec.data import LabelledImages  # noqa: E402
+from rudcodec.data import LabelledImages, load  # noqa: E402
+from rudcodec.data.reading import Reading  # noqa: E402
+from rudcodec.distill.inputs import resolve_inputs  # noqa: E402
 from rudcodec.errors import DataError, SettingError  # noqa: E402
 from rudcodec.nets import ConvNet  # noqa: E402
 from rudcodec.nets.normalise import normalise  # noqa: E402
 from rudcodec.runs import RunContext  # noqa: E402
+from rudcodec.settings import Settings  # noqa: E402
 from rudcodec.students import default_recipe, hard_recipe  # noqa: E402
 from rudcodec.utility import make_utility  # noqa: E402
 from rudcodec.utility.experts import ExpertRecipe, Experts, ExpertTrainer  # noqa: E402
@@ -69,7 +72,7 @@ def test_trajectories_that_do_not_fit_are_refused(
     assert utility.learn(data, RunContext("cpu"))[0] == 2
     monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 10**5)
     with pytest.raises(SettingError, match=r"trajectory matching takes 0\.\d GB, and cpu has 0\.0 GB"):
-        utility.learn(data, RunContext("cpu"))
+        utility.check(data, CPU, 1)
 
 
 def test_moments_that_do_not_fit_are_refused_before_networks_are_trained(
@@ -77,15 +80,15 @@ def test_moments_that_do_not_fit_are_refused_before_networks_are_trained(
 ) -> None:
     utility = MomentMatching(default_recipe(data), MMOptions(runs=2, steps=10**9, width=8))
     features = 8 * (4 * 4 + 2 * 2 + 1)  # of blocks, which end halved
-    assert utility.memory(data) == 4 * 2 * 2 * MMOptions().snapshots * len(data.classes) * features
+    assert utility.memory(data, 5) == 4 * 2 * 2 * MMOptions().snapshots * 5 * len(data.classes) * features
     for steps, states in ((2, 2), (0, 1)):  # no more snapshots than steps
         few = MomentMatching(default_recipe(data), MMOptions(runs=2, steps=steps, width=8))
-        assert few.memory(data) == 4 * 2 * 2 * states * len(data.classes) * features
+        assert few.memory(data, 1) == 4 * 2 * 2 * states * len(data.classes) * features
     monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 1000)
     with pytest.raises(
         SettingError, match=r"to keep the moments of 2 classes takes 0\.0 GB, and cpu has 0\.0 GB"
     ):
-        utility.learn(data, RunContext("cpu"))
+        utility.check(data, CPU, 1)
 
 
 def test_gradients_of_the_real_images_match_themselves(data: LabelledImages) -> None:
@@ -206,6 +209,46 @@ def test_experts_whose_training_runs_away_are_not_kept(data: LabelledImages, tmp
     (tmp_path / "0.safetensors").unlink()  # a manifest without experts says nothing
     ExpertTrainer(data, replace(SHORT, epochs=1), CPU).fill(tmp_path, 1)
     assert Experts(tmp_path).epochs == 1
+
+
+def test_what_experts_cannot_do_is_said_before_anything_is_computed(
+    data: LabelledImages, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(
+        bpc=9000, ipc=2, labels="soft", utility="tm", utility_options={"tm.experts": str(folder)}
+    )
+    assert resolve_inputs(data, None, settings).settings.utility == "tm"
+    other = LabelledImages(data.images + np.uint8(1), data.labels, data.classes, "others")
+    with pytest.raises(SettingError, match="other data"):
+        resolve_inputs(other, None, settings)
+    monkeypatch.setattr("rudcodec.utility.room.free_memory", lambda: 10**5)
+    with pytest.raises(SettingError, match="trajectory matching takes"):
+        resolve_inputs(data, None, settings)
+
+
+def test_experts_of_a_set_with_an_empty_class_are_those_of_the_file(
+    data: LabelledImages, folder: Path, tmp_path: Path
+) -> None:
+    wider = LabelledImages(data.images, data.labels, (*data.classes, "none"), "wider")
+    ExpertTrainer(wider, SHORT, CPU).fill(tmp_path, 1)
+    for name in ("manifest.json", "0.safetensors"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_experts_of_a_part_of_a_set(tmp_path: Path) -> None:
+    words = ["digits", str(tmp_path / "experts"), "--split", "all", "--class", "1", "--class", "7"]
+    result = CliRunner().invoke(main, ["experts", *words, "--count", "1", "--epochs", "1", "--width", "4"])
+    assert result.exit_code == 0, result.output
+    part = load("digits", "all", reading=Reading(classes=("1", "7")))
+    Experts(tmp_path / "experts").check(part, 1)
+
+
+def test_numbers_of_experts_are_plain(data: LabelledImages, tmp_path: Path) -> None:
+    numbers: dict[str, Any] = {"epochs": np.int64(3), "width": np.int32(4), "batch": np.uint8(8)}
+    numbers |= {"lr": np.float64(0.05), "seed": np.int64(0)}
+    assert repr(ExpertRecipe(**numbers)) == repr(SHORT)
+    with pytest.raises(SettingError, match="seed is -1"):
+        ExpertRecipe(seed=-1)
 
 
 @pytest.mark.parametrize("name", ["0.safetensors", "notes.txt", "manifest.json"])

@@ -354,7 +354,7 @@ def test_runs_and_what_they_have_learnt_have_folders_of_their_own(tmp_path: Path
         with pytest.raises(DataError, match="holds no run, but what runs have learnt"):
             Journal(folder, {"seed": 0}, resume=True)
     with pytest.raises(SettingError, match="checkpoints and learnt are one folder"):
-        rudcodec.compress("digits", tmp_path / "x.rud", checkpoints="one", learnt=Path("one"))
+        rudcodec.compress("digits", tmp_path / "x.rud", checkpoints="one", learnt=Path("one").absolute())
 
 
 @pytest.mark.slow

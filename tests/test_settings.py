@@ -87,6 +87,11 @@ def test_names_are_those_of_the_registries() -> None:
         assert flag in help_text
 
 
+def test_devices_are_texts_or_those_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    assert Settings(device=torch.device("cuda", 1)) == Settings(device="cuda:1")
+
+
 def test_settings_as_keyword_arguments_are_all_there() -> None:
     assert typing.get_type_hints(Overrides) == typing.get_type_hints(Settings)
 

@@ -225,7 +225,7 @@ def test_options_are_finite() -> None:
 def test_a_dry_run_counts_the_moments_of_all_networks() -> None:
     data = stripes()
     utility = MomentMatching(default_recipe(data), MMOptions(runs=3, snapshots=2, steps=4, width=8))
-    whole = utility.memory(data)
+    whole = utility.memory(data, 1)
     utility.nets = [ConvNet(3, len(data.classes), 8, depth=1, width=8)]
     assert utility.further_memory(data) == round(whole * 5 / 6)
     utility.nets *= 6

@@ -33,6 +33,7 @@ from rudcodec.runs import (
     Learnt,
     Reporter,
     RunContext,
+    State,
     ignore_report,
     joined_ranks,
     software,
@@ -119,10 +120,10 @@ def compress(
     check_names(overrides, inspect.signature(compress).parameters)
     check_writable(path)
     check_not_read(path, [source, distilled])
-    replaces = os.path.lexists(path)
     run_path, learnt_path = (None if folder is None else Path(folder) for folder in (checkpoints, learnt))
     files = RunFiles(run_path, resume, checkpoint_seconds, learnt_path)
     files.check()
+    replaces = os.path.lexists(path) and not files.goes_on
     if not isinstance(settings, Settings | None):
         raise SettingError("settings must be Settings, such as Settings.preset('fast', bpc=30_000)")
     if settings is None:
@@ -143,7 +144,11 @@ def encode(
     replaces: bool = True,
 ) -> CompressResult:
     """Write the file of inputs that are resolved; what is raised then, and the arguments, are those of
-    :func:`compress`; ``replaces``: whether a file that is there may be another one."""
+    :func:`compress`.
+
+    ``replaces``: whether the run may replace a file of somebody else; one that goes on still may what it was
+    allowed when it began.
+    """
     settings = inputs.settings
     with joined_ranks(settings.device) as ranks, ExitStack() as stack:
         # the caller's: networks that are made draw from torch's own generator
@@ -161,6 +166,8 @@ def encode(
             reporter = stack.enter_context(watched_reports(report if ranks.is_first else ignore_report))
             facts = {**machine, "data": fingerprint["images of digest"]}
             run = RunContext(settings.device, settings.seed, reporter, journal, Learnt(learnt, facts))
+            permission = _Permission(replaces)
+            journal.register("may replace the file", permission)
             try:
                 payload, quality = run_pipeline(inputs, run)
             except BudgetError:  # to go on would end alike
@@ -168,7 +175,8 @@ def encode(
                     folder.clear()
                 raise
             try:
-                size = ranks.broadcast(_written(payload, path, replaces) if ranks.is_first else 0)
+                size = _written(payload, path, permission.replaces) if ranks.is_first else 0
+                size = ranks.broadcast(size)
             except DataError:  # of the disk, say: hours of work needn't be done again
                 journal.keep()
                 raise
@@ -185,6 +193,19 @@ def check_goes_on(inputs: Inputs, folder: CheckpointFolder) -> None:
     Raises SettingError: the run is another one's. DataError: its checkpoints can't be read.
     """
     Journal(folder, _fingerprint(inputs, _machine(inputs, world_size())), resume=True)
+
+
+@dataclass
+class _Permission:
+    """Whether a run may replace a file of somebody else: kept with the run."""
+
+    replaces: bool
+
+    def state(self) -> State:
+        return self.replaces
+
+    def restore(self, state: State) -> None:
+        self.replaces = self.replaces or state
 
 
 def _written(payload: Payload, path: str | os.PathLike[str], replaces: bool) -> int:

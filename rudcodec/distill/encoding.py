@@ -23,7 +23,7 @@ from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
 from rudcodec.payload import Model, Payload, Recipe, grouped_classes
 from rudcodec.runs import RunContext, State, copied
 from rudcodec.settings import NO_UTILITY
-from rudcodec.utility import Utility, make_utility
+from rudcodec.utility import Utility
 from rudcodec.utility.clusters import Clusters, cluster_of_each, clusters_per_class
 
 
@@ -112,7 +112,7 @@ class Encoding:
     @cached_property
     def turns(self) -> Tensor:
         """In which turn the utility sees each image, int64 (N,); all in one, where it compares classes."""
-        if not self.has_utility or not self._make_utility().sums_over_classes:
+        if not self.has_utility or not self.inputs.new_utility().sums_over_classes:
             return torch.zeros_like(self._class_of_image)
         in_call = self.inputs.settings.utility_images
         return turn_of_image(self._class_of_image, self._cluster_of_image, in_call)
@@ -142,24 +142,19 @@ class Encoding:
         max_lmbda = lmbda_for_step_size(MIN_STEP_SIZE, channels)
         return RateControl(target, lmbda_for_step_size(step_size, channels), max_lmbda=max_lmbda)
 
-    def _make_utility(self) -> Utility:
-        settings = self.inputs.settings
-        return make_utility(settings.utility, self.inputs.recipe, settings.utility_options)
-
     def new_utility(self) -> Utility:
         """The utility, not yet prepared."""
-        utility = self._make_utility()
+        utility = self.inputs.new_utility()
         if (count := self.num_clusters) > 1:
             utility.clusters = Clusters(count, self.results["selection"]["clusters"].numpy())
         return utility
 
     @cached_property
     def num_clusters(self) -> int:
-        """Of each class; 1: classes are whole, since the utility knows no clusters, or images weren't
-        selected by them."""
-        if not self.has_utility or self.inputs.distilled is not None:
+        """Of each class, that the utility matches; 1: classes are whole, or there is none."""
+        if not self.has_utility:
             return 1
-        return clusters_per_class(self.allocation.ipc) if self._make_utility().matches_clusters else 1
+        return self.inputs.num_clusters(self.inputs.new_utility(), self.allocation.ipc)
 
     @cached_property
     def utility_term(self) -> UtilityTerm | None:

@@ -6,8 +6,7 @@ from rudcodec.distill.chunks import CPU_CHUNK
 from rudcodec.distill.inputs import Inputs
 from rudcodec.distill.quantize_networks import BATCH_SIZE, training_steps
 from rudcodec.distill.schedules import PRETRAINING_STEPS, warmup_schedules
-from rudcodec.utility import make_utility
-from rudcodec.utility.clusters import clusters_per_class
+from rudcodec.settings import NO_UTILITY
 from rudcodec.utility.mm import MomentMatching
 
 # Seconds on one core of a CPU, with pictures of 32 x 32 (experiments/2026-11-cost.md); time goes with pixels.
@@ -58,12 +57,12 @@ def _integers(images: int, groups: int) -> float:
 def _moment_matching(inputs: Inputs, ipc: int) -> tuple[float, float]:
     """Of training the networks whose features are matched, and of taking real images' moments; other
     utilities have neither."""
-    settings, real = inputs.settings, inputs.real
-    if settings.utility != "mm":
+    if inputs.settings.utility == NO_UTILITY:
         return 0.0, 0.0
-    utility = make_utility("mm", inputs.recipe, settings.utility_options)
-    assert isinstance(utility, MomentMatching)
+    utility, real = inputs.new_utility(), inputs.real
+    if not isinstance(utility, MomentMatching):
+        return 0.0, 0.0
     pool = utility.pool(real)
-    labels = inputs.num_classes * (clusters_per_class(ipc) if utility.matches_clusters else 1)
+    labels = inputs.num_classes * inputs.num_clusters(utility, ipc)
     seen = pool.runs * pool.snapshots * min(len(real), labels * utility.options.real_batch)
     return _NETWORK_STEP * pool.runs * pool.steps, _MOMENTS * seen

@@ -29,12 +29,14 @@ from rudcodec.labels import LabelMode
 from rudcodec.model.architecture import default_architecture
 from rudcodec.model.synthesis import GREY_LEVELS, to_synthesis_units
 from rudcodec.nets import literature_depth
+from rudcodec.nets.device import pick_device
 from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
 from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
 from rudcodec.students.recipes import default_recipe
 from rudcodec.text import counted, listed, per_class, shown
-from rudcodec.utility import make_utility
+from rudcodec.utility import Utility, make_utility
+from rudcodec.utility.clusters import clusters_per_class
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,15 @@ class Inputs:
         bpc = self.settings.bpc - shared_label_bits / self.num_classes
         return allocate(self.demand(), bpc, self.settings.ipc)
 
+    def new_utility(self) -> Utility:
+        """The utility of the joint phase, which has seen nothing yet."""
+        return make_utility(self.settings.utility, self.recipe, self.settings.utility_options)
+
+    def num_clusters(self, utility: Utility, ipc: int) -> int:
+        """Of each class of so many images; 1: classes are whole, since the utility knows no clusters, or
+        images aren't selected by them."""
+        return clusters_per_class(ipc) if utility.matches_clusters and self.distilled is None else 1
+
     def fingerprint(self) -> dict[str, Any]:
         """What tells this encode from any other; JSON."""
         digests = {"images of digest": digest(self.real)}
@@ -166,7 +177,6 @@ def resolve_inputs(
     mode = make_label_mode(settings, real, distilled or real, recipe)
     settings = _with_utility(settings, codes_as_is=mode.for_views or distilled is not None)
     if settings.utility != NO_UTILITY:
-        make_utility(settings.utility, recipe, settings.utility_options)  # a wrong option fails at once
         real.require_every_class("a utility could match")
     elif settings.utility_options:
         raise SettingError(f"{next(iter(settings.utility_options))}: there is no joint phase to use it")
@@ -176,7 +186,10 @@ def resolve_inputs(
     smallest = inputs.smallest_bpc(settings.ipc or 1)
     if settings.lmbda is None and settings.bpc < smallest:
         raise too_small(settings.bpc, smallest, settings.ipc)
-    _ = inputs.planned_allocation  # what doesn't fit fails at once
+    ipc = inputs.planned_allocation.ipc  # what doesn't fit fails at once
+    if settings.utility != NO_UTILITY:
+        utility = inputs.new_utility()
+        utility.check(real, pick_device(settings.device), inputs.num_clusters(utility, ipc))
     return inputs
 
 

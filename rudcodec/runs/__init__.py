@@ -1,7 +1,7 @@
 """Long runs that survive: checkpoints, the journal that goes on from them, processes that share the work."""
 
 from rudcodec.run_files import CHECKPOINT_SECONDS
-from rudcodec.runs.checkpoints import CheckpointFolder, State, copied, restore_optimizer
+from rudcodec.runs.checkpoints import CheckpointFolder, State, clear_folder, copied, restore_optimizer
 from rudcodec.runs.context import RunContext
 from rudcodec.runs.journal import Journal, Stateful, check_same, software
 from rudcodec.runs.learnt import Learnt
@@ -24,6 +24,7 @@ __all__ = [
     "State",
     "Stateful",
     "check_same",
+    "clear_folder",
     "copied",
     "ignore_report",
     "joined_ranks",

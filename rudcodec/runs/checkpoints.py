@@ -145,6 +145,13 @@ class CheckpointFolder:
             return False
 
 
+def clear_folder(path: Path) -> None:
+    """Remove the checkpoints in a folder, and the folder if a run had made it. Raises as
+    :class:`CheckpointFolder`."""
+    with CheckpointFolder(path) as folder:
+        folder.clear()
+
+
 def _digest(layout: str, tree: str, tensors: list[Tensor]) -> str:
     """SHA-256 of all that a checkpoint says."""
     digest = hashlib.sha256(f"{layout} {tree}".encode())

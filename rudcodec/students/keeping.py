@@ -23,7 +23,7 @@ from rudcodec.nets.speed import computes_on
 from rudcodec.payload import ImageShape
 from rudcodec.progress import Progress
 from rudcodec.run_files import BusyError, is_of_a_run
-from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State, software
+from rudcodec.runs import CHECKPOINT_SECONDS, CheckpointFolder, Journal, State, clear_folder, software
 from rudcodec.students.prediction import predict
 from rudcodec.students.trainer import Trainer
 from rudcodec.students.training_set import TrainingSet
@@ -160,8 +160,7 @@ def kept_sizes(folder: Path) -> dict[Path, int]:
 def remove_kept(path: Path) -> bool:
     """Remove one of these, unless another process is at work on it: then False. Raises DataError."""
     try:
-        with CheckpointFolder(path) as checkpoints:
-            checkpoints.clear()
+        clear_folder(path)
     except BusyError:
         return False
     return True

@@ -53,6 +53,10 @@ class Utility(ABC):
         self.recipe = recipe
         self.options = options or self.Options()
 
+    def check(self, real: LabelledImages, device: torch.device, clusters: int) -> None:  # noqa: B027
+        """Raise, before anything is computed, what would keep it from matching this real set on this device,
+        with so many ``clusters`` of each class (1: whole classes). Raises SettingError; DataError."""
+
     def learn(self, real: LabelledImages, run: RunContext) -> State:
         """Learn from the real set whatever takes long, as a stage of the run, and return it for
         :meth:`prepare`.

@@ -35,7 +35,7 @@ from rudcodec.runs import check_same
 from rudcodec.seeds import seed_of
 from rudcodec.students import default_recipe
 from rudcodec.text import shown
-from rudcodec.whole_numbers import MAX_WIDTH, whole
+from rudcodec.whole_numbers import MAX_SEED, MAX_WIDTH, whole
 
 MANIFEST = "manifest.json"
 ExpertProgress = Callable[[int, int, float], None]
@@ -62,8 +62,15 @@ class ExpertRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, most in (("epochs", sys.maxsize), ("width", MAX_WIDTH), ("batch", sys.maxsize)):
-            whole(name, getattr(self, name), 1, most)
+        limits = {
+            "epochs": (1, sys.maxsize),
+            "width": (1, MAX_WIDTH),
+            "batch": (1, sys.maxsize),
+            "seed": (0, MAX_SEED),
+        }
+        for name, (least, most) in limits.items():
+            object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
+        object.__setattr__(self, "lr", float(self.lr))
         if not 0 < self.lr <= MAX_RATE:
             raise SettingError(f"lr: {self.lr:g} must be above zero, and no more than {MAX_RATE:g}")
 
@@ -72,7 +79,7 @@ class ExpertTrainer:
     """Trains experts on one set.
 
     Args:
-        data: the real set.
+        data: the real set, of which classes without images are left out, as they are when it is compressed.
         recipe: how they are trained.
         device: where.
         progress: called after each epoch.
@@ -85,7 +92,8 @@ class ExpertTrainer:
         device: torch.device,
         progress: ExpertProgress | None = None,
     ) -> None:
-        self._data, self._recipe, self._device, self._progress = data, recipe, device, progress
+        self._data = data.without_empty_classes()
+        self._recipe, self._device, self._progress = recipe, device, progress
 
     def fill(self, folder: Path, count: int) -> None:
         """Train until the folder holds ``count`` experts; those that are there already stay as they are.

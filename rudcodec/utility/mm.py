@@ -70,31 +70,33 @@ class MomentMatching(Utility):
         options = self.options
         return NetworkPool(options.runs, options.steps, options.snapshots, options.width).limited(real)
 
-    def learn(self, real: LabelledImages, run: RunContext) -> State:
-        """Raises SettingError if a device has too little memory for the moments."""
+    def check(self, real: LabelledImages, device: torch.device, clusters: int) -> None:
+        """Raises SettingError if the device has too little memory for the moments."""
         require_memory(
-            run.device,
-            self.memory(real),
+            device,
+            self.memory(real, clusters),
             f"to keep the moments of {len(real.classes):,} classes",
             "fewer networks (mm.runs, mm.snapshots), narrower ones (mm.width) or whole classes "
             "(mm.clusters=false) take less",
         )
+
+    def learn(self, real: LabelledImages, run: RunContext) -> State:
         return train_network_pool(real, self.pool(real), self.recipe, run)
 
-    def memory(self, real: LabelledImages) -> int:
-        """About how many bytes the moments take: two numbers for each class, or cluster of it, and
-        feature of each network."""
+    def memory(self, real: LabelledImages, clusters: int) -> int:
+        """About how many bytes the moments take: two numbers for each of so many ``clusters`` of each class
+        and each feature of each network."""
         pool = self.pool(real)
         with torch.device("meta"):  # shapes alone
             net = ConvNet.as_published(real.channels, 2, (real.height, real.width), pool.width)
             blocks = net.blocks(torch.empty(1, real.channels, real.height, real.width))
         features = sum(block.numel() for block in blocks)
-        labels = len(real.classes) * (1 if self.clusters is None else self.clusters.count)
-        return 4 * 2 * pool.runs * pool.snapshots * labels * features
+        return 4 * 2 * pool.runs * pool.snapshots * len(real.classes) * clusters * features
 
     def further_memory(self, real: LabelledImages) -> int:
         pool = self.pool(real)
-        return round(self.memory(real) * (1 - len(self.nets) / (pool.runs * pool.snapshots)))
+        clusters = 1 if self.clusters is None else self.clusters.count
+        return round(self.memory(real, clusters) * (1 - len(self.nets) / (pool.runs * pool.snapshots)))
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
         self.nets = pool_networks(real, self.options.width, learned, device)

@@ -59,20 +59,20 @@ class TrajectoryMatching(Utility):
         self.experts = Experts(Path(self.options.experts))
         self.lr = INITIAL_LR
 
-    def learn(self, real: LabelledImages, run: RunContext) -> State:
-        """How many experts there are, and a checksum of what they say of themselves: a run that goes on has
-        the same ones and no more, though their folder may have grown.
-
-        Raises SettingError if these are experts of other data, or for a shorter way, or if the device has too
-        little memory for a step.
-        """
+    def check(self, real: LabelledImages, device: torch.device, clusters: int) -> None:
+        """Raises SettingError if these are experts of other data, or for a shorter way, or if the device has
+        too little memory for a step."""
         self.experts.check(real, self.options.epochs_ahead)
         require_memory(
-            run.device,
+            device,
             self.memory(),
             "a step of trajectory matching",
             "experts of a smaller width take less",
         )
+
+    def learn(self, real: LabelledImages, run: RunContext) -> State:
+        """How many experts there are, and a checksum of what they say of themselves: a run that goes on has
+        the same ones and no more, though their folder may have grown."""
         return [len(self.experts), checksum_of(self.experts.manifest)]
 
     def prepare(self, real: LabelledImages, device: torch.device, learned: State) -> None:
