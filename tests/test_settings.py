@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 import rudcodec
 from rudcodec.cli.main import main
-from rudcodec.errors import SettingError
+from rudcodec.data.reading import Reading
+from rudcodec.errors import DataError, SettingError
 from rudcodec.options import parse_option
 from rudcodec.overrides import Overrides, check_names
 from rudcodec.plugins import LABEL_MODES, UTILITIES
@@ -90,6 +91,12 @@ def test_names_are_those_of_the_registries() -> None:
 def test_devices_are_texts_or_those_of_torch() -> None:
     torch = pytest.importorskip("torch")
     assert Settings(device=torch.device("cuda", 1)) == Settings(device="cuda:1")
+
+
+def test_compress_reads_sources_as_it_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(DataError, match="has no class eleven"):
+        rudcodec.compress("digits", tmp_path / "out.rud", bpc=2000, reading=Reading(classes=("eleven",)))
 
 
 def test_settings_as_keyword_arguments_are_all_there() -> None:

@@ -15,15 +15,15 @@ from rudcodec.model.architecture import default_architecture, default_architectu
 from rudcodec.payload import Architecture, ImageShape
 from rudcodec.text import per_class
 
-# Bits of an image that carries its label, by its side in pixels; a power between and beyond.
+# What an image that must say its class is given, for two sides in pixels; other sides by a power of the side.
 BITS_PER_IMAGE = (8, 128.0), (32, 300.0)
-# For each pixel of the side. Views want fewer, better images.
+# For each pixel of the side: students that train on views want fewer, better images.
 BITS_PER_VIEWED_IMAGE = 32.0
 BITS_PER_PARAMETER = 5.0
 MIN_BITS_PER_IMAGE = 8.0
-# Of what a budget leaves to latents, which a finished file has: they pay for the work of decoding it.
+# A finished file has at least this part of the bits left to latents: they pay for the work of decoding it.
 PAYING_FRACTION = 0.9
-ROUNDING_ERROR = 1e-6  # of bits per class from which those of a label network have been taken off
+ROUNDING_ERROR = 1e-6  # of a budget in bits per class, from which a label network's have been subtracted
 
 
 @dataclass(frozen=True)

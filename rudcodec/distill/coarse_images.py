@@ -26,9 +26,9 @@ from rudcodec.runs import State
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
 
-# Of the context network's parameters: its scales are powers of two.
+# All parameters of the context network have this exponent, by which its scales are powers of two.
 CONTEXT_EXPONENT = 0
-# Bits of the weight that undoes the finest quantization.
+# The weight that undoes the finest quantization has so many bits.
 WEIGHT_BITS = 4
 MAX_COARSE_STEP_SIZE = 256 / GREY_LEVELS  # of the coarsest level: all its latents are zero, or nearly so
 SEARCH_STEPS = 14

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import torch
 
 from rudcodec import bitstream
-from rudcodec.data import LabelledImages, SourceLike, Split, load
+from rudcodec.data import LabelledImages, Reading, SourceLike, Split, load
 from rudcodec.distill.inputs import Inputs, resolve_inputs
 from rudcodec.distill.pipeline import pipeline, run_pipeline
 from rudcodec.errors import BudgetError, DataError, RudError, SettingError
@@ -76,6 +76,7 @@ def compress(
     settings: Settings | None = None,
     *,
     split: Split = "train",
+    reading: Reading | None = None,
     distilled: LabelledImages | SourceLike | None = None,
     report: Reporter | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
@@ -100,6 +101,8 @@ def compress(
         settings: by default ``Settings(**overrides)``.
         split: of a source that isn't read yet: "train", from which the last tenth of each class is held out
             for validation where the source has no part for that, or "all", "val", "test".
+        reading: how sources that aren't read yet are read: ``Reading(size=32)``, see
+            :class:`rudcodec.data.Reading`.
         distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
             some of ``source``; as they are, unless ``utility`` says what they are to match.
         report: called with a :class:`rudcodec.runs.ProgressReport` about once a second. None: progress is
@@ -130,7 +133,8 @@ def compress(
         settings = Settings.preset("balanced", distilled is not None, **overrides)
     else:
         settings = replace(settings, **overrides)
-    inputs = resolve_inputs(_loaded(source, split), _loaded(distilled, "all"), settings)
+    real, synthetic = _loaded(source, split, reading), _loaded(distilled, "all", reading)
+    inputs = resolve_inputs(real, synthetic, settings)
     for note in inputs.notes if is_first_process() else ():
         _LOGGER.warning("%s: %s", shown(inputs.real.name), note)
     return encode(inputs, path, files, report, replaces)
@@ -234,8 +238,12 @@ def _is_another(path: Path, data: bytes) -> bool:
         return True
 
 
-def _loaded(source: LabelledImages | SourceLike | None, split: Split) -> LabelledImages | None:
-    return source if source is None or isinstance(source, LabelledImages) else load(source, split)
+def _loaded(
+    source: LabelledImages | SourceLike | None, split: Split, reading: Reading | None
+) -> LabelledImages | None:
+    if source is None or isinstance(source, LabelledImages):
+        return source
+    return load(source, split, reading=reading)
 
 
 def distill(

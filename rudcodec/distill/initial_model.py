@@ -25,7 +25,7 @@ OPPONENT = torch.tensor(
     ]
 )
 
-# Of quantization, beyond which there is nothing to gain: half a grey level, and an eighth for coarser levels.
+# Finer steps of quantization gain nothing: half a grey level, and an eighth of one at the coarser levels.
 # The weights that undo a finer one would be too small for integers.
 MIN_STEP_SIZE, MIN_COARSE_STEP_SIZE = 0.5 / GREY_LEVELS, 0.125 / GREY_LEVELS
 

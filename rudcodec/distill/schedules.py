@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rudcodec.model.quantization import SoftRounding
 
-# Of schedules with noise, and at most so many epochs, are rounded straight through: in longer ones latents
+# The last part of a stage with noise, at most so many epochs, rounds straight through: for longer, latents
 # drift to where they flip, and the rate runs away, unless steps are as small as in tuning with a utility.
 STRAIGHT_FRACTION, MAX_STRAIGHT_EPOCHS = 0.2, 90
 FIRST_WARMUP_FRACTION = 0.6

@@ -12,8 +12,8 @@ from rudcodec.distill.training_loop import train
 if TYPE_CHECKING:
     from rudcodec.distill.encoding import Encoding
 
-# Of the latents' bits, in the joint phase: what it makes loses bits where rounding and tuning keep it, and
-# can't gain any.
+# The joint phase aims so far above the budget: what it makes loses bits while it is rounded and tuned, and
+# never gains any.
 TARGET_OVERSHOOT = 1.08
 
 

@@ -15,7 +15,7 @@ from rudcodec.payload import LabelNetwork, Payload, SoftLabels, SoftScale
 
 NUM_NAMED_CLASSES, LOG_ODDS_STEP = 3, 32
 TEACHER_BITS = 3e5  # of a label network that no file has to carry; a wider one would be little better
-OWN_PART = 0.5  # images that moments have made are for their class what no teacher has seen the like of
+OWN_PART = 0.5  # of a soft label: the image's class as such, since teachers see no such images in training
 BITS_PER_ODDS = 3.0  # about what one of a soft label's odds costs
 
 SegmentLabels = list[list[Tensor]]

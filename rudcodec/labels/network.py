@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 # The label network's fraction of a file, by log10 of its bits: more of small files, half of large ones.
 LABEL_FRACTIONS = (5.5, 0.7), (6.0, 0.5)
 
-# Over the bits of a network of zeros, of the smallest one.
+# A label network needs at least so many times the bits of one whose weights are all zero.
 ZERO_NETWORK_MARGIN = 1.25
-# Of all parameters, in units of their quantization steps: more of them are zero then, and norms hide that
-# convolutions are smaller.
+# A network that is too large has its parameters multiplied by this: more of them round to zero, and norms
+# undo that convolutions are smaller.
 SHRINKAGE = 0.9
 
 
