@@ -1,4 +1,4 @@
-"""rudcodec: labelled image sets as tiny synthetic training sets.
+"""rudcodec: labelled image sets as tiny training sets.
 
 ``load`` and ``decompress`` need numpy and constriction only; ``compress`` and ``evaluate`` import torch when
 first used.

@@ -67,7 +67,7 @@ class Settings:
     lmbda: float | None = option(
         None,
         "Instead of a budget: minimise bits a pixel + X * (squared error in grey levels + utility).",
-        short="No budget: minimise bits a pixel + X * error.",
+        short="No budget: minimise bits a pixel + X * (error + utility).",
         flag="--lmbda",
         section=RUN_SECTION,
         metavar="X",

@@ -101,8 +101,7 @@ def compress(
         settings: by default ``Settings(**overrides)``.
         split: of a source that isn't read yet: "train", from which the last tenth of each class is held out
             for validation where the source has no part for that, or "all", "val", "test".
-        reading: how sources that aren't read yet are read: ``Reading(size=32)``, see
-            :class:`rudcodec.data.Reading`.
+        reading: how sources that aren't read yet are read, see :class:`rudcodec.data.Reading`.
         distilled: a set that is distilled already, by whatever method: all its images are encoded, instead of
             some of ``source``; as they are, unless ``utility`` says what they are to match.
         report: called with a :class:`rudcodec.runs.ProgressReport` about once a second. None: progress is

@@ -15,7 +15,7 @@ from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
 from rudcodec.settings import AUTO, Settings
 
-# Bits of a file from which half of them are better spent on a label network.
+# Bits of a file from which most of them are better spent on a label network.
 LABEL_NETWORK_MIN_BITS = 1e5
 
 

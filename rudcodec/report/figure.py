@@ -18,24 +18,29 @@ Format = Literal["png", "svg"]
 _INCHES, _DPI = (7.6, 5.0), 160
 # colour-blind safe (Okabe and Ito): for white and for black paper
 _COLOURS = {
-    "set": ("#0072b2", "#56b4e9"),
     "label network": ("#8a5a00", "#e69f00"),
     "images alone": ("#007a5a", "#2fc79a"),
     "pictures": ("#c04a00", "#f0803c"),
     "pictures with label network": ("#a3497c", "#e08fbf"),
 }
-_FURTHER = (  # of files with other labels, and of other students
-    *(("#222222", "#eeeeee"), ("#6a4fb3", "#b8a4f0"), ("#a61c3c", "#ff8fa3"), ("#5b7f00", "#b5d94c")),
-    *(("#00798c", "#3fd0d4"), ("#b5179e", "#f472d0"), ("#7a7a7a", "#a8a8a8"), ("#5c4033", "#c8a080")),
-)
-_STYLES = {
-    "set": ("o", "-"),
-    "label network": ("D", ":"),
-    "images alone": ("^", "-."),
-    "pictures": ("s", "--"),
-    "pictures with label network": ("v", "--"),
+_OF_LABELS = {  # files, by their label mode: of whatever set a curve is, it looks alike
+    "hard": (("#0072b2", "#56b4e9"), "o"),
+    "network": (("#222222", "#eeeeee"), "X"),
+    "soft": (("#6a4fb3", "#b8a4f0"), "P"),
 }
-_MARKERS = "oXPhp*"  # of further curves of one kind
+_FURTHER = (  # of files with labels of others, and of other students
+    *(("#a61c3c", "#ff8fa3"), ("#5b7f00", "#b5d94c"), ("#00798c", "#3fd0d4"), ("#b5179e", "#f472d0")),
+    *(("#7a7a7a", "#a8a8a8"), ("#5c4033", "#c8a080")),
+)
+_LINE = {
+    "set": "-",
+    "label network": ":",
+    "images alone": "-.",
+    "pictures": "--",
+    "pictures with label network": "--",
+}
+_MARKER = {"label network": "D", "images alone": "^", "pictures": "s", "pictures with label network": "v"}
+_MARKERS = "ohp*"  # of further curves of one kind
 _BEATEN = ("#d00000", "#ff6b6b")
 
 
@@ -83,20 +88,24 @@ def draw(points: Sequence[Point], format: Format, title: str = "", dark: bool = 
 
 def _draw_curves(axes: Any, curves: Sequence[Curve], points: Sequence[Point], dark: bool) -> None:
     drawn: dict[str, int] = {}
+    of_labels = dict(_OF_LABELS)
     for curve in curves:
-        number = drawn[curve.kind] = drawn.get(curve.kind, -1) + 1
-        marker, line = _STYLES[curve.kind]
         is_files = curve.kind == "set"
         deviations = [100 * point.std for point in curve.points]
-        colour = _FURTHER[(number - 1) % len(_FURTHER)] if is_files and number else _COLOURS[curve.kind]
+        if is_files and (style := of_labels.pop(curve.points[0].label_mode, None)) is not None:
+            number, (colour, marker) = 0, style
+        else:
+            number = drawn[curve.kind] = drawn.get(curve.kind, -1) + 1
+            colour = _FURTHER[number % len(_FURTHER)] if is_files else _COLOURS[curve.kind]
+            marker = _MARKERS[number % len(_MARKERS)] if is_files or number else _MARKER[curve.kind]
         axes.errorbar(
             [point.bpc for point in curve.points],
             [100 * point.mean for point in curve.points],
             yerr=deviations if any(deviations) else None,  # of single students there are none
             label=curve.name,
             color=colour[dark],
-            marker=_MARKERS[number % len(_MARKERS)] if number else marker,
-            linestyle=line,
+            marker=marker,
+            linestyle=_LINE[curve.kind],
             linewidth=2.2 if is_files else 1.4,
             markersize=7 if is_files else 5.5,
             elinewidth=1.2,
