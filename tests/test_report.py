@@ -406,6 +406,17 @@ class TestCurve:
         names = {"2k.rud", "2.4k.rud", ".2.4k.rud.notes", "encoded.jsonl"}
         assert {path.name for path in tmp_path.iterdir()} == names
 
+    def test_a_class_without_images_is_none_of_the_files(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nor of the baseline's: students are checked on classes that the files will have."""
+        monkeypatch.setattr("rudcodec.compress", lambda *_, **__: pytest.fail("compresses"))
+        images = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+        np.savez(tmp_path / "real.npz", images=images, labels=np.arange(60) % 2, classes=["a", "b", "none"])
+        words: list[str | Path] = ["--bpc", "9k", "-o", tmp_path / "report", "--set", "ipc=2"]
+        with pytest.raises(pytest.fail.Exception, match="compresses"):
+            run("curve", tmp_path / "real.npz", *words)
+
     def test_a_new_file_of_another_job_is_refused_or_removed(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

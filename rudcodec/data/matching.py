@@ -41,7 +41,7 @@ def matching(
         classes: of the set. Where either has names and the other as many numbers, 0, 1, ..., these stand for
             the names in their order; a warning says so, once.
         has_all: whether the set must have all classes of the real images; if not, and it has some of them,
-            the images of the others are left out, and a warning says so, once.
+            the images of the others, if there are any, are left out, and a warning says so, once.
         whose: what messages call the set.
         reading: how a source is read, but for the size, which is the set's where that is square.
 
@@ -63,8 +63,11 @@ def matching(
     if not has_all and len(classes) < 2:
         raise DataError(f"{whose} has one class, {listed(classes)}: a classifier needs at least two classes")
     if not has_all and set(classes) < set(real.classes):
-        _warn_of_others(f"{whose} has only {listed(classes)}: {len(classes)} of {len(real.classes)} classes")
-        return real.of_classes(classes)
+        own = real.of_classes(classes)
+        if len(own) < len(real):
+            part = f"{len(classes)} of {len(real.classes)} classes"
+            _warn_of_others(f"{whose} has only {listed(classes)}: {part}")
+        return own
     missing, more = {*classes} - {*real.classes}, {*real.classes} - {*classes}
     if missing:
         name = min(missing)
