@@ -32,6 +32,7 @@ from rudcodec.nets import literature_depth
 from rudcodec.nets.device import pick_device
 from rudcodec.payload import Recipe
 from rudcodec.plugins import LABEL_MODES
+from rudcodec.processes import is_first_process
 from rudcodec.settings import AUTO, DEFAULT_UTILITY, NO_UTILITY, Settings, without_joint_phase
 from rudcodec.students.recipes import default_recipe
 from rudcodec.text import counted, listed, per_class, shown
@@ -187,7 +188,7 @@ def resolve_inputs(
     if settings.lmbda is None and settings.bpc < smallest:
         raise too_small(settings.bpc, smallest, settings.ipc)
     ipc = inputs.planned_allocation.ipc  # what doesn't fit fails at once
-    if settings.utility != NO_UTILITY:
+    if settings.utility != NO_UTILITY and is_first_process():  # others would each take some of its GPU
         utility = inputs.new_utility()
         utility.check(real, pick_device(settings.device), inputs.num_clusters(utility, ipc))
     return inputs
