@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,7 +98,6 @@ def curve(
     baselines: tuple[Codec | Literal["none"], ...],
     changes: tuple[tuple[str, str], ...],
     outs: tuple[str, ...],
-    size: int | None,
     force: bool,
     **flags: Any,
 ) -> None:
@@ -118,9 +117,9 @@ def curve(
             raise click.UsageError("--bpc makes files: give a folder for them, such as -o curve/")
         pairs = [(name, value) for name, value in changes if not is_recipe_field(name)]
         settings = _settings(preset, pairs, judging.device)
-        encodes = _Encodes(files[0], size, settings, budgets, outputs.folder, force)
+        encodes = _Encodes(files[0], settings, budgets, outputs.folder, force)
         source = source or files[0]
-    elif preset is not None or size is not None:
+    elif preset is not None or judging.reading.size is not None:
         raise click.UsageError("--preset and --size go with --bpc, for sets that are to be compressed")
     if source is None:
         raise click.UsageError("Missing option '--real'")
@@ -147,10 +146,9 @@ def curve(
 
 @dataclass(frozen=True)
 class _Encodes:
-    """What files are to be made of: a source, with a size of its images or None, into a folder."""
+    """What files are to be made of: a source, into a folder."""
 
     source: str
-    size: int | None
     settings: Settings
     budgets: Sequence[float]
     folder: Path
@@ -172,8 +170,7 @@ class _Curve:
     def encoded(self, encodes: _Encodes) -> list[JudgedFile]:
         """The files of all budgets, made where they aren't there yet."""
         judging = self.judging
-        reading = replace(judging.reading, size=encodes.size)
-        train = read_images(encodes.source, "train", reading, self.view)
+        train = read_images(encodes.source, "train", judging.reading, self.view)
         prepare_for_images(os.environ, train.height, train.width)
         budgets = Budgets(train, encodes.settings, encodes.budgets, encodes.folder)
         budgets.check(encodes.force)

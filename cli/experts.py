@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -49,10 +48,8 @@ def experts(
     lr: float,
     seed: int,
     flip: bool | None,
-    size: int | None,
     reading: Reading,
     split: Split | None,
-    classes: tuple[str, ...],
     device: str,
 ) -> None:
     """Train networks on SRC, and keep their weights of every epoch in DIR.
@@ -62,7 +59,6 @@ def experts(
     """
     require(*TRAINING)
     with ProgressView(is_quiet()) as view:
-        reading = replace(reading, size=size, classes=classes or None)
         images = read_images(source, split or "train", reading, view)
 
         prepare_for_images(os.environ, images.height, images.width)

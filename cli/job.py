@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,10 +76,8 @@ class Job:
     source: str
     out: Path
     given: GivenSettings
-    size: int | None
     reading: Reading
     split: Split | None
-    classes: tuple[str, ...]
     distilled: bool
     real: str | None
     dry_run: bool
@@ -159,9 +157,8 @@ class Job:
 
     def read(self, view: ProgressView) -> Sets:
         """The sets. Raises RudError."""
-        reading = replace(self.reading, size=self.size, classes=self.classes or None)
         real, distilled = (self.real, self.source) if self.distilled else (self.source, None)
         return Sets(
-            None if real is None else read_images(real, self.split or "train", reading, view),
-            None if distilled is None else read_images(distilled, "all", reading, view),
+            None if real is None else read_images(real, self.split or "train", self.reading, view),
+            None if distilled is None else read_images(distilled, "all", self.reading, view),
         )

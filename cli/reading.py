@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -26,6 +26,8 @@ READING_SECTION = "How SRC is read"
 
 SPLIT = click.Choice(get_args(Split))
 
+_FIELDS = {field.name for field in fields(Reading) if field.init}
+
 _RARE: dict[str, Any] = {"cls": RareOption, "section": READING_SECTION}
 
 size_flag = click.option("--size", type=int, metavar="N", help="Resize the images to N x N pixels.", **_RARE)
@@ -43,6 +45,7 @@ class_flag = click.option(
     "classes",
     multiple=True,
     metavar="NAME",
+    callback=lambda context, option, names: names or None,
     help="Only this class; may be repeated.",
     **_RARE,
 )
@@ -97,28 +100,13 @@ _FLAGS = (
 
 
 def reading_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the flags of :class:`Reading`, size and classes apart; the command gets them as one argument,
-    ``reading``."""
+    """Add the flags of :class:`Reading`, ``size_flag`` and ``class_flag`` apart; the command gets what they
+    and these two say as one argument, ``reading``."""
 
     @wraps(command)
-    def with_reading(
-        mode: Mode,
-        background: str | None,
-        skip_bad: bool,
-        label_column: str | None,
-        image_column: str | None,
-        normalised: str | None,
-        **flags: Any,
-    ) -> None:
-        reading = Reading(
-            mode=mode,
-            background=background,
-            skip_bad=skip_bad,
-            label_column=label_column,
-            image_column=image_column,
-            normalised=normalised,
-        )
-        command(reading=reading, **flags)
+    def with_reading(**flags: Any) -> None:
+        own = {name: flags.pop(name) for name in _FIELDS & flags.keys()}
+        command(reading=Reading(**own), **flags)
 
     function: Callable[..., None] = with_reading
     for flag in reversed(_FLAGS):
@@ -133,7 +121,7 @@ def read_images(source: str, split: Split, reading: Reading, view: ProgressView)
     def report(done: int, total: int) -> None:
         view(f"reading {split}", done, total)
 
-    images = load_silently(source, split, replace(reading), report)  # a copy: it notes what it finds
+    images = load_silently(source, split, reading, report)
     assert images.report is not None
     for line in images.report.lines():
         view.say(line)

@@ -53,7 +53,7 @@ class Utility(ABC):
         self.recipe = recipe
         self.options = options or self.Options()
 
-    def check(self, real: LabelledImages, device: torch.device, clusters: int) -> None:  # noqa: B027
+    def check(self, real: LabelledImages, device: torch.device, clusters: int) -> None:  # noqa: B027  (most can)
         """Raise, before anything is computed, what would keep it from matching this real set on this device,
         with so many ``clusters`` of each class (1: whole classes). Raises SettingError; DataError."""
 
